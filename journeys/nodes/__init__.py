@@ -1,0 +1,17 @@
+"""The node types: one file and one line each."""
+
+from typing import Annotated
+
+from pydantic import Discriminator
+
+from journeys.nodes.criteria import Criteria
+from journeys.nodes.delay import Delay
+from journeys.nodes.destination import DestinationNode
+from journeys.nodes.exit import Exit
+from journeys.nodes.experiment import Experiment
+from journeys.nodes.wait_for_event import WaitForEvent
+
+Node = Annotated[
+    Criteria | Experiment | Delay | WaitForEvent | DestinationNode | Exit,
+    Discriminator("type"),
+]

@@ -1,0 +1,216 @@
+"""What every node type is: a pydantic model of what the user writes, and the verbs the step calls.
+
+A node never acts. It reads the step it is given, records effects on it and answers where the
+instance goes; so a node type is one file, and nothing outside that file branches on its type.
+"""
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from journeys.fields import Data, NodeName, Slug
+
+
+class NextNode(NamedTuple):
+    """Marks a field that names the node an instance goes to."""
+
+
+class Refers(NamedTuple):
+    """Marks a field that names another document."""
+
+    kind: str
+
+
+Next = Annotated[NodeName, NextNode()]
+DestinationName = Annotated[Slug, Refers("Destination")]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Labels = dict[Label, Data]
+
+Path = tuple[str | int, ...]
+
+
+class Target(NamedTuple):
+    """Where a node can lead: the place in the document that says so, and the node it names."""
+
+    path: Path
+    node: str
+
+
+class Reference(NamedTuple):
+    """Another document that a node needs: the place that says so, its kind and its name."""
+
+    path: Path
+    kind: str
+    name: str
+
+
+class Go(NamedTuple):
+    """The instance goes on to a node (None: past the last one, where the journey ends)."""
+
+    to: str | None
+    set: Labels | None = None
+
+
+class Block(NamedTuple):
+    """The instance stays here until an awaited event, or until `due` (ms; None: for ever)."""
+
+    due: int | None
+
+
+class End(NamedTuple):
+    """The instance ends."""
+
+    reason: str
+
+
+class Step(Protocol):
+    """What a node may read and record while an instance stands on it."""
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def journey(self) -> str: ...
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def now(self) -> int:
+        """The logical time of this step, ms."""
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The event that moves the instance now, as expressions see it (empty in a timer step)."""
+
+    def holds(self, condition: str) -> bool:
+        """Whether the condition is true; one that fails is false, and told."""
+
+    def value(self, expression: str) -> Any:
+        """What the expression gives; raises ExpressionFailed."""
+
+    def render(self, data: Any) -> Any:
+        """The data with its `${...}` filled in; raises ExpressionFailed."""
+
+    def matches_key(self, expression: str | None) -> bool:
+        """Whether the event carries the instance's key, by `expression` or the entry's own."""
+
+    def capture(self, label: str, value: Any) -> None:
+        """Keep `value` as `steps.<this node>.<label>`, if a later node reads it."""
+
+    def tell(self, outcome: str, **detail: Any) -> None:
+        """Write an outcome of this node."""
+
+    def fail(self, error: Exception) -> None:
+        """Write that an expression of this node failed, and why."""
+
+    def request(
+        self,
+        destination: str,
+        *,
+        action: str | None,
+        event_name: str | None,
+        send_key: str,
+        payload: Any,
+    ) -> bool:
+        """Emit one action, told; False, also told, when the payload is too large."""
+
+
+class Part(BaseModel):
+    """Any piece of a document: nothing unknown in it, nothing coerced, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NodeModel(Part):
+    """A node as the user writes it. Subclasses give `type` and implement the verbs they need."""
+
+    blocking: ClassVar[bool] = False
+    """Whether an instance may stay here: a cycle must lead through such a node."""
+    captures: ClassVar[frozenset[str]] = frozenset()
+    """What later nodes can read as `steps.<node>.<label>`."""
+
+    def awaits(self) -> Collection[str]:
+        """Names of the events that may move an instance that stays here."""
+        return ()
+
+    def enter(self, step: Step) -> Go | Block | End:
+        """The instance arrives here."""
+        raise NotImplementedError
+
+    def on_event(self, step: Step) -> Go | None:
+        """One of the awaited events came while the instance stayed here; None: it stays on."""
+        return None
+
+    def on_timer(self, step: Step) -> Go | End:
+        """The due time came while the instance stayed here."""
+        raise NotImplementedError
+
+    @property
+    def falls_through(self) -> bool:
+        """Whether the node's own `next`, or the node below it, can be where it leads."""
+        return False
+
+    def targets(self) -> list[Target]:
+        """Every node that this one names, in the order written."""
+        return [Target(path, name) for path, name, _ in marked(self, NextNode)]
+
+    def references(self) -> list[Reference]:
+        """Every other document that this node names."""
+        return [Reference(path, mark.kind, name) for path, name, mark in marked(self, Refers)]
+
+
+class ForwardNode(NodeModel):
+    """A node that instances leave again. `set` is written as they leave, before a branch's own."""
+
+    next: Next | None = None
+    set: Labels | None = None
+
+    @property
+    def falls_through(self) -> bool:
+        return True
+
+
+def marked(part: BaseModel, kind: type) -> Iterator[tuple[Path, Any, Any]]:
+    """Every value below `part` whose field carries a mark of `kind`: (path, value, mark)."""
+    marks = _marks(type(part), kind)
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if value is not None and name in marks:
+            yield (name,), value, marks[name]
+        else:
+            for path, found, mark in _below(value, kind):
+                yield (name, *path), found, mark
+
+
+def _below(value: Any, kind: type) -> Iterator[tuple[Path, Any, Any]]:
+    if isinstance(value, BaseModel):
+        yield from marked(value, kind)
+    elif isinstance(value, list | tuple | dict):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in entries:
+            for path, found, mark in _below(item, kind):
+                yield (key, *path), found, mark
+
+
+@cache
+def _marks(model: type[BaseModel], kind: type) -> dict[str, Any]:
+    found = {}
+    for name, field in model.model_fields.items():
+        for mark in (*field.metadata, *_annotations(field.annotation)):
+            if isinstance(mark, kind):
+                found[name] = mark
+    return found
+
+
+def _annotations(annotation: Any) -> Iterator[Any]:
+    """The marks inside a union such as `Next | None`; those of containers' items are not it."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        yield from metadata
+        yield from _annotations(inner)
+    elif get_origin(annotation) not in (list, dict, tuple):
+        for inner in get_args(annotation):
+            yield from _annotations(inner)

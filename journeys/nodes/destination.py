@@ -1,0 +1,37 @@
+"""destination: builds the payload, emits one action, and the instance goes on at once."""
+
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+from journeys.expressions import ExpressionFailed
+from journeys.fields import Data
+from journeys.nodes.base import DestinationName, ForwardNode, Go, Next, Step
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class DestinationNode(ForwardNode):
+    type: Literal["destination"]
+    destination: DestinationName
+    action: Text | None = None
+    event_name: Text | None = None
+    send_key: Text | None = None
+    payload: Data
+    on_error: Next | None = None
+
+    def enter(self, step: Step) -> Go:
+        try:
+            payload = step.render(self.payload)
+        except ExpressionFailed as error:
+            step.fail(error)
+            step.tell("action.skipped", destination=self.destination, reason="payload_failed")
+            return Go(self.on_error or self.next)
+        sent = step.request(
+            self.destination,
+            action=self.action,
+            event_name=self.event_name,
+            send_key=self.send_key or f"{step.journey}/{step.node}",
+            payload=payload,
+        )
+        return Go(self.next if sent else self.on_error or self.next)

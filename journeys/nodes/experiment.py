@@ -1,0 +1,74 @@
+"""experiment: splits users by a weighted rendezvous hash.
+
+Nothing is stored: the same user always gets the same variant, and a change of weights or variants
+moves only the users it must.
+"""
+
+from hashlib import blake2b
+from math import log
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from journeys.nodes.base import ForwardNode, Go, Label, Labels, Next, Part, Step
+
+_SCALE = 2.0**-53
+
+
+def unit_hash(salt: str, user: str, variant: str) -> float:
+    """A number in (0, 1) that depends on the three texts alone, the same on every machine.
+
+    It is (n + 0.5) / 2^53, n being the first 53 bits, big-endian, of blake2b with 8 bytes of
+    digest over the UTF-8 of the three texts joined by NUL.
+    """
+    digest = blake2b(f"{salt}\0{user}\0{variant}".encode(), digest_size=8).digest()
+    return ((int.from_bytes(digest, "big") >> 11) + 0.5) * _SCALE
+
+
+def choose(salt: str, user: str, weights: dict[str, float]) -> str:
+    """The variant of a user: the largest score -weight / ln(u); ties by name."""
+    scores = (
+        (-weight / log(unit_hash(salt, user, name)), name)
+        for name, weight in weights.items()
+        if weight > 0
+    )
+    return max(scores)[1]
+
+
+class Variant(Part):
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    next: Next | None = None
+    set: Labels | None = None
+
+
+class Experiment(ForwardNode):
+    captures = frozenset({"variant"})
+
+    type: Literal["experiment"]
+    variants: dict[Label, Variant] = Field(min_length=1)
+    salt: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    winner: str | None = None
+
+    @model_validator(mode="after")
+    def _weights_and_winner(self) -> Self:
+        if not sum(variant.weight for variant in self.variants.values()) > 0:
+            raise ValueError("the weights of an experiment must have a positive sum")
+        if self.winner is not None and self.winner not in self.variants:
+            known = ", ".join(self.variants)
+            raise ValueError(f"winner {self.winner!r} is not one of the variants: {known}")
+        return self
+
+    @property
+    def falls_through(self) -> bool:
+        return any(variant.next is None for variant in self.variants.values())
+
+    def enter(self, step: Step) -> Go:
+        name = self.winner or choose(
+            self.salt or f"{step.journey}/{step.node}",
+            step.user_id,
+            {name: variant.weight for name, variant in self.variants.items()},
+        )
+        variant = self.variants[name]
+        step.tell("experiment.assigned", variant=name)
+        step.capture("variant", name)
+        return Go(variant.next or self.next, variant.set)

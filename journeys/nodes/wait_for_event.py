@@ -1,0 +1,69 @@
+"""wait_for_event: the instance stays until one of the awaited events comes, or for `within`.
+
+Only an event that carries the instance's key moves it, unless `match` says otherwise.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from journeys.fields import Condition, Duration, EventName, Value
+from journeys.nodes.base import Block, ForwardNode, Go, Labels, Next, Part, Step
+
+
+class Awaited(Part):
+    event: EventName
+    where: Condition | None = None
+    next: Next | None = None
+    set: Labels | None = None
+
+
+class WaitForEvent(ForwardNode):
+    blocking = True
+    captures = frozenset({"event"})
+
+    type: Literal["wait_for_event"]
+    event: EventName | None = None
+    any_of: list[Awaited] | None = Field(default=None, min_length=1)
+    where: Condition | None = None
+    match: Literal["none"] | Value | None = None
+    within: Literal["forever"] | Duration
+    on_timeout: Next | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_name_events(self) -> Self:
+        if (self.event is None) == (self.any_of is None):
+            raise ValueError("a wait_for_event needs either `event` or `any_of`, and not both")
+        if self.within == "forever" and self.on_timeout is not None:
+            raise ValueError("`on_timeout` is never taken where `within` is forever")
+        return self
+
+    def awaits(self) -> tuple[str, ...]:
+        if self.event is not None:
+            return (self.event,)
+        return tuple(dict.fromkeys(awaited.event for awaited in self.any_of or ()))
+
+    def enter(self, step: Step) -> Block:
+        return Block(None if self.within == "forever" else step.now + self.within)
+
+    def on_event(self, step: Step) -> Go | None:
+        name = step.event["event"]
+        if self.match != "none" and not step.matches_key(self.match):
+            return None
+        if self.where is not None and not step.holds(self.where):
+            return None
+        if self.any_of is None:
+            return self._matched(step, name, self.next, None)
+        for awaited in self.any_of:
+            if awaited.event == name and (awaited.where is None or step.holds(awaited.where)):
+                return self._matched(step, name, awaited.next or self.next, awaited.set)
+        return None
+
+    def on_timer(self, step: Step) -> Go:
+        step.tell("wait.timed_out")
+        return Go(self.on_timeout or self.next)
+
+    def _matched(self, step: Step, name: str, to: str | None, labels: Labels | None) -> Go:
+        step.tell("wait.matched", event=name, message_id=step.event["messageId"])
+        step.capture("event", step.event)
+        return Go(to, labels)
