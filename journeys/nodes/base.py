@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, StringConstraints
 
-from journeys.fields import Data, NodeName, Slug
+from journeys.fields import Data, Model, NodeName, Slug
 
 
 class NextNode(NamedTuple):
@@ -112,19 +112,12 @@ class Step(Protocol):
         *,
         action: str | None,
         event_name: str | None,
-        send_key: str,
         payload: Any,
     ) -> bool:
         """Emit one action, told; False, also told, when the payload is too large."""
 
 
-class Part(BaseModel):
-    """Any piece of a document: nothing unknown in it, nothing coerced, never changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class NodeModel(Part):
+class NodeModel(Model):
     """A node as the user writes it. Subclasses give `type` and implement the verbs they need."""
 
     blocking: ClassVar[bool] = False

@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from journeys.fields import Condition
-from journeys.nodes.base import ForwardNode, Go, Labels, Next, Part, Step
+from journeys.fields import Condition, Model
+from journeys.nodes.base import ForwardNode, Go, Labels, Next, Step
 
 
-class Branch(Part):
+class Branch(Model):
     when: Condition
     next: Next | None = None
     set: Labels | None = None

@@ -16,7 +16,6 @@ class DestinationNode(ForwardNode):
     destination: DestinationName
     action: Text | None = None
     event_name: Text | None = None
-    send_key: Text | None = None
     payload: Data
     on_error: Next | None = None
 
@@ -31,7 +30,6 @@ class DestinationNode(ForwardNode):
             self.destination,
             action=self.action,
             event_name=self.event_name,
-            send_key=self.send_key or f"{step.journey}/{step.node}",
             payload=payload,
         )
         return Go(self.next if sent else self.on_error or self.next)

@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from journeys.nodes.base import ForwardNode, Go, Label, Labels, Next, Part, Step
+from journeys.fields import Model, Weight
+from journeys.nodes.base import ForwardNode, Go, Label, Labels, Next, Step
 
 _SCALE = 2.0**-53
 
@@ -35,8 +36,8 @@ def choose(salt: str, user: str, weights: dict[str, float]) -> str:
     return max(scores)[1]
 
 
-class Variant(Part):
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+class Variant(Model):
+    weight: Annotated[Weight, Field(ge=0)]
     next: Next | None = None
     set: Labels | None = None
 

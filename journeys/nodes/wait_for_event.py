@@ -7,11 +7,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.fields import Condition, Duration, EventName, Value
-from journeys.nodes.base import Block, ForwardNode, Go, Labels, Next, Part, Step
+from journeys.fields import Condition, Duration, EventName, Match, Model
+from journeys.nodes.base import Block, ForwardNode, Go, Labels, Next, Step
 
 
-class Awaited(Part):
+class Awaited(Model):
     event: EventName
     where: Condition | None = None
     next: Next | None = None
@@ -26,7 +26,7 @@ class WaitForEvent(ForwardNode):
     event: EventName | None = None
     any_of: list[Awaited] | None = Field(default=None, min_length=1)
     where: Condition | None = None
-    match: Literal["none"] | Value | None = None
+    match: Match | None = None
     within: Literal["forever"] | Duration
     on_timeout: Next | None = None
 

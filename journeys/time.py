@@ -1,0 +1,95 @@
+"""Times and durations: integer milliseconds since 1970 in UTC, and the texts they come as.
+
+Law: a time that has no zone, lies outside the years 1970 to 9999 or is not exact is not a time.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+YEAR = 365 * DAY
+
+LAST = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z, ms."""
+
+LONGEST = 1_000 * YEAR
+"""No duration is longer, ms."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)", re.IGNORECASE
+)
+_SHORT = re.compile(r"(\d{1,15})(ms|s|m|h|d|w)")
+_ISO = re.compile(
+    r"P(?:(\d{1,9})W|(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,3}))?S)?)?)"
+)
+_UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds of `90s`, `15m`, `1h`, `2d`, `1w` or ISO 8601 such as `P1DT2H`.
+
+    Raises:
+        ValueError: it is neither, or longer than 1,000 years. Years and months have no fixed
+            length and are neither.
+    """
+    if short := _SHORT.fullmatch(text):
+        ms = int(short[1]) * _UNITS[short[2]]
+    else:
+        iso = _ISO.fullmatch(text)
+        if iso is None or not any(iso.groups()) or text.endswith("T"):
+            raise ValueError(f"{text!r} is not a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H")
+        weeks, days, hours, minutes, seconds = (int(part or 0) for part in iso.groups()[:5])
+        ms = weeks * WEEK + days * DAY + hours * HOUR + minutes * MINUTE + seconds * SECOND
+        ms += int((iso[6] or "").ljust(3, "0"))
+    if ms > LONGEST:
+        raise ValueError(f"{text!r} is longer than 1,000 years")
+    return ms
+
+
+@lru_cache(maxsize=4096)
+def parse_time(text: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 date and time with a zone.
+
+    What is finer than a millisecond is cut off.
+
+    Raises:
+        ValueError: it is not such a text, or outside the years 1970 to 9999.
+    """
+    if not _DATE_TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is not an ISO 8601 date and time with a zone")
+    since = datetime.fromisoformat(text.replace(",", ".").upper()) - _EPOCH
+    ms = since.days * DAY + since.seconds * SECOND + since.microseconds // 1_000
+    return check_time(ms)
+
+
+def check_time(ms: int) -> int:
+    """`ms` itself, when it lies within the years 1970 to 9999; raises ValueError when not."""
+    if not 0 <= ms <= LAST:
+        raise ValueError(f"{ms} ms is outside the years 1970 to 9999")
+    return ms
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).strftime("%Y-%m-%dT")
+
+
+@lru_cache(maxsize=1024)
+def format_time(ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds: `2026-01-18T14:32:15.234Z`.
+
+    A deadline may lie after the year 9999; such a time is shown as the last one that is not.
+    """
+    days, rest = divmod(min(ms, LAST), DAY)
+    seconds, milliseconds = divmod(rest, SECOND)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{_day(days)}{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z"
