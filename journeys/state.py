@@ -1,0 +1,109 @@
+"""What is kept of a user: one small record, in one version of one format.
+
+Law: a record is a value. It is replaced and never changed, and equal records have equal bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+
+MAX_RECORD = 1024 * 1024
+"""Bytes of one user's record."""
+
+MAX_INSTANCES = 1_000
+"""Live instances of one user."""
+
+
+class Wait(msgspec.Struct, frozen=True, array_like=True):
+    """Why an instance stays where it is.
+
+    Attributes:
+        due: the deadline in logical time, ms; None: it waits for ever.
+        fire_at: when a clock may fire it, ms; None where no clock may, which is also so while
+            the journey is paused.
+    """
+
+    due: int | None = None
+    fire_at: int | None = None
+
+
+class Instance(msgspec.Struct, frozen=True, array_like=True):
+    """One user's way through one version of one journey, standing on a node.
+
+    Attributes:
+        started: logical time of the entry, ms.
+        visit: how many nodes it has reached.
+        context: what later nodes still read: `entry`, `steps` and `attr`, cut to those paths.
+    """
+
+    id: str
+    journey: str
+    version: str
+    key: str | None
+    started: int
+    node: str
+    visit: int
+    wait: Wait
+    context: dict[str, Any]
+
+
+class UserRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One user.
+
+    Attributes:
+        traits: the profile.
+        seen: the memory of messageIds, see `seen.py`.
+        instances: the live ones, oldest first.
+        past: per journey that the user ever entered, when an instance last ended (ms; 0: never).
+    """
+
+    traits: dict[str, Any] = {}
+    seen: bytes = b""
+    instances: tuple[Instance, ...] = ()
+    past: dict[str, int] = {}
+
+    def next_due(self) -> int | None:
+        """The earliest time, ms, at which a clock may fire a timer of this user."""
+        earliest = None
+        for instance in self.instances:
+            at = instance.wait.fire_at
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
+
+
+EMPTY = UserRecord()
+
+_PREFIX = bytes([VERSION])
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(UserRecord)
+
+
+class UnknownRecordVersion(Exception):
+    """The record was written by a version of the engine that this one doesn't know."""
+
+
+def encode(record: UserRecord) -> bytes:
+    """The record's bytes: the version in front, then msgpack.
+
+    Raises:
+        OverflowError: a number in it needs more than 64 bits.
+    """
+    return _PREFIX + _encoder.encode(record)
+
+
+def decode(data: bytes) -> UserRecord:
+    """The record of some bytes.
+
+    Raises:
+        UnknownRecordVersion: the bytes are of another version, or of none.
+        msgspec.DecodeError: they are damaged.
+    """
+    if data[:1] != _PREFIX:
+        found = f"version {data[0]}" if data else "nothing"
+        raise UnknownRecordVersion(f"a user's record: found {found}, expected version {VERSION}")
+    return _decoder.decode(memoryview(data)[1:])
