@@ -140,6 +140,16 @@ class EmbeddedKafka:
         self.kill()
         return self.start()
 
+    def wait(self) -> None:
+        """Blocks for as long as the broker runs.
+
+        Raises:
+            EmbeddedKafkaError: it ended by itself.
+        """
+        if self._guard is not None:
+            code = self._guard.wait()
+            raise EmbeddedKafkaError(f"The embedded Kafka ended (code {code}).{self._log_end()}")
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -1,0 +1,80 @@
+"""The one place that says how a librdkafka client is set up to reach the broker.
+
+Values of options, which may be secrets, appear in no message.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata
+
+from agents.errors import BrokerUnavailable
+from agents.settings import SettingsError
+
+ANSWER_SECONDS = 10.0
+_PREFIX = "JOURNEYS_KAFKA_"
+
+
+def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The options that every client of ours starts from.
+
+    JOURNEYS_KAFKA_<OPTION> sets any other option of librdkafka, dots as underscores:
+    JOURNEYS_KAFKA_SECURITY_PROTOCOL sets `security.protocol`.
+
+    Args:
+        bootstrap: bootstrap servers, `HOST:PORT` separated by commas.
+        environment: where the variables are looked up.
+    """
+    config: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "log_level": 3,
+        # The default of 10 s would be added to every outage of the broker.
+        "reconnect.backoff.max.ms": 1_000,
+        "enable.metrics.push": False,
+    }
+    for name, value in environment.items():
+        if name.startswith(_PREFIX):
+            config[name.removeprefix(_PREFIX).lower().replace("_", ".")] = value
+    return config
+
+
+def admin_client(bootstrap: str) -> AdminClient:
+    """A client for topics and offsets; it logs nothing, its callers report what goes wrong.
+
+    Raises:
+        SettingsError: librdkafka does not know a JOURNEYS_KAFKA_ option, or not such a value.
+    """
+    try:
+        return AdminClient(base_config(bootstrap) | {"log_level": 0})
+    except KafkaException as error:
+        # librdkafka quotes a wrong value; it may be a password in the wrong variable.
+        reason = re.sub(r'value ".*" for', "value for", error.args[0].str())
+        raise SettingsError(f"{_PREFIX}* in the environment can't be used: {reason}") from None
+
+
+def cluster_metadata(
+    client: AdminClient, bootstrap: str, seconds: float = ANSWER_SECONDS
+) -> ClusterMetadata:
+    """What the cluster says of its brokers and topics.
+
+    Args:
+        client: the client that asks.
+        bootstrap: its servers, for the message of the error.
+        seconds: how long to wait for an answer.
+
+    Raises:
+        BrokerUnavailable: no broker answered in time.
+    """
+    try:
+        return client.list_topics(timeout=seconds)
+    except KafkaException as error:
+        reason: KafkaError = error.args[0]
+        raise BrokerUnavailable(
+            f"No Kafka broker answered at {bootstrap} within {seconds:.0f} s ({reason.str()}). "
+            "`journeys kafka` starts one; JOURNEYS_BROKER names another."
+        ) from None

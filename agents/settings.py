@@ -1,0 +1,80 @@
+"""What the environment says about one process: read once, checked at once, never changed after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self, cast
+
+from agents.errors import UserError
+
+Clock = Literal["wall", "stream"]
+
+
+class SettingsError(UserError):
+    """An environment variable has a value that can't be used."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process.
+
+    broker: bootstrap servers, `HOST:PORT` separated by commas (JOURNEYS_BROKER)
+    state_dir: folder of the workers' local stores (JOURNEYS_STATE_DIR)
+    clock: `wall`, or `stream` where the log's own times drive the timers (JOURNEYS_CLOCK)
+    partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
+    health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
+        (JOURNEYS_HEALTH_PORT)
+
+    JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
+    """
+
+    broker: str = "127.0.0.1:9092"
+    state_dir: Path = Path(".journeys/state")
+    clock: Clock = "wall"
+    partitions: int = 4
+    health_port: int | None = None
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Reads the settings; a variable that is unset or empty means the default.
+
+        Raises:
+            SettingsError: a value can't be used; the message names the variable.
+        """
+        default = cls()
+
+        def read(name: str) -> str | None:
+            return environment.get(name, "").strip() or None
+
+        clock = read("JOURNEYS_CLOCK") or default.clock
+        if clock not in ("wall", "stream"):
+            raise SettingsError(f"JOURNEYS_CLOCK is {clock!r}; it must be 'wall' or 'stream'.")
+        partitions = _whole(read("JOURNEYS_PARTITIONS"), "JOURNEYS_PARTITIONS", 1, 10_000)
+        return cls(
+            broker=_broker(read("JOURNEYS_BROKER") or default.broker),
+            state_dir=Path(read("JOURNEYS_STATE_DIR") or default.state_dir),
+            clock=cast(Clock, clock),
+            partitions=partitions or default.partitions,
+            health_port=_whole(read("JOURNEYS_HEALTH_PORT"), "JOURNEYS_HEALTH_PORT", 1, 65_535),
+        )
+
+
+def _broker(text: str) -> str:
+    for server in text.split(","):
+        host, colon, port = server.strip().rpartition(":")
+        if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+            raise SettingsError(
+                f"JOURNEYS_BROKER is {text!r}; it must be HOST:PORT, several with commas between."
+            )
+    return text
+
+
+def _whole(text: str | None, name: str, least: int, most: int) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number, {least} to {most}.")
+    return int(text)
