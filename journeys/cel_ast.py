@@ -1,0 +1,199 @@
+"""Reads what an expression names out of the syntax tree of the official CEL library.
+
+Law: every way by which an expression can reach data is a static path here, or a prefix of one; so
+handing over only what the paths name never changes the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_SCALARS = {
+    "int64": _FIELD.TYPE_INT64,
+    "int32": _FIELD.TYPE_INT32,
+    "string": _FIELD.TYPE_STRING,
+    "bool": _FIELD.TYPE_BOOL,
+}
+# The part of cel/expr/syntax.proto that is read here: message -> field -> (number, type).
+_SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
+    "Const": {"string_value": (6, "string")},
+    "Ident": {"name": (1, "string")},
+    "Select": {"operand": (1, "Expr"), "field": (2, "string"), "test_only": (3, "bool")},
+    "Call": {"target": (1, "Expr"), "function": (2, "string"), "args": (3, "*Expr")},
+    "List": {"elements": (1, "*Expr")},
+    "Entry": {"map_key": (3, "Expr"), "value": (4, "Expr")},
+    "Struct": {"message_name": (1, "string"), "entries": (2, "*Entry")},
+    "Comprehension": {
+        "iter_var": (1, "string"),
+        "iter_range": (2, "Expr"),
+        "accu_var": (3, "string"),
+        "accu_init": (4, "Expr"),
+        "loop_condition": (5, "Expr"),
+        "loop_step": (6, "Expr"),
+        "result": (7, "Expr"),
+        "iter_var2": (8, "string"),
+    },
+    "Expr": {
+        "id": (2, "int64"),
+        "const": (3, "Const"),
+        "ident": (4, "Ident"),
+        "select": (5, "Select"),
+        "call": (6, "Call"),
+        "list": (7, "List"),
+        "struct": (8, "Struct"),
+        "comprehension": (9, "Comprehension"),
+    },
+    "Position": {"key": (1, "int64"), "value": (2, "int32")},
+    "SourceInfo": {"positions": (4, "*Position")},
+    "Parsed": {"expr": (2, "Expr"), "source_info": (3, "SourceInfo")},
+}
+
+
+def _parsed_class() -> Any:
+    file = descriptor_pb2.FileDescriptorProto(
+        name="journeys/cel_syntax.proto", package="journeys.cel", syntax="proto3"
+    )
+    for name, fields in _SYNTAX.items():
+        message = file.message_type.add(name=name)
+        for field, (number, kind) in fields.items():
+            added = message.field.add(name=field, number=number)
+            if name == "Const":  # a oneof, so that an empty text differs from no text
+                message.oneof_decl.add(name="constant_kind")
+                added.oneof_index = 0
+            added.label = (
+                _FIELD.LABEL_REPEATED if kind.startswith("*") else _FIELD.LABEL_OPTIONAL
+            )
+            kind = kind.lstrip("*")
+            if kind in _SCALARS:
+                added.type = _SCALARS[kind]
+            else:
+                added.type = _FIELD.TYPE_MESSAGE
+                added.type_name = f".journeys.cel.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("journeys.cel.Parsed"))
+
+
+_Parsed = _parsed_class()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A variable that an expression names, followed as far as its fields are known text.
+
+    Attributes:
+        path: names from the variable on, such as `("event", "properties", "total")`.
+        offsets: where each of them is, in characters from the start of the expression.
+        dotted: how many of them are written `a.b` and can be one declared variable.
+    """
+
+    path: tuple[str, ...]
+    offsets: tuple[int, ...]
+    dotted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """What one expression names."""
+
+    references: tuple[Reference, ...]
+    bound: tuple[tuple[str, int], ...]
+    """Variables that macros such as `exists` bind, and where."""
+
+
+def read(serialized: bytes, text: str) -> Syntax:
+    """Reads an expression compiled without check.
+
+    Args:
+        serialized: what the library's `serialize` returns.
+        text: the expression, to find the names in it.
+    """
+    container = any_pb2.Any()
+    container.ParseFromString(serialized)
+    parsed = _Parsed()
+    parsed.ParseFromString(container.value)
+    positions = {entry.key: entry.value for entry in parsed.source_info.positions}
+    reader = _Reader(text, positions)
+    references = tuple(reader.walk(parsed.expr, frozenset()))
+    return Syntax(references, tuple(reader.bound))
+
+
+class _Reader:
+    def __init__(self, text: str, positions: dict[int, int]) -> None:
+        self._text = text
+        self._positions = positions
+        self.bound: list[tuple[str, int]] = []
+
+    def _offset(self, node: Any, name: str) -> int:
+        # A selection's position is its dot or bracket; the name follows it.
+        start = self._positions.get(node.id, 0)
+        found = self._text.find(name, start)
+        return found if found >= 0 else start
+
+    def _path(self, node: Any, local: frozenset[str]) -> Reference | None:
+        """The path that `node` is, or None where it is anything else."""
+        if node.HasField("ident"):
+            name = node.ident.name.lstrip(".")
+            if name in local or name.startswith("@"):
+                return None
+            return Reference((name,), (self._offset(node, name),), 1)
+        if node.HasField("select"):
+            inner = self._path(node.select.operand, local)
+            if inner is None:
+                return None
+            field = node.select.field
+            # `has(a.b)` asks the map `a` for `b`; it never reads a variable called `a.b`.
+            dotted = inner.dotted == len(inner.path) and not node.select.test_only
+            return Reference(
+                (*inner.path, field),
+                (*inner.offsets, self._offset(node, field)),
+                inner.dotted + 1 if dotted else inner.dotted,
+            )
+        if node.HasField("call") and node.call.function == "_[_]":
+            inner = self._path(node.call.args[0], local)
+            key = node.call.args[1]
+            if inner is None or not (key.HasField("const") and key.const.HasField("string_value")):
+                return None
+            field = key.const.string_value
+            offsets = (*inner.offsets, self._offset(key, field))
+            return Reference((*inner.path, field), offsets, inner.dotted)
+        return None
+
+    def walk(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
+        path = self._path(node, local)
+        if path is not None:
+            yield path
+            return
+        if node.HasField("select"):
+            yield from self.walk(node.select.operand, local)
+        elif node.HasField("call"):
+            if node.call.HasField("target"):
+                yield from self.walk(node.call.target, local)
+            for argument in node.call.args:
+                yield from self.walk(argument, local)
+        elif node.HasField("list"):
+            for element in node.list.elements:
+                yield from self.walk(element, local)
+        elif node.HasField("struct"):
+            for entry in node.struct.entries:
+                if entry.HasField("map_key"):
+                    yield from self.walk(entry.map_key, local)
+                yield from self.walk(entry.value, local)
+        elif node.HasField("comprehension"):
+            yield from self._comprehension(node, local)
+
+    def _comprehension(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
+        loop = node.comprehension
+        names = [name for name in (loop.iter_var, loop.iter_var2) if name]
+        start = self._positions.get(node.id, 0)
+        self.bound += [(name, max(self._text.find(name, start), 0)) for name in names]
+        yield from self.walk(loop.iter_range, local)
+        yield from self.walk(loop.accu_init, local)
+        inside = local | {*names, loop.accu_var}
+        for part in (loop.loop_condition, loop.loop_step, loop.result):
+            yield from self.walk(part, inside)
