@@ -90,11 +90,13 @@ class Reference:
         path: names from the variable on, such as `("event", "properties", "total")`.
         offsets: where each of them is, in characters from the start of the expression.
         dotted: how many of them are written `a.b` and can be one declared variable.
+        tested: whether `has` asks for it.
     """
 
     path: tuple[str, ...]
     offsets: tuple[int, ...]
     dotted: int
+    tested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +149,11 @@ class _Reader:
             if inner is None:
                 return None
             field = node.select.field
-            # `has(a.b)` asks the map `a` for `b`; it never reads a variable called `a.b`.
-            dotted = inner.dotted == len(inner.path) and not node.select.test_only
             return Reference(
                 (*inner.path, field),
                 (*inner.offsets, self._offset(node, field)),
-                inner.dotted + 1 if dotted else inner.dotted,
+                inner.dotted + (inner.dotted == len(inner.path)),
+                node.select.test_only,
             )
         if node.HasField("call") and node.call.function == "_[_]":
             inner = self._path(node.call.args[0], local)

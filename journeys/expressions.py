@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -56,7 +56,6 @@ _VARIABLES: dict[str, Any] = {
     **{root: cel.Type.TIMESTAMP if root == "now" else _DATA for root in _ROOTS},
     **{f"{root}.{name}": kind for root, known in _FIELDS.items() for name, kind in known.items()},
 }
-_CEL = cel.NewEnv(variables=_VARIABLES)
 _TYPE_WORDS = frozenset(
     "bool bytes double dyn int list map null_type string type uint google.protobuf.Timestamp "
     "google.protobuf.Duration".split()
@@ -122,13 +121,19 @@ class Expression:
 
     __slots__ = ("_plan", "_program", "offsets", "paths", "text", "type")
 
-    def __init__(self, text: str, program: Any, references: tuple[cel_ast.Reference, ...]) -> None:
+    def __init__(
+        self,
+        text: str,
+        program: Any,
+        references: tuple[cel_ast.Reference, ...],
+        declared: Collection[str],
+    ) -> None:
         self.text = text
         self.type: str = program.return_type().name().lower()
         self.paths = frozenset(reference.path for reference in references)
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
         self._program = program
-        self._plan = _plan(references)
+        self._plan = _plan(references, declared)
 
     def evaluate(self, scope: Scope) -> Any:
         """Its value as JSON; times are ISO 8601 in UTC, durations seconds such as `90s`.
@@ -194,17 +199,27 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
     if "\0" in text:
         raise CelError("a NUL character in an expression", text, text.index("\0"))
     try:
-        syntax = cel_ast.read(_CEL.compile(text, disable_check=True).serialize(), text)
+        syntax = cel_ast.read(_library().compile(text, disable_check=True).serialize(), text)
     except UnicodeError:
         raise CelError("the expression is not valid Unicode", text, 0) from None
     except RuntimeError as error:
         raise _compile_error(str(error), text) from None
     _check_names(syntax, text, env)
+    # The checker takes `has(event.userId)` for the variable itself where one is declared.
+    tested = frozenset(".".join(one.path) for one in syntax.references if one.tested)
+    undeclared = tested.intersection(_VARIABLES)
     try:
-        program = _CEL.compile(text)
+        program = _library(undeclared).compile(text)
     except RuntimeError as error:
         raise _compile_error(str(error), text) from None
-    return Expression(text, program, syntax.references)
+    return Expression(text, program, syntax.references, _VARIABLES.keys() - undeclared)
+
+
+@lru_cache(maxsize=256)
+def _library(undeclared: frozenset[str] = frozenset()) -> Any:
+    return cel.NewEnv(
+        variables={name: kind for name, kind in _VARIABLES.items() if name not in undeclared}
+    )
 
 
 def condition(text: str, scope: Scope) -> bool:
@@ -295,12 +310,14 @@ _Tree = dict[str, "_Tree"]
 _Reader = Callable[[Scope], Any]
 
 
-def _plan(references: tuple[cel_ast.Reference, ...]) -> list[tuple[str, _Reader]]:
+def _plan(
+    references: tuple[cel_ast.Reference, ...], declared: Collection[str]
+) -> list[tuple[str, _Reader]]:
     """For every variable that the library will ask for, a function that reads its pruned value."""
     wanted: dict[str, list[Path]] = {}
     for reference in references:
         two = ".".join(reference.path[:2])
-        depth = 2 if reference.dotted >= 2 and two in _VARIABLES else 1
+        depth = 2 if reference.dotted >= 2 and two in declared else 1
         name = ".".join(reference.path[:depth])
         wanted.setdefault(name, []).append(reference.path[depth:])
     return [(name, _reader(name, _tree(paths))) for name, paths in wanted.items()]
@@ -409,7 +426,8 @@ def _json(value: Any) -> Any:
     if isinstance(value, list):
         return [_json(item) for item in value]
     if isinstance(value, dict):
-        return {_json_key(key): _json(item) for key, item in value.items()}
+        # The library's maps come in no particular order; the same value must be the same bytes.
+        return dict(sorted((_json_key(key), _json(item)) for key, item in value.items()))
     if isinstance(value, datetime):
         return format_time((value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
     if isinstance(value, timedelta):

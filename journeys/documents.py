@@ -1,0 +1,131 @@
+"""The documents a user writes, as models.
+
+Law: a model holds exactly what the document says; what the checks refuse never becomes one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from journeys.fields import (
+    Condition,
+    DataText,
+    Duration,
+    EventName,
+    HeaderText,
+    Model,
+    NodeName,
+    Slug,
+    Value,
+)
+from journeys.nodes import Node
+from journeys.problems import nearest
+from journeys.time import DAY, MINUTE, SECOND
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
+
+
+def _zone(name: str) -> str:
+    zones = available_timezones()
+    if name not in zones:
+        near = nearest(name, zones)
+        raise PydanticCustomError(
+            "expected",
+            "{expected}",
+            {"expected": "an IANA time zone such as Europe/Berlin", "nearest": near},
+        )
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class Where(Model):
+    """One of several events, and when it counts."""
+
+    event: EventName
+    where: Condition | None = None
+
+
+class Entry(Model):
+    """Which events start an instance, for whom and how often."""
+
+    event: EventName | None = None
+    any_of: list[Where] | None = Field(default=None, min_length=1)
+    where: Condition | None = None
+    key: Value | None = None
+    reentry: Literal["every_time", "once", "after_exit"] = "every_time"
+    min_gap: Duration | None = None
+    max_lateness: Duration | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.event is None) == (self.any_of is None):
+            raise ValueError("an entry needs either 'event' or 'any_of', and not both")
+        if self.min_gap is not None and self.reentry != "after_exit":
+            raise ValueError("'min_gap' needs 'reentry: after_exit'")
+        return self
+
+    @property
+    def events(self) -> tuple[Where, ...]:
+        """The events that can start an instance, each with its own condition."""
+        if self.event is not None:
+            return (Where(event=self.event),)
+        return tuple(self.any_of or ())
+
+
+class Journey(Model):
+    """A journey: an entry and the nodes that follow it."""
+
+    kind: Literal["Journey"]
+    name: Slug
+    description: str | None = None
+    status: Literal["draft", "running", "paused", "archived"] = "running"
+    timezone: Zone | None = None
+    entry: Entry
+    nodes: dict[NodeName, Node] = Field(min_length=1)
+
+    @property
+    def first(self) -> str:
+        """The node that a new instance reaches first."""
+        return next(iter(self.nodes))
+
+    def below(self, name: str) -> str | None:
+        """The node below a node, where one without `next` leads; None for the last one."""
+        names = list(self.nodes)
+        at = names.index(name) + 1
+        return names[at] if at < len(names) else None
+
+
+class Retry(Model):
+    """How long and how often a failed delivery is tried again (ms)."""
+
+    for_: Duration = Field(default=DAY, alias="for")
+    first: Duration = SECOND
+    max_delay: Duration = 10 * MINUTE
+
+
+class Destination(Model):
+    """Where actions go: an HTTP endpoint."""
+
+    kind: Literal["Destination"]
+    name: Slug
+    description: str | None = None
+    type: Literal["http"]
+    url: DataText
+    method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
+    headers: dict[HeaderName, HeaderText] = Field(default_factory=dict)
+    timeout: Duration = 10 * SECOND
+    retry: Retry = Retry()
+    envelope: bool = False
+    ordered: bool = False
+    status: Literal["running", "archived"] = "running"
+
+
+Document = Journey | Destination
+
+KINDS: dict[str, type[Any]] = {"Journey": Journey, "Destination": Destination}
