@@ -27,12 +27,12 @@ class Wire(msgspec.Struct):
     """An event as producers write it. Fields that are not named here stay in the log."""
 
     event: str | None = None
-    userId: str | None = None  # noqa: N815
-    anonymousId: str | None = None  # noqa: N815
-    sessionId: str | None = None  # noqa: N815
-    messageId: str | None = None  # noqa: N815
+    userId: str | None = None
+    anonymousId: str | None = None
+    sessionId: str | None = None
+    messageId: str | None = None
     timestamp: str | int | None = None
-    receivedAt: str | int | None = None  # noqa: N815
+    receivedAt: str | int | None = None
     type: str | None = None
     backfill: bool | None = None
     properties: dict[str, Any] | None = None
@@ -178,9 +178,7 @@ def _depth(wire: Wire) -> int:
 
 def _bad_time(field: str, found: str | int, user_id: str) -> Rejection:
     shown = repr(found)[:_CUT]
-    expected = (
-        "an ISO 8601 time with a zone or integer milliseconds, within the years 1970 to 9999"
-    )
+    expected = "an ISO 8601 time with a zone or integer milliseconds, within the years 1970 to 9999"
     return Rejection(
         "invalid_time", f"field `{field}`: found {shown}, expected {expected}", user_id
     )

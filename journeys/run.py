@@ -1,0 +1,320 @@
+"""One instance's way from node to node until it blocks or ends: the step that its nodes see.
+
+Law: a run ends. Nodes only record effects here, and the instance is written once, when it stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome
+from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition, render
+from journeys.ids import action_id, outcome_id
+from journeys.nodes.base import Block, End, Go, Labels
+from journeys.program import Program
+from journeys.state import Instance, Wait
+from journeys.time import format_time
+
+MAX_NODES = 1_000
+"""Nodes that one run may reach."""
+
+_NOTHING: Mapping[str, Any] = {}
+_LIVE_ROOTS = frozenset({"event", "now"})
+
+
+class Moment(Protocol):
+    """What all runs of one step share."""
+
+    effects: Effects
+    user_id: str
+    cause: Cause
+    facts: dict[str, Any] | None
+    """The event as expressions see it; None in a timer step."""
+    keys: dict[str, str | None]
+    """What key expressions give on the event, by their text."""
+
+    @property
+    def user(self) -> Mapping[str, Any]:
+        """`user` of the expressions."""
+
+    def fire_at(self, due: int) -> int:
+        """When a clock may fire a timer that is due then; both ms."""
+
+
+def as_text(value: Any) -> str | None:
+    """A key as text: texts as they are, integers in decimal, true or false; None: no key."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return None
+
+
+class Run:
+    """An instance while it moves. It implements what nodes know as `Step`."""
+
+    __slots__ = (
+        "_counts",
+        "_scope",
+        "_token",
+        "attr",
+        "ended",
+        "entry",
+        "id",
+        "key",
+        "moment",
+        "node",
+        "now",
+        "program",
+        "started",
+        "steps",
+        "visit",
+        "wait",
+    )
+
+    def __init__(
+        self,
+        moment: Moment,
+        program: Program,
+        now: int,
+        *,
+        id: str,
+        key: str | None,
+        started: int,
+        entry: Mapping[str, Any],
+        steps: Mapping[str, Any] = _NOTHING,
+        attr: Mapping[str, Any] = _NOTHING,
+        node: str = "",
+        visit: int = 0,
+        token: str = "",
+    ) -> None:
+        self.moment = moment
+        self.program = program
+        self.now = now
+        self.id = id
+        self.key = key
+        self.started = started
+        self.entry = entry
+        self.steps = steps
+        self.attr = attr
+        self.node = node
+        self.visit = visit
+        self.wait = Wait()
+        self.ended = False
+        self._token = token
+        self._counts: dict[str, int] = {}
+        self._scope: Scope | None = None
+
+    @classmethod
+    def resume(
+        cls, moment: Moment, program: Program, instance: Instance, now: int, token: str = ""
+    ) -> Run:
+        """A live instance, about to be asked by a timer or by an event (its messageId: `token`)."""
+        context = instance.context
+        return cls(
+            moment,
+            program,
+            now,
+            id=instance.id,
+            key=instance.key,
+            started=instance.started,
+            entry=context.get("entry", _NOTHING),
+            steps=context.get("steps", _NOTHING),
+            attr=context.get("attr", _NOTHING),
+            node=instance.node,
+            visit=instance.visit,
+            token=token,
+        )
+
+    # What the step calls.
+
+    def follow(self, verdict: Go | Block | End) -> None:
+        """Go from node to node until one blocks or the instance ends."""
+        nodes = self.program.nodes
+        for _ in range(MAX_NODES):
+            if isinstance(verdict, Block):
+                self._block(verdict.due)
+                return
+            if isinstance(verdict, End):
+                self.end(verdict.reason)
+                return
+            self._set(getattr(nodes.get(self.node), "set", None))
+            self._set(verdict.set)
+            if verdict.to is None:
+                self.end("end")
+                return
+            self.node = verdict.to
+            self.visit += 1
+            self._token = ""
+            self._counts = {}
+            self.tell("node.reached")
+            verdict = nodes[verdict.to].enter(self)
+        self.end("error", error=f"more than {MAX_NODES} nodes in one step")
+
+    def end(self, reason: str, **detail: Any) -> None:
+        """The instance is over."""
+        self.ended = True
+        self.tell("journey.exited", reason=reason, **detail)
+
+    def instance(self) -> Instance:
+        """The instance where it stays, with no more context than later nodes read."""
+        context = {"entry": self.entry, "steps": self.steps, "attr": self.attr}
+        return Instance(
+            self.id,
+            self.program.name,
+            self.program.version,
+            self.key,
+            self.started,
+            self.node,
+            self.visit,
+            self.wait,
+            self.program.keep(self.node, context),
+        )
+
+    def _block(self, due: int | None) -> None:
+        self.wait = Wait(due, None if due is None else self.moment.fire_at(due))
+        self.tell("wait.started", due=None if due is None else format_time(due))
+
+    def _set(self, labels: Labels | None) -> None:
+        for label, data in (labels or {}).items():
+            try:
+                value = self.render(data)
+            except ExpressionFailed as error:
+                self.fail(error)
+            else:
+                self.attr = {**self.attr, label: value}
+                self._scope = None
+
+    # What nodes call.
+
+    @property
+    def journey(self) -> str:
+        return self.program.name
+
+    @property
+    def user_id(self) -> str:
+        return self.moment.user_id
+
+    @property
+    def event(self) -> dict[str, Any]:
+        return self.moment.facts or {}
+
+    def scope(self) -> Scope:
+        """What expressions see."""
+        if self._scope is None:
+            program = self.program
+            self._scope = Scope(
+                event=self.moment.facts,
+                entry=self.entry,
+                steps=self.steps,
+                attr=self.attr,
+                user=self.moment.user,
+                journey={
+                    "name": program.name,
+                    "version": program.version,
+                    "instance": self.id,
+                    "key": self.key,
+                },
+                now=self.now,
+            )
+        return self._scope
+
+    def holds(self, text: str) -> bool:
+        try:
+            return condition(text, self.scope())
+        except ExpressionFailed as error:
+            self.fail(error)
+            return False
+
+    def value(self, expression: str) -> Any:
+        return compile_cel(expression).evaluate(self.scope())
+
+    def render(self, data: Any) -> Any:
+        return render(data, self.scope())
+
+    def matches_key(self, expression: str | None) -> bool:
+        own = self.program.journey.entry.key
+        text = expression or own
+        if text is None:
+            return expression is None  # a journey without a key asks for none
+        keys = self.moment.keys
+        if text in keys:
+            return keys[text] == self.key
+        compiled = compile_cel(text)
+        try:
+            key = as_text(compiled.evaluate(self.scope()))
+        except ExpressionFailed as error:
+            if expression is not None:
+                self.fail(error)  # else most events just don't carry the key
+                return False
+            key = None
+        if all(path[0] in _LIVE_ROOTS for path in compiled.paths):
+            keys[text] = key
+        return key is not None and key == self.key
+
+    def capture(self, label: str, value: Any) -> None:
+        mine = {**self.steps.get(self.node, _NOTHING), label: value}
+        self.steps = {**self.steps, self.node: mine}
+        self._scope = None
+
+    def tell(self, outcome: str, **detail: Any) -> None:
+        n = self._counts.get(outcome, 0)
+        self._counts[outcome] = n + 1
+        moment, program = self.moment, self.program
+        moment.effects.outcomes.append(
+            Outcome(
+                outcome_id(self.id, self.visit, outcome, self._token, n),
+                outcome,
+                format_time(self.now),
+                moment.user_id,
+                program.name,
+                program.version,
+                self.id,
+                self.key,
+                self.node or None,
+                moment.cause,
+                detail or None,
+            )
+        )
+
+    def fail(self, error: Exception) -> None:
+        self.tell("expression.failed", error=str(error))
+
+    def request(
+        self,
+        destination: str,
+        *,
+        action: str | None,
+        event_name: str | None,
+        payload: Any,
+    ) -> bool:
+        size = len(msgspec.json.encode(payload))
+        if size > MAX_PAYLOAD:
+            self.tell("action.skipped", destination=destination, reason="too_large", bytes=size)
+            return False
+        program = self.program
+        id = action_id(self.id, self.node, self.visit)
+        self.moment.effects.actions.append(
+            Action(
+                id,
+                format_time(self.now),
+                destination,
+                action,
+                event_name,
+                f"{program.name}/{self.node}",
+                self.moment.user_id,
+                program.name,
+                program.version,
+                self.id,
+                self.key,
+                self.node,
+                payload,
+            )
+        )
+        self.tell("action.requested", destination=destination, action_id=id)
+        return True
