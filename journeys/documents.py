@@ -6,10 +6,8 @@ Law: a model holds exactly what the document says; what the checks refuse never 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from journeys.fields import (
     Condition,
@@ -23,25 +21,9 @@ from journeys.fields import (
     Value,
 )
 from journeys.nodes import Node
-from journeys.problems import nearest
 from journeys.time import DAY, MINUTE, SECOND
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
-
-
-def _zone(name: str) -> str:
-    zones = available_timezones()
-    if name not in zones:
-        near = nearest(name, zones)
-        raise PydanticCustomError(
-            "expected",
-            "{expected}",
-            {"expected": "an IANA time zone such as Europe/Berlin", "nearest": near},
-        )
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class Where(Model):
@@ -85,7 +67,6 @@ class Journey(Model):
     name: Slug
     description: str | None = None
     status: Literal["draft", "running", "paused", "archived"] = "running"
-    timezone: Zone | None = None
     entry: Entry
     nodes: dict[NodeName, Node] = Field(min_length=1)
 
