@@ -1,0 +1,1 @@
+"""The one loop that every role with state runs on: batch, compute, transaction, store, acknowledge."""

@@ -1,0 +1,210 @@
+"""Reads the owned source partitions and hands their records on in slices.
+
+Law: a partition's records arrive once each, in order, from exactly the offset its state asks for;
+what was read for an older assignment is never delivered to a newer one.
+
+One librdkafka consumer a process, assigned by hand, beside Faust: aiokafka keeps only the group's
+membership. This answers Faust's per-record path (24 us of it for every record), the live set of
+active partitions that loses records when recovery empties it (transport/consumer.py:787, aiokafka
+fetcher.py:1221), and offsets committed over holes (`_add_gap`, :1154).
+
+Rules learnt from failures: only the reader thread touches the consumer while it lives (a call from
+the event loop waits as long as `consume` does); librdkafka keeps a pause over unassign and assign,
+so resume before letting go; a second stop waits for its own reader; the reader never runs ahead of
+the loops (bounded hand-over).
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+PACE_SECONDS = 0.012
+"""The broker holds a fetch until 64 KB are there or this is over: at low load one round, so one
+transaction per partition, per pace; at full load no delay."""
+_SLICE = 4_000
+_HOLD_AFTER_SECONDS = 0.2
+
+Where = tuple[str, int]
+
+
+class Receiver(Protocol):
+    """What a partition's loop is to the reader. `wants` is read from the reader's thread."""
+
+    def feed(self, messages: list[Message]) -> None: ...
+    def reached_end(self, offset: int) -> None: ...
+    def full(self) -> bool: ...
+    def drained(self) -> bool: ...
+
+
+class OffsetGone(RuntimeError):
+    """The source no longer holds the offset that the state needs: retention was faster."""
+
+
+class Reader:
+    """One consumer for all owned partitions, read by one thread that lives from start to stop."""
+
+    def __init__(
+        self, client: Mapping[str, Any], group: str, fail: Callable[[BaseException], None]
+    ):
+        """group: a name for the broker's logs only; no group is joined. fail: called on the event
+        loop when reading can't go on."""
+        self._fail = fail
+        self._epoch = 0
+        self._thread: threading.Thread | None = None
+        self._receivers: dict[Where, Receiver] = {}
+        self._end_of: dict[Where, int] = {}
+        self.room = threading.Event()
+        self._consumer = Consumer(
+            {
+                **client,
+                "group.id": f"{group}-source",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "fetch.min.bytes": 65536,
+                "fetch.wait.max.ms": int(PACE_SECONDS * 1000),
+                "fetch.queue.backoff.ms": 20,
+                "fetch.message.max.bytes": 1 << 18,
+                "fetch.error.backoff.ms": 100,
+                "queued.max.messages.kbytes": 32768,
+            }
+        )
+
+    def start(self, receivers: Mapping[Where, tuple[Receiver, int]]) -> None:
+        """Reads every partition from its offset on. Only after `stop`."""
+        assert self._thread is None, "the reader is running"
+        self._epoch += 1
+        self._receivers = {where: receiver for where, (receiver, _) in receivers.items()}
+        # assign() with offsets is the seek: librdkafka drops all it fetched for an older one.
+        self._consumer.assign(
+            [
+                TopicPartition(topic, partition, OFFSET_BEGINNING if offset == 0 else offset)
+                for (topic, partition), (_, offset) in receivers.items()
+            ]
+        )
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(self._epoch, asyncio.get_running_loop()),
+            name="source-reader",
+            daemon=True,
+        )
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Nothing is delivered after this returns."""
+        self._epoch += 1
+        self.room.set()
+        thread = self._thread
+        if thread is None:
+            return
+        await asyncio.to_thread(thread.join)
+        if thread is self._thread:
+            self._consumer.unassign()
+            self._thread = None
+
+    def lag(self, where: Where, offset: int) -> int:
+        """Records between `offset` and the end that the reader knows of (cached, a second old)."""
+        return max(0, self._end_of.get(where, 0) - offset)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _run(self, epoch: int, loop: asyncio.AbstractEventLoop) -> None:
+        held: dict[Where, TopicPartition] = {}
+        looked = 0.0
+        try:
+            while self._epoch == epoch:
+                now = time.monotonic()
+                if now - looked > 1.0:
+                    looked = now
+                    self._look_at_ends()
+                messages = self._consumer.consume(1, 0.1)
+                for where in [w for w in held if self._receivers[w].drained()]:
+                    self._consumer.resume([held.pop(where)])
+                if not messages:
+                    continue
+                messages += self._consumer.consume(_SLICE, 0)
+                slices, ends = _sorted_out(messages)
+                loop.call_soon_threadsafe(self._deliver, epoch, slices, ends)
+                self._wait_for_room(epoch, slices, held)
+        except Exception as error:
+            if self._epoch == epoch:
+                loop.call_soon_threadsafe(self._fail, error)
+        finally:
+            if held:
+                self._consumer.resume(list(held.values()))
+
+    def _look_at_ends(self) -> None:
+        for topic, partition in self._receivers:
+            _, end = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), cached=True
+            )
+            self._end_of[topic, partition] = end
+
+    def _wait_for_room(
+        self, epoch: int, slices: dict[Where, list[Message]], held: dict[Where, TopicPartition]
+    ) -> None:
+        """Waits until the loops have room; a slow partition is held back alone."""
+        started = time.monotonic()
+        while self._epoch == epoch:
+            self.room.clear()
+            full = [w for w in slices if w not in held and self._receivers[w].full()]
+            if not full:
+                return
+            if time.monotonic() - started > _HOLD_AFTER_SECONDS:
+                for where in full:
+                    held[where] = TopicPartition(*where)
+                self._consumer.pause([held[where] for where in full])
+                return
+            self.room.wait(0.05)
+
+    def _deliver(
+        self, epoch: int, slices: dict[Where, list[Message]], ends: dict[Where, int]
+    ) -> None:
+        if epoch != self._epoch:
+            return  # the next assignment reads it again
+        for where, messages in slices.items():
+            self._receivers[where].feed(messages)
+        for where, offset in ends.items():
+            self._receivers[where].reached_end(offset)
+
+
+def _sorted_out(
+    messages: list[Message],
+) -> tuple[dict[Where, list[Message]], dict[Where, int]]:
+    """Records by partition, and the positions at which a partition's end was reached."""
+    slices: dict[Where, list[Message]] = {}
+    ends: dict[Where, int] = {}
+    for message in messages:
+        error = message.error()
+        if error is None:
+            where = (message.topic(), message.partition())
+            found = slices.get(where)
+            if found is None:
+                slices[where] = [message]
+            else:
+                found.append(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            ends[message.topic(), message.partition()] = message.offset()
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise OffsetGone(
+                f"{message.topic()}/{message.partition()}: {error.str()}. The log no longer holds "
+                "the next record to apply; retention must be longer than the longest outage."
+            )
+        elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise KafkaException(error)
+        # Every other error is a passing one that librdkafka retries by itself.
+    return slices, ends

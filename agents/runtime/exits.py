@@ -1,0 +1,40 @@
+"""Ends the process when it can't go on, for certain and with a clear last line.
+
+Law: no error is survived by guessing. What became of an open transaction is read from the broker
+after the restart; a supervisor starts the process again.
+"""
+
+import os
+import threading
+import traceback
+from collections.abc import Callable
+
+EXIT_FAILED = 70
+_LEAVE_SECONDS = 8.0
+
+
+class Exit:
+    """The process's way out. `failed` is the first error, once there is one."""
+
+    def __init__(self, leave: Callable[[BaseException], None]) -> None:
+        """leave: asks the application to stop in good order, so that the others of the group need
+        not wait for the session timeout; called at most once, on the event loop."""
+        self._leave = leave
+        self.failed: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Prints the error and ends the process within seconds, whatever else hangs."""
+        if self.failed is not None:
+            return
+        self.failed = error
+        traceback.print_exception(error)
+        last_line(f"stopped: {type(error).__name__}: {error}")
+        timer = threading.Timer(_LEAVE_SECONDS, os._exit, (EXIT_FAILED,))
+        timer.daemon = True
+        timer.start()
+        self._leave(error)
+
+
+def last_line(text: str) -> None:
+    """Writes to stderr past Python's buffers: the process may not live to flush them."""
+    os.write(2, f"{text}\n".encode(errors="replace"))

@@ -1,0 +1,110 @@
+"""How much of the log a partition's state reflects, in time: up to when wall-clock timers may fire.
+
+Law (timers never overtake the log): a timer due at D fires by the clock only when every event that
+reached the source partition before D has been applied. That is known when the last applied record
+arrived at or after D, or when the position was seen at the high watermark at or after D. The high
+watermark is asked for as `read_uncommitted`: the last stable offset would hide events that are in
+the log behind an open transaction.
+
+Nothing in Faust does this: its timers and tables know only the worker's clock, so after an outage
+they fire before the answers that wait in the backlog are read.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+CLOCK_TOLERANCE_MS = 1_000
+"""How far the broker's clock and the worker's may differ."""
+_MIN_INTERVAL_SECONDS = 0.1
+_REQUEST_TIMEOUT_SECONDS = 10.0
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class LogPosition:
+    """The applied position of one partition, and the time it stands for.
+
+    offset: next source offset; what lies before it is applied or is no record (control records).
+    safe_until: ms; every event that arrived before it has been applied.
+    """
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.safe_until = -1
+        self._seen: tuple[int, int] | None = None
+
+    def applied(self, offset: int, arrived: int | None) -> None:
+        """Applied up to `offset`; the last record arrived at `arrived` (ms, broker's time)."""
+        self.offset = max(self.offset, offset)
+        if arrived is not None and arrived > self.safe_until:
+            self.safe_until = arrived
+        self._prove()
+
+    def high_watermark(self, asked_at: int, offset: int) -> None:
+        """The partition ended at `offset` some time after `asked_at` (ms, the worker's time)."""
+        if self._seen is None or asked_at > self._seen[0]:
+            # An earlier answer that isn't reached yet is reached sooner: keep the better of both.
+            if self._seen is not None and self.offset < self._seen[1] < offset:
+                return
+            self._seen = (asked_at, offset)
+        self._prove()
+
+    def _prove(self) -> None:
+        if self._seen is not None and self.offset >= self._seen[1]:
+            self.safe_until = max(self.safe_until, self._seen[0] - CLOCK_TOLERANCE_MS)
+            self._seen = None
+
+
+class HighWatermarks:
+    """Asks the broker for high watermarks, for all partitions that wait for one in one request."""
+
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        self._client = dict(client)
+        self._admin: AdminClient | None = None
+        self._wanted: dict[tuple[str, int], Callable[[int, int], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def want(self, topic: str, partition: int, tell: Callable[[int, int], None]) -> None:
+        """Calls tell(asked_at ms, offset) once, on the event loop; a repeated wish is one wish."""
+        self._wanted[topic, partition] = tell
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._ask())
+
+    def forget(self, topic: str, partition: int) -> None:
+        self._wanted.pop((topic, partition), None)
+
+    async def _ask(self) -> None:
+        while self._wanted:
+            wanted, self._wanted = self._wanted, {}
+            asked_at = now_ms()
+            try:
+                answers = await asyncio.to_thread(self._request, list(wanted))
+            except Exception:
+                # No answer proves nothing, so the timers wait; the watchdog sees a lasting failure.
+                answers = {}
+            for where, tell in wanted.items():
+                if where in answers:
+                    tell(asked_at, answers[where])
+                else:
+                    self._wanted.setdefault(where, tell)
+            await asyncio.sleep(_MIN_INTERVAL_SECONDS)
+
+    def _request(self, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        if self._admin is None:
+            self._admin = AdminClient(self._client)
+        futures = self._admin.list_offsets(
+            {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in wanted},
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_REQUEST_TIMEOUT_SECONDS,
+        )
+        return {
+            (where.topic, where.partition): future.result(_REQUEST_TIMEOUT_SECONDS).offset
+            for where, future in futures.items()
+        }

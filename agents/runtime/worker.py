@@ -1,0 +1,41 @@
+"""Runs a role's app in this process until it is told to stop or can't go on."""
+
+import logging
+import sys
+
+import faust
+import uvloop
+
+from agents.runtime.app import App
+from agents.runtime.health import Health
+from agents.runtime.watchdog import LIMIT_SECONDS, Watchdog
+
+
+def run(
+    app: App, role: str, *, health_port: int = 0, watchdog_limit: float = LIMIT_SECONDS
+) -> None:
+    """Blocks; exits the process with 0 after SIGTERM or SIGINT, else with another code.
+
+    health_port: of the readiness endpoint on loopback, 0 for a free one (it is printed).
+    """
+    # aiokafka and Faust build debug records that nobody reads: 15 % of a core at 500 events/s.
+    logging.disable(logging.DEBUG)
+    uvloop.install()
+    health = Health(app, role, health_port)
+    watchdog = Watchdog(app, watchdog_limit)
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def told() -> None:
+        print(f"{role}: started, readiness at {health.url}/ready", flush=True)
+
+    class Worker(faust.Worker):  # type: ignore[misc]
+        async def on_first_start(self) -> None:
+            await super().on_first_start()
+            watchdog.start()
+            await health.start()
+
+    worker = Worker(app, loglevel="WARN", redirect_stdouts=False, stdout=sys.stdout)
+    worker.spinner = None
+    worker.execute_from_commandline()
+    if app.exit.failed is not None:
+        raise SystemExit(70)

@@ -1,0 +1,138 @@
+"""The role under test: per user a counter, a hash chain over the source offsets, and timers.
+
+It has no guard of its own against losses or repeats, so every one of them shows in its state.
+Inputs: `e` counts; `w:MS` counts and sets a timer MS after the record's arrival; `c` counts and
+cancels the user's timers. Every input and every timer sends one output.
+"""
+
+import os
+import signal
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agents.kafka.client import base_config
+from agents.runtime.app import App
+from agents.runtime.partition import Batch
+from agents.runtime.transaction import TransactionalProducer
+from agents.runtime.worker import run
+from tables.codec import Codec
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    count: int = 0
+    chain: int = 0
+    waits: tuple[tuple[int, int], ...] = ()  # (due ms, offset that set it)
+    fired: tuple[int, ...] = ()
+    cancelled: tuple[int, ...] = ()
+
+
+CODEC: Codec[State] = Codec(
+    msgspec.msgpack.Encoder().encode,
+    msgspec.msgpack.Decoder(State).decode,
+    lambda state: min((due for due, _ in state.waits), default=None),
+)
+
+
+def apply_input(state: State, offset: int, value: bytes, arrived: int) -> State:
+    chain = zlib.crc32(b"%d" % offset, state.chain)
+    waits, cancelled = state.waits, state.cancelled
+    if value.startswith(b"w:"):
+        waits = (*waits, (arrived + int(value[2:]), offset))
+    elif value == b"c":
+        cancelled = cancelled + tuple(setter for _, setter in waits)
+        waits = ()
+    return State(state.count + 1, chain, waits, state.fired, cancelled)
+
+
+def compute(batch: Batch, out: str) -> None:
+    view, partition = batch.view, batch.partition
+    for message in batch.inputs:
+        user = message.key()
+        before = view.get(user) or State()
+        state = apply_input(before, message.offset(), message.value(), message.timestamp()[1])
+        view.put(user, state)
+        batch.send(out, user, msgspec.json.encode([f"e-{partition}-{message.offset()}"]), partition)
+    for _ in range(1000):
+        first = view.next_due()
+        if first is None or first[0] > batch.safe_until:
+            return
+        due, user = first
+        state = view.get(user)
+        assert state is not None, "a due-time entry without its record"
+        setters = tuple(setter for when, setter in state.waits if when == due)
+        assert setters, "a due-time entry that the record does not have"
+        for setter in setters:
+            output = [f"t-{partition}-{setter}", due, batch.now]
+            batch.send(out, user, msgspec.json.encode(output), partition)
+        waits = tuple(wait for wait in state.waits if wait[0] != due)
+        view.put(
+            user,
+            State(state.count, state.chain, waits, state.fired + setters, state.cancelled),
+        )
+    batch.more_timers = True
+
+
+class SelfKilling(TransactionalProducer):
+    """Kills its own process at a chosen instruction of the protocol, after so many commits."""
+
+    point, left = "", 0
+
+    def commit(self, *args: Any) -> int:
+        cls = type(self)
+        cls.left -= 1
+        if cls.left == 0 and cls.point == "inside commit":
+            threading.Timer(0.002, die).start()
+        result = super().commit(*args)
+        if cls.left == 0 and cls.point == "after commit, before RocksDB":
+            die()
+        return result
+
+    def begin(self) -> None:
+        super().begin()
+        if type(self).left == 0 and type(self).point == "after begin":
+            die()
+
+    def end(self) -> None:
+        if type(self).left == 0 and type(self).point == "after produce":
+            self._producer.flush(5)
+            die()
+        super().end()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    environment = os.environ
+    name = environment["NAME"]
+    app = App(
+        name,
+        broker=environment["BROKER"],
+        client=base_config(environment["BROKER"]),
+        state_dir=Path(environment["STATE"]),
+        group=environment.get("GROUP"),
+    )
+    if point := environment.get("KILL_AT"):
+        SelfKilling.point, left = point.rsplit(":", 1)
+        SelfKilling.left = int(left)
+        app.producer_class = SelfKilling
+    source = app.source(f"in-{name}", changelog=f"log-{name}", codec=CODEC, timers="log")
+
+    @app.agent(source.batches, concurrency=4)
+    async def counting(batches: Any) -> None:
+        async for batch in batches:
+            async with batch:
+                compute(batch, f"out-{name}")
+            if SelfKilling.left == 0 and SelfKilling.point == "after acknowledge":
+                die()
+
+    run(app, "counting", watchdog_limit=45)
+
+
+if __name__ == "__main__":
+    main()
