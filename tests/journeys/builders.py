@@ -1,0 +1,164 @@
+"""Short ways to say what a test is about: journeys in YAML, events, and a timeline to put them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import yaml
+
+from journeys.backtest import MemoryRecords
+from journeys.documents import Journey
+from journeys.effects import Action, Effects, Outcome
+from journeys.program import RunningCatalog
+from journeys.state import Instance, UserRecord
+from journeys.time import format_time, parse_time
+from journeys.timeline import Clock, Input, Timeline
+
+START = parse_time("2026-01-18T12:00:00Z")
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def journey(nodes: str, *, name: str = "tour", entry: str = "event: start", status: str = "running",
+) -> Journey:
+    """A journey from the YAML of its entry and of its nodes."""
+    return Journey.model_validate(
+        {
+            "kind": "Journey",
+            "name": name,
+            "status": status,
+            "entry": yaml.safe_load(entry if "\n" in entry else "{" + entry + "}"),
+            "nodes": yaml.safe_load(nodes),
+        }
+    )
+
+
+@dataclass
+class InForce:
+    """A catalog by hand: versions are counted v1, v2, ... per journey."""
+
+    journeys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    versions: dict[tuple[str, str], Journey] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *documents: Journey) -> InForce:
+        catalog = cls()
+        for document in documents:
+            catalog.push(document)
+        return catalog
+
+    def push(self, document: Journey) -> None:
+        count = sum(name == document.name for name, _ in self.versions) + 1
+        self.versions[document.name, f"v{count}"] = document
+        self.journeys[document.name] = (f"v{count}", document.status)
+
+    def turn(self, name: str, status: str) -> None:
+        self.journeys[name] = (self.journeys[name][0], status)
+
+
+class World:
+    """One partition and its clock; what came of it so far."""
+
+    def __init__(self, *documents: Journey, clock: Clock = "stream", **options: Any) -> None:
+        self.in_force = InForce.of(*documents)
+        self.records = MemoryRecords()
+        self.timeline = Timeline(
+            self.records, RunningCatalog(self.in_force), clock, **options
+        )
+        self.effects = Effects()
+        self.offset = 0
+
+    def event(
+        self,
+        name: str | None = "start",
+        at: int = 0,
+        user: str = "u",
+        *,
+        arrival: int | None = None,
+        received: int | None = None,
+        kind: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Apply one event; times are ms since START."""
+        wire = {"event": name, "userId": user, "timestamp": START + at, **fields}
+        if received is not None:
+            wire["receivedAt"] = START + received
+        wire = {key: value for key, value in wire.items() if value is not None}
+        self.raw(msgspec.json.encode(wire), arrival=arrival, kind=kind)
+
+    def raw(
+        self,
+        value: bytes,
+        *,
+        arrival: int | None = None,
+        kind: str | None = None,
+        origin: str | None = None,
+    ) -> None:
+        """Apply one input; times are ms since START."""
+        at = START + arrival if arrival is not None else None
+        one = Input("events", 0, self.offset, None, value, at, kind, origin)
+        self.offset += 1
+        while self.timeline.apply([one], self.effects) == 0:
+            continue
+
+    def clock(self, to: int | str) -> None:
+        """A clock record; ms since START, or `end`."""
+        time = to if isinstance(to, str) else START + to
+        self.raw(msgspec.json.encode({"time": time}), kind="clock")
+
+    def fire(self, until: int, now: int | None = None) -> None:
+        """The wall clock reaches `until`, ms since START."""
+        shown = START + (until if now is None else now)
+        while self.timeline.fire(START + until, shown, self.effects):
+            continue
+
+    def turn(self, name: str, status: str) -> None:
+        """Pause, archive or resume a journey."""
+        self.in_force.turn(name, status)
+        self.timeline.catalog = RunningCatalog(self.in_force, self.timeline.catalog)
+
+    def push(self, document: Journey) -> None:
+        """A new version of a journey, or a new one."""
+        self.in_force.push(document)
+        self.timeline.catalog = RunningCatalog(self.in_force, self.timeline.catalog)
+
+    def record(self, user: str = "u") -> UserRecord:
+        found = self.records.get(user)
+        assert found is not None, f"{user} has no record"
+        return found
+
+    def instance(self, user: str = "u") -> Instance:
+        """The user's only live instance."""
+        (only,) = self.record(user).instances
+        return only
+
+    def told(self, *types: str) -> list[Outcome]:
+        """The outcomes so far; of the given types."""
+        return [one for one in self.effects.outcomes if not types or one.type in types]
+
+    def story(self, *types: str) -> list[str]:
+        """The outcomes so far, each in a few words."""
+        return [brief(one) for one in self.told(*types)]
+
+    def actions(self) -> list[Action]:
+        return self.effects.actions
+
+
+def brief(outcome: Outcome) -> str:
+    """Type, node or reason, and the time since START in seconds where it is not nothing."""
+    words = [outcome.type]
+    if outcome.node is not None and outcome.type != "journey.exited":
+        words.append(outcome.node)
+    reason = (outcome.detail or {}).get("reason")
+    if reason is not None:
+        words.append(str(reason))
+    after = (parse_time(outcome.at) - START) / 1000
+    if after:
+        words.append(f"+{after:g}s")
+    return " ".join(words)
+
+
+def iso(after: int) -> str:
+    """The time `after` ms since START, as outcomes write it."""
+    return format_time(START + after)
