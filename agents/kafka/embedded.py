@@ -7,6 +7,7 @@ is thrown away on stop, unless a folder was named.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import random
 import shutil
@@ -19,7 +20,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -177,19 +178,22 @@ class EmbeddedKafka:
     def _launch(self, java: list[str]) -> None:
         folder, config = self._folder(), self._folder() / "kafka.properties"
         assert self._ports is not None
-        config.write_text(broker_properties(folder / "data", *self._ports), encoding="utf-8")
-        if not (folder / "data" / "meta.properties").exists():
-            _format(java, config)
-        self.log_path.touch()
-        throwaway = "" if self._named_dir else str(folder)
-        guarded = [sys.executable, "-I", "-S", guard.__file__, str(self.log_path), throwaway]
-        self._guard = subprocess.Popen(
-            [*guarded, *java, "kafka.Kafka", str(config)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C in the terminal is for us; we then stop the broker
-        )
+        with (folder / "in-use").open("w") as claim:
+            _claim(claim, folder)
+            config.write_text(broker_properties(folder / "data", *self._ports), encoding="utf-8")
+            if not (folder / "data" / "meta.properties").exists():
+                _format(java, config)
+            self.log_path.touch()
+            throwaway = "" if self._named_dir else str(folder)
+            guarded = [sys.executable, "-I", "-S", guard.__file__, str(self.log_path), throwaway]
+            self._guard = subprocess.Popen(
+                [*guarded, *java, "kafka.Kafka", str(config)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we then stop the broker
+                pass_fds=[claim.fileno()],  # so the claim lasts as long as the guard
+            )
         assert self._guard.stdout is not None
         with self._guard.stdout as pid:
             self._pid = int(pid.readline() or 0)
@@ -260,6 +264,14 @@ def broker_properties(data: Path, port: int, controller_port: int) -> str:
         "num.io.threads": 4,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _claim(claim: IO[str], folder: Path) -> None:
+    """Takes the folder for one broker; a second one hangs the first in spite of Kafka's own lock."""
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise EmbeddedKafkaError(f"Another embedded Kafka runs on the folder {folder}.") from None
 
 
 def _format(java: list[str], config: Path) -> None:

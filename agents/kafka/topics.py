@@ -5,6 +5,7 @@ Topics are made on purpose, before the workers start; a worker checks them and n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -235,7 +236,7 @@ def _check_settings(topic: Topic, found: dict[str, str], bootstrap: str) -> None
     if not wrong:
         return
     differences = ", ".join(
-        f"{name}={found[name]} (expected {'at least ' if name in _SUFFICES else ''}{expected})"
+        f"{name}={found[name]} (expected {_at_least(name, expected)}{expected})"
         for name, expected in wrong.items()
     )
     mend = ",".join(f"{name}={expected}" for name, expected in wrong.items())
@@ -244,6 +245,10 @@ def _check_settings(topic: Topic, found: dict[str, str], bootstrap: str) -> None
         f"--bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {topic.name} "
         f"--add-config {mend}`."
     )
+
+
+def _at_least(name: str, expected: str) -> str:
+    return "at least " if name in _SUFFICES and expected != str(_FOR_EVER) else ""
 
 
 def _kept_long_enough(found: str, expected: str) -> bool:
@@ -298,7 +303,24 @@ def _create(
                 raise
         else:
             made.append(name)
+    _wait_until_visible(client, bootstrap, made)
     return made
+
+
+def _wait_until_visible(client: AdminClient, bootstrap: str, names: list[str]) -> None:
+    """Waits until the brokers know what the controller has made: some ms after its answer."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        found = cluster_metadata(client, bootstrap).topics
+        partitions = [list(found[name].partitions.values()) for name in names if name in found]
+        ready = [all(one.leader >= 0 for one in those) for those in partitions if those]
+        if len(ready) == len(names) and all(ready):
+            return
+        time.sleep(0.02)
+    raise BrokerUnavailable(
+        f"The Kafka broker at {bootstrap} does not show the new topics within "
+        f"{ANSWER_SECONDS:.0f} s."
+    )
 
 
 def _is_already_there(error: TopicError) -> bool:

@@ -1,0 +1,67 @@
+"""The Kafka that the tests run against, and names that keep them apart on it.
+
+`--kafka=embedded` (the default) starts our own, `external` uses the one at JOURNEYS_BROKER, and
+`testcontainers` starts one with Docker.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from agents.kafka.embedded import EmbeddedKafka
+from agents.settings import Settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kafka",
+        choices=("embedded", "external", "testcontainers"),
+        default="embedded",
+        help="which Kafka the tests use: our own, the one at JOURNEYS_BROKER, or one in Docker",
+    )
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[EmbeddedKafka]:
+    """The embedded Kafka that the whole run shares; fault tests take `own_kafka`."""
+    with EmbeddedKafka(report=_tell) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[EmbeddedKafka]:
+    """An embedded Kafka for one test alone, to be killed and restarted as it likes."""
+    with EmbeddedKafka(report=_tell) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address (HOST:PORT) of the Kafka chosen by --kafka."""
+    match request.config.getoption("--kafka"):
+        case "external":
+            yield Settings.from_env().broker
+        case "testcontainers":
+            from testcontainers.kafka import KafkaContainer
+
+            container = KafkaContainer("confluentinc/cp-kafka:7.9.0").with_kraft()
+            container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+            container.with_env("KAFKA_MESSAGE_MAX_BYTES", str(16 * 1024 * 1024))
+            with container:
+                yield container.get_bootstrap_server()
+        case _:
+            yield request.getfixturevalue("kafka").bootstrap
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """The beginning of topic, group and transaction names that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}-"
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.__stderr__)

@@ -1,0 +1,46 @@
+"""The environment is read once and checked at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.settings import Settings, SettingsError
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env({"JOURNEYS_BROKER": "", "JOURNEYS_CLOCK": " "}) == Settings()
+
+
+def test_every_setting_can_be_set() -> None:
+    environment = {
+        "JOURNEYS_BROKER": "a:9092,[::1]:9093",
+        "JOURNEYS_STATE_DIR": "/var/lib/journeys",
+        "JOURNEYS_CLOCK": "stream",
+        "JOURNEYS_PARTITIONS": "12",
+        "JOURNEYS_HEALTH_PORT": "8080",
+    }
+    assert Settings.from_env(environment) == Settings(
+        "a:9092,[::1]:9093", Path("/var/lib/journeys"), "stream", 12, 8080
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JOURNEYS_BROKER", "localhost"),
+        ("JOURNEYS_BROKER", "localhost:9092,"),
+        ("JOURNEYS_BROKER", "localhost:99999"),
+        ("JOURNEYS_CLOCK", "Wall"),
+        ("JOURNEYS_PARTITIONS", "0"),
+        ("JOURNEYS_PARTITIONS", "four"),
+        ("JOURNEYS_PARTITIONS", "-1"),
+        ("JOURNEYS_HEALTH_PORT", "65536"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        Settings.from_env({name: value})
+    assert str(told.value).startswith(f"{name} is {value!r}; it must be ")
