@@ -7,11 +7,18 @@ condition, value, piece of data and duration alike and a node needs no checking 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from journeys.time import parse_duration
 
@@ -42,54 +49,55 @@ class Holds:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """Marks a field that holds a name; `what` is how a message calls it."""
+class Expected:
+    """Marks a field with what a message says is expected there."""
 
-    what: str
+    text: str
+
+
+DURATION = "a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H"
+NAME = "a name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit"
 
 
 def _duration(value: object) -> int:
-    expected = "a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H"
-    if not isinstance(value, str):
-        raise PydanticCustomError("expected", "{expected}", {"expected": expected})
-    try:
-        ms = parse_duration(value)
-    except ValueError:
-        ms = 0
+    ms = 0
+    if isinstance(value, str):
+        with suppress(ValueError):
+            ms = parse_duration(value)
     if ms <= 0:
-        raise PydanticCustomError("expected", "{expected}", {"expected": expected})
+        raise ValueError(f"expected {DURATION}")
     return ms
 
 
-def _slug(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(NAME_PATTERN, value):
-        raise PydanticCustomError(
-            "expected",
-            "{expected}",
-            {"expected": "a name of a-z, 0-9, '_' and '-', at most 63, not starting with a sign"},
-        )
+def _slug(value: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise ValueError(f"expected {NAME}")
     return value
 
 
-Duration = Annotated[int, BeforeValidator(_duration)]
+Duration = Annotated[int, BeforeValidator(_duration), Expected(DURATION)]
 """Milliseconds; written `90s 15m 1h 2d 1w` or in ISO 8601; more than nothing."""
 
-Slug = Annotated[str, BeforeValidator(_slug)]
+Slug = Annotated[str, AfterValidator(_slug), Expected(NAME)]
 """A name of a document."""
 
-NodeName = Annotated[str, BeforeValidator(_slug), Named("node")]
-"""The name of a node; where it is a value, of a node of the same journey."""
+NodeName = Annotated[str, AfterValidator(_slug), Expected(NAME)]
+"""The name of a node."""
 
-EventName = Annotated[str, StringConstraints(min_length=1, max_length=256), Named("event")]
+EventName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), Expected("an event's name, as text")
+]
 """The name of an event, as producers write it; any text."""
 
-Condition = Annotated[str, Holds("condition")]
+Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""
 
-Value = Annotated[str, Holds("value")]
+Value = Annotated[str, Holds("value"), Expected("CEL")]
 """CEL of any type."""
 
-Match = Annotated[str, Holds("value", literals=frozenset({"none"}))]
+Match = Annotated[
+    str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")
+]
 """CEL that an awaited event's key is compared with, or `none`."""
 
 Data = Annotated[Any, Holds("data")]

@@ -1,0 +1,237 @@
+"""The catalog: which documents are in force and every version that was ever accepted.
+
+Law: a push is accepted as a whole or changes nothing; an accepted version stays for good; and the
+catalog's records alone give any worker the same catalog.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from journeys.check import Checked, check
+from journeys.documents import Destination, Document, Journey
+from journeys.nodes.base import Refers, marked
+from journeys.problems import Problem
+
+
+def _none() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+class InForce(NamedTuple):
+    """What of a document holds now."""
+
+    version: str
+    status: str
+    description: str | None = None
+
+
+class Verdict(NamedTuple):
+    """What a push does to one document."""
+
+    kind: str
+    name: str
+    version: str
+    status: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A push that holds. `entries` are the records to write to the catalog, keys and values."""
+
+    documents: list[Verdict]
+    entries: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A push that changes nothing, and why."""
+
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All that was accepted. It never changes; `with_entry` gives the next one.
+
+    Attributes:
+        journeys: what is in force, by name.
+        versions: every accepted journey, by name and version.
+        destinations: those in force, by name, the archived ones included.
+    """
+
+    journeys: Mapping[str, InForce] = field(default_factory=_none)
+    versions: Mapping[tuple[str, str], Journey] = field(default_factory=_none)
+    destinations: Mapping[str, Destination] = field(default_factory=_none)
+
+    def get(self, name: str, version: str) -> Journey:
+        """An accepted version of a journey; raises KeyError for one that never was."""
+        return self.versions[name, version]
+
+    def in_force(self) -> list[tuple[str, str, str]]:
+        """Name, version and status of every journey, by name."""
+        return [
+            (name, entry.version, entry.status) for name, entry in sorted(self.journeys.items())
+        ]
+
+    def with_entry(self, key: str, value: bytes | None) -> Catalog:
+        """The catalog after one of its records.
+
+        Raises:
+            ValueError: the record is of a kind that this program doesn't know.
+        """
+        match key.split("/"), None if value is None else json.loads(value):
+            case ["Journey", name], None:
+                return replace(self, journeys=_without(self.journeys, name))
+            case ["Journey", name], entry:
+                now = InForce(entry["version"], entry["status"], entry["description"])
+                return replace(self, journeys=_with(self.journeys, name, now))
+            case ["Journey", name, version], None:
+                return replace(self, versions=_without(self.versions, (name, version)))
+            case ["Journey", name, version], entry:
+                journey = Journey.model_validate(entry["document"], by_alias=True, by_name=False)
+                return replace(self, versions=_with(self.versions, (name, version), journey))
+            case ["Destination", name], None:
+                return replace(self, destinations=_without(self.destinations, name))
+            case ["Destination", name], entry:
+                destination = Destination.model_validate(
+                    entry["document"], by_alias=True, by_name=False
+                )
+                return replace(self, destinations=_with(self.destinations, name, destination))
+        raise ValueError(f"the catalog's record {key!r} was written by a newer program")
+
+
+def version_of(document: Document) -> str:
+    """A hash of what a document does: 12 hex digits.
+
+    The same for any order of keys and any formatting, with defaults written out or not, and for
+    any status and description. The order of nodes counts as far as `next` follows from it.
+    """
+    meaning = document.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"status", "description"}
+    )
+    if isinstance(document, Journey):
+        meaning["first"] = document.first
+        for name, node in document.nodes.items():
+            below = document.below(name)
+            if node.falls_through and getattr(node, "next", None) is None and below is not None:
+                meaning["nodes"][name]["next"] = below
+    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def check_push(text: str | bytes, file: str, catalog: Catalog) -> Accepted | Rejected:
+    """What one record of the configuration does to the catalog."""
+    archived = {name: one.status == "archived" for name, one in catalog.destinations.items()}
+    documents, problems = check([(file, text)], archived)
+    if not problems:
+        for document in documents:
+            _lifecycle(document, documents, catalog)
+        problems = sorted(
+            (problem for document in documents for problem in document.findings.problems),
+            key=lambda one: (one.line, one.column),
+        )
+    if problems:
+        return Rejected(problems)
+    verdicts: list[Verdict] = []
+    entries: list[tuple[str, bytes]] = []
+    for document in documents:
+        verdict, written = _accept(document, catalog)
+        verdicts.append(verdict)
+        entries += written
+    return Accepted(verdicts, entries)
+
+
+def validate_files(files: Iterable[tuple[str, str | bytes]]) -> list[Problem]:
+    """What is wrong with files that shall hold by themselves."""
+    return check(files, {})[1]
+
+
+def _accept(document: Checked, catalog: Catalog) -> tuple[Verdict, list[tuple[str, bytes]]]:
+    model = document.model
+    assert model is not None  # a document without a model has problems
+    version = version_of(model)
+    key = f"{model.kind}/{model.name}"
+    entry = {
+        "kind": model.kind,
+        "name": model.name,
+        "version": version,
+        "status": model.status,
+        "description": model.description,
+    }
+    written = {**entry, "document": document.findings.root.plain()}
+    if isinstance(model, Destination):
+        old = catalog.destinations.get(model.name)
+        changed = old != model
+        entries = [(key, _bytes(written))] if changed else []
+        return Verdict(model.kind, model.name, version, model.status, changed), entries
+    entries = []
+    if (model.name, version) not in catalog.versions:
+        entries.append((f"{key}/{version}", _bytes(written)))
+    now = InForce(version, model.status, model.description)
+    changed = catalog.journeys.get(model.name) != now
+    if changed:
+        entries.append((key, _bytes(entry)))
+    return Verdict(model.kind, model.name, version, model.status, changed), entries
+
+
+def _lifecycle(document: Checked, documents: list[Checked], catalog: Catalog) -> None:
+    """Changes of status that can't be."""
+    model, findings = document.model, document.findings
+    place = findings.node(("status",))
+    if isinstance(model, Journey):
+        now = catalog.journeys.get(model.name)
+        if model.status == "draft" and now is not None and now.status != "draft":
+            findings.at(
+                place,
+                f"'status' in Journey '{model.name}': found 'draft', but it is {now.status} "
+                "already: expected 'running', 'paused' or 'archived'",
+                found="draft",
+            )
+    elif isinstance(model, Destination) and model.status == "archived":
+        users = _users(model.name, documents, catalog)
+        if users:
+            findings.at(
+                place,
+                f"'status' in Destination '{model.name}': found 'archived', but the journey "
+                f"{' and '.join(users)} can still send to it: archive that first",
+                found="archived",
+            )
+
+
+def _users(destination: str, documents: list[Checked], catalog: Catalog) -> list[str]:
+    """Accepted versions of journeys, after the push not archived, that name a destination."""
+    statuses = {name: now.status for name, now in catalog.journeys.items()}
+    statuses |= {one.name: one.model.status for one in documents if isinstance(one.model, Journey)}
+    return sorted(
+        f"'{name}' (version {version})"
+        for (name, version), journey in catalog.versions.items()
+        if statuses.get(name) != "archived" and destination in _destinations(journey)
+    )
+
+
+def _destinations(journey: Journey) -> set[str]:
+    return {
+        name
+        for node in journey.nodes.values()
+        for _, name, mark in marked(node, Refers)
+        if mark.kind == "Destination"
+    }
+
+
+def _bytes(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _with(known: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
+    return MappingProxyType({**known, key: value})
+
+
+def _without(known: Mapping[Any, Any], key: Any) -> Mapping[Any, Any]:
+    return MappingProxyType({name: value for name, value in known.items() if name != key})
