@@ -1,4 +1,4 @@
-"""Short ways to say what a test is about: journeys in YAML, events, and a timeline to put them in."""
+"""Short ways to say what a test is about: journeys, events, and a timeline to put them in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ START = parse_time("2026-01-18T12:00:00Z")
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
-def journey(nodes: str, *, name: str = "tour", entry: str = "event: start", status: str = "running",
+def journey(
+    nodes: str,
+    *,
+    name: str = "tour",
+    entry: str = "event: start",
+    status: str = "running",
 ) -> Journey:
     """A journey from the YAML of its entry and of its nodes."""
     return Journey.model_validate(
@@ -63,9 +68,7 @@ class World:
     def __init__(self, *documents: Journey, clock: Clock = "stream", **options: Any) -> None:
         self.in_force = InForce.of(*documents)
         self.records = MemoryRecords()
-        self.timeline = Timeline(
-            self.records, RunningCatalog(self.in_force), clock, **options
-        )
+        self.timeline = Timeline(self.records, RunningCatalog(self.in_force), clock, **options)
         self.effects = Effects()
         self.offset = 0
 
@@ -162,3 +165,9 @@ def brief(outcome: Outcome) -> str:
 def iso(after: int) -> str:
     """The time `after` ms since START, as outcomes write it."""
     return format_time(START + after)
+
+
+def running(text: str) -> RunningCatalog:
+    """What runs after a push of these documents to an empty catalog."""
+    documents = [one for one in yaml.safe_load_all(text) if one["kind"] == "Journey"]
+    return RunningCatalog(InForce.of(*map(Journey.model_validate, documents)))
