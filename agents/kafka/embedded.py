@@ -267,7 +267,7 @@ def broker_properties(data: Path, port: int, controller_port: int) -> str:
 
 
 def _claim(claim: IO[str], folder: Path) -> None:
-    """Takes the folder for one broker; a second one hangs the first in spite of Kafka's own lock."""
+    """Takes the folder for one broker; a second one hangs the first, in spite of Kafka's lock."""
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
