@@ -7,10 +7,11 @@ than later nodes read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
+from journeys.catalog import Catalog
 from journeys.documents import Journey
 from journeys.expressions import compile_cel, data_paths
 from journeys.fields import Holds
@@ -118,18 +119,6 @@ def _prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
     return kept
 
 
-class Catalog(Protocol):
-    """What the engine needs of the documents in force."""
-
-    @property
-    def journeys(self) -> Mapping[str, tuple[str, str]]:
-        """The version and the status of every journey in force."""
-
-    @property
-    def versions(self) -> Mapping[tuple[str, str], Journey]:
-        """Every accepted version, by name and version."""
-
-
 class RunningCatalog:
     """The programs of a catalog, as steps need them.
 
@@ -149,10 +138,10 @@ class RunningCatalog:
             (name, version): known.get((name, version)) or Program(name, version, journey)
             for (name, version), journey in catalog.versions.items()
         }
-        self.status = {name: status for name, (_, status) in catalog.journeys.items()}
+        self.status = {name: now.status for name, now in catalog.journeys.items()}
         self.settled = all(status in ("draft", "running") for status in self.status.values())
         entries: dict[str, list[Program]] = {}
-        for name, (version, status) in sorted(catalog.journeys.items()):
+        for name, version, status in catalog.in_force():
             if status == "running":
                 program = self._programs[name, version]
                 for event in program.entry_events:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import yaml
 
 from journeys.backtest import MemoryRecords
+from journeys.catalog import Accepted, Catalog, InForce, check_push
 from journeys.documents import Journey
 from journeys.effects import Action, Effects, Outcome
 from journeys.program import RunningCatalog
@@ -39,36 +39,35 @@ def journey(
     )
 
 
-@dataclass
-class InForce:
-    """A catalog by hand: versions are counted v1, v2, ... per journey."""
+class Versions:
+    """A catalog by hand, so that a test can hold what validation would refuse."""
 
-    journeys: dict[str, tuple[str, str]] = field(default_factory=dict)
-    versions: dict[tuple[str, str], Journey] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, *documents: Journey) -> InForce:
-        catalog = cls()
+    def __init__(self, *documents: Journey) -> None:
+        self._journeys: dict[str, InForce] = {}
+        self._versions: dict[tuple[str, str], Journey] = {}
         for document in documents:
-            catalog.push(document)
-        return catalog
+            self.push(document)
 
     def push(self, document: Journey) -> None:
-        count = sum(name == document.name for name, _ in self.versions) + 1
-        self.versions[document.name, f"v{count}"] = document
-        self.journeys[document.name] = (f"v{count}", document.status)
+        """The next version of a journey: v1, v2, ..."""
+        count = sum(name == document.name for name, _ in self._versions) + 1
+        self._versions[document.name, f"v{count}"] = document
+        self._journeys[document.name] = InForce(f"v{count}", document.status)
 
     def turn(self, name: str, status: str) -> None:
-        self.journeys[name] = (self.journeys[name][0], status)
+        self._journeys[name] = self._journeys[name]._replace(status=status)
+
+    def running(self, previous: RunningCatalog | None = None) -> RunningCatalog:
+        return RunningCatalog(Catalog(dict(self._journeys), dict(self._versions)), previous)
 
 
 class World:
     """One partition and its clock; what came of it so far."""
 
     def __init__(self, *documents: Journey, clock: Clock = "stream", **options: Any) -> None:
-        self.in_force = InForce.of(*documents)
+        self.versions = Versions(*documents)
         self.records = MemoryRecords()
-        self.timeline = Timeline(self.records, RunningCatalog(self.in_force), clock, **options)
+        self.timeline = Timeline(self.records, self.versions.running(), clock, **options)
         self.effects = Effects()
         self.offset = 0
 
@@ -118,13 +117,13 @@ class World:
 
     def turn(self, name: str, status: str) -> None:
         """Pause, archive or resume a journey."""
-        self.in_force.turn(name, status)
-        self.timeline.catalog = RunningCatalog(self.in_force, self.timeline.catalog)
+        self.versions.turn(name, status)
+        self.timeline.catalog = self.versions.running(self.timeline.catalog)
 
     def push(self, document: Journey) -> None:
         """A new version of a journey, or a new one."""
-        self.in_force.push(document)
-        self.timeline.catalog = RunningCatalog(self.in_force, self.timeline.catalog)
+        self.versions.push(document)
+        self.timeline.catalog = self.versions.running(self.timeline.catalog)
 
     def record(self, user: str = "u") -> UserRecord:
         found = self.records.get(user)
@@ -169,5 +168,9 @@ def iso(after: int) -> str:
 
 def running(text: str) -> RunningCatalog:
     """What runs after a push of these documents to an empty catalog."""
-    documents = [one for one in yaml.safe_load_all(text) if one["kind"] == "Journey"]
-    return RunningCatalog(InForce.of(*map(Journey.model_validate, documents)))
+    catalog = Catalog()
+    verdict = check_push(text, "test.yaml", catalog)
+    assert isinstance(verdict, Accepted), [str(problem) for problem in verdict.problems]
+    for key, value in verdict.entries:
+        catalog = catalog.with_entry(key, value)
+    return RunningCatalog(catalog)
