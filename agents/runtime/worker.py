@@ -12,7 +12,12 @@ from agents.runtime.watchdog import LIMIT_SECONDS, Watchdog
 
 
 def run(
-    app: App, role: str, *, health_port: int = 0, watchdog_limit: float = LIMIT_SECONDS
+    app: App,
+    role: str,
+    *,
+    health_port: int = 0,
+    watchdog_limit: float = LIMIT_SECONDS,
+    log_level: str = "WARN",
 ) -> None:
     """Blocks; exits the process with 0 after SIGTERM or SIGINT, else with another code.
 
@@ -34,7 +39,7 @@ def run(
             watchdog.start()
             await health.start()
 
-    worker = Worker(app, loglevel="WARN", redirect_stdouts=False, stdout=sys.stdout)
+    worker = Worker(app, loglevel=log_level, redirect_stdouts=False, stdout=sys.stdout)
     worker.spinner = None
     worker.execute_from_commandline()
     if app.exit.failed is not None:

@@ -5,6 +5,7 @@ Inputs: `e` counts; `w:MS` counts and sets a timer MS after the record's arrival
 cancels the user's timers. Every input and every timer sends one output.
 """
 
+import itertools
 import os
 import signal
 import threading
@@ -77,30 +78,33 @@ def compute(batch: Batch, out: str) -> None:
 
 
 class SelfKilling(TransactionalProducer):
-    """Kills its own process at a chosen instruction of the protocol, after so many commits."""
+    """Kills its own process at a chosen instruction of the protocol, at its n-th commit."""
 
-    point, left = "", 0
+    point, nth = "", 0
+    begun = itertools.count(1)  # next() on it is atomic: the partitions commit in threads
+    chosen = False
 
     def commit(self, *args: Any) -> int:
-        cls = type(self)
-        cls.left -= 1
-        if cls.left == 0 and cls.point == "inside commit":
+        self.chosen = next(self.begun) == self.nth
+        if self.chosen and self.point == "inside commit":
             threading.Timer(0.002, die).start()
         result = super().commit(*args)
-        if cls.left == 0 and cls.point == "after commit, before RocksDB":
-            die()
+        self.die_at("after commit, before RocksDB")
         return result
 
     def begin(self) -> None:
         super().begin()
-        if type(self).left == 0 and type(self).point == "after begin":
-            die()
+        self.die_at("after begin")
 
     def end(self) -> None:
-        if type(self).left == 0 and type(self).point == "after produce":
+        if self.chosen and self.point == "after produce":
             self._producer.flush(5)
-            die()
+        self.die_at("after produce")
         super().end()
+
+    def die_at(self, point: str) -> None:
+        if self.chosen and self.point == point:
+            die()
 
 
 def die() -> None:
@@ -118,8 +122,8 @@ def main() -> None:
         group=environment.get("GROUP"),
     )
     if point := environment.get("KILL_AT"):
-        SelfKilling.point, left = point.rsplit(":", 1)
-        SelfKilling.left = int(left)
+        SelfKilling.point, nth = point.rsplit(":", 1)
+        SelfKilling.nth = int(nth)
         app.producer_class = SelfKilling
     source = app.source(f"in-{name}", changelog=f"log-{name}", codec=CODEC, timers="log")
 
@@ -128,10 +132,11 @@ def main() -> None:
         async for batch in batches:
             async with batch:
                 compute(batch, f"out-{name}")
-            if SelfKilling.left == 0 and SelfKilling.point == "after acknowledge":
-                die()
+            producer = batch.loop.producer
+            if isinstance(producer, SelfKilling):
+                producer.die_at("after acknowledge")
 
-    run(app, "counting", watchdog_limit=45)
+    run(app, "counting", watchdog_limit=45, log_level=environment.get("LOGLEVEL", "WARN"))
 
 
 if __name__ == "__main__":
