@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from journeys.check import Checked, check
 from journeys.documents import Destination, Document, Journey
 from journeys.nodes.base import Refers, marked
@@ -28,7 +30,6 @@ class InForce(NamedTuple):
 
     version: str
     status: str
-    description: str | None = None
 
 
 class Verdict(NamedTuple):
@@ -64,11 +65,13 @@ class Catalog:
         journeys: what is in force, by name.
         versions: every accepted journey, by name and version.
         destinations: those in force, by name, the archived ones included.
+        descriptions: of the journeys in force, by name.
     """
 
     journeys: Mapping[str, InForce] = field(default_factory=_none)
     versions: Mapping[tuple[str, str], Journey] = field(default_factory=_none)
     destinations: Mapping[str, Destination] = field(default_factory=_none)
+    descriptions: Mapping[str, str | None] = field(default_factory=_none)
 
     def get(self, name: str, version: str) -> Journey:
         """An accepted version of a journey; raises KeyError for one that never was."""
@@ -86,23 +89,20 @@ class Catalog:
         Raises:
             ValueError: the record is of a kind that this program doesn't know.
         """
-        match key.split("/"), None if value is None else json.loads(value):
-            case ["Journey", name], None:
-                return replace(self, journeys=_without(self.journeys, name))
-            case ["Journey", name], entry:
-                now = InForce(entry["version"], entry["status"], entry["description"])
-                return replace(self, journeys=_with(self.journeys, name, now))
-            case ["Journey", name, version], None:
-                return replace(self, versions=_without(self.versions, (name, version)))
-            case ["Journey", name, version], entry:
-                journey = Journey.model_validate(entry["document"], by_alias=True, by_name=False)
-                return replace(self, versions=_with(self.versions, (name, version), journey))
-            case ["Destination", name], None:
-                return replace(self, destinations=_without(self.destinations, name))
-            case ["Destination", name], entry:
-                destination = Destination.model_validate(
-                    entry["document"], by_alias=True, by_name=False
+        entry = None if value is None else json.loads(value)
+        match key.split("/"):
+            case ["Journey", name]:
+                now = entry and InForce(entry["version"], entry["status"])
+                return replace(
+                    self,
+                    journeys=_with(self.journeys, name, now),
+                    descriptions=_with(self.descriptions, name, entry and entry["description"]),
                 )
+            case ["Journey", name, version]:
+                journey = entry and _model(Journey, entry)
+                return replace(self, versions=_with(self.versions, (name, version), journey))
+            case ["Destination", name]:
+                destination = entry and _model(Destination, entry)
                 return replace(self, destinations=_with(self.destinations, name, destination))
         raise ValueError(f"the catalog's record {key!r} was written by a newer program")
 
@@ -174,8 +174,11 @@ def _accept(document: Checked, catalog: Catalog) -> tuple[Verdict, list[tuple[st
     entries = []
     if (model.name, version) not in catalog.versions:
         entries.append((f"{key}/{version}", _bytes(written)))
-    now = InForce(version, model.status, model.description)
-    changed = catalog.journeys.get(model.name) != now
+    now = InForce(version, model.status)
+    changed = (
+        catalog.journeys.get(model.name) != now
+        or catalog.descriptions.get(model.name) != model.description
+    )
     if changed:
         entries.append((key, _bytes(entry)))
     return Verdict(model.kind, model.name, version, model.status, changed), entries
@@ -229,9 +232,12 @@ def _bytes(entry: dict[str, Any]) -> bytes:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _model(kind: type[BaseModel], entry: dict[str, Any]) -> Any:
+    return kind.model_validate(entry["document"], by_alias=True, by_name=False)
+
+
 def _with(known: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
+    """The mapping with another value, or without the key where that is None."""
+    if value is None:
+        return MappingProxyType({name: one for name, one in known.items() if name != key})
     return MappingProxyType({**known, key: value})
-
-
-def _without(known: Mapping[Any, Any], key: Any) -> Mapping[Any, Any]:
-    return MappingProxyType({name: value for name, value in known.items() if name != key})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
@@ -51,10 +52,11 @@ _SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
     "Position": {"key": (1, "int64"), "value": (2, "int32")},
     "SourceInfo": {"positions": (4, "*Position")},
     "Parsed": {"expr": (2, "Expr"), "source_info": (3, "SourceInfo")},
+    "Checked": {"expr": (4, "Expr")},
 }
 
 
-def _parsed_class() -> Any:
+def _classes() -> Any:
     file = descriptor_pb2.FileDescriptorProto(
         name="journeys/cel_syntax.proto", package="journeys.cel", syntax="proto3"
     )
@@ -65,9 +67,7 @@ def _parsed_class() -> Any:
             if name == "Const":  # a oneof, so that an empty text differs from no text
                 message.oneof_decl.add(name="constant_kind")
                 added.oneof_index = 0
-            added.label = (
-                _FIELD.LABEL_REPEATED if kind.startswith("*") else _FIELD.LABEL_OPTIONAL
-            )
+            added.label = _FIELD.LABEL_REPEATED if kind.startswith("*") else _FIELD.LABEL_OPTIONAL
             kind = kind.lstrip("*")
             if kind in _SCALARS:
                 added.type = _SCALARS[kind]
@@ -76,10 +76,13 @@ def _parsed_class() -> Any:
                 added.type_name = f".journeys.cel.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("journeys.cel.Parsed"))
+    return [
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"journeys.cel.{name}"))
+        for name in ("Parsed", "Checked")
+    ]
 
 
-_Parsed = _parsed_class()
+_Parsed, _Checked = _classes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ class Syntax:
     references: tuple[Reference, ...]
     bound: tuple[tuple[str, int], ...]
     """Variables that macros such as `exists` bind, and where."""
+    ranges: tuple[Reference, ...]
+    """What macros go through, where that is a path, or (with an empty path) a map written out."""
 
 
 def read(serialized: bytes, text: str) -> Syntax:
@@ -122,7 +127,43 @@ def read(serialized: bytes, text: str) -> Syntax:
     positions = {entry.key: entry.value for entry in parsed.source_info.positions}
     reader = _Reader(text, positions)
     references = tuple(reader.walk(parsed.expr, frozenset()))
-    return Syntax(references, tuple(reader.bound))
+    return Syntax(references, tuple(reader.bound), tuple(reader.ranges))
+
+
+def over_lists(serialized: bytes) -> bytes:
+    """A checked expression whose macros fail on maps.
+
+    The library goes through a map in an order that differs from one evaluation to the next, so
+    whatever is gathered from it, and which error comes first, would differ on replay. Every range
+    `r` of a macro becomes `r + []`, which is the same list, and an error for a map.
+    """
+    container = any_pb2.Any()
+    container.ParseFromString(serialized)
+    checked = _Checked()
+    checked.ParseFromString(container.value)
+    # The parser's own ids count from 1; the new ones only have to differ from them.
+    if not _append_nothing(checked.expr, count(1_000_000)):
+        return serialized
+    container.value = checked.SerializeToString(deterministic=True)
+    return container.SerializeToString(deterministic=True)
+
+
+def _append_nothing(message: Any, new_ids: Iterator[int]) -> bool:
+    found = False
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                found |= _append_nothing(part, new_ids)
+    if message.DESCRIPTOR.name != "Comprehension":
+        return found
+    range_ = type(message.iter_range)()
+    range_.CopyFrom(message.iter_range)
+    message.iter_range.Clear()
+    message.iter_range.id = next(new_ids)
+    message.iter_range.call.function = "_+_"
+    message.iter_range.call.args.add().CopyFrom(range_)
+    message.iter_range.call.args.add(id=next(new_ids)).list.SetInParent()
+    return True
 
 
 class _Reader:
@@ -130,6 +171,7 @@ class _Reader:
         self._text = text
         self._positions = positions
         self.bound: list[tuple[str, int]] = []
+        self.ranges: list[Reference] = []
 
     def _offset(self, node: Any, name: str) -> int:
         # A selection's position is its dot or bracket; the name follows it.
@@ -193,6 +235,10 @@ class _Reader:
         names = [name for name in (loop.iter_var, loop.iter_var2) if name]
         start = self._positions.get(node.id, 0)
         self.bound += [(name, max(self._text.find(name, start), 0)) for name in names]
+        if loop.iter_range.HasField("struct"):
+            self.ranges.append(Reference((), (self._positions.get(loop.iter_range.id, 0),), 0))
+        elif (path := self._path(loop.iter_range, local)) is not None:
+            self.ranges.append(path)
         yield from self.walk(loop.iter_range, local)
         yield from self.walk(loop.accu_init, local)
         inside = local | {*names, loop.accu_var}

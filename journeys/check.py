@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from journeys.check_destination import check_destination
 from journeys.check_expressions import check_expressions
-from journeys.documents import KINDS, Destination, Document, Journey
+from journeys.documents import KINDS, Destination, Document
 from journeys.graph import cycles, reachable
 from journeys.nodes import Node
 from journeys.nodes.base import NextNode, NodeModel, Refers
@@ -231,4 +231,3 @@ def _word(root: YamlNode, key: str) -> str:
 
 def _status(root: YamlNode) -> str:
     return _word(root, "status") or "running"
-

@@ -54,7 +54,9 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
     if scheme is None or scheme[1].lower() not in ("http", "https"):
         found = f"'{scheme[1]}'" if scheme else "no scheme"
         findings.at(
-            node, f"'url': found {found}, expected http:// or https://", found=found,
+            node,
+            f"'url': found {found}, expected http:// or https://",
+            found=found,
             expected="http:// or https://",
         )
         return

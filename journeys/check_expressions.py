@@ -42,9 +42,7 @@ def check_expressions(findings: Findings, model: type[BaseModel]) -> None:
                 _check(findings, model, holds, names, node, text, path)
 
 
-def _texts(
-    node: YamlNode, path: Path, holds: Holds
-) -> Iterator[tuple[YamlNode, str, Path]]:
+def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode, str, Path]]:
     """The texts of a field that are or contain expressions."""
     if holds.kind != "data":
         if isinstance(node.value, str) and node.value not in holds.literals:
@@ -90,7 +88,9 @@ def _check(
         return
     for expression, start in found:
         if holds.kind == "condition" and expression.type not in ("bool", "dyn"):
-            problem(0, f"the condition is {expression.type}, expected true or false", expression.type)
+            problem(
+                0, f"the condition is {expression.type}, expected true or false", expression.type
+            )
         for message, at, near in (
             _destination_names(expression, holds)
             if model is Destination
@@ -168,4 +168,3 @@ def _labels(node: YamlNode) -> Iterator[str]:
     elif isinstance(node.value, list):
         for below in node.value:
             yield from _labels(below)
-

@@ -14,6 +14,7 @@ from journeys.fields import (
     DataText,
     Duration,
     EventName,
+    Expected,
     HeaderText,
     Model,
     NodeName,
@@ -23,7 +24,11 @@ from journeys.fields import (
 from journeys.nodes import Node
 from journeys.time import DAY, MINUTE, SECOND
 
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
+HeaderName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256),
+    Expected("the name of a header: letters, digits and signs such as '-'"),
+]
 
 
 class Where(Model):

@@ -95,9 +95,7 @@ Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or fal
 Value = Annotated[str, Holds("value"), Expected("CEL")]
 """CEL of any type."""
 
-Match = Annotated[
-    str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")
-]
+Match = Annotated[str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")]
 """CEL that an awaited event's key is compared with, or `none`."""
 
 Data = Annotated[Any, Holds("data")]

@@ -177,7 +177,7 @@ def _path(root: YamlNode, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str |
 
 def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
     above = _model_at(model, findings.root, path[:-1])
-    known = [] if above is None else [name for name in _names(above)]
+    known = [] if above is None else _names(above)
     tail, near = suggest(str(path[-1]), known, most=16)
     findings.at(
         findings.key(path),
@@ -241,16 +241,14 @@ def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
     findings.at(place, f"{where(findings.root, path)}: {message.replace('`', chr(39))}")
 
 
-def _wrong_value(
-    model: type[BaseModel], findings: Findings, path: Path, error: Any = None
-) -> None:
+def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: Any = None) -> None:
     node = findings.node(path)
     annotation = _annotation_at(model, findings.root, path)
     found = shown(node.value)
     kind = "" if error is None else error["type"]
     limits = {} if error is None else error.get("ctx", {})
     if kind in ("too_short", "string_too_short"):
-        expected = "at least one" if kind == "too_short" else f"{expects(annotation)}"
+        expected = "at least one" if kind == "too_short" else "a text that is not empty"
         found = "nothing" if kind == "too_short" else found
     elif kind == "string_too_long":
         expected = f"at most {limits['max_length']} characters"
@@ -279,7 +277,7 @@ def expects(annotation: Any) -> str:
     for base, marks in _options(annotation, None):
         told = [mark.text for mark in marks if isinstance(mark, Expected)]
         if told:
-            texts.append(told[0])
+            texts.append(told[-1])
         elif get_origin(base) is Literal:
             texts += [f"'{word}'" for word in get_args(base)]
         elif _is_model(base) or get_origin(base) is dict:

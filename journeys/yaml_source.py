@@ -115,13 +115,16 @@ def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
         documents = tuple(builder.documents())
         if not documents and not builder.problems:
             raise _RefusedError(
-                1, 1, "no document: found nothing, expected 'kind', 'name' and what they need",
-                found="nothing", expected="a document",
+                1,
+                1,
+                "no document: found nothing, expected 'kind', 'name' and what they need",
+                found="nothing",
+                expected="a document",
             )
     except _RefusedError as refused:
         return None, [Problem(file, refused.line, refused.column, refused.message, **refused.facts)]
     except yaml.YAMLError as error:
-        line, column, message = _yaml_error(error)
+        line, column, message = _yaml_error(error, decoded)
         return None, [Problem(file, line, column, message)]
     problems = [
         Problem(file, refused.line, refused.column, refused.message, **refused.facts)
@@ -131,13 +134,18 @@ def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
 
 
 def _decode(text: str | bytes) -> str:
-    size = len(text) if isinstance(text, bytes) or text.isascii() else len(
-        text.encode("utf-8", "surrogatepass")
+    size = (
+        len(text)
+        if isinstance(text, bytes) or text.isascii()
+        else len(text.encode("utf-8", "surrogatepass"))
     )
     if size > MAX_BYTES:
         raise _RefusedError(
-            1, 1, f"the text is too large: found {size} bytes, expected at most {MAX_BYTES}",
-            found=f"{size} bytes", expected=f"at most {MAX_BYTES} bytes",
+            1,
+            1,
+            f"the text is too large: found {size} bytes, expected at most {MAX_BYTES}",
+            found=f"{size} bytes",
+            expected=f"at most {MAX_BYTES} bytes",
         )
     if isinstance(text, bytes):
         try:
@@ -146,18 +154,22 @@ def _decode(text: str | bytes) -> str:
             before = text[: error.start].decode("utf-8")
             line, column = _place(before)
             raise _RefusedError(
-                line, column,
+                line,
+                column,
                 f"found byte 0x{text[error.start]:02x}, which is not UTF-8: expected UTF-8 text",
-                found=f"byte 0x{text[error.start]:02x}", expected="UTF-8 text",
+                found=f"byte 0x{text[error.start]:02x}",
+                expected="UTF-8 text",
             ) from None
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if (wrong := _NOT_YAML.search(text)) is not None:
         line, column = _place(text[: wrong.start()])
         found = f"the character U+{ord(wrong.group()):04X}"
         raise _RefusedError(
-            line, column,
-            f"found {found}, which YAML doesn't allow: expected printable text or \"\\u...\"",
-            found=found, expected="printable text",
+            line,
+            column,
+            f'found {found}, which YAML doesn\'t allow: expected printable text or "\\u..."',
+            found=found,
+            expected="printable text",
         )
     return text
 
@@ -227,13 +239,12 @@ class _Builder:
             hint = "" if isinstance(key.value, dict | list) else ": write it in quotes"
             self._problem(key, f"a key must be text: found {found}, expected text{hint}", found)
         elif key.value == "<<" and key.style is None:
-            self._problem(
-                key, "merge keys ('<<') are not supported: write the fields out", "'<<'"
-            )
+            self._problem(key, "merge keys ('<<') are not supported: write the fields out", "'<<'")
         elif key.value in node.value:
             line = node.keys[key.value][0]
             self._problem(
-                key, f"the key {shown(key.value)} is there twice: the first is on line {line}",
+                key,
+                f"the key {shown(key.value)} is there twice: the first is on line {line}",
                 f"'{key.value}'",
             )
         else:
@@ -255,7 +266,7 @@ class _Builder:
             kind = _TAGS.get(tag.removeprefix(_CORE), str)
             value = event.value if kind is str else self._resolve(node, event.value)
             if type(value) is not kind and not (kind is float and type(value) is int):
-                self._problem(node, f"found {shown(value)}, which is not !!{tag[len(_CORE):]}")
+                self._problem(node, f"found {shown(value)}, which is not !!{tag[len(_CORE) :]}")
             node.value = value
         return node
 
@@ -292,7 +303,8 @@ class _Builder:
         self._spent += node.cost
         if self._spent > MAX_BYTES:
             raise _RefusedError(
-                line, column,
+                line,
+                column,
                 f"the aliases expand to too much: expected at most {MAX_BYTES} bytes in all",
             )
         if depth + node.height > MAX_DEPTH:
@@ -305,8 +317,10 @@ class _Builder:
             return tag
         name = tag.replace(_CORE, "!!")
         raise _RefusedError(
-            event.start_mark.line + 1, event.start_mark.column + 1,
-            f"found the tag '{name}': expected none", found=name,
+            event.start_mark.line + 1,
+            event.start_mark.column + 1,
+            f"found the tag '{name}': expected none",
+            found=name,
         )
 
     def _problem(self, node: YamlNode, message: str, found: str | None = None) -> None:
@@ -342,20 +356,22 @@ def _written(text: str, node: YamlNode) -> Iterator[tuple[int, int]]:
         at += width
 
 
-def _yaml_error(error: yaml.YAMLError) -> tuple[int, int, str]:
+def _yaml_error(error: yaml.YAMLError, text: str) -> tuple[int, int, str]:
     """The parser's complaint as place and message."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return 1, 1, f"this is not YAML: {error}".split("\n")[0]
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     problem = error.problem or "it can't be read"
-    if "'\\t'" in problem or "tab character" in problem:
-        return line, column, "found a tab: expected spaces, YAML is not indented with tabs"
-    problem = problem.replace("did not find expected", "expected").replace(
-        "<document start>", "the start of a document"
-    )
+    if "cannot start any token" in problem and mark is not None and mark.index < len(text):
+        char = text[mark.index]
+        if char == "\t":
+            return line, column, "found a tab, expected spaces: YAML is not indented with tabs"
+        return line, column, f"found '{char}', which can't start a value: write it in quotes"
+    problem = problem.replace("did not find expected", "expected")
+    problem = problem.replace("<document start>", "the start of a document")
     message = f"this is not YAML: {problem}"
-    if error.context is not None:
+    if error.context is not None and "next token" not in error.context:
         message += f" ({error.context}"
         if error.context_mark is not None and error.context_mark.line + 1 != line:
             message += f" that starts on line {error.context_mark.line + 1}"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get
 
 from pydantic import BaseModel, StringConstraints
 
-from journeys.fields import Data, Model, NodeName, Slug
+from journeys.fields import Data, Expected, Model, NodeName, Slug
 
 
 class NextNode(NamedTuple):
@@ -23,9 +23,13 @@ class Refers(NamedTuple):
     kind: str
 
 
-Next = Annotated[NodeName, NextNode()]
-DestinationName = Annotated[Slug, Refers("Destination")]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Next = Annotated[NodeName, NextNode(), Expected("the name of a node")]
+DestinationName = Annotated[Slug, Refers("Destination"), Expected("the name of a destination")]
+Label = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
+    Expected("a label of letters, digits and '_', at most 63, the first not a digit"),
+]
 Labels = dict[Label, Data]
 
 Path = tuple[str | int, ...]

@@ -1,0 +1,170 @@
+"""What expressions can read, and how little of it is handed to the CEL library.
+
+Law: an evaluation gets exactly what the expression's paths name, so its cost does not depend on
+the event's size, and no value reaches the library that it would change silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cel_expr_python import cel
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from journeys.cel_ast import Reference
+
+Path = tuple[str, ...]
+
+_DATA = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+EVENT: dict[str, Any] = {
+    "event": cel.Type.STRING,
+    "timestamp": cel.Type.TIMESTAMP,
+    "messageId": cel.Type.STRING,
+    "userId": cel.Type.STRING,
+    "anonymousId": cel.Type.STRING,
+    "sessionId": cel.Type.STRING,
+    "properties": _DATA,
+    "context": _DATA,
+    "traits": _DATA,
+}
+FIELDS: dict[str, dict[str, Any]] = {
+    "event": EVENT,
+    "entry": EVENT,
+    "user": {
+        "id": cel.Type.STRING,
+        "traits": _DATA,
+        "audiences": cel.Type.List(cel.Type.STRING),
+    },
+    "journey": dict.fromkeys(("name", "version", "instance", "key"), cel.Type.STRING),
+}
+ROOTS = ("event", "entry", "steps", "attr", "user", "journey", "now", "env")
+VARIABLES: dict[str, Any] = {
+    **{root: cel.Type.TIMESTAMP if root == "now" else _DATA for root in ROOTS},
+    **{f"{root}.{name}": kind for root, known in FIELDS.items() for name, kind in known.items()},
+}
+MAPS = frozenset(name for name, kind in VARIABLES.items() if kind == _DATA)
+
+
+@dataclass(slots=True)
+class Scope:
+    """What expressions can read at one step.
+
+    All mappings are JSON-shaped dicts. `event`, `entry` and `steps[x]["event"]` hold the wire names
+    of an event, with `timestamp` in ms; None means that there is no such event in this step.
+    """
+
+    event: Mapping[str, Any] | None = None
+    entry: Mapping[str, Any] | None = None
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    attr: Mapping[str, Any] = field(default_factory=dict)
+    user: Mapping[str, Any] = field(default_factory=dict)
+    journey: Mapping[str, Any] = field(default_factory=dict)
+    now: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+_Tree = dict[str, "_Tree"]
+_Reader = Callable[[Scope], Any]
+
+
+def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[tuple[str, _Reader]]:
+    """For every variable that the library will ask for, a function that reads its pruned value."""
+    wanted: dict[str, list[Path]] = {}
+    for reference in references:
+        two = ".".join(reference.path[:2])
+        depth = 2 if reference.dotted >= 2 and two in declared else 1
+        name = ".".join(reference.path[:depth])
+        wanted.setdefault(name, []).append(reference.path[depth:])
+    return [(name, _reader(name, _tree(paths))) for name, paths in wanted.items()]
+
+
+def _tree(paths: list[Path]) -> _Tree:
+    """The paths as a tree; an empty one means the whole value."""
+    if () in paths:
+        return {}
+    tree: dict[str, list[Path]] = {}
+    for path in paths:
+        tree.setdefault(path[0], []).append(path[1:])
+    return {name: _tree(rest) for name, rest in tree.items()}
+
+
+def _reader(variable: str, tree: _Tree) -> _Reader:
+    if variable == "now":
+        return lambda scope: _time(scope.now)
+    root, _, name = variable.partition(".")
+    if name == "timestamp":
+        return lambda scope: _time((getattr(scope, root) or {}).get(name))
+    if name:
+        return lambda scope: _pruned((getattr(scope, root) or {}).get(name), tree)
+    if root in ("event", "entry"):
+        return lambda scope: _pruned_event(getattr(scope, root), tree)
+    if root == "steps":
+        return lambda scope: _pruned_steps(scope.steps, tree)
+    return lambda scope: _pruned(getattr(scope, root), tree)
+
+
+def _pruned(value: Any, tree: _Tree) -> Any:
+    if tree and isinstance(value, dict):
+        return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
+    _refuse_nul(value)
+    return value
+
+
+def _refuse_nul(value: Any) -> None:
+    """The library would silently cut a text at a NUL, so that two different texts were equal."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a text with a NUL character")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_nul(key)
+            _refuse_nul(item)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_nul(item)
+
+
+def _pruned_event(event: Any, tree: _Tree) -> Any:
+    if not isinstance(event, dict):
+        return event
+    pruned = dict(_pruned(event, tree))
+    if "timestamp" in pruned:
+        pruned["timestamp"] = _time(pruned["timestamp"])
+    return pruned
+
+
+def _pruned_steps(steps: Mapping[str, Any], tree: _Tree) -> dict[str, Any]:
+    pruned = {}
+    for node in tree or steps:
+        captured = steps.get(node)
+        if isinstance(captured, dict):
+            below = tree.get(node, {})
+            pruned[node] = {
+                label: _pruned_event(value, below.get(label, {}))
+                if label == "event"
+                else _pruned(value, below.get(label, {}))
+                for label, value in captured.items()
+                if not below or label in below
+            }
+    return pruned
+
+
+def _time(ms: Any) -> Any:
+    """A time inside a map must be the protobuf message; the library refuses a datetime there."""
+    if type(ms) is not int:
+        return ms
+    return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+def missing(scope: Scope, path: Path) -> int | None:
+    """The first name of a path that the data has not."""
+    value: Any = getattr(scope, path[0])
+    for depth, name in enumerate(path[1:], 1):
+        if not isinstance(value, dict):
+            return None
+        if name not in value:
+            return depth
+        value = value[name]
+    return None
