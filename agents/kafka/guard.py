@@ -6,6 +6,8 @@ order, `K` kills it and keeps the data. End of input means that the owner has di
 since the kernel then closes the other end of the pipe; a signal tied to the owner's *thread*
 (PR_SET_PDEATHSIG in the owner itself) would come too early when a worker thread started the broker.
 After `T` and end of input the folder THROWAWAY, unless empty, is removed.
+
+Only children that the owner forks without exec hold the pipe too; the guard then waits for them.
 """
 
 from __future__ import annotations
