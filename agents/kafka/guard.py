@@ -5,7 +5,7 @@ COMMAND with its output in LOG, prints its pid and reads orders from standard in
 order, `K` kills it and keeps the data. End of input means that the owner has died, however it died,
 since the kernel then closes the other end of the pipe; a signal tied to the owner's *thread*
 (PR_SET_PDEATHSIG in the owner itself) would come too early when a worker thread started the broker.
-After `T` and end of input the folder THROWAWAY, unless empty, is removed.
+After `T` and end of input the folder THROWAWAY is removed; '' means no folder.
 
 Only children that the owner forks without exec hold the pipe too; the guard then waits for them.
 """
