@@ -6,22 +6,17 @@ can't make a step run for ever.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from pydantic import TypeAdapter, ValidationError
 
 from journeys.check_destination import check_destination
 from journeys.check_expressions import check_expressions
-from journeys.documents import KINDS, Destination, Document
-from journeys.graph import cycles, reachable
-from journeys.nodes import Node
-from journeys.nodes.base import NextNode, NodeModel, Refers
+from journeys.check_graph import check_graph
+from journeys.documents import KINDS, Destination, Document, Journey
+from journeys.nodes.base import Refers
 from journeys.problems import Problem, nearest, shown, suggest
-from journeys.schema import Findings, field_name, model_of, validate, walk, where
+from journeys.schema import Findings, field_name, validate, walk
 from journeys.yaml_source import Source, YamlNode, load
-
-_NODE: TypeAdapter[NodeModel] = TypeAdapter(Node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +56,6 @@ def check(
     _duplicates(documents)
     for document in documents:
         _references(document, known)
-        if document.kind == "Journey":
-            _graph(document)
     order = {file: index for index, (file, _) in enumerate(files)}
     for document in documents:
         problems += document.findings.problems
@@ -84,7 +77,7 @@ def _document(source: Source, root: YamlNode) -> Checked:
         _unknown_kind(findings)
         return Checked(findings, kind, name, None)
     valid = validate(model, findings)
-    check_expressions(findings, model)
+    check_expressions(findings, model, check_graph(findings) if model is Journey else None)
     if model is Destination:
         check_destination(findings)
     return Checked(findings, kind, name, valid)  # type: ignore[arg-type]
@@ -148,80 +141,6 @@ def _references(document: Checked, destinations: Mapping[str, bool]) -> None:
                 f"the {refers.kind.lower()} '{name}' is archived",
                 found=name,
             )
-
-
-def _graph(document: Checked) -> None:
-    findings = document.findings
-    nodes = findings.root.value.get("nodes")
-    if nodes is None or not isinstance(nodes.value, dict) or not nodes.value:
-        return
-    names = list(nodes.value)
-    edges: dict[str, list[str]] = {name: [] for name in names}
-    blocking: set[str] = set()
-    certain = True
-    for name, below in zip(names, [*names[1:], None], strict=True):
-        node = nodes.value[name]
-        model = _node_model(node)
-        certain = certain and model is not None
-        kind = model_of(Node, node)
-        if kind is None or getattr(kind, "blocking", False):
-            blocking.add(name)
-        for path, target in _targets(node, name):
-            if target in edges:
-                edges[name].append(target)
-                continue
-            place = findings.node(path)
-            tail, near = suggest(target, names)
-            findings.at(
-                place,
-                f"{field_name(findings.root, path)}: '{target}' is not a node{tail}",
-                found=target,
-                near=near,
-            )
-            if near is None:
-                certain = False
-            else:
-                edges[name].append(near)
-        falls = model.falls_through and getattr(model, "next", None) is None if model else False
-        if falls and below is not None:
-            edges[name].append(below)
-    if certain:
-        _reached(findings, edges)
-    for cycle in cycles(edges, blocking):
-        ring = " -> ".join([*cycle, cycle[0]])
-        findings.at(
-            findings.key(("nodes", cycle[0])),
-            f"the nodes {ring} go round without waiting: "
-            "expected a delay or a wait_for_event among them",
-            found=ring,
-            expected="a delay or a wait_for_event",
-        )
-
-
-def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> None:
-    reached = reachable(edges, [next(iter(edges))])
-    for name in edges:
-        if name not in reached:
-            findings.at(
-                findings.key(("nodes", name)),
-                f"{where(findings.root, ('nodes', name))} can't be reached: no node leads to it",
-                found=name,
-            )
-
-
-def _node_model(node: YamlNode) -> NodeModel | None:
-    try:
-        return _NODE.validate_python(node.plain(), by_alias=True, by_name=False)
-    except ValidationError:
-        return None
-
-
-def _targets(node: YamlNode, name: str) -> Iterable[tuple[tuple[str | int, ...], str]]:
-    for marked in walk(Node, node, ("nodes", name)):
-        if any(isinstance(mark, NextNode) for mark in marked.marks) and isinstance(
-            marked.node.value, str
-        ):
-            yield marked.path, marked.node.value
 
 
 def _word(root: YamlNode, key: str) -> str:

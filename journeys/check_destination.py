@@ -11,7 +11,7 @@ import re
 from urllib.parse import urlsplit
 
 from journeys.interpolation import Hole, UnclosedError, pieces
-from journeys.schema import Findings
+from journeys.schema import Findings, field_name
 from journeys.yaml_source import YamlNode
 
 _METADATA_NAMES = frozenset(
@@ -45,7 +45,7 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
     if (wrong := re.search("[\x00-\x20\x7f]", _literal(text))) is not None:
         findings.at(
             node,
-            f"'url': found {_character(wrong.group())}, expected an address without white space "
+            f"{_called(findings, 'url')}: found {_character(wrong.group())}, expected an address without white space "
             "and control characters",
             found=_character(wrong.group()),
         )
@@ -55,7 +55,7 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
         found = f"'{scheme[1]}'" if scheme else "no scheme"
         findings.at(
             node,
-            f"'url': found {found}, expected http:// or https://",
+            f"{_called(findings, 'url')}: found {found}, expected http:// or https://",
             found=found,
             expected="http:// or https://",
         )
@@ -68,7 +68,7 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
     if len(parts) > 1 and not re.match(r"[a-zA-Z]+://[^/?#]+[/?#]", first):
         findings.at(
             findings.source.position(node, text.find("${")),
-            "'url': an expression in the host: expected scheme, host and port as plain text",
+            f"{_called(findings, 'url')}: an expression in the host: expected scheme, host and port as plain text",
             found="an expression",
         )
         return
@@ -87,21 +87,25 @@ def _check_host(findings: Findings, node: YamlNode, url: str) -> None:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").rstrip("."), parts.port
     except ValueError as error:
-        findings.at(node, f"'url': {error}", found=url)
+        findings.at(node, f"{_called(findings, 'url')}: {error}", found=url)
         return
     if not host or "\\" in url:
-        findings.at(node, "'url': found no host, expected http(s)://host/path", found=url)
+        findings.at(
+            node,
+            f"{_called(findings, 'url')}: found no host, expected http(s)://host/path",
+            found=url,
+        )
         return
     if parts.username is not None:
         findings.at(
             node,
-            "'url': found a user name, expected none: send credentials in 'headers'",
+            f"{_called(findings, 'url')}: found a user name, expected none: send credentials in 'headers'",
             found="a user name",
         )
     if host in _METADATA_NAMES or _refused(_address(host)):
         findings.at(
             node,
-            f"'url': '{host}' is a link-local or metadata address, which is never called",
+            f"{_called(findings, 'url')}: '{host}' is a link-local or metadata address, which is never called",
             found=host,
         )
 
@@ -152,22 +156,26 @@ def _check_headers(findings: Findings, headers: YamlNode) -> None:
         if first != name:
             findings.at(
                 headers.keys[name],
-                f"'headers': '{name}' is there twice, first as '{first}'",
+                f"{_called(findings, 'headers')}: '{name}' is there twice, first as '{first}'",
                 found=name,
             )
         if name.lower() in _OURS:
             findings.at(
                 headers.keys[name],
-                f"'headers': '{name}' is set by the delivery itself, expected another header",
+                f"{_called(findings, 'headers')}: '{name}' is set by the delivery itself, expected another header",
                 found=name,
             )
         if isinstance(node.value, str) and (wrong := _CONTROL.search(node.value)) is not None:
             findings.at(
                 findings.source.position(node, wrong.start()),
-                f"'headers': found {_character(wrong.group())} in the value of '{name}', "
+                f"{_called(findings, 'headers')}: found {_character(wrong.group())} in the value of '{name}', "
                 "expected one line of text without control characters",
                 found=_character(wrong.group()),
             )
+
+
+def _called(findings: Findings, key: str) -> str:
+    return field_name(findings.root, (key,))
 
 
 def _character(char: str) -> str:

@@ -12,12 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from journeys.check_graph import Graph
 from journeys.documents import Destination
 from journeys.expressions import CelError, Expression, compile_cel, data_expressions
 from journeys.fields import Holds
 from journeys.nodes import Node
 from journeys.problems import suggest
-from journeys.schema import Findings, Path, field_name, model_of, walk
+from journeys.schema import Findings, field_name, walk
+from journeys.schema_types import Path, model_of
 from journeys.yaml_source import YamlNode
 
 _OF_DESTINATIONS = {"user": ("id",), "journey": ("name", "version", "instance", "key")}
@@ -30,12 +32,20 @@ class _Names:
     captures: dict[str, frozenset[str]]
     """Of each node, what it captures."""
     types: dict[str, str]
-    labels: frozenset[str]
+    labels: dict[str, list[str]]
+    """Of each label, the nodes that set it."""
+    graph: Graph | None
+
+    def before(self, nodes: list[str], here: str) -> bool:
+        """Whether an instance can have left one of the nodes when it stands on `here`."""
+        if self.graph is None or not self.graph.certain:
+            return True
+        return any(self.graph.leads(node, here) for node in nodes)
 
 
-def check_expressions(findings: Findings, model: type[BaseModel]) -> None:
-    """Adds what is wrong with the expressions of a document."""
-    names = _names(findings.root)
+def check_expressions(findings: Findings, model: type[BaseModel], graph: Graph | None) -> None:
+    """Adds what is wrong with the expressions of a document; `graph` is a journey's."""
+    names = _names(findings.root, graph)
     for marked in walk(model, findings.root):
         for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
             for node, text, path in _texts(marked.node, marked.path, holds):
@@ -102,23 +112,29 @@ def _check(
 def _journey_names(
     expression: Expression, names: _Names, path: Path
 ) -> Iterator[tuple[str, int, str | None]]:
+    here = str(path[1]) if path[0] == "nodes" else ""
     for reference, offsets in expression.offsets.items():
-        if reference[0] in ("steps", "attr") and path[0] == "entry":
-            yield f"'{reference[0]}' has nothing yet in the entry", offsets[0], None
-        elif reference[0] == "steps":
-            node = reference[1]
-            if node not in names.captures:
-                tail, near = suggest(node, names.captures)
-                yield f"'{node}' is not a node{tail}", offsets[1], near
-            elif not names.captures[node]:
-                kind = names.types[node]
-                yield f"node '{node}' ({kind}) captures nothing", offsets[1], None
-            elif len(reference) > 2 and reference[2] not in names.captures[node]:
-                tail, near = suggest(reference[2], names.captures[node])
-                yield f"node '{node}' captures no '{reference[2]}'{tail}", offsets[2], near
-        elif reference[0] == "attr" and len(reference) > 1 and reference[1] not in names.labels:
-            tail, near = suggest(reference[1], names.labels)
-            yield f"no node sets '{reference[1]}'{tail}", offsets[1], near
+        if reference[0] not in ("steps", "attr") or len(reference) < 2:
+            continue
+        root, name = reference[:2]
+        if not here:
+            yield f"'{root}' has nothing yet in the entry", offsets[0], None
+        elif root == "attr":
+            if name not in names.labels:
+                tail, near = suggest(name, names.labels)
+                yield f"no node sets '{name}'{tail}", offsets[1], near
+            elif not names.before(names.labels[name], here):
+                yield f"no node on the way to '{here}' sets '{name}'", offsets[1], None
+        elif name not in names.captures:
+            tail, near = suggest(name, names.captures)
+            yield f"'{name}' is not a node{tail}", offsets[1], near
+        elif not names.captures[name]:
+            yield f"node '{name}' ({names.types[name]}) captures nothing", offsets[1], None
+        elif len(reference) > 2 and reference[2] not in names.captures[name]:
+            tail, near = suggest(reference[2], names.captures[name])
+            yield f"node '{name}' captures no '{reference[2]}'{tail}", offsets[2], near
+        elif not names.before([name], here) and not (name == here and "set" in path):
+            yield f"node '{name}' is on no way to '{here}': it has nothing yet", offsets[1], None
 
 
 def _destination_names(
@@ -137,18 +153,19 @@ def _destination_names(
             )
 
 
-def _names(root: YamlNode) -> _Names:
+def _names(root: YamlNode, graph: Graph | None) -> _Names:
     nodes = root.value.get("nodes")
     captures: dict[str, frozenset[str]] = {}
     types: dict[str, str] = {}
-    labels: set[str] = set()
+    labels: dict[str, list[str]] = {}
     if nodes is not None and isinstance(nodes.value, dict):
         for name, node in nodes.value.items():
             model = model_of(Node, node)
             captures[name] = getattr(model, "captures", frozenset())
             types[name] = _type(node)
-            labels.update(_labels(node))
-    return _Names(captures, types, frozenset(labels))
+            for label in _labels(node):
+                labels.setdefault(label, []).append(name)
+    return _Names(captures, types, labels, graph)
 
 
 def _type(node: YamlNode) -> str:

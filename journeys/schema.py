@@ -9,16 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from journeys.fields import Expected
 from journeys.problems import Problem, nearest, shown, suggest
+from journeys.schema_types import (
+    Path,
+    annotation_at,
+    base_of,
+    child,
+    entries_of,
+    expects,
+    is_model,
+    model_at,
+    names_of_fields,
+    nulls,
+    options_of,
+    tags_of,
+    text_at,
+    type_of_field,
+    words_of,
+)
 from journeys.yaml_source import Source, YamlNode
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -50,7 +63,7 @@ class Findings:
         """The value at a path, or the innermost one above it that is there."""
         node = self.root
         for part in path:
-            below = _child(node, part)
+            below = child(node, part)
             if below is None:
                 break
             node = below
@@ -76,7 +89,7 @@ class Marked:
 def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
     """The document as its model, or None with the problems added to the findings."""
     before = len(findings.problems)
-    for path in _nulls(model, findings.root, ()):
+    for path in nulls(model, findings.root, ()):
         _wrong_value(model, findings, path)
     try:
         document = model.model_validate(findings.root.plain(), by_alias=True, by_name=False)
@@ -89,16 +102,16 @@ def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
 
 def walk(annotation: Any, node: YamlNode, path: Path = ()) -> Iterator[Marked]:
     """Every value whose field's type carries marks, also in a document that has mistakes."""
-    for base, marks in _options(annotation, node):
+    for base, marks in options_of(annotation, node):
         if marks and node.value is not None:
             yield Marked(path, node, marks)
-        if _is_model(base):
-            for key, below in _entries(node):
-                kind = _field(base, key)
+        if is_model(base):
+            for key, below in entries_of(node):
+                kind = type_of_field(base, key)
                 if kind is not None:
                     yield from walk(kind, below, (*path, key))
         elif get_origin(base) is dict:
-            for key, below in _entries(node):
+            for key, below in entries_of(node):
                 yield from walk(get_args(base)[1], below, (*path, key))
         elif get_origin(base) is list and isinstance(node.value, list):
             for index, below in enumerate(node.value):
@@ -108,14 +121,14 @@ def walk(annotation: Any, node: YamlNode, path: Path = ()) -> Iterator[Marked]:
 def where(root: YamlNode, path: Path) -> str:
     """How a message calls the mapping at a path: `node 'bought' (wait_for_event)`."""
     if len(path) >= 2 and path[0] == "nodes":
-        node = _child(_child(root, "nodes") or root, path[1])
-        kind = _text(node, "type")
+        node = child(child(root, "nodes") or root, path[1])
+        kind = text_at(node, "type")
         place = f"node '{path[1]}'" + (f" ({kind})" if kind else "")
         rest = path[2:]
     elif path and path[0] == "entry":
         place, rest = "the entry", path[1:]
     else:
-        kind, name = _text(root, "kind") or "the document", _text(root, "name")
+        kind, name = text_at(root, "kind") or "the document", text_at(root, "name")
         place, rest = f"{kind} '{name}'" if name else kind, path
     return f"'{dotted(rest)}' of {place}" if rest else place
 
@@ -164,7 +177,7 @@ def _path(root: YamlNode, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str |
     rest: list[str | int] = []
     node = root
     for index, part in enumerate(loc):
-        below = _child(node, part)
+        below = child(node, part)
         # Behind a node's name comes the tag of its type, which could be a key's name, too.
         tag = len(path) == 2 and path[0] == "nodes" and loc[:2] == tuple(path) and index == 2
         if below is None or tag:
@@ -176,8 +189,8 @@ def _path(root: YamlNode, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str |
 
 
 def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
-    above = _model_at(model, findings.root, path[:-1])
-    known = [] if above is None else _names(above)
+    above = model_at(model, findings.root, path[:-1])
+    known = [] if above is None else names_of_fields(above)
     tail, near = suggest(str(path[-1]), known, most=16)
     findings.at(
         findings.key(path),
@@ -188,8 +201,8 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
 
 
 def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
-    above = _model_at(model, findings.root, path)
-    kind = None if above is None else _field(above, name)
+    above = model_at(model, findings.root, path)
+    kind = None if above is None else type_of_field(above, name)
     expected = None if kind is None else expects(kind)
     findings.at(
         findings.key(path) if path else findings.root,
@@ -200,9 +213,9 @@ def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: s
 
 
 def _wrong_tag(model: type[BaseModel], findings: Findings, path: Path) -> None:
-    known = _tags(_annotation_at(model, findings.root, path))
+    known = tags_of(annotation_at(model, findings.root, path))
     node = findings.node(path)
-    given = _child(node, "type")
+    given = child(node, "type")
     if given is None:
         listing = ", ".join(f"'{name}'" for name in known)
         findings.at(
@@ -222,7 +235,7 @@ def _wrong_tag(model: type[BaseModel], findings: Findings, path: Path) -> None:
 
 
 def _wrong_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
-    base = _base(_annotation_at(model, findings.root, path[:-1]))
+    base = base_of(annotation_at(model, findings.root, path[:-1]))
     expected = expects(get_args(base)[0]) if get_origin(base) is dict else "another name"
     findings.at(
         findings.key(path),
@@ -243,7 +256,7 @@ def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
 
 def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: Any = None) -> None:
     node = findings.node(path)
-    annotation = _annotation_at(model, findings.root, path)
+    annotation = annotation_at(model, findings.root, path)
     found = shown(node.value)
     kind = "" if error is None else error["type"]
     limits = {} if error is None else error.get("ctx", {})
@@ -259,7 +272,7 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         )
     else:
         expected = expects(annotation)
-    words = [option for option in _words(annotation) if isinstance(node.value, str)]
+    words = [option for option in words_of(annotation) if isinstance(node.value, str)]
     near = nearest(node.value, words) if words else None
     tail = f": did you mean '{near}'?" if near else ""
     findings.at(
@@ -269,160 +282,3 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         expected=expected,
         near=near,
     )
-
-
-def expects(annotation: Any) -> str:
-    """What a type accepts, in words."""
-    texts = []
-    for base, marks in _options(annotation, None):
-        told = [mark.text for mark in marks if isinstance(mark, Expected)]
-        if told:
-            texts.append(told[-1])
-        elif get_origin(base) is Literal:
-            texts += [f"'{word}'" for word in get_args(base)]
-        elif _is_model(base) or get_origin(base) is dict:
-            texts.append("a mapping")
-        elif get_origin(base) is list:
-            texts.append("a list")
-        else:
-            words = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
-            texts.append(words.get(base, "a value"))
-    texts = list(dict.fromkeys(texts))
-    return " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-
-
-# --- types ---------------------------------------------------------------------------------------
-
-
-def _options(annotation: Any, node: YamlNode | None) -> list[tuple[Any, tuple[Any, ...]]]:
-    """The types a value may have, without None, each with its marks.
-
-    Of models that differ by `type`, only the one the value names, when there is a value.
-    """
-    if get_origin(annotation) is Annotated:
-        inner, *marks = get_args(annotation)
-        return [(base, (*marks, *more)) for base, more in _options(inner, node)]
-    if get_origin(annotation) in (Union, UnionType):
-        options = [
-            option
-            for inner in get_args(annotation)
-            if inner is not NoneType
-            for option in _options(inner, node)
-        ]
-        if node is not None and sum(_is_model(base) for base, _ in options) > 1:
-            kind = _text(node, "type")
-            return [option for option in options if kind in _literal(option[0], "type")]
-        return options
-    return [(annotation, ())]
-
-
-def _base(annotation: Any) -> Any:
-    options = _options(annotation, None)
-    return options[0][0] if options else Any
-
-
-def _annotation_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
-    annotation: Any = model
-    node: YamlNode | None = root
-    for part in path:
-        inner: Any = Any
-        for base, _ in _options(annotation, node):
-            if _is_model(base) and isinstance(part, str):
-                inner = _field(base, part) or Any
-            elif get_origin(base) is dict:
-                inner = get_args(base)[1]
-            elif get_origin(base) is list and isinstance(part, int):
-                inner = get_args(base)[0]
-        annotation = inner
-        node = None if node is None else _child(node, part)
-    return annotation
-
-
-def _model_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
-    annotation = _annotation_at(model, root, path)
-    node = root
-    for part in path:
-        node = _child(node, part) or node
-    return model_of(annotation, node)
-
-
-def model_of(annotation: Any, node: YamlNode) -> type[BaseModel] | None:
-    """The model that a value says it is, also where it has mistakes."""
-    return next((base for base, _ in _options(annotation, node) if _is_model(base)), None)
-
-
-def _nulls(annotation: Any, node: YamlNode, path: Path) -> Iterator[Path]:
-    """Keys written with nothing behind them, where the model would take it for absent."""
-    for base, _ in _options(annotation, node):
-        if _is_model(base):
-            for key, below in _entries(node):
-                kind = _field(base, key)
-                if kind is None:
-                    continue
-                if below.value is None and not _takes_anything(kind):
-                    yield (*path, key)
-                else:
-                    yield from _nulls(kind, below, (*path, key))
-        elif get_origin(base) is dict:
-            for key, below in _entries(node):
-                yield from _nulls(get_args(base)[1], below, (*path, key))
-        elif get_origin(base) is list and isinstance(node.value, list):
-            for index, below in enumerate(node.value):
-                yield from _nulls(get_args(base)[0], below, (*path, index))
-
-
-def _takes_anything(annotation: Any) -> bool:
-    return any(base is Any for base, _ in _options(annotation, None))
-
-
-def _is_model(base: Any) -> bool:
-    return isinstance(base, type) and issubclass(base, BaseModel)
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [info.alias or name for name, info in model.model_fields.items()]
-
-
-def _field(model: type[BaseModel], key: str | int) -> Any:
-    """The type of a model's field, with its marks, by the name that documents use."""
-    for name, info in model.model_fields.items():
-        if key == (info.alias or name):
-            marks = tuple(info.metadata)
-            return Annotated[(info.annotation, *marks)] if marks else info.annotation
-    return None
-
-
-def _literal(model: Any, name: str) -> tuple[Any, ...]:
-    return get_args(_base(_field(model, name))) if _is_model(model) else ()
-
-
-def _tags(annotation: Any) -> list[str]:
-    return [word for base, _ in _options(annotation, None) for word in _literal(base, "type")]
-
-
-def _words(annotation: Any) -> list[str]:
-    return [
-        word
-        for base, _ in _options(annotation, None)
-        if get_origin(base) is Literal
-        for word in get_args(base)
-    ]
-
-
-def _child(node: YamlNode, part: str | int) -> YamlNode | None:
-    if isinstance(node.value, dict) and isinstance(part, str):
-        return node.value.get(part)
-    if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
-        item: YamlNode = node.value[part]
-        return item
-    return None
-
-
-def _entries(node: YamlNode) -> Iterator[tuple[str, YamlNode]]:
-    if isinstance(node.value, dict):
-        yield from node.value.items()
-
-
-def _text(node: YamlNode | None, key: str) -> str | None:
-    below = None if node is None else _child(node, key)
-    return below.value if below is not None and isinstance(below.value, str) else None

@@ -133,12 +133,8 @@ def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
     return Source(file, decoded, documents), problems
 
 
-def _decode(text: str | bytes) -> str:
-    size = (
-        len(text)
-        if isinstance(text, bytes) or text.isascii()
-        else len(text.encode("utf-8", "surrogatepass"))
-    )
+def _decode(given: str | bytes) -> str:
+    size = len(given if isinstance(given, bytes) else given.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise _RefusedError(
             1,
@@ -147,17 +143,18 @@ def _decode(text: str | bytes) -> str:
             found=f"{size} bytes",
             expected=f"at most {MAX_BYTES} bytes",
         )
-    if isinstance(text, bytes):
+    text = given if isinstance(given, str) else ""
+    if isinstance(given, bytes):
         try:
-            text = text.decode("utf-8")
+            text = given.decode("utf-8")
         except UnicodeDecodeError as error:
-            before = text[: error.start].decode("utf-8")
+            before = given[: error.start].decode("utf-8")
             line, column = _place(before)
             raise _RefusedError(
                 line,
                 column,
-                f"found byte 0x{text[error.start]:02x}, which is not UTF-8: expected UTF-8 text",
-                found=f"byte 0x{text[error.start]:02x}",
+                f"found byte 0x{given[error.start]:02x}, which is not UTF-8: expected UTF-8 text",
+                found=f"byte 0x{given[error.start]:02x}",
                 expected="UTF-8 text",
             ) from None
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -275,13 +272,13 @@ class _Builder:
             return _WORDS[text]
         if _INT.fullmatch(text):
             digits = text.lstrip("+-0").lower()
-            number = 2**64 if len(digits) > 24 else int(text, 0 if text[:2] in ("0o", "0x") else 10)
-            if not -(2**63) <= number < 2**63:
+            whole = 2**64 if len(digits) > 24 else int(text, 0 if text[:2] in ("0o", "0x") else 10)
+            if not -(2**63) <= whole < 2**63:
                 self._problem(
                     node, "found an integer beyond 64 bits: write it in quotes", "an integer"
                 )
                 return 0
-            return number
+            return whole
         if _FLOAT.fullmatch(text):
             number = float(text)
             if math.isfinite(number):
