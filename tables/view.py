@@ -4,6 +4,7 @@ Law: nothing that a batch changes reaches the store before its transaction is co
 it lives in this overlay alone, and dies with the process.
 """
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from tables.codec import Codec
@@ -62,6 +63,11 @@ class View(Generic[R]):
     def next_due(self) -> tuple[int, bytes] | None:
         """The earliest (due ms, key) of the partition, this batch's changes included."""
         return self._dues.first()
+
+    def items(self) -> Iterator[tuple[bytes, R]]:
+        """Every committed record, decoded, in key order."""
+        for key, value in self._store.items():
+            yield key, self._codec.unpack(value)[0]
 
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""

@@ -1,0 +1,156 @@
+"""The evaluate role: moves users through their journeys.
+
+Law: for a batch of inputs from one partition, the pure timeline computes; its actions, outcomes and
+changed records are the batch's transaction. Nothing here waits for anything but Kafka.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+from confluent_kafka import Message
+
+from agents.catalog import CatalogReader, barrier_offset
+from agents.kafka.client import base_config
+from agents.kafka.partitioner import partition_for
+from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
+from agents.poison import PoisonGauge
+from agents.runtime.app import App
+from agents.runtime.partition import Batch
+from agents.settings import Settings
+from journeys.effects import Effects, key_of
+from journeys.program import RunningCatalog
+from journeys.state import UserRecord, decode, encode
+from journeys.timeline import Clock, Input, Timeline
+from tables.codec import Codec
+from tables.view import View
+
+APPLICATION = "journeys-evaluate"
+KIND_HEADER = "journeys-record"
+ORIGIN_HEADER = "journeys-origin"
+
+CODEC: Codec[UserRecord] = Codec(encode, decode, UserRecord.next_due)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class UserRecords:
+    """The table's records by user id, as the timeline asks for them."""
+
+    def __init__(self, view: View[UserRecord]) -> None:
+        self._view = view
+
+    def get(self, user: str) -> UserRecord | None:
+        return self._view.get(user.encode())
+
+    def put(self, user: str, record: UserRecord) -> None:
+        self._view.put(user.encode(), record)
+
+    def next_due(self) -> tuple[int, str] | None:
+        due = self._view.next_due()
+        return None if due is None else (due[0], due[1].decode())
+
+
+class Evaluator:
+    """The timelines of the owned partitions and the catalog they run."""
+
+    def __init__(self, clock: Clock, partitions: int, reader: CatalogReader) -> None:
+        self._clock: Clock = clock
+        self._partitions = partitions
+        self._reader = reader
+        self._catalog = reader.catalog
+        self._running = RunningCatalog(self._catalog)
+        self._timelines: dict[int, Timeline] = {}
+        self._poison = PoisonGauge()
+
+    async def compute(self, batch: Batch) -> None:
+        """Applies the batch's inputs, then what the wall clock may fire."""
+        inputs = [self._input(batch, message) for message in batch.inputs]
+        await self._reach_barriers(inputs)
+        if batch.first:
+            self._timelines[batch.partition] = self._timeline(batch)
+        timeline = self._timelines[batch.partition]
+        effects = Effects()
+        batch.consumed = timeline.apply(inputs, effects)
+        if self._clock == "wall":
+            batch.more_timers = timeline.fire(batch.safe_until, batch.now, effects)
+        batch.partition_time = timeline.partition_time
+        self._poison.count(batch.consumed, len(effects.dead))
+        send(batch, effects)
+
+    def _timeline(self, batch: Batch) -> Timeline:
+        return Timeline(
+            UserRecords(batch.view),
+            self._running,
+            self._clock,
+            max(batch.partition_time, 0),
+            partition_of=partial(home_of, partitions=self._partitions),
+            at_barrier=lambda _: self._running,
+        )
+
+    def _input(self, batch: Batch, message: Message) -> Input:
+        headers: Mapping[str, bytes] = dict(message.headers() or ())
+        kind, origin = headers.get(KIND_HEADER), headers.get(ORIGIN_HEADER)
+        return Input(
+            batch.topic,
+            batch.partition,
+            message.offset(),
+            message.key(),
+            message.value() or b"",
+            message.timestamp()[1] if self._clock == "wall" else None,
+            None if kind is None else kind.decode(errors="replace"),
+            None if origin is None else origin.decode(errors="replace"),
+        )
+
+    async def _reach_barriers(self, inputs: list[Input]) -> None:
+        """Reads the catalog as far as the last barrier of the batch."""
+        offsets = [barrier_offset(one.value) for one in inputs if one.kind == "barrier"]
+        wanted = max((offset for offset in offsets if offset is not None), default=0)
+        catalog = await self._reader.read_past(wanted)
+        if catalog is not self._catalog:
+            self._catalog, self._running = catalog, RunningCatalog(catalog, self._running)
+
+
+def build(settings: Settings) -> App:
+    """The evaluate role's app. Raises TopicError when a topic is missing or wrong."""
+    layout = check_topics(settings.broker)
+    client = base_config(settings.broker)
+    app = App(APPLICATION, broker=settings.broker, client=client, state_dir=settings.state_dir)
+    events = app.source(
+        EVENTS,
+        changelog=USERS,
+        codec=CODEC,
+        timers="log" if settings.clock == "wall" else "none",
+    )
+
+    reader = CatalogReader(client)
+    reader.load()
+    evaluator = Evaluator(settings.clock, layout.partitions, reader)
+
+    @app.agent(events.batches, concurrency=min(layout.partitions, 8))
+    async def evaluate(batches: Any) -> None:
+        async for batch in batches:
+            async with batch:
+                await evaluator.compute(batch)
+
+    return app
+
+
+def home_of(user_id: str, partitions: int) -> int:
+    """The partition where a user's record lives: Kafka's murmur2 of the id."""
+    return partition_for(user_id.encode(), partitions)
+
+
+def send(batch: Batch, effects: Effects) -> None:
+    """Puts the effects into the batch's transaction."""
+    partition = batch.partition
+    for action in effects.actions:
+        key = action.user_id.encode()
+        batch.send(actions(action.destination), key, _encode(action), partition)
+    for outcome in effects.outcomes:
+        batch.send(OUTCOMES, key_of(outcome), _encode(outcome), partition)
+    for dead in effects.dead:
+        batch.send(DEAD, None, _encode(dead), partition)
+    for key, value, headers in effects.reroutes:
+        batch.send(EVENTS, key, value, None, headers)

@@ -1,0 +1,39 @@
+"""Tells poison from a bug of ours.
+
+Law: a poisoned input goes to `journeys.dead` and the rest go on; but when more than half of the
+last inputs are dead, it is not the inputs: the process stops instead of emptying the log there.
+"""
+
+from collections import deque
+
+from agents.errors import UserError
+
+WINDOW = 1_000
+
+
+class TooManyDead(UserError):
+    """More than half of the last inputs could not be applied."""
+
+
+class PoisonGauge:
+    """Counts dead letters over the last WINDOW inputs."""
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[int, int]] = deque()
+        self._inputs = 0
+        self._dead = 0
+
+    def count(self, inputs: int, dead: int) -> None:
+        """One batch more. Raises TooManyDead before the batch is committed."""
+        self._batches.append((inputs, dead))
+        self._inputs += inputs
+        self._dead += dead
+        while self._inputs - self._batches[0][0] >= WINDOW:
+            gone = self._batches.popleft()
+            self._inputs -= gone[0]
+            self._dead -= gone[1]
+        if self._inputs >= WINDOW and self._dead * 2 > self._inputs:
+            raise TooManyDead(
+                f"{self._dead} of the last {self._inputs} inputs could not be applied: this is a "
+                "bug and not poison. Nothing more is set aside; journeys.dead has the tracebacks."
+            )
