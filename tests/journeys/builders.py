@@ -11,7 +11,7 @@ from journeys.backtest import MemoryRecords
 from journeys.catalog import Accepted, Catalog, InForce, check_push
 from journeys.documents import Journey
 from journeys.effects import Action, Effects, Outcome
-from journeys.program import RunningCatalog
+from journeys.program import Program, RunningCatalog
 from journeys.state import Instance, UserRecord
 from journeys.time import format_time, parse_time
 from journeys.timeline import Clock, Input, Timeline
@@ -53,6 +53,9 @@ class Versions:
         count = sum(name == document.name for name, _ in self._versions) + 1
         self._versions[document.name, f"v{count}"] = document
         self._journeys[document.name] = InForce(f"v{count}", document.status)
+
+    def newest(self, name: str) -> str:
+        return self._journeys[name].version
 
     def turn(self, name: str, status: str) -> None:
         self._journeys[name] = self._journeys[name]._replace(status=status)
@@ -134,6 +137,12 @@ class World:
         """The user's only live instance."""
         (only,) = self.record(user).instances
         return only
+
+    def program(self, name: str = "tour") -> Program:
+        """The newest version of a journey."""
+        program = self.timeline.catalog.program(name, self.versions.newest(name))
+        assert program is not None
+        return program
 
     def told(self, *types: str) -> list[Outcome]:
         """The outcomes so far; of the given types."""

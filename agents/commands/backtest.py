@@ -1,0 +1,177 @@
+"""`journeys backtest`: what journeys would have done to a history, without Kafka.
+
+Law: nothing is called and nothing is kept; the files hold everything that would have been written,
+in order, and are there in full or not at all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from journeys.program import RunningCatalog
+
+
+def backtest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(exists=True, dir_okay=False, help="The documents, as for `apply`."),
+    ],
+    events: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="One JSON event a line; .gz is unpacked."),
+    ],
+    actions: Annotated[
+        Path | None, typer.Option(help="Where the actions go, as JSON lines.")
+    ] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Where the outcomes go, as JSON lines.")
+    ] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Let time go on at the end until nothing waits.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Replay a history through journeys and see what they would have done.
+
+    The clock is the events' own: timers fire as the history goes by. Exit code 1 when a document
+    is wrong.
+    """
+    import msgspec
+
+    from journeys.backtest import Backtest
+
+    catalog = _catalog(files)
+    run = Backtest(catalog, events.name)
+    types: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    dead: list[Any] = []
+    sent = 0
+    encoder = msgspec.json.Encoder()
+    with ExitStack() as stack:
+        lines = stack.enter_context(_lines(events))
+        to_actions = stack.enter_context(_whole(actions))
+        to_outcomes = stack.enter_context(_whole(outcomes))
+        for effects in run.run(lines, drain=drain):
+            sent += len(effects.actions)
+            types.update(one.type for one in effects.outcomes)
+            counts.update(effects.counts)
+            dead += effects.dead
+            if to_actions is not None:
+                to_actions.write(encoder.encode_lines(effects.actions))
+            if to_outcomes is not None:
+                to_outcomes.write(encoder.encode_lines(effects.outcomes))
+    summary = {
+        "events": run.events,
+        "users": run.users,
+        "repeated": counts["event.repeated"],
+        "instances": types["journey.entered"],
+        "waiting": run.waiting,
+        "actions": sent,
+        "outcomes": dict(sorted(types.items())),
+        "dead": len(dead),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        _print(summary)
+    for letter in dead[:3]:
+        typer.echo(f"{events}:{letter.cause.offset}: could not be applied", err=True)
+        typer.echo(letter.detail, err=True)
+
+
+def _catalog(files: list[Path]) -> RunningCatalog:
+    """What the files bring in force, together; exit code 1 with what is wrong with them."""
+    from journeys.catalog import Catalog, Rejected, check_push, validate_files
+    from journeys.program import RunningCatalog
+
+    texts = [(str(file), file.read_bytes()) for file in files]
+    problems = validate_files(texts)
+    catalog = Catalog()
+    if not problems:
+        together = b"\n---\n".join(text for _, text in texts)
+        verdict = check_push(together, " ".join(name for name, _ in texts), catalog)
+        if isinstance(verdict, Rejected):
+            problems = verdict.problems
+        else:
+            for key, value in verdict.entries:
+                catalog = catalog.with_entry(key, value)
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(1)
+    return RunningCatalog(catalog)
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[Iterator[bytes]]:
+    """The lines of a file, and on a terminal how far they are read."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from agents.errors import UserError
+
+    with ExitStack() as stack:
+        raw = stack.enter_context(path.open("rb"))
+        lines: Iterable[bytes] = raw
+        if path.suffix == ".gz":
+            lines = stack.enter_context(gzip.open(raw))
+        progress = stack.enter_context(
+            Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+        )
+        task = progress.add_task(path.name, total=path.stat().st_size or None)
+
+        def read() -> Iterator[bytes]:
+            for number, line in enumerate(lines):
+                if number % 1_000 == 0:
+                    progress.update(task, completed=raw.tell())
+                yield line
+
+        try:
+            yield read()
+        except (gzip.BadGzipFile, EOFError) as error:
+            raise UserError(f"{path} is not a whole gzip file: {error}") from None
+
+
+@contextmanager
+def _whole(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """A file to write that takes its place only when all is written."""
+    if path is None:
+        yield None
+    elif path.exists() and not path.is_file():  # a pipe or a device
+        with path.open("wb") as out:
+            yield out
+    else:
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as out:
+                yield out
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            table.add_row(name, f"{sum(value.values()):,}")
+            for inner, count in value.items():
+                table.add_row(f"  {inner}", f"{count:,}")
+        else:
+            table.add_row(name, f"{value:,}")
+    Console().print(table)
