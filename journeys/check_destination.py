@@ -43,9 +43,11 @@ def check_destination(findings: Findings) -> None:
 def _check_url(findings: Findings, node: YamlNode) -> None:
     text = node.value
     if (wrong := re.search("[\x00-\x20\x7f]", _literal(text))) is not None:
-        findings.at(
+        _tell(
+            findings,
+            "url",
             node,
-            f"{_called(findings, 'url')}: found {_character(wrong.group())}, expected an address without white space "
+            f"found {_character(wrong.group())}, expected an address without white space "
             "and control characters",
             found=_character(wrong.group()),
         )
@@ -53,12 +55,7 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
     scheme = re.match(r"(?i)([a-z][a-z0-9+.-]*):", text)
     if scheme is None or scheme[1].lower() not in ("http", "https"):
         found = f"'{scheme[1]}'" if scheme else "no scheme"
-        findings.at(
-            node,
-            f"{_called(findings, 'url')}: found {found}, expected http:// or https://",
-            found=found,
-            expected="http:// or https://",
-        )
+        _tell(findings, "url", node, f"found {found}, expected http:// or https://", found=found)
         return
     try:
         parts = pieces(text)
@@ -66,9 +63,11 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
         return  # told where the expressions are checked
     first = parts[0] if isinstance(parts[0], str) else ""
     if len(parts) > 1 and not re.match(r"[a-zA-Z]+://[^/?#]+[/?#]", first):
-        findings.at(
+        _tell(
+            findings,
+            "url",
             findings.source.position(node, text.find("${")),
-            f"{_called(findings, 'url')}: an expression in the host: expected scheme, host and port as plain text",
+            f"an expression in the host: expected scheme, host and port as plain text",
             found="an expression",
         )
         return
@@ -87,25 +86,31 @@ def _check_host(findings: Findings, node: YamlNode, url: str) -> None:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").rstrip("."), parts.port
     except ValueError as error:
-        findings.at(node, f"{_called(findings, 'url')}: {error}", found=url)
+        _tell(findings, "url", node, f"{error}", found=url)
         return
     if not host or "\\" in url:
-        findings.at(
+        _tell(
+            findings,
+            "url",
             node,
-            f"{_called(findings, 'url')}: found no host, expected http(s)://host/path",
+            f"found no host, expected http(s)://host/path",
             found=url,
         )
         return
     if parts.username is not None:
-        findings.at(
+        _tell(
+            findings,
+            "url",
             node,
-            f"{_called(findings, 'url')}: found a user name, expected none: send credentials in 'headers'",
+            f"found a user name, expected none: send credentials in 'headers'",
             found="a user name",
         )
     if host in _METADATA_NAMES or _refused(_address(host)):
-        findings.at(
+        _tell(
+            findings,
+            "url",
             node,
-            f"{_called(findings, 'url')}: '{host}' is a link-local or metadata address, which is never called",
+            f"'{host}' is a link-local or metadata address, which is never called",
             found=host,
         )
 
@@ -154,28 +159,36 @@ def _check_headers(findings: Findings, headers: YamlNode) -> None:
     for name, node in headers.value.items():
         first = seen.setdefault(name.lower(), name)
         if first != name:
-            findings.at(
+            _tell(
+                findings,
+                "headers",
                 headers.keys[name],
-                f"{_called(findings, 'headers')}: '{name}' is there twice, first as '{first}'",
+                f"'{name}' is there twice, first as '{first}'",
                 found=name,
             )
         if name.lower() in _OURS:
-            findings.at(
+            _tell(
+                findings,
+                "headers",
                 headers.keys[name],
-                f"{_called(findings, 'headers')}: '{name}' is set by the delivery itself, expected another header",
+                f"'{name}' is set by the delivery itself, expected another header",
                 found=name,
             )
         if isinstance(node.value, str) and (wrong := _CONTROL.search(node.value)) is not None:
-            findings.at(
+            _tell(
+                findings,
+                "headers",
                 findings.source.position(node, wrong.start()),
-                f"{_called(findings, 'headers')}: found {_character(wrong.group())} in the value of '{name}', "
+                f"found {_character(wrong.group())} in the value of '{name}', "
                 "expected one line of text without control characters",
                 found=_character(wrong.group()),
             )
 
 
-def _called(findings: Findings, key: str) -> str:
-    return field_name(findings.root, (key,))
+def _tell(
+    findings: Findings, key: str, place: YamlNode | tuple[int, int], message: str, *, found: str
+) -> None:
+    findings.at(place, f"{field_name(findings.root, (key,))}: {message}", found=found)
 
 
 def _character(char: str) -> str:

@@ -128,7 +128,7 @@ def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
         return None, [Problem(file, line, column, message)]
     problems = [
         Problem(file, refused.line, refused.column, refused.message, **refused.facts)
-        for refused in builder.problems
+        for refused in sorted(builder.problems, key=lambda one: (one.line, one.column))
     ]
     return Source(file, decoded, documents), problems
 
