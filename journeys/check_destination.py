@@ -67,7 +67,7 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
             findings,
             "url",
             findings.source.position(node, text.find("${")),
-            f"an expression in the host: expected scheme, host and port as plain text",
+            "an expression in the host: expected scheme, host and port as plain text",
             found="an expression",
         )
         return
@@ -93,7 +93,7 @@ def _check_host(findings: Findings, node: YamlNode, url: str) -> None:
             findings,
             "url",
             node,
-            f"found no host, expected http(s)://host/path",
+            "found no host, expected http(s)://host/path",
             found=url,
         )
         return
@@ -102,7 +102,7 @@ def _check_host(findings: Findings, node: YamlNode, url: str) -> None:
             findings,
             "url",
             node,
-            f"found a user name, expected none: send credentials in 'headers'",
+            "found a user name, expected none: send credentials in 'headers'",
             found="a user name",
         )
     if host in _METADATA_NAMES or _refused(_address(host)):
