@@ -114,7 +114,12 @@ class Run:
     def resume(
         cls, moment: Moment, program: Program, instance: Instance, now: int, token: str = ""
     ) -> Run:
-        """A live instance, about to be asked by a timer or by an event (its messageId: `token`)."""
+        """A live instance, about to move.
+
+        Args:
+            token: tells the steps of one visit apart in the ids of their outcomes: the messageId
+                of an event, or `timer`.
+        """
         context = instance.context
         return cls(
             moment,

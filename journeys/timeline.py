@@ -20,8 +20,9 @@ from journeys.events import Event, Rejection, admit
 from journeys.ids import outcome_id_of_input, stable_id
 from journeys.program import RunningCatalog
 from journeys.state import UserRecord
-from journeys.step import FATAL, Arrived, apply_event, fire_timer
+from journeys.step import apply_event, fire_timer
 from journeys.time import LAST, MINUTE, YEAR, check_time, format_time, parse_time
+from journeys.user import FATAL, Arrived
 
 ENOUGH = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
@@ -106,6 +107,7 @@ class Timeline:
         self._at_barrier = at_barrier
         self._told: dict[tuple[str, str], int] = {}
         self._timers_left = 0
+        self._full = 0
 
     def apply(self, inputs: Sequence[Input], effects: Effects, *, timers: int = 1_000) -> int:
         """Apply inputs in order.
@@ -116,8 +118,9 @@ class Timeline:
             call.
         """
         self._timers_left = timers
+        self._full = len(effects) + ENOUGH
         for count, one in enumerate(inputs):
-            if len(effects) >= ENOUGH:
+            if len(effects) >= self._full:
                 return count
             kind = one.kind
             if kind is None or kind == "event":
@@ -146,6 +149,7 @@ class Timeline:
             Whether more is left.
         """
         self._timers_left = timers
+        self._full = len(effects) + ENOUGH
         return not self._fire(until, now, effects)
 
     def _now(self, one: Input) -> int:
@@ -199,7 +203,7 @@ class Timeline:
             due = self.records.next_due()
             if due is None or due[0] > until:
                 return True
-            if self._timers_left <= 0 or len(effects) >= ENOUGH:
+            if self._timers_left <= 0 or len(effects) >= self._full:
                 return False
             user = due[1]
             record = self.records.get(user)

@@ -17,7 +17,7 @@ from journeys.events import MAX_DEPTH, Event, Rejection, admit
 from journeys.nodes.base import Go, Step
 from journeys.nodes.wait_for_event import WaitForEvent
 from journeys.program import RunningCatalog
-from journeys.step import UnknownVersion
+from journeys.user import UnknownVersion
 from tests.journeys.builders import HOUR, World, iso, journey
 
 STAY = "w: {type: wait_for_event, event: answer, within: forever}"

@@ -1,0 +1,256 @@
+"""The user while a step lasts: the record's parts, replaced as instances move.
+
+Law: what a run did is written back as a whole, and a timer that raises takes only its own instance
+with it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from journeys.effects import Cause, Effects, Outcome
+from journeys.events import Event
+from journeys.ids import outcome_id_of_input
+from journeys.program import Program, RunningCatalog
+from journeys.run import Run
+from journeys.state import MAX_RECORD, Instance, UserRecord, encode
+from journeys.time import MINUTE, SECOND, format_time
+
+LATE_GRACE = 10 * SECOND
+"""How long after its arrival an event that sets an overdue timer can still be answered, ms."""
+
+LATE = MINUTE
+"""A timer that fires this much after it was due does so at the time of firing, ms, under wall."""
+
+
+class Arrived(NamedTuple):
+    """Where and when an event came.
+
+    Attributes:
+        time: the event time, ms.
+        arrival: ms; the partition time where nothing says when it arrived.
+        partition_time: the largest event time seen on the partition, this event's included, ms.
+        wall: whether timers follow the wall clock.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    time: int
+    arrival: int
+    partition_time: int
+    wall: bool
+
+
+class RecordTooLarge(Exception):
+    """The record would have more than MAX_RECORD bytes, or holds what no record can."""
+
+
+class UnknownVersion(Exception):
+    """A live instance is of a version that the catalog lacks: the worker has read too little."""
+
+
+FATAL = (MemoryError, OSError, UnknownVersion)
+"""What no input and no document can cause; it ends the process."""
+
+
+class User:
+    """The user while the step lasts: the record's parts, replaced as it goes on."""
+
+    __slots__ = (
+        "arrived",
+        "catalog",
+        "cause",
+        "changed",
+        "effects",
+        "facts",
+        "instances",
+        "keys",
+        "past",
+        "told",
+        "traits",
+        "user_id",
+    )
+
+    def __init__(
+        self, catalog: RunningCatalog, effects: Effects, user_id: str, record: UserRecord
+    ) -> None:
+        self.catalog = catalog
+        self.effects = effects
+        self.user_id = user_id
+        self.traits = record.traits
+        self.instances: list[Instance] = list(record.instances)
+        self.past = record.past
+        self.changed = False
+        self.cause = Cause()
+        self.facts: dict[str, Any] | None = None
+        self.keys: dict[str, str | None] = {}
+        self.arrived: Arrived | None = None
+        self.told = 0
+
+    @property
+    def user(self) -> Mapping[str, Any]:
+        return {"id": self.user_id, "traits": self.traits}
+
+    def fire_at(self, due: int) -> int:
+        """An event that sets a timer that is due already leaves time for the rest of an upload."""
+        if self.facts is None or self.arrived is None or due > self.arrived.arrival:
+            return due
+        return max(due, self.arrived.arrival + LATE_GRACE)
+
+    def record(self, memory: bytes) -> UserRecord:
+        return UserRecord(self.traits, memory, tuple(self.instances), self.past)
+
+    # Instances.
+
+    def replace(self, old: Instance, run: Run) -> None:
+        """Write a run back over the instance that it was."""
+        self.changed = True
+        at = self.instances.index(old)
+        if run.ended:
+            del self.instances[at]
+            self.past = {**self.past, run.program.name: run.now}
+        else:
+            self.instances[at] = run.instance()
+
+    def program(self, instance: Instance) -> Program:
+        program = self.catalog.program(instance.journey, instance.version)
+        if program is None:
+            raise UnknownVersion(f"{instance.journey}/{instance.version} is not in the catalog")
+        return program
+
+    def runs(self, instance: Instance) -> bool:
+        """Whether the instance may move now."""
+        return self.catalog.status.get(instance.journey) == "running"
+
+    def end_archived(self, now: int) -> None:
+        """Instances of archived journeys end when their user is touched."""
+        for instance in tuple(self.instances):
+            if self.catalog.status.get(instance.journey) == "archived":
+                self.end(instance, now, "archived")
+
+    def end(self, instance: Instance, now: int, reason: str, **detail: Any) -> None:
+        program = self.program(instance)
+        run = Run.resume(self, program, instance, now)
+        run.end(reason, **detail)
+        self.replace(instance, run)
+
+    # Timers.
+
+    def fire(self, instance: Instance, now: int) -> None:
+        """The instance's timer; one that raises ends the instance."""
+        program = self.program(instance)
+        before = self.effects.mark(), list(self.instances), self.past
+        run = Run.resume(self, program, instance, now, "timer")
+        try:
+            run.follow(program.nodes[instance.node].on_timer(run))
+            self.replace(instance, run)
+            check_size(self.record(b""))
+        except FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
+            mark, self.instances, self.past = before
+            self.effects.roll_back(mark)
+            self.end(instance, now, "error", error=_brief(error))
+
+    def fire_due(self, arrived: Arrived) -> None:
+        """Fire what is due at or before the event, earliest first, ties: the older instance."""
+        while True:
+            first: Instance | None = None
+            for instance in self.instances:
+                due = instance.wait.due
+                if (
+                    due is not None
+                    and due <= arrived.time
+                    and (first is None or due < due_of(first))
+                    and self.runs(instance)
+                ):
+                    first = instance
+            if first is None:
+                return
+            due = due_of(first)
+            late = arrived.wall and arrived.time - due > LATE
+            now = arrived.time if late else due
+            self.cause = Cause(
+                arrived.topic,
+                arrived.partition,
+                arrived.offset,
+                format_time(due),
+                format_time(now) if late else None,
+            )
+            self.fire(first, now)
+
+    # Events.
+
+    def merge(self, traits: Mapping[str, Any]) -> None:
+        """Traits merge shallowly; null removes."""
+        merged = {**self.traits, **traits}
+        self.traits = {name: value for name, value in merged.items() if value is not None}
+        self.changed = True
+
+    def answer(self, event: Event, now: int) -> None:
+        """Every live instance that awaits this event, oldest first, may move."""
+        places = self.catalog.awaited.get(event.name)
+        if not places:
+            return
+        for instance in tuple(self.instances):
+            place = (instance.journey, instance.version, instance.node)
+            if place not in places or not self.runs(instance):
+                continue
+            program = self.program(instance)
+            run = Run.resume(self, program, instance, now, event.message_id)
+            verdict = program.nodes[instance.node].on_event(run)
+            if verdict is not None:
+                run.follow(verdict)
+                self.replace(instance, run)
+
+    # Outcomes apart from any instance.
+
+    def tell(
+        self,
+        outcome: str,
+        arrived: Arrived,
+        program: Program | None = None,
+        key: str | None = None,
+        **detail: Any,
+    ) -> None:
+        place = (arrived.topic, arrived.partition, arrived.offset)
+        self.effects.outcomes.append(
+            Outcome(
+                outcome_id_of_input(*place, outcome, self.told),
+                outcome,
+                format_time(arrived.time),
+                self.user_id,
+                program.name if program is not None else None,
+                program.version if program is not None else None,
+                None,
+                key,
+                None,
+                Cause(*place),
+                detail,
+            )
+        )
+        self.told += 1
+
+
+def due_of(instance: Instance) -> int:
+    """The deadline of an instance that has one, ms."""
+    due = instance.wait.due
+    assert due is not None, "only waits with a deadline are asked for it"
+    return due
+
+
+def check_size(record: UserRecord) -> None:
+    """Raises RecordTooLarge for a record that can't be kept."""
+    try:
+        size = len(encode(record))
+    except OverflowError:
+        raise RecordTooLarge("a number in it needs more than 64 bits") from None
+    if size > MAX_RECORD:
+        raise RecordTooLarge(f"found {size} bytes, expected at most {MAX_RECORD}")
+
+
+def _brief(error: Exception) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()[:500]
