@@ -1,0 +1,55 @@
+"""What the commands ask the broker before they begin, so that its absence is told within seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.errors import TopicError
+
+if TYPE_CHECKING:
+    from confluent_kafka import TopicPartition
+    from confluent_kafka.admin import AdminClient
+
+_SECONDS = 6.0  # for a person who waits at a terminal
+
+
+def reach(broker: str) -> dict[str, int]:
+    """The broker's topics and their partition counts. Raises BrokerUnavailable after 6 s."""
+    from agents.kafka.client import admin_client, cluster_metadata
+
+    metadata = cluster_metadata(admin_client(broker), broker, _SECONDS)
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def partitions_of(broker: str, topic: str) -> int:
+    """How many partitions a topic has. Raises BrokerUnavailable, or TopicError where it is not."""
+    found = reach(broker).get(topic)
+    if found is None:
+        raise TopicError(
+            f"The topic {topic} does not exist at {broker}. `journeys topics create` makes it; "
+            "so does `journeys up`."
+        )
+    return found
+
+
+def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
+    """By partition of one topic, the offset after the last record that a reader can see now.
+
+    Raises:
+        BrokerUnavailable: the broker doesn't answer.
+    """
+    from confluent_kafka import IsolationLevel, KafkaException
+    from confluent_kafka.admin import OffsetSpec
+
+    from agents.errors import BrokerUnavailable
+
+    latest = OffsetSpec.latest()
+    asked = client.list_offsets(
+        dict.fromkeys(partitions, latest),
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=_SECONDS,
+    )
+    try:
+        return {one.partition: answer.result(_SECONDS).offset for one, answer in asked.items()}
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerUnavailable(f"The broker does not tell where its topics end: {error}") from None

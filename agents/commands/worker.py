@@ -1,0 +1,169 @@
+"""`journeys worker`: one role in this process, until it is told to stop or can't go on.
+
+Law: exit code 0 after SIGTERM or SIGINT, 1 where only a user can mend what is wrong, and any other
+code where the same start may work again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import traceback
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.errors import UserError
+from agents.settings import Clock, Settings
+
+if TYPE_CHECKING:
+    from agents.runtime.app import App
+
+FAILED = 70
+RESTART = 75
+"""Exit code of a role that must begin anew, with what has come into being since its start."""
+
+_claims: list[int] = []  # files that hold state folders for as long as the process lives
+
+
+class Role(StrEnum):
+    """The roles there are."""
+
+    register = "register"
+    evaluate = "evaluate"
+    deliver = "deliver"
+
+
+class ClockChoice(StrEnum):
+    """What makes time pass for the timers."""
+
+    wall = "wall"
+    stream = "stream"
+
+
+def worker(
+    role: Annotated[
+        Role,
+        typer.Argument(metavar="ROLE", help="What this worker does.", show_default=False),
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Of deliver: the destinations it serves; all unless named.",
+            show_default=False,
+        ),
+    ] = None,
+    clock: Annotated[
+        ClockChoice | None,
+        typer.Option(
+            help="wall: timers fire when their time comes; stream: the events' own times drive "
+            "them. Default: JOURNEYS_CLOCK, or wall.",
+            show_default=False,
+        ),
+    ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            help="Port of the readiness page on 127.0.0.1; a free one unless given here or in "
+            "JOURNEYS_HEALTH_PORT.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run one worker of a role; more workers of a role share its partitions.
+
+    Ctrl-C or SIGTERM ends it in good order. Exit code 1: something is wrong that only you can mend.
+    """
+    from agents.commands._broker import reach
+
+    if names and role is not Role.deliver:
+        raise typer.BadParameter(f"the role {role} takes no names", param_hint="NAME")
+    settings = Settings.from_env()
+    reach(settings.broker)
+    settings = replace(
+        settings,
+        state_dir=claim_state_dir(settings.state_dir, role),
+        clock=_clock(clock) or settings.clock,
+        health_port=health_port or settings.health_port,
+    )
+    code = _run(role, settings, names or [])
+    if code == RESTART:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "agents.cli", *sys.argv[1:]])
+    raise typer.Exit(code)
+
+
+def claim_state_dir(base: Path, role: str) -> Path:
+    """The first of `base/ROLE-0`, `-1`, ... that no other process has; ours while we live.
+
+    So a restart finds the local state again, and two workers never share one.
+    """
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while True:
+            folder = base / f"{role}-{number}"
+            claim = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(claim)
+                number += 1
+            else:
+                _claims.append(claim)
+                folder.mkdir(exist_ok=True)
+                return folder
+    except OSError as error:
+        raise UserError(
+            f"The folder for local state can't be used: {error}. JOURNEYS_STATE_DIR names another."
+        ) from None
+
+
+def _clock(choice: ClockChoice | None) -> Clock | None:
+    return None if choice is None else choice.value  # type: ignore[return-value]
+
+
+def _run(role: Role, settings: Settings, names: list[str]) -> int:
+    """Runs the role to its end and returns the exit code."""
+    app: Any = None
+    try:
+        from agents.runtime.worker import run
+
+        app = _build(role, settings, names)
+        run(app, role.value, health_port=settings.health_port or 0)
+    except UserError:
+        raise
+    except SystemExit as ending:
+        if ending.code == RESTART:
+            return RESTART
+        # Faust's own ending says 0 even after an error of ours, and 1 after one of its own.
+        failed = ending.code not in (0, None) or (app is not None and app.exit.failed is not None)
+        return FAILED if failed else 0
+    except Exception:  # noqa: BLE001 - 1 would say that only a user can mend it
+        traceback.print_exc()
+        return FAILED
+    return 0
+
+
+def _build(role: Role, settings: Settings, names: list[str]) -> App:
+    match role:
+        case Role.register:
+            from agents import register
+
+            return register.build(settings)
+        case Role.evaluate:
+            from agents import evaluate
+
+            return evaluate.build(settings)
+        case Role.deliver:
+            from agents.deliver import role as deliver
+
+            return deliver.build(settings, names)
