@@ -51,7 +51,8 @@ def check(
             documents += [_document(source, root) for root in source.documents]
     known = {**destinations}
     for document in documents:
-        if document.kind == "Destination" and document.name:
+        # A misspelt kind is one mistake, not one more at every journey that names the document.
+        if document.name and nearest(document.kind, KINDS) == "Destination":
             known[document.name] = _status(document.findings.root) == "archived"
     _duplicates(documents)
     for document in documents:

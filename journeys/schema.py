@@ -247,10 +247,11 @@ def _wrong_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
 
 
 def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
-    """A rule over several keys; it is placed at the last one of them that it names."""
+    """A rule over several keys; it is placed at the first one that its message names."""
     node = findings.node(path)
-    named = [key for key in node.value if re.search(rf"\b{re.escape(key)}\b", message)]
-    place = node.value[named[-1]] if named else findings.key(path)
+    words = re.findall(r"\w+", message)
+    named = sorted((words.index(key), key) for key in node.value if key in words)
+    place = node.value[named[0][1]] if named else findings.key(path)
     findings.at(place, f"{where(findings.root, path)}: {message.replace('`', chr(39))}")
 
 

@@ -1,0 +1,476 @@
+"""Every mistake of a document is told at its place, all of them at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from journeys.catalog import validate_files
+
+HEAD = "kind: Journey\nname: tour\nentry: {event: start}\nnodes:\n"
+MAILER = "---\n{kind: Destination, name: mailer, type: http, url: 'https://mail.example.com/'}\n"
+
+
+def told(text: str, file: str = "tour.yaml") -> list[str]:
+    return [str(problem) for problem in validate_files([(file, text)])]
+
+
+CHECKOUT = """\
+kind: Journey
+name: abandoned-checkout
+description: Win back shoppers who leave the checkout
+status: running
+entry:
+  event: checkout_started
+  where: event.properties.total >= 50.0
+  key: event.properties.session_id
+  reentry: every_time
+nodes:
+  bought:
+    type: wait_for_event
+    event: purchase_completed
+    within: 1h
+    next: done
+    on_timeout: worth
+  worth:
+    type: criteria
+    branches:
+      - {when: 'user.traits.tier == "gold"', next: call, set: {offer: vip}}
+      - {when: entry.properties.total > 200.0, next: split}
+    otherwise: done
+  split:
+    type: experiment
+    variants:
+      email:   {weight: 50, next: mail}
+      control: {weight: 20, next: done}
+  mail:
+    type: destination
+    destination: mailer
+    event_name: Checkout Abandoned
+    payload:
+      to: ${user.traits.email}
+      subject: "You left ${string(size(entry.properties.items))} items behind"
+      session: ${journey.key}
+    next: done
+  call:
+    type: destination
+    destination: mailer
+    payload: {user: '${user.id}', offer: '${attr.offer}', bought: '${steps.bought.event.timestamp}'}
+    next: done
+  done: {type: exit}
+---
+kind: Destination
+name: mailer
+type: http
+url: https://mail.example.com/v1/${user.id}
+headers: {Authorization: 'Bearer ${env.JOURNEYS_SECRET_MAILER}'}
+retry: {for: 24h, first: 1s, max_delay: 10m}
+"""
+
+
+def test_a_good_document_has_no_problems() -> None:
+    assert told(CHECKOUT) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "    event: purchase_completed\n",
+            "    evnt: purchase_completed\n",
+            "13:5: unknown key 'evnt' in node 'bought' (wait_for_event): did you mean 'event'?",
+        ),
+        (
+            "description:",
+            "goal: {event: x}\ndescription:",
+            "3:1: unknown key 'goal' in Journey 'abandoned-checkout': expected one of "
+            "'description', 'entry', 'kind', 'name', 'nodes', 'status'",
+        ),
+        (
+            "name: abandoned-checkout",
+            "name: Abandoned Checkout",
+            "2:7: 'name' in Journey 'Abandoned Checkout': found 'Abandoned Checkout', expected a "
+            "name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit",
+        ),
+        (
+            "status: running",
+            "status: runing",
+            "4:9: 'status' in Journey 'abandoned-checkout': found 'runing', expected 'draft', "
+            "'running', 'paused' or 'archived': did you mean 'running'?",
+        ),
+        (
+            "event: checkout_started",
+            "event: 5",
+            "6:10: 'event' in the entry: found 5 (integer), expected an event's name, as text",
+        ),
+        (
+            "event: checkout_started",
+            "any_of: []",
+            "6:11: 'any_of' in the entry: found nothing, expected at least one",
+        ),
+        (
+            "  event: checkout_started\n",
+            "",
+            "5:1: the entry: an entry needs either 'event' or 'any_of', and not both",
+        ),
+        (
+            "reentry: every_time",
+            "min_gap: 1d",
+            "9:12: the entry: 'min_gap' needs 'reentry: after_exit'",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            "where:",
+            "7:9: 'where' in the entry: found nothing, expected CEL that is true or false",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            "where: ''",
+            "7:10: 'where' in the entry: an empty condition: expected CEL that is true or false",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            "where: 1 + 1",
+            "7:10: 'where' in the entry: the condition is int, expected true or false",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            "where: attr.x == 1",
+            "7:10: 'where' in the entry: 'attr' has nothing yet in the entry",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            "where: |\n    event.properties.total >= 50.0 &&\n      evnt.event == 'x'",
+            "9:7: 'where' in the entry: unknown name 'evnt': did you mean 'event'?",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            'where: "event.event == \\"x\\" && event.evnt"',
+            "7:41: 'where' in the entry: 'event' has no field 'evnt': did you mean 'event'?",
+        ),
+        (
+            "type: wait_for_event",
+            "type: wait_for_evnt",
+            "12:11: unknown node type 'wait_for_evnt' in node 'bought': "
+            "did you mean 'wait_for_event'?",
+        ),
+        (
+            "    within: 1h\n",
+            "",
+            "11:3: 'within' is missing in node 'bought' (wait_for_event): expected 'forever' or "
+            "a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H",
+        ),
+        (
+            "within: 1h",
+            "within: 60",
+            "14:13: 'within' in node 'bought' (wait_for_event): found 60 (integer), expected "
+            "'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H",
+        ),
+        (
+            "on_timeout: worth",
+            "on_timeout: wroth",
+            "16:17: 'on_timeout' in node 'bought' (wait_for_event): 'wroth' is not a node: "
+            "did you mean 'worth'?",
+        ),
+        (
+            "next: split",
+            "next: splitt",
+            "21:54: 'next' in 'branches[1]' of node 'worth' (criteria): 'splitt' is not a node: "
+            "did you mean 'split'?",
+        ),
+        (
+            "    otherwise: done\n",
+            "",
+            "17:3: 'otherwise' is missing in node 'worth' (criteria): expected the name of a node",
+        ),
+        (
+            "weight: 50",
+            "weight: -1",
+            "26:25: 'weight' in 'variants.email' of node 'split' (experiment): "
+            "found -1 (integer), expected a number of at least 0",
+        ),
+        (
+            "weight: 50",
+            "weight: '50'",
+            "26:25: 'weight' in 'variants.email' of node 'split' (experiment): "
+            "found '50', expected a number",
+        ),
+        (
+            "      email:   {weight: 50, next: mail}\n      control: {weight: 20, next: done}\n",
+            "      email: {weight: 0, next: mail}\n      control: {weight: 0}\n",
+            "23:3: node 'split' (experiment): "
+            "the weights of an experiment must have a positive sum",
+        ),
+        (
+            "    variants:\n",
+            "    winner: emial\n    variants:\n",
+            "25:13: node 'split' (experiment): "
+            "winner 'emial' is not one of the variants: email, control",
+        ),
+        (
+            "    destination: mailer\n    event_name",
+            "    destination: mailr\n    event_name",
+            "30:18: 'destination' in node 'mail' (destination): 'mailr' is not a destination: "
+            "did you mean 'mailer'?",
+        ),
+        (
+            "to: ${user.traits.email}",
+            "to: a ${user.trats.email} b",
+            "33:20: 'to' in 'payload' of node 'mail' (destination): "
+            "'user' has no field 'trats': did you mean 'traits'?",
+        ),
+        (
+            "to: ${user.traits.email}",
+            "to: ['x', {y: 'a ${}'}]",
+            "33:26: 'y' in 'payload.to[1]' of node 'mail' (destination): "
+            "an empty expression: expected CEL",
+        ),
+        (
+            "to: ${user.traits.email}",
+            "to: 'a ${user.id'",
+            "33:14: 'to' in 'payload' of node 'mail' (destination): "
+            "'${' is not closed: expected '}'",
+        ),
+        (
+            "to: ${user.traits.email}",
+            "to: '${env.JOURNEYS_SECRET_X}'",
+            "33:14: 'to' in 'payload' of node 'mail' (destination): "
+            "'env' can be read only in the headers of a Destination",
+        ),
+        (
+            "attr.offer",
+            "attr.ofer",
+            "40:50: 'offer' in 'payload' of node 'call' (destination): "
+            "no node sets 'ofer': did you mean 'offer'?",
+        ),
+        (
+            "steps.bought.event",
+            "steps.bougt.event",
+            "40:76: 'bought' in 'payload' of node 'call' (destination): "
+            "'bougt' is not a node: did you mean 'bought'?",
+        ),
+        (
+            "steps.bought.event",
+            "steps.bought.variant",
+            "40:83: 'bought' in 'payload' of node 'call' (destination): "
+            "node 'bought' captures no 'variant': expected 'event'",
+        ),
+        (
+            "steps.bought.event.timestamp",
+            "steps.worth.event",
+            "40:76: 'bought' in 'payload' of node 'call' (destination): "
+            "node 'worth' (criteria) captures nothing",
+        ),
+        (
+            "steps.bought.event.timestamp",
+            "steps.split.variant",
+            "40:76: 'bought' in 'payload' of node 'call' (destination): "
+            "node 'split' is on no way to 'call': it has nothing yet",
+        ),
+        (
+            "kind: Destination",
+            "kind: Destinaton",
+            "44:7: unknown kind 'Destinaton': did you mean 'Destination'?",
+        ),
+        (
+            "https://mail",
+            "ftp://mail",
+            "47:6: 'url' in Destination 'mailer': found 'ftp', expected http:// or https://",
+        ),
+        (
+            "https://mail.example.com/v1/",
+            "https://",
+            "47:14: 'url' in Destination 'mailer': an expression in the host: "
+            "expected scheme, host and port as plain text",
+        ),
+        (
+            "${user.id}\nheaders",
+            "${event.event}\nheaders",
+            "47:36: 'url' in Destination 'mailer': 'event.event' is not known to a destination: "
+            "expected user.id and journey.name, version, instance and key",
+        ),
+        (
+            "JOURNEYS_SECRET_MAILER",
+            "HOME",
+            "48:40: 'Authorization' in 'headers' of Destination 'mailer': 'HOME' can't be read: "
+            "expected env.JOURNEYS_SECRET_..., only such names of the environment are open to "
+            "documents",
+        ),
+        (
+            "'Bearer ${env.JOURNEYS_SECRET_MAILER}'",
+            '"a\\r\\nX: b"',
+            "48:28: 'headers' in Destination 'mailer': found a line break in the value of "
+            "'Authorization', expected one line of text without control characters",
+        ),
+        (
+            "Authorization:",
+            "'a b':",
+            "48:11: 'a b' in 'headers' of Destination 'mailer' is not a valid name: expected the "
+            "name of a header: letters, digits and signs such as '-'",
+        ),
+        (
+            "Authorization:",
+            "idempotency-key:",
+            "48:11: 'headers' in Destination 'mailer': 'idempotency-key' is set by the delivery "
+            "itself, expected another header",
+        ),
+        (
+            "{for: 24h",
+            "{for: 0s",
+            "49:14: 'for' in 'retry' of Destination 'mailer': found '0s', expected a duration "
+            "such as 90s, 15m, 1h, 2d, 1w or P1DT2H",
+        ),
+    ],
+)
+def test_one_mistake_is_one_problem(old: str, new: str, problem: str) -> None:
+    assert old in CHECKOUT
+    assert told(CHECKOUT.replace(old, new, 1), "checkout.yaml")[:1] == [f"checkout.yaml:{problem}"]
+
+
+def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
+    text = CHECKOUT.replace("50.0", "'a' + 1").replace("1h", "1 hour").replace("mailer", "m", 1)
+    problems = validate_files([("a.yaml", text), ("b.yaml", "kind: X")])
+    places = [(problem.file, problem.line) for problem in problems]
+    assert places == [("a.yaml", 7), ("a.yaml", 14), ("a.yaml", 30), ("b.yaml", 1)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "problems"),
+    [
+        (
+            "  a: {type: delay, for: 1s, next: c}\n"
+            "  b: {type: delay, for: 1s}\n"
+            "  c: {type: exit}\n",
+            ["6:3: node 'b' (delay) can't be reached: no node leads to it"],
+        ),
+        (
+            "  c: {type: criteria, branches: [{when: 'true'}], otherwise: a}\n"
+            "  a: {type: destination, destination: mailer, payload: 1}\n"
+            "  b: {type: destination, destination: mailer, payload: 1, next: a}\n",
+            [
+                "6:3: the nodes a -> b -> a go round without waiting: "
+                "expected a delay or a wait_for_event among them"
+            ],
+        ),
+        (
+            "  a: {type: criteria, branches: [{when: 'true', next: a}], otherwise: b}\n"
+            "  b: {type: exit}\n",
+            [
+                "5:3: the nodes a -> a go round without waiting: "
+                "expected a delay or a wait_for_event among them"
+            ],
+        ),
+        (
+            "  a: {type: destination, destination: mailer, payload: 1}\n"
+            "  b: {type: delay, for: 1s, next: a}\n",
+            [],
+        ),
+        (
+            "  a: {type: exit}\n  B: {type: delay, for: 1s}\n",
+            [
+                "6:3: 'B' in 'nodes' of Journey 'tour' is not a valid name: expected a name of "
+                "a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit",
+                "6:3: node 'B' (delay) can't be reached: no node leads to it",
+            ],
+        ),
+        ("  a:\n", ["5:5: node 'a': found nothing, expected a mapping"]),
+        (
+            "  a: {next: a}\n",
+            [
+                "5:3: 'type' is missing in node 'a': expected one of 'criteria', 'experiment', "
+                "'delay', 'wait_for_event', 'destination', 'exit'"
+            ],
+        ),
+    ],
+)
+def test_the_ways_through_a_journey(nodes: str, problems: list[str]) -> None:
+    assert told(HEAD + nodes + MAILER) == [f"tour.yaml:{problem}" for problem in problems]
+
+
+def test_a_node_may_use_what_it_captured_in_its_own_set() -> None:
+    wait = "  w: {type: wait_for_event, event: x, within: 1h, set: {y: '${steps.w.event.event}'}}\n"
+    assert told(HEAD + wait + "  d: {type: exit}\n") == []
+
+
+def test_a_label_must_be_set_on_the_way() -> None:
+    nodes = (
+        "  a: {type: destination, destination: mailer, payload: '${attr.x}'}\n"
+        "  b: {type: destination, destination: mailer, payload: 1, set: {x: 1}}\n"
+        "  c: {type: destination, destination: mailer, payload: '${attr.x}'}\n"
+    )
+    assert told(HEAD + nodes + MAILER) == [
+        "tour.yaml:5:64: 'payload' in node 'a' (destination): no node on the way to 'a' sets 'x'"
+    ]
+
+
+def test_a_typo_in_next_does_not_call_the_node_unreachable() -> None:
+    text = HEAD + "  a: {type: delay, for: 1s, next: finnish}\n  finish: {type: exit}\n"
+    assert told(text) == [
+        "tour.yaml:5:35: 'next' in node 'a' (delay): 'finnish' is not a node: "
+        "did you mean 'finish'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.1.1:8080",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "0xA9FEA9FE",
+        "2852039166",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "metadata.google.internal",
+        "METADATA.google.internal.",
+        "100.100.100.200",
+    ],
+)
+def test_link_local_and_metadata_addresses_are_refused(host: str) -> None:
+    text = MAILER.replace("mail.example.com", host)
+    (problem,) = told(text)
+    assert "is a link-local or metadata address, which is never called" in problem
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8080", "10.0.0.1", "example.com:443", "[::1]", "1.example.com", "8.8.8.8"]
+)
+def test_other_hosts_pass_for_deliver_decides_about_private_ones(host: str) -> None:
+    assert told(MAILER.replace("mail.example.com", host)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://u:p@example.com/", "found a user name, expected none: send credentials in"),
+        ("https:///x", "found no host"),
+        ("https://example.com:99999/", "Port out of range"),
+        ("https://exa mple.com/", "found a space"),
+        ("example.com", "found no scheme, expected http:// or https://"),
+        ("file:///etc/passwd", "found 'file', expected http:// or https://"),
+        ("https://a${user.id}.example.com/", "an expression in the host"),
+        ("https://example.com${user.id}", "an expression in the host"),
+        ("${user.id}", "found no scheme"),
+    ],
+)
+def test_an_address_that_can_not_be_called_is_refused(url: str, message: str) -> None:
+    (problem,) = told(MAILER.replace("https://mail.example.com/", url))
+    assert message in problem
+
+
+def test_a_name_that_is_there_twice_is_told_with_the_first_place() -> None:
+    problems = validate_files([("a.yaml", MAILER), ("b.yaml", MAILER)])
+    assert [str(problem) for problem in problems] == [
+        "b.yaml:2:27: Destination 'mailer' is there twice: the first is at a.yaml:2:27"
+    ]
+
+
+def test_problems_carry_what_a_program_needs() -> None:
+    (problem,) = validate_files([("a.yaml", MAILER.replace("type: http", "type: htp"))])
+    assert (problem.file, problem.line, problem.column) == ("a.yaml", 2, 41)
+    assert problem.found == "'htp'"
+    assert problem.expected == "'http'"
+    assert problem.nearest == "http"
+    assert problem.document == "Destination/mailer"
