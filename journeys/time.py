@@ -77,19 +77,16 @@ def check_time(ms: int) -> int:
     return ms
 
 
-@lru_cache(maxsize=4096)
-def _day(number: int) -> str:
-    return (_EPOCH + timedelta(days=number)).strftime("%Y-%m-%dT")
+@lru_cache(maxsize=4_096)
+def _minute(number: int) -> str:
+    return (_EPOCH + timedelta(minutes=number)).strftime("%Y-%m-%dT%H:%M:")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1_024)
 def format_time(ms: int) -> str:
     """ISO 8601 in UTC with milliseconds: `2026-01-18T14:32:15.234Z`.
 
     A deadline may lie after the year 9999; such a time is shown as the last one that is not.
     """
-    days, rest = divmod(min(ms, LAST), DAY)
-    seconds, milliseconds = divmod(rest, SECOND)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{_day(days)}{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z"
+    minutes, rest = divmod(ms if ms < LAST else LAST, MINUTE)
+    return f"{_minute(minutes)}{rest // SECOND:02}.{rest % SECOND:03}Z"

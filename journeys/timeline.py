@@ -17,7 +17,7 @@ import msgspec
 
 from journeys.effects import Cause, DeadLetter, Effects, Outcome, Reroute
 from journeys.events import Event, Rejection, admit
-from journeys.ids import outcome_id_of_input, stable_id
+from journeys.ids import dead_id, outcome_id_of_input
 from journeys.program import RunningCatalog
 from journeys.state import UserRecord
 from journeys.step import apply_event, fire_timer
@@ -271,7 +271,7 @@ def _dead(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
     value, value_encoding = _text(one.value)
     headers = {"journeys-record": one.kind, "journeys-origin": one.origin}
     return DeadLetter(
-        dead_id=stable_id("dead", *map(str, place)),
+        dead_id=dead_id(*place),
         at=format_time(at),
         role=role,
         reason=type(error).__name__,
