@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from agents.commands import backtest, kafka, topics, worker
+from agents.commands import backtest, kafka, topics, up, worker
 from agents.errors import UserError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.command("backtest")(backtest.backtest)
 app.command("kafka")(kafka.kafka)

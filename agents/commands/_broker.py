@@ -1,4 +1,4 @@
-"""What the commands ask the broker before they begin, so that its absence is told within seconds."""
+"""What the commands ask the broker before they begin: its absence is told within seconds."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def claim_state_dir(base: Path, role: str) -> Path:
 
 
 def _clock(choice: ClockChoice | None) -> Clock | None:
-    return None if choice is None else choice.value  # type: ignore[return-value]
+    return None if choice is None else choice.value
 
 
 def _run(role: Role, settings: Settings, names: list[str]) -> int:
