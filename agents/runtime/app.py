@@ -6,6 +6,7 @@ by one fenced owner in the cluster.
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from faust.types import TP
 from mode import CrashingSupervisor
 
 from agents.runtime.delivery import Reader, Where
-from agents.runtime.exits import Exit
+from agents.runtime.exits import Exit, last_line
 from agents.runtime.faust_overrides import BatchChannel, Tables, Transport
 from agents.runtime.log_position import HighWatermarks
 from agents.runtime.ownership import Ownership, open_partition
@@ -93,6 +94,7 @@ class App(faust.App):
         self._group_commits: asyncio.Task[None] | None = None
         self.reading = False
         self.stopping = False
+        self.restarting = False
         super().__init__(
             group or application,
             broker=[f"kafka://{server}" for server in broker.split(",")],
@@ -240,6 +242,13 @@ class App(faust.App):
                     told.update(positions)
                 except Exception as error:
                     self.log.warning("committing for lag monitors failed: %r", error)
+
+    def restart(self, why: str) -> None:
+        """Stops in good order; the process then ends with EXIT_RESTART."""
+        if not self.restarting:
+            self.restarting = True
+            last_line(f"{why}: starting again")
+            signal.raise_signal(signal.SIGTERM)
 
     def _leave(self, error: BaseException) -> None:
         """Leaves the group in good order if that works; Exit ends the process in any case."""

@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable
 
 EXIT_FAILED = 70
+EXIT_RESTART = 75
+"""The worker ended in good order and wants to begin anew, with what has come into being since."""
 _LEAVE_SECONDS = 8.0
 
 

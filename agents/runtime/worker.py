@@ -7,6 +7,7 @@ import faust
 import uvloop
 
 from agents.runtime.app import App
+from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART
 from agents.runtime.health import Health
 from agents.runtime.watchdog import LIMIT_SECONDS, Watchdog
 
@@ -41,6 +42,10 @@ def run(
 
     worker = Worker(app, loglevel=log_level, redirect_stdouts=False, stdout=sys.stdout)
     worker.spinner = None
-    worker.execute_from_commandline()
-    if app.exit.failed is not None:
-        raise SystemExit(70)
+    try:
+        worker.execute_from_commandline()
+    finally:
+        if app.exit.failed is not None:
+            raise SystemExit(EXIT_FAILED)
+        if app.restarting:
+            raise SystemExit(EXIT_RESTART)

@@ -1,0 +1,150 @@
+"""The calls to one destination, beside the loops of its partitions.
+
+Law: at most so many at a time, and one at a time for a user, in the order of the log. A user's next
+call starts when the former one returned; where the destination is ordered, when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agents.deliver.records import Delivery, Received
+from agents.deliver.retry import Answer
+
+AT_ONCE = 64
+"""Concurrent calls of a worker to one destination."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of the call of one delivery."""
+
+    key: bytes
+    answer: Answer
+
+
+class Receiver(Protocol):
+    """Takes results: the loop of the partition that owns the delivery."""
+
+    def hand_in(self, result: Result) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One delivery to be called. key: of its record. loop: gets the result."""
+
+    partition: int
+    key: bytes
+    delivery: Delivery
+    action: Received
+    loop: Receiver
+
+    @property
+    def lane(self) -> tuple[int, str]:
+        return self.partition, self.action.user_id
+
+    @property
+    def name(self) -> tuple[int, bytes]:
+        return self.partition, self.key
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The deliveries of one user: the one whose turn it is, and those behind it."""
+
+    turn: bytes | None = None
+    behind: deque[Call] = field(default_factory=deque)
+
+
+class Calls:
+    """Starts calls as places become free. Lives on the event loop."""
+
+    def __init__(
+        self,
+        call: Callable[[Call], Awaitable[Answer]],
+        ordered: Callable[[], bool],
+        at_once: int = AT_ONCE,
+    ) -> None:
+        """call: one attempt; doesn't raise. ordered: whether a delivery that waits for a retry
+        holds up the later ones of its user."""
+        self._call = call
+        self._ordered = ordered
+        self._at_once = at_once
+        self._lanes: dict[tuple[int, str], _Lane] = {}
+        self._ready: deque[Call] = deque()
+        self._known: set[tuple[int, bytes]] = set()
+        self._tasks: dict[asyncio.Task[None], int] = {}
+
+    def add(self, call: Call) -> None:
+        """Calls the delivery when it is its turn; nothing where that is under way already."""
+        if call.name in self._known:
+            return
+        self._known.add(call.name)
+        lane = self._lanes.setdefault(call.lane, _Lane())
+        if lane.turn is None or lane.turn == call.key:
+            self._take_turn(lane, call)
+        else:
+            lane.behind.append(call)
+
+    def hold(self, partition: int, user: str, key: bytes) -> None:
+        """After a take-over, in the order of the log: this delivery waits for a retry, and is the
+        user's turn where the destination is ordered."""
+        if self._ordered():
+            lane = self._lanes.setdefault((partition, user), _Lane())
+            lane.turn = lane.turn or key
+
+    def settled(self, partition: int, user: str, key: bytes, done: bool) -> None:
+        """The result of a call is committed. done: the delivery has ended; else it will be tried
+        again later."""
+        lane = self._lanes.get((partition, user))
+        if lane is not None and lane.turn == key and (done or not self._ordered()):
+            self._next(lane, (partition, user))
+
+    def release(self, partition: int) -> None:
+        """Gives up the partition's calls: those in flight are cancelled, their results are void."""
+        self._lanes = {name: lane for name, lane in self._lanes.items() if name[0] != partition}
+        self._ready = deque(call for call in self._ready if call.partition != partition)
+        self._known = {name for name in self._known if name[0] != partition}
+        for task in [task for task, of in self._tasks.items() if of == partition]:
+            task.cancel()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    def _take_turn(self, lane: _Lane, call: Call) -> None:
+        lane.turn = call.key
+        self._ready.append(call)
+        self._fill()
+
+    def _next(self, lane: _Lane, name: tuple[int, str]) -> None:
+        lane.turn = None
+        if lane.behind:
+            self._take_turn(lane, lane.behind.popleft())
+        else:
+            del self._lanes[name]
+
+    def _fill(self) -> None:
+        while self._ready and len(self._tasks) < self._at_once:
+            call = self._ready.popleft()
+            task = asyncio.get_running_loop().create_task(self._run(call))
+            self._tasks[task] = call.partition
+            task.add_done_callback(self._ended)
+
+    async def _run(self, call: Call) -> None:
+        answer = await self._call(call)
+        # Cancelled calls don't get here, so what follows is of a partition that is still owned.
+        self._known.discard(call.name)
+        call.loop.hand_in(Result(call.key, answer))
+        if not self._ordered():
+            lane = self._lanes.get(call.lane)
+            if lane is not None and lane.turn == call.key:
+                self._next(lane, call.lane)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._fill()

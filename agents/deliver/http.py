@@ -1,0 +1,238 @@
+"""Destinations of type `http`: an action becomes one request, and its response an answer.
+
+Law: every attempt of an action is the same request with the same idempotency key; redirects are
+not followed, cookies not kept and proxies of the environment not used, so a call goes where the
+document says and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from agents.deliver.addresses import AddressRefused, Guard
+from agents.deliver.records import Received
+from agents.deliver.retry import Answer, Meaning, meaning_of, retry_after
+from agents.deliver.secrets import Secrets
+from journeys.documents import Destination
+from journeys.expressions import CelError, ExpressionFailed, Scope, as_text, compile_cel, render
+from journeys.interpolation import pieces
+
+EXCERPT = 500
+"""Characters of a response's body that are told."""
+_READ_BYTES = 64 * 1024
+_DRAIN_SECONDS = 1.0
+_KEEP_ALIVE_SECONDS = 15.0
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+class CantBeSent(Exception):
+    """No request can be made of this action; `passing`: a restart of the worker may mend it."""
+
+    def __init__(self, why: str, passing: bool = False) -> None:
+        super().__init__(why)
+        self.passing = passing
+
+
+class HttpCaller:
+    """Makes the calls. One for the process: connections are kept alive and shared."""
+
+    def __init__(self, guard: Guard, secrets: Secrets) -> None:
+        self._guard = guard
+        self._secrets = secrets
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, destination: Destination, action: Received, value: bytes) -> Answer:
+        """One attempt. value: the action's record as it was received. Never raises for anything
+        that the destination, the network or the document does."""
+        started_at, clock = time.time_ns() // 1_000_000, time.monotonic()
+
+        def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> Answer:
+            told = None if error is None else self._secrets.masked(error)
+            took = round((time.monotonic() - clock) * 1_000)
+            return Answer(meaning, started_at, took, reason, told, **rest)
+
+        try:
+            url = _url(destination.url, action)
+            headers = _headers(destination, action, self._secrets)
+        except CantBeSent as error:
+            return answer("retriable" if error.passing else "final", "not_sendable", str(error))
+        body = None
+        if destination.method != "GET":
+            body = value if destination.envelope else bytes(action.payload)
+        response: aiohttp.ClientResponse | None = None
+        excerpt: str | None = None
+        try:
+            async with (
+                asyncio.timeout(destination.timeout / 1_000),
+                self._open().request(
+                    destination.method, url, data=body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                excerpt = await self._excerpt(response)
+        except TimeoutError:
+            if response is None:
+                waited = f"no answer within {destination.timeout} ms"
+                return answer("retriable", "timeout", waited)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if response is None:
+                for one in _chain(error):
+                    if isinstance(one, AddressRefused):
+                        return answer("final", "address_refused", str(one))
+                if isinstance(error, aiohttp.InvalidURL):
+                    return answer("final", "not_sendable", f"'url' is no URL: {error}")
+                text = f"{type(error).__name__}: {error}"
+                return answer("retriable", "connection_failed", text)
+        # From here on the status is known, and what came of the body afterwards doesn't matter.
+        meaning = meaning_of(response.status)
+        if meaning == "delivered":
+            return answer(meaning, "", None, status=response.status)
+        error_text = f"the destination answered {response.status}"
+        if 300 <= response.status < 400:
+            error_text += ": redirects are not followed"
+        wait = retry_after(response.headers.get("Retry-After"), started_at)
+        return answer(
+            meaning,
+            "refused",
+            error_text,
+            status=response.status,
+            body=excerpt,
+            retry_after=wait if meaning == "retriable" else None,
+        )
+
+    async def _excerpt(self, response: aiohttp.ClientResponse) -> str | None:
+        """The beginning of the body as text without secrets; None where the body doesn't matter.
+
+        Reads on to the end of a short body, so that the connection can be used again.
+        """
+        delivered = meaning_of(response.status) == "delivered"
+        data = b""
+        with suppress(aiohttp.ClientError, OSError, ValueError):
+            async with asyncio.timeout(_DRAIN_SECONDS if delivered else None):
+                while len(data) < _READ_BYTES:
+                    chunk = await response.content.read(_READ_BYTES - len(data))
+                    if not chunk:
+                        break
+                    data += chunk
+        if not response.content.at_eof():
+            response.close()
+        if delivered:
+            return None
+        return excerpt_of(response, data, self._secrets)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=0,  # Calls bounds how many there are, per destination
+                resolver=self._guard,
+                socket_factory=self._guard.socket,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Gives up all connections at once."""
+        if self._session is not None:
+            await self._session.close()
+        await self._guard.close()
+
+
+def excerpt_of(response: aiohttp.ClientResponse, data: bytes, secrets: Secrets) -> str:
+    """At most EXCERPT characters of a body. What is not plain text is told as its size alone: a
+    secret could not be seen in it."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return f"({len(data)} bytes, encoded)"
+    try:
+        text = data.decode(response.charset or "utf-8", errors="replace")
+    except (LookupError, RuntimeError, ValueError):
+        text = data.decode("utf-8", errors="replace")
+    if "\0" in text:
+        return f"({len(data)} bytes that are no text)"
+    if len(data) >= _READ_BYTES:  # it may end in the middle of a secret
+        text = text[: len(text) - secrets.longest]
+    return secrets.masked(text)[:EXCERPT]
+
+
+def _scope(action: Received, secrets: Secrets | None = None) -> Scope:
+    journey = {"name": action.journey, "version": action.version, "instance": action.instance}
+    if action.key is not None:
+        journey["key"] = action.key
+    env = {} if secrets is None else secrets.values
+    return Scope(user={"id": action.user_id}, journey=journey, env=env)
+
+
+def _url(template: str, action: Received) -> URL:
+    """The URL; what an expression gives stays within one segment or one value of the query."""
+    try:
+        if "${" not in template:
+            return URL(template)
+        scope = _scope(action)
+        text = ""
+        for part in pieces(template):
+            if isinstance(part, str):
+                text += part
+                continue
+            value = as_text(compile_cel(part.text).evaluate(scope), part.text)
+            if value in (".", ".."):
+                raise CantBeSent(f"'url': {part.text} is {value!r}, which would change the path")
+            text += quote(value, safe="")
+        return URL(text)
+    except (ExpressionFailed, CelError, ValueError) as error:
+        raise CantBeSent(f"'url': {error}") from None
+
+
+def _headers(destination: Destination, action: Received, secrets: Secrets) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "User-Agent": "journeys"}
+    headers["Accept-Encoding"] = "identity"
+    given = {name.lower() for name in destination.headers}
+    headers = {name: text for name, text in headers.items() if name.lower() not in given}
+    scope = _scope(action, secrets)
+    for name, template in destination.headers.items():
+        try:
+            value = render(template, scope, env=True)
+            text = value if isinstance(value, str) else as_text(value, template)
+        except (ExpressionFailed, CelError) as error:
+            raise CantBeSent(f"'headers': {name}: {error}", passing="env." in template) from None
+        if _CONTROL.search(text.strip()):
+            raise CantBeSent(f"'headers': {name} would have control characters")
+        headers[name] = text.strip()
+    headers["Idempotency-Key"] = header_text(action.action_id)
+    headers["Journeys-Send-Key"] = header_text(action.send_key)
+    if action.event_name is not None:
+        headers["Journeys-Event-Name"] = header_text(action.event_name)
+    if action.action is not None:
+        headers["Journeys-Action"] = header_text(action.action)
+    return headers
+
+
+def header_text(text: str) -> str:
+    """Any text as the value of a header: what is not printable ASCII, and `%`, is percent-encoded
+    UTF-8, as in a URL."""
+    return quote(text, safe=_PLAIN).strip()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those it came from."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        inner = getattr(found, "os_error", None)
+        found = (
+            inner if isinstance(inner, BaseException) and inner is not found else found.__cause__
+        )

@@ -1,0 +1,335 @@
+"""The deliver role: takes actions from the log, has them called, keeps them until they are done.
+
+Law: an action is an outstanding record before it is called, and stays one until the transaction
+that tells how it ended. So a worker that dies calls again what it was calling, with the same
+idempotency key, and every action ends in exactly one outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from confluent_kafka import Message
+
+from agents.catalog import CatalogReader
+from agents.deliver import outcomes
+from agents.deliver.addresses import Allowed, Guard
+from agents.deliver.calls import Call, Calls, Result
+from agents.deliver.http import HttpCaller
+from agents.deliver.records import CODEC, Delivery, Malformed, key_of, read_action
+from agents.deliver.retry import Answer, next_attempt
+from agents.deliver.secrets import Secrets
+from agents.errors import TopicError, UserError
+from agents.kafka.client import base_config
+from agents.kafka.topics import CATALOG, DEAD, OUTCOMES, actions, check_topics, deliveries
+from agents.runtime.app import App
+from agents.runtime.partition import Batch
+from agents.settings import Settings
+from journeys.documents import Destination, Retry
+from journeys.effects import Cause
+
+APPLICATION = "journeys-deliver"
+
+MAX_OUTSTANDING = 1_000
+"""Deliveries of a partition that are called or wait; beyond it the partition waits."""
+MAX_OUTSTANDING_BYTES = 32 << 20
+"""The same for their size: a batch of the largest payloads must fit a transaction and memory."""
+_LOOK_SECONDS = 1.0
+_STOP_SECONDS = 2.0
+
+_encode = msgspec.json.Encoder().encode
+Destinations = Callable[[], Mapping[str, Destination]]
+
+
+@dataclass(slots=True)
+class _Room:
+    """What is outstanding in one partition."""
+
+    deliveries: int = 0
+    size: int = 0
+
+    def add(self, delivery: Delivery, sign: int = 1) -> None:
+        self.deliveries += sign
+        self.size += sign * len(delivery.action)
+
+
+class Deliverer:
+    """One destination: its partitions' batches, and its calls beside them."""
+
+    def __init__(self, name: str, destinations: Destinations, caller: HttpCaller) -> None:
+        self.name = name
+        self._destinations = destinations
+        self._caller = caller
+        self._rooms: dict[int, _Room] = {}
+        self.calls = Calls(self._attempt, lambda: self._destination_or_default()[1])
+
+    # ---- what the loops ask
+    def room(self, partition: int) -> int:
+        """How many actions the partition takes now; none before its first batch."""
+        room = self._rooms.get(partition)
+        if room is None or room.size >= MAX_OUTSTANDING_BYTES:
+            return 0
+        return max(0, MAX_OUTSTANDING - room.deliveries)
+
+    def released(self, partition: int) -> None:
+        """The partition is given up."""
+        self.calls.release(partition)
+        self._rooms.pop(partition, None)
+
+    def stop(self) -> None:
+        """Everything is given up: the process ends."""
+        for partition in list(self._rooms):
+            self.released(partition)
+
+    async def work(self, batch: Batch) -> None:
+        """Commits the batch; what is to be called because of it is called after that."""
+        async with batch:
+            settled, calls = self.compute(batch)
+        for delivery, done in settled:
+            self.calls.settled(delivery.partition, delivery.action.user_id, delivery.key, done)
+        for call in calls:
+            self.calls.add(call)
+
+    def compute(self, batch: Batch) -> tuple[list[tuple[Call, bool]], list[Call]]:
+        """Applies results, due retries and new actions to the records.
+
+        Returns the deliveries whose call is settled, each with whether it has ended, and those to
+        be called.
+        """
+        calls: list[Call] = []
+        if batch.first:
+            calls += self._resume(batch)
+        settled = [one for result in batch.results for one in self._settle(batch, result)]
+        while (due := batch.view.next_due()) is not None and due[0] <= batch.now:
+            delivery = batch.view.get(due[1])
+            assert delivery is not None, "a due-time entry without its record"
+            delivery = msgspec.structs.replace(delivery, next_attempt_at=None)
+            batch.view.put(due[1], delivery)
+            calls.append(_call(batch, due[1], delivery))
+        room = self._rooms[batch.partition]
+        for number, message in enumerate(batch.inputs):
+            if room.size >= MAX_OUTSTANDING_BYTES:
+                batch.consumed = number
+                break
+            calls += self._take(batch, message, room)
+        return settled, calls
+
+    # ---- one by one
+    def _resume(self, batch: Batch) -> list[Call]:
+        """After a take-over: the calls that were in flight, or waited for their turn, when the
+        last owner stopped. Those that wait for a retry are called when that is due."""
+        self.released(batch.partition)
+        room = self._rooms[batch.partition] = _Room()
+        calls = []
+        found = sorted(batch.view.items(), key=lambda item: item[1].offset)
+        for key, delivery in found:
+            room.add(delivery)
+            call = _call(batch, key, delivery)
+            if delivery.next_attempt_at is None:
+                calls.append(call)
+        for key, delivery in found:
+            # The first of a user, called or waiting, has the turn.
+            self.calls.hold(batch.partition, read_action(delivery.action).user_id, key)
+        return calls
+
+    def _take(self, batch: Batch, message: Message, room: _Room) -> list[Call]:
+        """A new action. One that is outstanding already is the same action, written twice."""
+        value = message.value()
+        try:
+            action = read_action(value)
+        except Malformed as error:
+            cause = Cause(batch.topic, batch.partition, message.offset())
+            dead = outcomes.dead_letter(
+                "malformed", str(error), cause, message.key(), value or b"", batch.now
+            )
+            batch.send(DEAD, None, _encode(dead), batch.partition)
+            return []
+        key = key_of(action)
+        if batch.view.get(key) is not None:
+            return []
+        delivery = Delivery(message.offset(), value)
+        batch.view.put(key, delivery)
+        room.add(delivery)
+        return [Call(batch.partition, key, delivery, action, batch.loop)]
+
+    def _settle(self, batch: Batch, result: Result) -> list[tuple[Call, bool]]:
+        """What an answer makes of its delivery."""
+        before = batch.view.get(result.key)
+        if before is None:
+            return []
+        answer = result.answer
+        first_attempt_at = before.first_attempt_at
+        if first_attempt_at is None:
+            first_attempt_at = answer.started_at
+        delivery = msgspec.structs.replace(
+            before,
+            attempts=before.attempts + 1,
+            first_attempt_at=first_attempt_at,
+            error=answer.error,
+        )
+        call = _call(batch, result.key, delivery)
+        cause = Cause(batch.topic, batch.partition, delivery.offset)
+        user = call.action.user_id.encode()
+        if answer.meaning == "delivered":
+            outcome = outcomes.delivered(call.action, cause, delivery.attempts, answer)
+        else:
+            if answer.meaning == "retriable":
+                at = next_attempt(
+                    self._retry(),
+                    call.action.action_id,
+                    delivery.attempts,
+                    first_attempt_at,
+                    answer,
+                )
+                if at is not None:
+                    waiting = msgspec.structs.replace(delivery, next_attempt_at=at)
+                    batch.view.put(result.key, waiting)
+                    return [(call, False)]
+            outcome, dead = outcomes.failed(call.action, cause, delivery, answer)
+            batch.send(DEAD, user, _encode(dead), batch.partition)
+        batch.send(OUTCOMES, user, _encode(outcome), batch.partition)
+        batch.view.delete(result.key)
+        self._rooms[batch.partition].add(delivery, -1)
+        return [(call, True)]
+
+    async def _attempt(self, call: Call) -> Answer:
+        """One attempt with the destination as it is in force now."""
+        destination, _ = self._destination_or_default()
+        now = time.time_ns() // 1_000_000
+        if destination is None:
+            why = f"there is no destination {self.name!r} in force"
+            return Answer("retriable", now, 0, "unknown_destination", why)
+        try:
+            return await self._caller.call(destination, call.action, call.delivery.action)
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
+            traceback.print_exc()
+            return Answer("retriable", now, 0, "error", f"internal error: {type(error).__name__}")
+
+    def _destination_or_default(self) -> tuple[Destination | None, bool]:
+        """The destination in force, if any, and whether it is ordered."""
+        destination = self._destinations().get(self.name)
+        if destination is None or destination.status == "archived":
+            return None, False
+        return destination, destination.ordered
+
+    def _retry(self) -> Retry:
+        destination = self._destinations().get(self.name)
+        return Retry() if destination is None else destination.retry
+
+
+def _call(batch: Batch, key: bytes, delivery: Delivery) -> Call:
+    action = read_action(delivery.action)
+    return Call(batch.partition, key, delivery, action, batch.loop)
+
+
+class DeliverApp(App):
+    """The role's app; its calls end with it."""
+
+    deliverers: list[Deliverer]
+    caller: HttpCaller
+
+    async def on_stop(self) -> None:
+        """Calls in flight are given up at once: the next owner makes them again."""
+        for deliverer in self.deliverers:
+            deliverer.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.caller.close(), _STOP_SECONDS)
+        await super().on_stop()
+
+
+def build(settings: Settings, destinations: Collection[str] | None = None) -> DeliverApp:
+    """The deliver role's app.
+
+    destinations: the names of those it serves; by default all, also those that are added later.
+
+    Raises:
+        TopicError: a topic is missing or wrong.
+        UserError: a destination that is named has no topic.
+        SettingsError: JOURNEYS_ALLOW_HOSTS can't be used.
+    """
+    allowed = Allowed.from_env(os.environ)
+    layout = check_topics(settings.broker)
+    names = sorted(destinations or layout.destinations)
+    for name in names:
+        if name not in layout.destinations:
+            known = ", ".join(layout.destinations) or "none"
+            raise UserError(f"There is no destination {name!r} yet. Those there are: {known}.")
+    client = base_config(settings.broker)
+    app = DeliverApp(
+        APPLICATION, broker=settings.broker, client=client, state_dir=settings.state_dir
+    )
+    reader = CatalogReader(client)
+    reader.load()
+    app.caller = HttpCaller(Guard(allowed), Secrets(os.environ))
+    app.deliverers = [
+        _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
+    ]
+    if not names:
+        # The group needs something to subscribe to; what is no source is not read.
+        app.topics.add(app.topic(CATALOG, key_type=bytes, value_type=bytes))
+
+    @app.task
+    async def follow() -> None:
+        await _or_fail(app, reader.follow())
+
+    if not destinations:
+
+        @app.task
+        async def look_for_new_ones() -> None:
+            await _or_fail(app, _restart_for_new_ones(app, settings.broker, reader, set(names)))
+
+    return app
+
+
+def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
+    """Takes on one destination: its source, its agent."""
+    deliverer = Deliverer(name, destinations, app.caller)
+    source = app.source(
+        actions(name),
+        changelog=deliveries(name),
+        codec=CODEC,
+        timers="clock",
+        room=deliverer.room,
+        released=deliverer.released,
+    )
+
+    async def deliver(batches: Any) -> None:
+        async for batch in batches:
+            await deliverer.work(batch)
+
+    app.agent(source.batches, name=f"deliver-{name}", concurrency=min(partitions, 8))(deliver)
+    return deliverer
+
+
+async def _or_fail(app: App, work: Any) -> None:
+    """Faust only logs what a task of an app raises; here it ends the process."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001
+        app.exit.fail(error)
+
+
+async def _restart_for_new_ones(
+    app: App, broker: str, reader: CatalogReader, taken: set[str]
+) -> None:
+    """Starts the worker again when a destination has been added. Faust takes up new topics only
+    after 45 s, and forgets them when they come during a rebalance (transport/conductor.py:336)."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if reader.catalog.destinations.keys() <= taken:
+            continue
+        try:
+            layout = await asyncio.to_thread(check_topics, broker)
+        except (TopicError, UserError):
+            continue  # the topics are being made, or the broker is away: looked at again
+        if not taken.issuperset(layout.destinations):
+            app.restart("a destination was added")
+            return

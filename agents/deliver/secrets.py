@@ -1,0 +1,58 @@
+"""Takes the values of secrets out of text that others will read.
+
+Law: what a destination answers may repeat what it was sent; no secret leaves this process except
+in the headers it was meant for.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, quote_plus
+
+from journeys.cel_errors import ENV_PREFIX
+
+MASK = "[secret]"
+
+
+class Secrets:
+    """The variables of the environment that documents may use in headers."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.values = {
+            name: value.strip()
+            for name, value in environment.items()
+            if name.startswith(ENV_PREFIX) and value.strip()
+        }
+        forms = {form for value in self.values.values() for form in _forms(value)}
+        self.longest = max(map(len, forms), default=0)
+        """Characters of the longest form in which a secret is looked for."""
+        # The longest first: a secret may be the beginning of another.
+        alternatives = sorted(map(re.escape, forms), key=len, reverse=True)
+        self._pattern = re.compile("|".join(alternatives)) if alternatives else None
+
+    def masked(self, text: str) -> str:
+        """The text with every secret in it replaced, in the forms servers repeat them in."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+
+def _forms(value: str) -> set[str]:
+    plain = json.dumps(value)[1:-1]
+    unicode = json.dumps(value, ensure_ascii=False)[1:-1]
+    return {
+        value,
+        plain,
+        unicode,
+        plain.replace("/", "\\/"),
+        quote(value),
+        quote(value, safe=""),
+        quote_plus(value),
+        html.escape(value),
+        html.escape(value, quote=False),
+        repr(value)[1:-1],
+        base64.b64encode(value.encode()).decode(),
+        base64.urlsafe_b64encode(value.encode()).decode(),
+    }
