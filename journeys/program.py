@@ -95,16 +95,12 @@ def expression_paths(part: BaseModel) -> Iterator[tuple[str, ...]]:
 
 def _tree(paths: Iterable[tuple[str, ...]]) -> Paths:
     tree: Paths = {}
-    for path in sorted(set(paths)):
-        if path[0] not in _KEPT:
-            continue
+    for path in sorted(set(paths)):  # a shorter path comes before those below it
         branch = tree
-        for depth, name in enumerate(path):
+        for name in path if path[0] in _KEPT else ():
             if name in branch and not branch[name]:
-                break  # a shorter path keeps all of it already
+                break  # all of it is kept already
             branch = branch.setdefault(name, {})
-            if depth == len(path) - 1:
-                branch.clear()
     return tree
 
 

@@ -15,14 +15,18 @@ MOST = 1_024
 _HASH = 8
 
 
-def holds(seen: bytes, message: bytes) -> bool:
-    """Whether the 8-byte hash of a messageId is remembered."""
+def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
+    """Whether the 8-byte hash of a messageId is remembered at `partition_time` (ms)."""
     at = seen.find(message)
     while at >= 0:
         if at % ENTRY == 0:
-            return True
+            return len(seen) - at <= LEAST * ENTRY or _time(seen, at) >= partition_time - HOUR
         at = seen.find(message, at + 1)
     return False
+
+
+def _time(seen: bytes, at: int) -> int:
+    return int.from_bytes(seen[at + _HASH : at + ENTRY], "big")
 
 
 def remember(seen: bytes, message: bytes, partition_time: int) -> bytes:
@@ -33,6 +37,6 @@ def remember(seen: bytes, message: bytes, partition_time: int) -> bytes:
         return seen
     drop = max(0, len(seen) - MOST * ENTRY)
     oldest = partition_time - HOUR
-    while drop < surplus and int.from_bytes(seen[drop + _HASH : drop + ENTRY], "big") < oldest:
+    while drop < surplus and _time(seen, drop) < oldest:
         drop += ENTRY
     return seen[drop:]

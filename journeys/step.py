@@ -32,7 +32,7 @@ def apply_event(
     """
     record = record or EMPTY
     message = message_hash(event.message_id)
-    if seen.holds(record.seen, message):
+    if seen.holds(record.seen, message, arrived.partition_time):
         effects.counts["event.repeated"] += 1
         return record
     memory = seen.remember(record.seen, message, arrived.partition_time)

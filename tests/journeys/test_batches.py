@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from journeys.backtest import MemoryRecords
 from journeys.effects import Effects
 from journeys.state import decode, encode
-from journeys.timeline import Clock, Input, Timeline
+from journeys.timeline import ENOUGH, Clock, Input, Timeline
 from tests.journeys.builders import MINUTE, START, Versions, journey
 
 TOUR = journey(
@@ -159,3 +159,20 @@ def test_no_id_is_ever_used_twice(lines: list[tuple[str | None, bytes]]) -> None
     ids = [one.outcome_id for one in effects.outcomes]
     ids += [one.action_id for one in effects.actions]
     assert len(ids) == len(set(ids))
+
+
+def test_a_call_returns_when_its_effects_are_many_and_the_next_goes_on_where_it_stopped() -> None:
+    lines = [
+        (None, msgspec.json.encode({"event": "b", "userId": f"u{n}", "timestamp": START}))
+        for n in range(3_000)
+    ]
+    left = _inputs([*lines, ("clock", b'{"time": "end"}')], "stream")
+    timeline = Timeline(MemoryRecords(), Versions(OTHER).running(), "stream")
+    sizes = []
+    while left:
+        effects = Effects()
+        left = left[timeline.apply(left, effects, timers=400) :]
+        sizes.append(len(effects.outcomes))
+    assert max(sizes) < ENOUGH + 10
+    assert sum(sizes) == 3_000 * 6
+    assert len(sizes) >= 3_000 * 3 / ENOUGH + 3_000 / 400

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys import seen
+from journeys.ids import message_hash
 from journeys.state import (
     Instance,
     UnknownRecordVersion,
@@ -116,14 +117,28 @@ def test_the_memory_is_the_last_64_and_those_of_the_last_hour_and_at_most_1024(
         marks = _model(marks)
     held = [memory[at : at + 8] for at in range(0, len(memory), seen.ENTRY)]
     assert held == [message for message, _ in marks]
-    assert all(seen.holds(memory, message) for message in held)
+    assert all(seen.holds(memory, message, now) for message in held)
+
+
+@pytest.mark.parametrize(("later", "held"), [(0, True), (1, False)])
+def test_beyond_the_last_64_a_message_is_remembered_for_an_hour_to_the_millisecond(
+    later: int, held: bool
+) -> None:
+    memory = b""
+    for n in range(65):
+        memory = seen.remember(memory, message_hash(str(n)), START)
+    first, second = message_hash("0"), message_hash("1")
+    assert seen.holds(memory, first, START + HOUR + later) == held
+    assert seen.holds(memory, second, START + HOUR + later)
+    memory = seen.remember(memory, b"the next", START + HOUR + later)
+    assert (first in memory) == held
 
 
 def test_a_hash_is_not_found_across_the_border_of_two_entries() -> None:
     memory = seen.remember(b"", b"abcdefgh", 0x494A4B4C4D4E)
     memory = seen.remember(memory, b"opqrstuv", 0x494A4B4C4D4E)
-    assert seen.holds(memory, b"abcdefgh")
-    assert seen.holds(memory, b"opqrstuv")
+    assert seen.holds(memory, b"abcdefgh", 0)
+    assert seen.holds(memory, b"opqrstuv", 0)
     for at in range(len(memory) - 8):
         if at % seen.ENTRY:
-            assert not seen.holds(memory, memory[at : at + 8])
+            assert not seen.holds(memory, memory[at : at + 8], 0)

@@ -235,6 +235,33 @@ def test_match_replaces_the_key_on_the_awaited_event() -> None:
     assert len(world.told("wait.matched")) == 1
 
 
+def test_match_may_read_what_each_instance_kept() -> None:
+    match = "match: 'event.properties.ks[entry.properties.place]'"
+    world = World(journey(WAIT.replace("event: answer", "event: answer, " + match), entry=KEYED))
+    for place, key in enumerate(("a", "b")):
+        world.event(properties={"k": key, "place": place})
+    world.event("answer", at=MINUTE, properties={"ks": ["x", "b"]})
+    assert [one.key for one in world.told("wait.matched")] == ["b"]
+
+
+def test_a_key_that_reads_the_entry_still_reads_it_at_the_awaited_event() -> None:
+    world = World(journey(WAIT, entry="event: start, key: entry.properties.k"))
+    world.event(properties={"k": "a"})
+    world.event("answer", at=MINUTE)
+    assert len(world.told("wait.matched")) == 1
+
+
+def test_a_whole_that_is_read_is_kept_whole_beside_its_parts() -> None:
+    nodes = """
+    w: {type: delay, for: 1h}
+    a: {type: destination, destination: d, payload: '${entry.properties.x.y}'}
+    b: {type: destination, destination: d, payload: '${entry.properties.x}'}
+    """
+    world = World(journey(nodes))
+    world.event(properties={"x": {"y": 1, "z": 2}, "other": 3})
+    assert world.instance().context == {"entry": {"properties": {"x": {"y": 1, "z": 2}}}}
+
+
 def test_match_none_lets_any_key_match() -> None:
     world = World(journey(WAIT.replace("event: answer", "event: answer, match: none"), entry=KEYED))
     world.event(properties={"k": "a"})

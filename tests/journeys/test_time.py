@@ -236,6 +236,12 @@ def test_under_wall_a_timer_set_overdue_waits_ten_seconds_from_the_arrival() -> 
     assert world.record().next_due() == START + 3 * HOUR + 10 * SECOND
 
 
+def test_a_timer_that_is_due_just_at_the_arrival_counts_as_overdue() -> None:
+    world = World(journey(WAIT), clock="wall")
+    world.event(at=0, arrival=HOUR)
+    assert world.instance().wait.fire_at == START + HOUR + 10 * SECOND
+
+
 def test_the_rest_of_a_late_upload_still_answers() -> None:
     world = World(journey(WAIT), clock="wall")
     world.event(at=0, arrival=3 * HOUR)
@@ -311,6 +317,14 @@ def test_under_wall_an_event_that_fires_a_timer_late_gives_it_its_own_time() -> 
     assert reached.at == iso(5 * HOUR)
     assert reached.cause.offset == 1
     assert (reached.cause.timer, reached.cause.fired) == (iso(HOUR), iso(5 * HOUR))
+
+
+def test_an_event_that_fires_a_timer_a_minute_late_leaves_it_its_due_time() -> None:
+    world = World(journey(CHAIN), clock="wall")
+    world.event(arrival=0)
+    world.event("other", at=HOUR + MINUTE, arrival=HOUR + MINUTE)
+    reached = world.told("node.reached")[1]
+    assert (reached.at, reached.cause.fired) == (iso(HOUR), None)
 
 
 def test_under_stream_no_timer_is_ever_late() -> None:
