@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from agents.commands import backtest, kafka, topics, up, worker
+from agents.commands import apply, backtest, kafka, topics, up, validate, worker
 from agents.errors import UserError
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
+app.command("validate")(validate.validate)
+app.command("apply")(apply.apply)
 app.command("backtest")(backtest.backtest)
 app.command("kafka")(kafka.kafka)
 app.add_typer(topics.app, name="topics")

@@ -1,0 +1,80 @@
+"""The users' files of documents: reading them, and showing what is wrong with them.
+
+Law: off a terminal a problem is exactly one line, `file:line:col: message`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from journeys.problems import Problem
+
+
+def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
+    """The files' bytes by name, in order; and a problem for each one that can't be read."""
+    from journeys.problems import Problem
+
+    texts: dict[str, bytes] = {}
+    problems = []
+    for path in paths:
+        try:
+            texts[str(path)] = path.read_bytes()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            problems.append(Problem(str(path), 1, 1, f"this can't be read: {reason}"))
+    return texts, problems
+
+
+def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> None:
+    """On a terminal with the lines that are meant, else one line each; to stdout."""
+    if not sys.stdout.isatty():
+        for problem in problems:
+            line = " ".join(str(problem).splitlines()) + "\n"
+            sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for problem in problems:
+        console.print(_shown(problem, texts.get(problem.file)), soft_wrap=True)
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    """A problem as scripts read it."""
+    return asdict(problem)
+
+
+def cleaned(text: str) -> str:
+    """Text that does nothing to a terminal but show."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _shown(problem: Problem, source: bytes | None) -> Text:
+    """The problem and below it the line it is on, with a caret."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    place = f"{problem.file}:{problem.line}:{problem.column}"
+    shown = Text.assemble((cleaned(place), "bold"), ": ", cleaned(problem.message), "\n")
+    lines = [] if source is None else _lines(source)
+    line = "".join(lines[problem.line - 1 : problem.line]).replace("\t", " ")
+    if not line.strip():
+        return shown
+    before = cell_len(cleaned(line[: problem.column - 1]))
+    number = str(problem.line)
+    margin = " " * len(number)
+    shown.append(f"  {number} │ ", "cyan").append(cleaned(line) + "\n")
+    return shown.append(f"  {margin} │ ", "cyan").append(" " * before + "^\n", "bold red")
+
+
+def _lines(source: bytes) -> list[str]:
+    text = source.decode("utf-8", "replace").removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
