@@ -7,15 +7,16 @@ can't make a step run for ever.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from journeys.check_destination import check_destination
 from journeys.check_expressions import check_expressions
 from journeys.check_graph import check_graph
 from journeys.documents import KINDS, Destination, Document, Journey
 from journeys.nodes.base import Refers
-from journeys.problems import Problem, nearest, shown, suggest
-from journeys.schema import Findings, field_name, validate, walk
+from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
+from journeys.schema import Findings, TooManyError, field_name, validate, walk
 from journeys.yaml_source import Source, YamlNode, load
 
 
@@ -56,11 +57,16 @@ def check(
             known[document.name] = _status(document.findings.root) == "archived"
     _duplicates(documents)
     for document in documents:
-        _references(document, known)
+        with suppress(TooManyError):
+            _references(document, known)
     order = {file: index for index, (file, _) in enumerate(files)}
     for document in documents:
-        problems += document.findings.problems
-    problems.sort(key=lambda one: (order[one.file], one.line, one.column, one.message))
+        found = document.findings.problems
+        problems += found
+        if len(found) == MOST_PROBLEMS:
+            last = max(found, key=lambda one: (one.line, one.column))
+            problems.append(replace(last, message=f"only {len(found)} problems are told"))
+    problems.sort(key=lambda one: (order[one.file], one.line, one.column))
     return documents, problems
 
 
@@ -77,10 +83,12 @@ def _document(source: Source, root: YamlNode) -> Checked:
     if model is None:
         _unknown_kind(findings)
         return Checked(findings, kind, name, None)
-    valid = validate(model, findings)
-    check_expressions(findings, model, check_graph(findings) if model is Journey else None)
-    if model is Destination:
-        check_destination(findings)
+    valid = None
+    with suppress(TooManyError):
+        valid = validate(model, findings)
+        check_expressions(findings, model, check_graph(findings) if model is Journey else None)
+        if model is Destination:
+            check_destination(findings)
     return Checked(findings, kind, name, valid)  # type: ignore[arg-type]
 
 
@@ -104,7 +112,7 @@ def _duplicates(documents: list[Checked]) -> None:
         if not (document.kind in KINDS and document.name):
             continue
         other = first.setdefault((document.kind, document.name), document)
-        if other is not document:
+        if other is not document and len(document.findings.problems) < MOST_PROBLEMS:
             place = other.findings.node(("name",))
             findings = document.findings
             findings.at(

@@ -6,11 +6,12 @@ Law: every name of a node is one, every node can be reached, and every cycle wai
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import TypeAdapter, ValidationError
 
-from journeys.graph import cycles, reachable
+from journeys.graph import after, cycles, reachable
 from journeys.nodes import Node
 from journeys.nodes.base import NextNode, NodeModel
 from journeys.problems import suggest
@@ -21,7 +22,7 @@ from journeys.yaml_source import YamlNode
 _NODE: TypeAdapter[NodeModel] = TypeAdapter(Node)
 
 
-@dataclass(slots=True)
+@dataclass
 class Graph:
     """The ways through a journey.
 
@@ -32,13 +33,15 @@ class Graph:
 
     edges: Mapping[str, Collection[str]]
     certain: bool
-    _after: dict[str, set[str]] = field(default_factory=dict)
+
+    @cached_property
+    def _after(self) -> tuple[dict[str, int], dict[str, int]]:
+        return after(self.edges)
 
     def leads(self, first: str, then: str) -> bool:
         """Whether an instance that left `first` can come to `then`."""
-        if first not in self._after:
-            self._after[first] = reachable(self.edges, self.edges[first])
-        return then in self._after[first]
+        bits, found = self._after
+        return bool(found[first] & bits[then])
 
 
 def check_graph(findings: Findings) -> Graph:

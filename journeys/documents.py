@@ -5,6 +5,8 @@ Law: a model holds exactly what the document says; what the checks refuse never 
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -80,11 +82,14 @@ class Journey(Model):
         """The node that a new instance reaches first."""
         return next(iter(self.nodes))
 
+    @cached_property
+    def ways_down(self) -> dict[str, str]:
+        """Of every node but the last, the one below it."""
+        return dict(pairwise(self.nodes))
+
     def below(self, name: str) -> str | None:
         """The node below a node, where one without `next` leads; None for the last one."""
-        names = list(self.nodes)
-        at = names.index(name) + 1
-        return names[at] if at < len(names) else None
+        return self.ways_down.get(name)
 
 
 class Retry(Model):

@@ -22,6 +22,47 @@ def reachable(edges: Edges, starts: Iterable[str]) -> set[str]:
     return found
 
 
+def after(edges: Edges) -> tuple[dict[str, int], dict[str, int]]:
+    """What can be reached from every node by at least one edge, for large graphs.
+
+    Returns:
+        a bit for every node, and for every node the bits of those that come after it.
+    """
+    bits = {node: 1 << index for index, node in enumerate(edges)}
+    found = dict.fromkeys(edges, 0)
+    order = _last_first(edges)
+    grown = True
+    while grown:  # twice where there are no cycles
+        grown = False
+        for node in order:
+            reached = found[node]
+            for target in edges[node]:
+                reached |= bits[target] | found[target]
+            if reached != found[node]:
+                found[node] = reached
+                grown = True
+    return bits, found
+
+
+def _last_first(edges: Edges) -> list[str]:
+    """The nodes, each after all those that it leads to, but for cycles."""
+    order: list[str] = []
+    seen: set[str] = set()
+    for start in edges:
+        waiting = [] if start in seen else [(start, iter(edges[start]))]
+        seen.add(start)
+        while waiting:
+            node, rest = waiting[-1]
+            target = next(rest, None)
+            if target is None:
+                order.append(node)
+                waiting.pop()
+            elif target not in seen:
+                seen.add(target)
+                waiting.append((target, iter(edges[target])))
+    return order
+
+
 def cycles(edges: Edges, blocking: set[str]) -> Iterator[list[str]]:
     """Cycles without a blocking node, at least one for every group of nodes that has any.
 

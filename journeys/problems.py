@@ -11,6 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+MOST_PROBLEMS = 200
+"""Of one document; the rest is not looked for."""
+MOST_CANDIDATES = 1_000
+"""Words that a misspelt one is compared with; a comparison takes about 10 µs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -40,7 +45,7 @@ class ProblemError(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None when none is close."""
-    candidates = {name.lower(): name for name in sorted(known)}
+    candidates = {name.lower(): name for name in sorted(known)[:MOST_CANDIDATES]}
     close = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
     return candidates[close[0]] if close else None
 

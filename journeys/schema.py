@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from journeys.problems import Problem, nearest, shown, suggest
+from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
 from journeys.schema_types import (
     Path,
     annotation_at,
@@ -34,6 +34,10 @@ from journeys.schema_types import (
 from journeys.yaml_source import Source, YamlNode
 
 
+class TooManyError(Exception):
+    """A document has more problems than anyone reads."""
+
+
 @dataclass(slots=True)
 class Findings:
     """Collects the problems of one document, at most one for each place and message."""
@@ -42,6 +46,7 @@ class Findings:
     root: YamlNode
     document: str | None = None
     problems: list[Problem] = field(default_factory=list)
+    _known: set[Problem] = field(default_factory=set)
 
     def at(
         self,
@@ -56,8 +61,12 @@ class Findings:
         problem = Problem(
             self.source.file, line, column, message, found, expected, near, self.document
         )
-        if problem not in self.problems:
-            self.problems.append(problem)
+        if problem in self._known:
+            return
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise TooManyError
+        self._known.add(problem)
+        self.problems.append(problem)
 
     def node(self, path: Path) -> YamlNode:
         """The value at a path, or the innermost one above it that is there."""

@@ -6,6 +6,7 @@ Law: what a type says about a value can be asked in any document, however many m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -102,10 +103,12 @@ def is_model(base: Any) -> bool:
     return isinstance(base, type) and issubclass(base, BaseModel)
 
 
+@cache
 def names_of_fields(model: type[BaseModel]) -> list[str]:
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
+@cache
 def type_of_field(model: type[BaseModel], key: str | int) -> Any:
     """The type of a model's field, with its marks, by the name that documents use."""
     for name, info in model.model_fields.items():
@@ -115,6 +118,7 @@ def type_of_field(model: type[BaseModel], key: str | int) -> Any:
     return None
 
 
+@cache
 def literals_of(model: Any, name: str) -> tuple[Any, ...]:
     return get_args(base_of(type_of_field(model, name))) if is_model(model) else ()
 

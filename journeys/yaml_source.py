@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from journeys.problems import Problem, shown
+from journeys.problems import MOST_PROBLEMS, Problem, shown
 
 MAX_BYTES = 1_000_000
 """Of one text, and of what its aliases expand to."""
@@ -321,7 +321,8 @@ class _Builder:
         )
 
     def _problem(self, node: YamlNode, message: str, found: str | None = None) -> None:
-        self.problems.append(_RefusedError(node.line, node.column, message, found=found))
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(_RefusedError(node.line, node.column, message, found=found))
 
     def _too_deep(self, node: YamlNode) -> None:
         raise _RefusedError(

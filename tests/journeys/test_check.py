@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from journeys.catalog import validate_files
@@ -474,3 +476,22 @@ def test_problems_carry_what_a_program_needs() -> None:
     assert problem.expected == "'http'"
     assert problem.nearest == "http"
     assert problem.document == "Destination/mailer"
+
+
+def test_a_large_document_with_mistakes_everywhere_is_answered_in_seconds() -> None:
+    nodes = "".join(f"  n{i}: {{type: dela, fo: 1h, next: nx{i}}}\n" for i in range(5_000))
+    before = time.process_time()
+    problems = told(HEAD + nodes)
+    assert time.process_time() - before < 10
+    assert len(problems) == 201
+    assert problems[-1].endswith("only 200 problems are told")
+
+
+def test_a_large_good_document_is_answered_in_seconds() -> None:
+    nodes = "".join(
+        f"  n{i}: {{type: delay, for: 1h, set: {{a{i}: 1, b: '${{attr.a{i - 1}}}'}}}}\n"
+        for i in range(1, 3_000)
+    )
+    before = time.process_time()
+    assert told(HEAD + "  n0: {type: delay, for: 1h, set: {a0: 1}}\n" + nodes) == []
+    assert time.process_time() - before < 10
