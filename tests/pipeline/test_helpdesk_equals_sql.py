@@ -1,0 +1,64 @@
+"""Four years of real tickets through Kafka, two evaluate workers and RocksDB, in stream time: every
+outcome and every action is the one that SQL alone computes, to the millisecond."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpdesk.compare import EVENTS, ROOT, differences
+from tests.pipeline.stack import Stack, stack
+
+JOURNEY = (ROOT / "examples" / "helpdesk" / "journey.yaml").read_text()
+DESTINATIONS = ("reminders", "escalations")
+
+
+@pytest.fixture
+def installation() -> Iterator[Stack]:
+    with stack({"register": 1, "evaluate": 2}, "--clock", "stream") as made:
+        assert {one["type"] for one in made.apply(JOURNEY)} == {"config.accepted"}
+        yield made
+
+
+def assert_equals_sql(installation: Stack) -> None:
+    installation.wait_applied()
+    outcomes = installation.journey_outcomes()
+    actions = installation.actions(*DESTINATIONS)
+    assert differences(actions, outcomes) == []
+    assert installation.dead() == []
+    # The comparison is of what happened; the ids must be unique as well.
+    assert len({one["outcome_id"] for one in outcomes}) == len(outcomes)
+    assert len({one["action_id"] for one in actions}) == len(actions)
+
+
+@pytest.mark.slow
+def test_the_pipeline_says_what_sql_computes(installation: Stack) -> None:
+    assert installation.send_file(EVENTS) == 21_348
+    installation.advance()
+    assert_equals_sql(installation)
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_kill_9_of_evaluate_workers_in_the_middle_changes_nothing(installation: Stack) -> None:
+    traffic = installation.send_file_beside(EVENTS, rate=1_500)
+    pause = threading.Event()
+    for worker in ("evaluate-0", "evaluate-1"):
+        pause.wait(4)
+        installation.supervisor.kill(worker)
+    traffic.join()
+    installation.flush()
+    installation.advance()
+    assert_equals_sql(installation)
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_kill_9_of_the_broker_in_the_middle_changes_nothing(installation: Stack) -> None:
+    traffic = installation.send_file_beside(EVENTS, rate=1_500)
+    threading.Event().wait(6)
+    installation.kafka.restart()  # kills it first
+    traffic.join()
+    installation.flush()
+    installation.advance()
+    assert_equals_sql(installation)
