@@ -17,6 +17,9 @@ from journeys.cel_ast import Reference
 
 Path = tuple[str, ...]
 
+MAX_DEPTH = 64
+"""Levels of a value that an expression can take in as a whole."""
+
 _DATA = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 EVENT: dict[str, Any] = {
     "event": cel.Type.STRING,
@@ -108,22 +111,27 @@ def _reader(variable: str, tree: _Tree) -> _Reader:
 def _pruned(value: Any, tree: _Tree) -> Any:
     if tree and isinstance(value, dict):
         return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
-    _refuse_nul(value)
+    _refuse_unsafe(value, MAX_DEPTH)
     return value
 
 
-def _refuse_nul(value: Any) -> None:
-    """The library would silently cut a text at a NUL, so that two different texts were equal."""
+def _refuse_unsafe(value: Any, depth: int) -> None:
+    """Refuses what the library would change or follow without end.
+
+    It would silently cut a text at a NUL, so that two different texts were equal; and how deep it
+    can go would depend on the stack.
+    """
     if isinstance(value, str):
         if "\0" in value:
             raise ValueError("a text with a NUL character")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_nul(key)
-            _refuse_nul(item)
-    elif isinstance(value, list):
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise ValueError(f"a value of more than {MAX_DEPTH} levels")
         for item in value:
-            _refuse_nul(item)
+            _refuse_unsafe(item, depth - 1)
+        if isinstance(value, dict):
+            for item in value.values():
+                _refuse_unsafe(item, depth - 1)
 
 
 def _pruned_event(event: Any, tree: _Tree) -> Any:

@@ -328,3 +328,15 @@ def test_a_loop_that_is_too_long_fails() -> None:
     scope = Scope(event={"properties": {"a": list(range(200))}})
     with pytest.raises(ExpressionFailed, match="Iteration budget exceeded"):
         condition("event.properties.a.all(x, event.properties.a.all(y, x + y >= 0))", scope)
+
+
+def test_a_value_that_is_too_deep_fails_the_same_on_every_stack() -> None:
+    deep: dict[str, Any] = {}
+    inner = deep
+    for _ in range(100_000):
+        inner["a"] = inner = {}
+    scope = Scope(event={"properties": {"deep": deep, "total": 1}})
+    for text in ("event.properties", "event.properties.deep.a.a == 1", "size(event)"):
+        with pytest.raises(ExpressionFailed, match="a value of more than 64 levels"):
+            compile_cel(text).evaluate(scope)
+    assert condition("event.properties.total == 1", scope)
