@@ -126,9 +126,11 @@ class _Push:
 
     def __init__(self, broker: str) -> None:
         from agents.commands._broker import partitions_of
+        from agents.kafka.client import admin_client
         from agents.kafka.topics import CONFIG, OUTCOMES
 
         self._broker = broker
+        self._admin = admin_client(broker)
         self._partitions = partitions_of(broker, OUTCOMES)
         partitions_of(broker, CONFIG)
         self._consumer = self._from_now_on()
@@ -193,7 +195,7 @@ class _Push:
         from confluent_kafka import Consumer, TopicPartition
 
         from agents.commands._broker import committed_ends
-        from agents.kafka.client import admin_client, base_config
+        from agents.kafka.client import base_config
         from agents.kafka.topics import OUTCOMES
 
         consumer = Consumer(
@@ -207,7 +209,7 @@ class _Push:
             }
         )
         partitions = [TopicPartition(OUTCOMES, number) for number in range(self._partitions)]
-        ends = committed_ends(admin_client(self._broker), partitions)
+        ends = committed_ends(self._admin, partitions)
         consumer.assign([TopicPartition(OUTCOMES, number, end) for number, end in ends.items()])
         return consumer
 
@@ -231,10 +233,8 @@ class _Push:
         """Whether register is running, in words."""
         from confluent_kafka import KafkaException
 
-        from agents.kafka.client import admin_client
-
         group = "journeys-register"
-        asked = admin_client(self._broker).describe_consumer_groups([group], request_timeout=5)
+        asked = self._admin.describe_consumer_groups([group], request_timeout=5)
         try:
             members = len(asked[group].result(5).members)
         except (KafkaException, TimeoutError):
