@@ -1,0 +1,215 @@
+"""Deliver workers on a real Kafka: their destinations, the actions for them, and what they told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+
+from agents.kafka.client import admin_client, base_config, cluster_metadata
+from agents.kafka.topics import (
+    CATALOG,
+    DEAD,
+    EVENTS,
+    OUTCOMES,
+    actions,
+    create_destination_topics,
+    create_topics,
+)
+from journeys.catalog import Accepted, Catalog, check_push
+from journeys.effects import Action, DeadLetter, Outcome
+from journeys.ids import action_id
+
+ROOT = Path(__file__).parents[2]
+
+
+class Site:
+    """Destinations of one test, with names of its own."""
+
+    def __init__(self, broker: str, directory: Path) -> None:
+        self.broker = broker
+        self.directory = directory
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.environment = {"JOURNEYS_ALLOW_HOSTS": "127.0.0.1"}
+        found = cluster_metadata(admin_client(broker), broker).topics.get(EVENTS)
+        self.partitions = 4 if found is None else len(found.partitions)
+        create_topics(broker, self.partitions)
+        self._producer = Producer(
+            {**base_config(broker), "partitioner": "murmur2_random", "linger.ms": 1}
+        )
+        self._told = {topic: _Log(broker, topic, self.partitions) for topic in (OUTCOMES, DEAD)}
+        self._number = 0
+
+    # ---- destinations and actions
+    def destination(self, url: str, **fields: Any) -> str:
+        """Puts a destination in force; returns its name."""
+        name = f"to-{uuid.uuid4().hex[:10]}"
+        self.put_in_force(name, url, **fields)
+        return name
+
+    def put_in_force(self, name: str, url: str, **fields: Any) -> None:
+        fields = {"retry": {"for": "30s", "first": "100ms", "max_delay": "1s"}} | fields
+        document = {"kind": "Destination", "name": name, "type": "http", "url": url} | fields
+        text = msgspec.json.encode(document).decode()
+        verdict = check_push(text, "test", Catalog())
+        assert isinstance(verdict, Accepted), verdict
+        create_destination_topics(self.broker, name)
+        for key, value in verdict.entries:
+            self._producer.produce(CATALOG, key=key, value=value, partition=0)
+        assert self._producer.flush(10) == 0
+
+    def request(self, destination: str, user: str = "u-1", **fields: Any) -> str:
+        """Writes an action; returns its id."""
+        self._number += 1
+        made = {"payload": {"n": self._number}, "action": None, "event_name": None, "key": None}
+        instance = uuid.uuid4().hex
+        action = Action(
+            action_id=action_id(instance, "node", 1),
+            at="2026-01-18T14:32:15.234Z",
+            destination=destination,
+            send_key="journey/node",
+            user_id=user,
+            journey="journey",
+            version="0123456789ab",
+            instance=instance,
+            node="node",
+            **(made | fields),
+        )
+        self.write(destination, user, msgspec.json.encode(action))
+        return action.action_id
+
+    def write(self, destination: str, key: str, value: bytes) -> None:
+        self._producer.produce(actions(destination), key=key, value=value)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
+
+    # ---- workers
+    def start(self, *names: str) -> subprocess.Popen[bytes]:
+        """A worker for the named destinations, or for all."""
+        self.flush()
+        with (self.directory / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "agents.cli", "worker", "deliver", *names],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "JOURNEYS_BROKER": self.broker,
+                    "JOURNEYS_STATE_DIR": str(self.directory / "state"),
+                    **self.environment,
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.workers.append(worker)
+        return worker
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "worker.log").read_text()
+
+    def wait_for_line(self, text: str, seconds: float = 30) -> None:
+        """Waits until a worker has said something (a file can only be looked at again)."""
+        limit = time.monotonic() + seconds
+        while text not in self.log:
+            assert time.monotonic() < limit, f"{text!r} is not in: {self.log}"
+            time.sleep(0.05)
+
+    def stop(self, worker: subprocess.Popen[bytes]) -> float:
+        """A graceful stop; returns how many seconds it took."""
+        started = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0, self.log
+        return time.monotonic() - started
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+        for log in self._told.values():
+            log.close()
+
+    # ---- what they told
+    def outcomes(self, ids: list[str], seconds: float = 40) -> dict[str, list[Outcome]]:
+        """The outcomes of actions, once each of them has one, and all that are there by then."""
+        self.flush()
+        found: dict[str, list[Outcome]] = defaultdict(list)
+        limit = time.monotonic() + seconds
+        log = self._told[OUTCOMES]
+        while True:
+            found.clear()
+            for value in log.to_the_end():
+                outcome = msgspec.json.decode(value, type=Outcome)
+                if outcome.detail is not None and outcome.detail.get("action_id") in ids:
+                    found[outcome.detail["action_id"]].append(outcome)
+            if len(found) == len(set(ids)):
+                return found
+            alive = [worker for worker in self.workers if worker.poll() is None]
+            assert alive, f"no worker is left: {self.log}"
+            assert time.monotonic() < limit, f"{len(found)} of {len(ids)} outcomes: {self.log}"
+
+    def outcome(self, id: str, seconds: float = 40) -> Outcome:
+        """The one outcome of an action."""
+        (only,) = self.outcomes([id], seconds)[id]
+        return only
+
+    def dead_letters(self, topic: str) -> list[DeadLetter]:
+        """The dead letters whose cause is in a topic."""
+        found = [msgspec.json.decode(one, type=DeadLetter) for one in self._told[DEAD].to_the_end()]
+        return [one for one in found if one.cause.topic == topic]
+
+    def wait_for_dead_letter(self, topic: str, seconds: float = 30) -> DeadLetter:
+        limit = time.monotonic() + seconds
+        while not (found := self.dead_letters(topic)):
+            assert time.monotonic() < limit, f"no dead letter: {self.log}"
+        (only,) = found
+        return only
+
+
+class _Log:
+    """All committed values of a topic."""
+
+    def __init__(self, broker: str, topic: str, partitions: int) -> None:
+        self._consumer = Consumer(
+            {
+                **base_config(broker),
+                "group.id": uuid.uuid4().hex,
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        self._values: list[bytes] = []
+        self._all = partitions
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+
+    def to_the_end(self) -> list[bytes]:
+        """Reads on; the end counts when every partition has said so, or nothing came for 0.2 s."""
+        ended: set[int] = set()
+        while len(ended) < self._all:
+            messages = self._consumer.consume(1_000, 0.2)
+            if not messages:
+                break
+            for message in messages:
+                if message.error() is None:
+                    self._values.append(message.value())
+                    ended.discard(message.partition())
+                else:
+                    assert message.error().code() == KafkaError._PARTITION_EOF
+                    ended.add(message.partition())
+        return self._values
+
+    def close(self) -> None:
+        self._consumer.close()
