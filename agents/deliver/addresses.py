@@ -27,6 +27,7 @@ AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 """An entry of what `socket.getaddrinfo` returns."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # older Pythons take it for public
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 _PLATFORM = ipaddress.ip_address("168.63.129.16")  # Azure's own services; formally a public address
 _LOOK_UPS = 16
@@ -107,7 +108,7 @@ def not_public(address: Address) -> str | None:
                 return kind
         if address.ipv4_mapped or address in _NAT64:
             return None
-        if address.is_site_local:
+        if address.is_site_local or address in _LOCAL_NAT64:
             return "private"
     if address.is_unspecified:
         return "unspecified"
@@ -119,10 +120,8 @@ def not_public(address: Address) -> str | None:
         return "multicast"
     if address == _PLATFORM:
         return "platform"
-    if address.is_private:
+    if not address.is_global or address.is_private or address.is_reserved:
         return "private"
-    if address.is_reserved or not address.is_global:
-        return "reserved"
     return None
 
 
