@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
+from typing import Annotated
 
 import typer
 
-from agents.commands import apply, backtest, kafka, topics, up, validate, worker
+from agents.commands import (
+    apply,
+    backtest,
+    kafka,
+    send,
+    tail,
+    topics,
+    up,
+    validate,
+    worker,
+)
 from agents.errors import UserError
 
 app = typer.Typer(
     name="journeys",
-    help="Customer journeys in real time, on Faust and Kafka.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("up")(up.up)
-app.command("worker")(worker.worker)
-app.command("validate")(validate.validate)
-app.command("apply")(apply.apply)
-app.command("backtest")(backtest.backtest)
-app.command("kafka")(kafka.kafka)
-app.add_typer(topics.app, name="topics")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"journeys {importlib.metadata.version('journeys-engine')}")
+        raise typer.Exit
+
+
+# In the order in which they are needed, which is the order in which the help shows them.
+_DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
+app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
+app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
+app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
+app.command("send", rich_help_panel=_DATA)(send.send)
+app.command("tail", rich_help_panel=_DATA)(tail.tail)
+app.command("up", rich_help_panel=_ENGINE)(up.up)
+app.command("worker", rich_help_panel=_ENGINE)(worker.worker)
+app.add_typer(topics.app, name="topics", rich_help_panel=_ENGINE)
+app.command("kafka", rich_help_panel=_ENGINE)(kafka.kafka)
+
+
+@app.callback()
+def journeys(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Customer journeys in real time, on Faust and Kafka."""
 
 
 def main() -> None:

@@ -13,19 +13,16 @@ import traceback
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agents.errors import UserError
+from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART
 from agents.settings import Clock, Settings
 
 if TYPE_CHECKING:
     from agents.runtime.app import App
-
-FAILED = 70
-RESTART = 75
-"""Exit code of a role that must begin anew, with what has come into being since its start."""
 
 _claims: list[int] = []  # files that hold state folders for as long as the process lives
 
@@ -94,7 +91,7 @@ def worker(
         health_port=health_port or settings.health_port,
     )
     code = _run(role, settings, names or [])
-    if code == RESTART:
+    if code == EXIT_RESTART:
         sys.stdout.flush()
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-m", "agents.cli", *sys.argv[1:]])
@@ -133,23 +130,18 @@ def _clock(choice: ClockChoice | None) -> Clock | None:
 
 def _run(role: Role, settings: Settings, names: list[str]) -> int:
     """Runs the role to its end and returns the exit code."""
-    app: Any = None
     try:
         from agents.runtime.worker import run
 
-        app = _build(role, settings, names)
-        run(app, role.value, health_port=settings.health_port or 0)
+        run(_build(role, settings, names), role.value, health_port=settings.health_port or 0)
     except UserError:
         raise
     except SystemExit as ending:
-        if ending.code == RESTART:
-            return RESTART
-        # Faust's own ending says 0 even after an error of ours, and 1 after one of its own.
-        failed = ending.code not in (0, None) or (app is not None and app.exit.failed is not None)
-        return FAILED if failed else 0
+        # Faust ends with 1 after an error of its own, which a restart may well mend.
+        return ending.code if ending.code in (0, EXIT_RESTART) else EXIT_FAILED
     except Exception:  # noqa: BLE001 - 1 would say that only a user can mend it
         traceback.print_exc()
-        return FAILED
+        return EXIT_FAILED
     return 0
 
 

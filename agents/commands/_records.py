@@ -1,0 +1,104 @@
+"""Outcomes, actions and dead letters as one line each for a person to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.text import Text
+
+from agents.commands._documents import cleaned
+
+# By the beginning of an outcome's type, the longest first.
+_STYLES = {
+    "journey.entered": "bold green",
+    "journey.exited": "green",
+    "journey.rejected": "yellow",
+    "goal.": "bold green",
+    "action.delivered": "green",
+    "action.failed": "bold red",
+    "action.skipped": "yellow",
+    "action.": "magenta",
+    "expression.failed": "red",
+    "event.rejected": "red",
+    "config.rejected": "bold red",
+    "config.accepted": "bold green",
+    "wait.": "blue",
+    "experiment.": "cyan",
+    "criteria.": "cyan",
+}
+
+
+def outcome(record: dict[str, Any]) -> Text:
+    """Time, user, journey and node, what happened, and its detail."""
+    type_ = _text(record.get("type"))
+    style = next((style for start, style in _STYLES.items() if type_.startswith(start)), "")
+    return _line(
+        record,
+        (f"{type_:<18}", style),
+        (_detail(record.get("detail")), "dim"),
+    )
+
+
+def action(record: dict[str, Any]) -> Text:
+    """Time, user, journey and node, the destination and what it is to do."""
+    what = ["→ " + _text(record.get("destination"))]
+    what += [_text(record[name]) for name in ("action", "event_name") if record.get(name)]
+    return _line(
+        record,
+        (" · ".join(what), "magenta"),
+        (_detail(record.get("payload")), "dim"),
+    )
+
+
+def dead(record: dict[str, Any]) -> Text:
+    """Time, where it stood in which log, why it is dead, and the last line of the traceback."""
+    cause = record.get("cause") or {}
+    place = f"{cause.get('topic')}-{cause.get('partition')}@{cause.get('offset')}"
+    detail = _text(record.get("detail")).strip().splitlines() or [""]
+    return Text.assemble(
+        (_time(record) + "  ", "dim"),
+        cleaned(f"{_text(record.get('role'))} "),
+        (cleaned(place) + "  ", "cyan"),
+        (cleaned(_text(record.get("reason"))) + "  ", "bold red"),
+        (cleaned(detail[-1]), "dim"),
+    )
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], Text]] = {
+    "outcomes": outcome,
+    "actions": action,
+    "dead": dead,
+}
+
+
+def _line(record: dict[str, Any], *what: tuple[str, str]) -> Text:
+    user = cleaned(_text(record.get("user_id") or "–"))
+    where = "/".join(_text(record[name]) for name in ("journey", "node") if record.get(name))
+    parts = [(cleaned(text), style) for text, style in what]
+    return Text("  ").join(
+        [
+            Text(_time(record), "dim"),
+            Text(f"{user:<14}", "bold"),
+            Text(f"{cleaned(where) or '–':<34}", "cyan"),
+            *(Text(text, style) for text, style in parts),
+        ]
+    )
+
+
+def _time(record: dict[str, Any]) -> str:
+    return cleaned(_text(record.get("at")).replace("T", " ").removesuffix("Z"))
+
+
+def _detail(detail: Any) -> str:
+    """`name=value` for what is there; nested values as JSON."""
+    if not isinstance(detail, dict):
+        return "" if detail is None else _text(detail)
+    return " ".join(f"{name}={_text(value)}" for name, value in detail.items() if value is not None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
