@@ -11,6 +11,7 @@ import typer
 from agents.commands import (
     apply,
     backtest,
+    demo,
     kafka,
     send,
     tail,
@@ -42,6 +43,7 @@ app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
 app.command("send", rich_help_panel=_DATA)(send.send)
 app.command("tail", rich_help_panel=_DATA)(tail.tail)
+app.command("demo", rich_help_panel=_ENGINE)(demo.demo)
 app.command("up", rich_help_panel=_ENGINE)(up.up)
 app.command("worker", rich_help_panel=_ENGINE)(worker.worker)
 app.add_typer(topics.app, name="topics", rich_help_panel=_ENGINE)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import httpx
 
@@ -111,8 +111,12 @@ class Supervisor:
 
     def readiness(self) -> dict[str, bool]:
         """Asks every worker, now, whether it processes what it owns."""
+        return {name: page is not None and page["ready"] for name, page in self.pages().items()}
+
+    def pages(self) -> dict[str, dict[str, Any] | None]:
+        """What every worker's readiness page says now; None where it does not answer."""
         with httpx.Client(timeout=1.0, trust_env=False) as client:
-            return {name: child.is_ready(client) for name, child in self._children.items()}
+            return {name: child.page(client) for name, child in self._children.items()}
 
     def wait_ready(self, timeout: float) -> None:
         """Returns when all workers are ready at once.
@@ -196,14 +200,14 @@ class _Child:
                 with suppress(ProcessLookupError):  # it may have ended this moment
                     os.kill(self.pid, number)
 
-    def is_ready(self, client: httpx.Client) -> bool:
+    def page(self, client: httpx.Client) -> dict[str, Any] | None:
         if self.pid is None:
-            return False
+            return None
         try:
-            answer = client.get(f"http://{_HOST}:{self._port}/ready")
-        except httpx.HTTPError:
-            return False
-        return answer.status_code == httpx.codes.OK
+            said: dict[str, Any] = client.get(f"http://{_HOST}:{self._port}/ready").json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return said
 
     def _keep_running(self) -> None:
         pause, has_run = FIRST_PAUSE, False

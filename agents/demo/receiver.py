@@ -1,0 +1,101 @@
+"""The demo's destination: an HTTP server on loopback that keeps an account of every request.
+
+Law: like any good receiver it does the work of an idempotency key once, however often it is asked;
+and which first attempts it turns away follows from the key alone, so every run shows the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import zlib
+from collections import Counter
+from typing import Self
+
+from aiohttp import web
+
+from agents.errors import UserError
+
+HOST = "127.0.0.1"
+REFUSED_ONE_IN = 20
+"""One action in so many is answered 503 the first time it comes."""
+
+_START_SECONDS = 10.0
+
+
+class Receiver:
+    """A context manager; the server has a thread and an event loop of its own.
+
+    requests: all that came. refused: those answered 503. accepted: by idempotency key, how often
+    it was answered 200. nameless: requests without a key, answered 400.
+    """
+
+    def __init__(self, port: int) -> None:
+        """port: the one wished for; a free one is taken where another program has it."""
+        self.requests = 0
+        self.refused = 0
+        self.nameless = 0
+        self.accepted: Counter[str] = Counter()
+        self._turned_away: set[str] = set()
+        self._socket = _listen(port)
+        self.port: int = self._socket.getsockname()[1]
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end = asyncio.Event()
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._up.wait(_START_SECONDS):
+            raise UserError(f"The demo's receiver did not start within {_START_SECONDS:.0f} s.")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(_START_SECONDS)
+        self._socket.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        server = web.Application()
+        server.router.add_post("/{destination}", self._take)
+        runner = web.AppRunner(server, access_log=None)
+        await runner.setup()
+        await web.SockSite(runner, self._socket, shutdown_timeout=0.5).start()
+        self._up.set()
+        await self._end.wait()
+        await runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        await request.read()
+        self.requests += 1
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            self.nameless += 1
+            return web.json_response({"error": "no Idempotency-Key"}, status=400)
+        if turns_away(key) and key not in self._turned_away:
+            self._turned_away.add(key)
+            self.refused += 1
+            return web.json_response({"error": "busy, try again"}, status=503)
+        self.accepted[key] += 1
+        return web.json_response({"done": True, "times": self.accepted[key]})
+
+
+def turns_away(key: str) -> bool:
+    """Whether the first attempt with this idempotency key is answered 503."""
+    return zlib.crc32(key.encode()) % REFUSED_ONE_IN == 0
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError:
+        listening.bind((HOST, 0))
+    return listening

@@ -1,0 +1,282 @@
+"""Runs the demo: sets up Kafka, workers and receiver, plays the history, makes the account.
+
+Law: whatever ends it, everything it started is ended and everything it made is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from confluent_kafka import TopicPartition
+from rich.console import Console
+from rich.live import Live
+
+from agents.commands._broker import committed_ends, reach
+from agents.demo import show
+from agents.demo.account import Account, applied, settle
+from agents.demo.history import Expected, History, load
+from agents.demo.log import Follower, Player, push, read_all
+from agents.demo.receiver import HOST, Receiver
+from agents.demo.scene import Scene
+from agents.demo.tree import places
+from agents.errors import UserError
+from agents.kafka.client import admin_client
+from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
+from agents.supervisor import Supervisor
+
+PARTITIONS = 4
+_READY_SECONDS = 120.0
+_VERDICT_SECONDS = 30.0
+_STALL_SECONDS = 60.0
+_SETTLE_SECONDS = 15.0
+_LINE_SECONDS = 3.0
+_FRAMES = 8
+_POLL_SECONDS = 0.05
+
+
+class DemoFailed(UserError):
+    """The demo could not be played to its end."""
+
+
+def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
+    """Plays the demo; returns whether nothing was lost and nothing repeated.
+
+    Args:
+        workers: of evaluate.
+        seconds: how long the four years take; 0: as fast as they go.
+        keep: stay up after the summary, until the process is told to stop.
+        console: where it is shown; on a terminal as a screen that lives.
+
+    Raises:
+        UserError: it could not be played.
+    """
+    history = load()
+    scene = Scene(history.journey.name, places(history.journey), len(history.events))
+    with ThreadPoolExecutor(1) as aside, ExitStack() as started:
+        expected = aside.submit(history.expected)
+        try:
+            with _shown(scene, console):
+                broker = _start(scene, history, workers, started, console)
+                _play(scene, history, broker, seconds, started)
+                with scene.step("account"):
+                    account = _account(scene, broker, expected.result())
+        except BaseException:
+            _tell_workers(scene, console)
+            raise
+        console.print(show.summary(scene, account))
+        if not account.clean:
+            _tell_workers(scene, console)
+        if keep:
+            console.print(show.commands(broker), soft_wrap=True)
+            while True:
+                time.sleep(3_600)
+        began = time.monotonic()
+        started.close()
+    console.print(
+        f"played in {scene.elapsed:.1f} s; everything has stopped "
+        f"({time.monotonic() - began:.1f} s of it) and is removed",
+        style="bright_black",
+    )
+    return account.clean
+
+
+def _start(
+    scene: Scene, history: History, workers: int, started: ExitStack, console: Console
+) -> str:
+    """Everything that must run before the history is played; returns the broker's address."""
+    scene.receiver = started.enter_context(Receiver(history.port))
+    with scene.step("Kafka") as step:
+
+        def report(text: str) -> None:
+            step.note = text
+            if not console.is_terminal:
+                console.print(text, soft_wrap=True)
+
+        named = os.environ.get("JOURNEYS_BROKER", "").strip()
+        if named:
+            broker, state = started.enter_context(_borrowed(named))
+        else:
+            for name in [name for name in os.environ if name.startswith("JOURNEYS_KAFKA_")]:
+                del os.environ[name]  # of another Kafka than the one that starts here
+            kafka = started.enter_context(EmbeddedKafka(report=report))
+            broker, state = kafka.bootstrap, kafka.log_path.with_name("state")
+    with scene.step("topics"):
+        create_topics(broker, PARTITIONS)
+    follower = Follower(broker, [OUTCOMES, USERS], scene.tally.take)
+    started.callback(follower.stop)
+    follower.start()
+    with scene.step("workers"):
+        supervisor = Supervisor(
+            {"register": 1, "evaluate": workers, "deliver": 1},
+            environment=_environment(broker, state, scene.receiver.port),
+            report=scene.hear,
+        )
+        started.enter_context(supervisor)
+        started.enter_context(_inspected(scene, supervisor))
+        supervisor.wait_ready(_READY_SECONDS)
+    with scene.step("journey accepted"):
+        _push(scene, broker, history.received_at(scene.receiver.port))
+    return broker
+
+
+def _environment(broker: str, state: Path, port: int) -> dict[str, str]:
+    """Of the workers: the user's own settings are for other installations than this one."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("JOURNEYS_") or name.startswith("JOURNEYS_KAFKA_")
+    }
+    return kept | {
+        "JOURNEYS_BROKER": broker,
+        "JOURNEYS_STATE_DIR": str(state),
+        "JOURNEYS_CLOCK": "stream",
+        "JOURNEYS_ALLOW_HOSTS": f"{HOST}:{port}",
+    }
+
+
+@contextmanager
+def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
+    """Somebody's Kafka, for a while: the engine's topics are made there, and removed again."""
+
+    def ours() -> list[str]:
+        return [name for name in reach(broker) if name.startswith("journeys.")]
+
+    if ours():
+        raise UserError(
+            f"The Kafka at {broker} (JOURNEYS_BROKER) has the engine's topics already; the demo "
+            "plays only where there are none. Without JOURNEYS_BROKER it starts a Kafka of its own."
+        )
+    with tempfile.TemporaryDirectory(prefix="journeys-demo-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield broker, Path(folder) / "state"
+        finally:
+            for future in admin_client(broker).delete_topics(ours()).values():
+                future.result(10)
+
+
+def _push(scene: Scene, broker: str, text: str) -> None:
+    """Pushes the documents and waits for the verdict on all of them."""
+    offset = push(broker, text)
+    deadline = time.monotonic() + _VERDICT_SECONDS
+    while time.monotonic() < deadline:
+        told = [one for one in scene.tally.verdicts if one.cause.offset == offset]
+        for one in told:
+            if one.type == "config.rejected":
+                raise DemoFailed(f"The journey was rejected: {one.detail}")
+        if told and told[0].detail is not None and len(told) == told[0].detail["documents"]:
+            return
+        time.sleep(_POLL_SECONDS)
+    raise DemoFailed(f"There was no verdict on the journey within {_VERDICT_SECONDS:.0f} s.")
+
+
+def _play(scene: Scene, history: History, broker: str, seconds: float, started: ExitStack) -> None:
+    """Plays the history, and waits until all is applied and delivered, or nothing moves on."""
+    scene.bases = _ends(broker)
+    player = Player(broker, history.events, seconds, PARTITIONS)
+    started.callback(player.stop)
+    with scene.step("four years"):
+        scene.player = player
+        player.start()
+        _wait(scene, lambda: not player.is_alive())
+        if player.failed is not None:
+            raise DemoFailed(f"The history could not be sent: {player.failed}")
+    with scene.step("the rest"):
+        ends = _ends(broker)
+        _wait(scene, lambda: applied(scene.tally, ends))
+
+
+def _wait(scene: Scene, over: Callable[[], bool]) -> None:
+    """Until it is over or nothing moves any more: the account then says what is missing."""
+    moved, before = time.monotonic(), -1
+    while not over() and time.monotonic() - moved < _STALL_SECONDS:
+        now = scene.acknowledged + scene.applied + len(scene.tally.outcomes)
+        if now != before:
+            moved, before = time.monotonic(), now
+        time.sleep(_POLL_SECONDS)
+
+
+def _account(scene: Scene, broker: str, expected: Expected) -> Account:
+    """Reads all topics again, from the start."""
+    assert scene.receiver is not None
+    receiver = scene.receiver
+    to = sorted({topic for topic in reach(broker) if topic.startswith(actions(""))})
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        account = settle(
+            read_all(broker, [EVENTS, USERS, OUTCOMES, DEAD, *to]),
+            acknowledged=scene.acknowledged,
+            ends=_ends(broker),
+            expected=expected,
+            accepted=receiver.accepted,
+            requests=receiver.requests,
+            refused=receiver.refused,
+        )
+        if not account.lost or time.monotonic() > deadline:
+            return account
+
+
+def _ends(broker: str) -> dict[int, int]:
+    partitions = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
+    return committed_ends(admin_client(broker), partitions)
+
+
+@contextmanager
+def _inspected(scene: Scene, supervisor: Supervisor) -> Iterator[None]:
+    """Asks the workers how they are, twice a second."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.5):
+            scene.pages = supervisor.pages()
+
+    thread = threading.Thread(target=ask, name="inspector", daemon=True)
+    scene.pages = dict.fromkeys(supervisor.names)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(5.0)
+
+
+@contextmanager
+def _shown(scene: Scene, console: Console) -> Iterator[None]:
+    """Shows the scene while it changes."""
+    over = threading.Event()
+
+    def look() -> None:
+        every = 1 / _FRAMES if console.is_terminal else _LINE_SECONDS
+        while not over.wait(every):
+            scene.sample()
+            if not console.is_terminal:
+                console.print(show.line(scene), soft_wrap=True, highlight=False)
+
+    with ExitStack() as shown:
+        if console.is_terminal:
+            live = Live(
+                console=console,
+                get_renderable=lambda: show.screen(scene, console.height, last=over.is_set()),
+                refresh_per_second=_FRAMES,
+            )
+            shown.enter_context(live)
+        thread = threading.Thread(target=look, name="showing", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(_LINE_SECONDS + 1)
+
+
+def _tell_workers(scene: Scene, console: Console) -> None:
+    """What the workers said last, for whoever looks for the fault."""
+    for name, line in list(scene.said)[-20:]:
+        console.print(f"{name} | {line}", style="bright_black", soft_wrap=True, markup=False)

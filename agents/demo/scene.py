@@ -1,0 +1,105 @@
+"""What is going on in the demo, for whoever shows it.
+
+Law: a scene is written by those who act and only read by those who show; showing changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.demo.account import Tally
+from agents.demo.log import Player
+from agents.demo.receiver import Receiver
+from agents.demo.tree import Place
+
+_RATE_SECONDS = 2.0
+
+
+@dataclass
+class Step:
+    """One step of the demo. seconds: how long it took; None while it goes on."""
+
+    name: str
+    began: float
+    seconds: float | None = None
+    note: str = ""
+
+
+@dataclass
+class Scene:
+    """The demo so far.
+
+    title, tree: of the journey. total: events to be played.
+    bases: by partition of the events, the offset of the first event that is played.
+    pages: by worker, what its readiness page said last; None where it did not answer.
+    said: the last lines of the workers, with their names.
+    """
+
+    title: str
+    tree: tuple[Place, ...]
+    total: int
+    began: float = field(default_factory=time.monotonic)
+    steps: list[Step] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    receiver: Receiver | None = None
+    player: Player | None = None
+    bases: Mapping[int, int] = field(default_factory=dict)
+    pages: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    said: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=200))
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        step = Step(name, time.monotonic())
+        self.steps.append(step)
+        try:
+            yield step
+        finally:
+            step.seconds = time.monotonic() - step.began
+
+    def hear(self, worker: str, line: str) -> None:
+        self.said.append((worker, line))
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def acknowledged(self) -> int:
+        return 0 if self.player is None else self.player.acknowledged
+
+    @property
+    def applied(self) -> int:
+        """Events that evaluate has committed."""
+        positions = self.tally.positions
+        done = sum(max(0, positions.get(one, 0) - base) for one, base in self.bases.items())
+        return min(done, self.acknowledged)  # the clock's own records are no events
+
+    def sample(self) -> None:
+        """To be called now and then, for the rate."""
+        now = time.monotonic()
+        self._samples.append((now, self.applied))
+        while now - self._samples[0][0] > _RATE_SECONDS:
+            self._samples.popleft()
+
+    @property
+    def rate(self) -> float:
+        """Events applied per second, over the last two."""
+        if len(self._samples) < 2:
+            return 0.0
+        (first, before), (last, after) = self._samples[0], self._samples[-1]
+        return (after - before) / max(last - first, 0.001)
+
+    def lag(self, role: str) -> int:
+        """Records that the role's workers know of and have not applied, by their own pages."""
+        return sum(
+            partition["lag"]
+            for page in self.pages.values()
+            if page is not None and page["role"] == role
+            for partition in page["partitions"]
+        )

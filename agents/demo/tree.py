@@ -1,0 +1,127 @@
+"""A journey's nodes as a tree to be looked at: every node once, below the one that all ways to it
+lead through (its immediate dominator).
+
+Law: pure; each node that can be reached appears exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from journeys.documents import Journey
+from journeys.nodes.base import NodeModel, Path
+from journeys.time import DAY, HOUR, MINUTE, SECOND
+
+_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """One line of the tree.
+
+    guide: what is drawn before the name. how: which way leads here from the node above.
+    what: what the node does, in few words.
+    """
+
+    name: str
+    type: str
+    guide: str
+    how: str
+    what: str
+
+
+def places(journey: Journey) -> tuple[Place, ...]:
+    """The lines of the tree, from the top."""
+    ways = {name: _ways(journey, name, node) for name, node in journey.nodes.items()}
+    below: dict[str, list[str]] = {}
+    for name, parent in _above(journey.first, ways).items():
+        below.setdefault(parent, []).append(name)
+    lines: list[Place] = []
+
+    def draw(name: str, guide: str, inner: str, how: str) -> None:
+        node: Any = journey.nodes[name]
+        lines.append(Place(name, node.type, guide, how, _what(node)))
+        children = below.get(name, [])
+        for child in children:
+            last = child == children[-1]
+            draw(
+                child,
+                inner + ("└ " if last else "├ "),
+                inner + ("  " if last else "│ "),
+                ways[name].get(child, ""),
+            )
+
+    draw(journey.first, "", "", "")
+    return tuple(lines)
+
+
+def _ways(journey: Journey, name: str, node: NodeModel) -> dict[str, str]:
+    """Where a node leads, and by which way."""
+    ways: dict[str, str] = {}
+    for target in node.targets():
+        ways.setdefault(target.node, _how(node, target.path))
+    below = journey.below(name)
+    if below is not None and node.falls_through and getattr(node, "next", None) is None:
+        ways.setdefault(below, "")
+    return ways
+
+
+def _how(node: Any, path: Path) -> str:
+    match path:
+        case ("any_of", int(number), _):
+            return str(node.any_of[number].event)
+        case ("variants", str(variant), _):
+            return variant
+        case ("branches", int(number), _):
+            return f"branch {number + 1}"
+        case ("on_timeout",):
+            return f"after {_span(node.within)}"
+        case ("next",):
+            return ""
+        case _:
+            return str(path[-1])
+
+
+def _what(node: Any) -> str:
+    match node.type:
+        case "wait_for_event":
+            return f"waits {node.within if node.within == 'forever' else _span(node.within)}"
+        case "delay":
+            return f"delay {_span(node.for_)}"
+        case "destination":
+            return f"→ {node.destination}"
+        case _:
+            return str(node.type)
+
+
+def _span(ms: int) -> str:
+    for unit, letter in _UNITS:
+        if ms % unit == 0:
+            return f"{ms // unit}{letter}"
+    return f"{ms}ms"
+
+
+def _above(first: str, ways: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Every reachable node's immediate dominator, but the first one's; in the order of `ways`."""
+    before: dict[str, set[str]] = {name: set() for name in ways}
+    for name, targets in ways.items():
+        for target in targets:
+            before[target].add(name)
+    everything = set(ways)
+    through = dict.fromkeys(ways, everything) | {first: {first}}
+    changed = True
+    while changed:
+        changed = False
+        for name in ways:
+            if name == first or not before[name]:
+                continue
+            now = {name} | set.intersection(*(through[one] for one in before[name]))
+            if now != through[name]:
+                through[name], changed = now, True
+    return {
+        name: max(through[name] - {name}, key=lambda one: len(through[one]))
+        for name in ways
+        if name != first and before[name]
+    }
