@@ -29,6 +29,8 @@ class Settings:
         (JOURNEYS_HEALTH_PORT)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
+    JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
+    JOURNEYS_SECRET_* are what their headers may use: agents/deliver.
     """
 
     broker: str = "127.0.0.1:9092"

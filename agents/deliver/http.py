@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from yarl import URL
 
 from agents.deliver.addresses import AddressRefused, Guard
 from agents.deliver.records import Received
@@ -48,7 +47,7 @@ class HttpCaller:
 
     def __init__(self, guard: Guard, secrets: Secrets) -> None:
         self._guard = guard
-        self._secrets = secrets
+        self.secrets = secrets
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, destination: Destination, action: Received, value: bytes) -> Answer:
@@ -57,13 +56,13 @@ class HttpCaller:
         started_at, clock = time.time_ns() // 1_000_000, time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> Answer:
-            told = None if error is None else self._secrets.masked(error)
+            told = None if error is None else self.secrets.masked(error)
             took = round((time.monotonic() - clock) * 1_000)
             return Answer(meaning, started_at, took, reason, told, **rest)
 
         try:
             url = _url(destination.url, action)
-            headers = _headers(destination, action, self._secrets)
+            headers = _headers(destination, action, self.secrets)
         except CantBeSent as error:
             return answer("retriable" if error.passing else "final", "not_sendable", str(error))
         body = None
@@ -127,7 +126,7 @@ class HttpCaller:
             response.close()
         if delivered:
             return None
-        return excerpt_of(response, data, self._secrets)
+        return excerpt_of(response, data, self.secrets)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -177,11 +176,11 @@ def _scope(action: Received, secrets: Secrets | None = None) -> Scope:
     return Scope(user={"id": action.user_id}, journey=journey, env=env)
 
 
-def _url(template: str, action: Received) -> URL:
+def _url(template: str, action: Received) -> str:
     """The URL; what an expression gives stays within one segment or one value of the query."""
     try:
         if "${" not in template:
-            return URL(template)
+            return template
         scope = _scope(action)
         text = ""
         for part in pieces(template):
@@ -192,7 +191,7 @@ def _url(template: str, action: Received) -> URL:
             if value in (".", ".."):
                 raise CantBeSent(f"'url': {part.text} is {value!r}, which would change the path")
             text += quote(value, safe="")
-        return URL(text)
+        return text
     except (ExpressionFailed, CelError, ValueError) as error:
         raise CantBeSent(f"'url': {error}") from None
 

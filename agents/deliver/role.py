@@ -31,6 +31,7 @@ from agents.errors import TopicError, UserError
 from agents.kafka.client import base_config
 from agents.kafka.topics import CATALOG, DEAD, OUTCOMES, actions, check_topics, deliveries
 from agents.runtime.app import App
+from agents.runtime.exits import last_line
 from agents.runtime.partition import Batch
 from agents.settings import Settings
 from journeys.documents import Destination, Retry
@@ -210,7 +211,7 @@ class Deliverer:
         try:
             return await self._caller.call(destination, call.action, call.delivery.action)
         except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
-            traceback.print_exc()
+            last_line(self._caller.secrets.masked(traceback.format_exc()))
             return Answer("retriable", now, 0, "error", f"internal error: {type(error).__name__}")
 
     def _destination_or_default(self) -> tuple[Destination | None, bool]:
@@ -237,7 +238,10 @@ class DeliverApp(App):
     caller: HttpCaller
 
     async def on_stop(self) -> None:
-        """Calls in flight are given up at once: the next owner makes them again."""
+        """Calls in flight are given up: the next owner makes them again. First the loops end, so
+        that what has been answered is told, and no batch starts new ones."""
+        self.stopping = True
+        await self.quiesce()
         for deliverer in self.deliverers:
             deliverer.stop()
         with suppress(TimeoutError):

@@ -40,6 +40,7 @@ class Secrets:
 
 
 def _forms(value: str) -> set[str]:
+    raw = value.encode(errors="surrogateescape")  # an environment may hold any bytes
     plain = json.dumps(value)[1:-1]
     unicode = json.dumps(value, ensure_ascii=False)[1:-1]
     return {
@@ -47,12 +48,12 @@ def _forms(value: str) -> set[str]:
         plain,
         unicode,
         plain.replace("/", "\\/"),
-        quote(value),
-        quote(value, safe=""),
-        quote_plus(value),
+        quote(raw),
+        quote(raw, safe=""),
+        quote_plus(raw),
         html.escape(value),
         html.escape(value, quote=False),
         repr(value)[1:-1],
-        base64.b64encode(value.encode()).decode(),
-        base64.urlsafe_b64encode(value.encode()).decode(),
+        base64.b64encode(raw).decode(),
+        base64.urlsafe_b64encode(raw).decode(),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import actions
 from tests.deliver.receiver import Receiver, Reply, Request, free_port
 from tests.deliver.site import Site
@@ -264,6 +265,25 @@ def test_only_an_ordered_destination_waits_for_a_retry(site: Site, receiver: Rec
     assert order("/plain", sent[plain]) == [0, 1, 2, 0, 0]
 
 
+def test_a_partition_with_too_much_outstanding_waits_and_loses_nothing(
+    site: Site, receiver: Receiver
+) -> None:
+    receiver.rule = Reply(503)
+    name = site.destination(receiver.url)
+    users = [
+        user
+        for number in range(9 * site.partitions)
+        if partition_for((user := f"u-{number}").encode(), site.partitions) == 0
+    ]
+    sent = [site.request(name, users[number % len(users)]) for number in range(1_300)]
+    site.start(name)
+    receiver.wait_for(3_000, seconds=60)
+    assert len({request.key for request in receiver.requests}) == 1_000
+    receiver.rule = Reply()
+    outcomes = site.outcomes(sent, seconds=60)
+    assert {one.type for (one,) in outcomes.values()} == {"action.delivered"}
+
+
 def test_an_archived_destination_s_actions_are_kept_and_not_called(
     site: Site, receiver: Receiver
 ) -> None:
@@ -285,6 +305,26 @@ def test_a_destination_that_is_added_is_taken_on(site: Site, receiver: Receiver)
     assert site.outcome(sent).type == "action.delivered"
     assert "a destination was added: starting again" in site.log
     assert worker.poll() is None
+
+
+@pytest.mark.fault
+def test_workers_that_come_and_go_share_a_destination(site: Site, receiver: Receiver) -> None:
+    receiver.rule = Reply(delay=0.03)
+    name = site.destination(receiver.url)
+    sent = [site.request(name, f"u-{number % 100}") for number in range(3_000)]
+    first = site.start(name)
+    receiver.wait_for(300, seconds=60)
+    second = site.start(name)
+    receiver.wait_for(900, seconds=60)
+    assert site.stop(first) < 5
+    receiver.wait_for(1_500, seconds=60)
+    site.start(name)
+    receiver.wait_for(2_100, seconds=60)
+    second.kill()
+    outcomes = site.outcomes(sent, seconds=90)
+    assert {len(all_of_one) for all_of_one in outcomes.values()} == {1}
+    assert {one.type for (one,) in outcomes.values()} == {"action.delivered"}
+    assert {request.key for request in receiver.requests} == set(sent)
 
 
 @pytest.mark.fault
