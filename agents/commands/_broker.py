@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from agents.errors import TopicError
@@ -38,18 +39,29 @@ def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dic
     Raises:
         BrokerUnavailable: the broker doesn't answer.
     """
-    from confluent_kafka import IsolationLevel, KafkaException
+    from confluent_kafka import IsolationLevel, KafkaError, KafkaException
     from confluent_kafka.admin import OffsetSpec
 
     from agents.errors import BrokerUnavailable
 
-    latest = OffsetSpec.latest()
-    asked = client.list_offsets(
-        dict.fromkeys(partitions, latest),
-        isolation_level=IsolationLevel.READ_COMMITTED,
-        request_timeout=_SECONDS,
-    )
-    try:
-        return {one.partition: answer.result(_SECONDS).offset for one, answer in asked.items()}
-    except (KafkaException, TimeoutError) as error:
-        raise BrokerUnavailable(f"The broker does not tell where its topics end: {error}") from None
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        asked = client.list_offsets(
+            dict.fromkeys(partitions, OffsetSpec.latest()),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=_SECONDS,
+        )
+        try:
+            return {one.partition: answer.result(_SECONDS).offset for one, answer in asked.items()}
+        except (KafkaException, TimeoutError) as error:
+            # Those who just came to lead a new topic's partitions don't know it for a moment.
+            passing = isinstance(error, KafkaException) and error.args[0].code() in (
+                KafkaError.NOT_LEADER_FOR_PARTITION,
+                KafkaError.LEADER_NOT_AVAILABLE,
+                KafkaError.UNKNOWN_TOPIC_OR_PART,
+            )
+            if not passing or time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"The broker does not tell where its topics end: {error}"
+                ) from None
+            time.sleep(0.05)

@@ -34,22 +34,17 @@ def outcome(record: dict[str, Any]) -> Text:
     """Time, user, journey and node, what happened, and its detail."""
     type_ = _text(record.get("type"))
     style = next((style for start, style in _STYLES.items() if type_.startswith(start)), "")
-    return _line(
-        record,
-        (f"{type_:<18}", style),
-        (_detail(record.get("detail")), "dim"),
-    )
+    detail = record.get("detail")
+    return _line(record, (f"{type_:<19}", style), (_detail(detail), "dim"))
 
 
 def action(record: dict[str, Any]) -> Text:
     """Time, user, journey and node, the destination and what it is to do."""
-    what = ["→ " + _text(record.get("destination"))]
-    what += [_text(record[name]) for name in ("action", "event_name") if record.get(name)]
-    return _line(
-        record,
-        (" · ".join(what), "magenta"),
-        (_detail(record.get("payload")), "dim"),
-    )
+    what = "→ " + _text(record.get("destination"))
+    name = record.get("action") or record.get("event_name")
+    if name:
+        what += f" · {_text(name)}"
+    return _line(record, (what, "magenta"), (_detail(record.get("payload")), "dim"))
 
 
 def dead(record: dict[str, Any]) -> Text:
@@ -76,6 +71,9 @@ FORMS: dict[str, Callable[[dict[str, Any]], Text]] = {
 def _line(record: dict[str, Any], *what: tuple[str, str]) -> Text:
     user = cleaned(_text(record.get("user_id") or "–"))
     where = "/".join(_text(record[name]) for name in ("journey", "node") if record.get(name))
+    detail = record.get("detail")
+    if isinstance(detail, dict) and "kind" in detail:  # about a document that was pushed
+        where = f"{_text(detail['kind'])}/{_text(detail.get('name'))}"
     parts = [(cleaned(text), style) for text, style in what]
     return Text("  ").join(
         [
@@ -95,6 +93,10 @@ def _detail(detail: Any) -> str:
     """`name=value` for what is there; nested values as JSON."""
     if not isinstance(detail, dict):
         return "" if detail is None else _text(detail)
+    if problems := detail.get("problems"):
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return f"{first.get('line')}:{first.get('column')}: {first.get('message')}{more}"
     return " ".join(f"{name}={_text(value)}" for name, value in detail.items() if value is not None)
 
 

@@ -168,8 +168,11 @@ class _Push:
         return offset
 
     def verdict(self, offset: int, timeout: float) -> list[dict[str, Any]]:
-        """All outcomes about the record at this offset; empty when they don't come in time."""
+        """All outcomes about the record at this offset, in the order of its documents; empty when
+        they don't come in time."""
         from rich.console import Console
+
+        from journeys.ids import outcome_id_of_input
 
         console = Console(stderr=True)
         with console.status("waiting for the verdict") as status:
@@ -178,8 +181,14 @@ class _Push:
             for outcome in self._outcomes(offset, timeout):
                 if outcome is not None:
                     found[outcome["outcome_id"]] = outcome
-                    if len(found) >= outcome["detail"].get("documents", 1):
-                        return list(found.values())
+                    count = outcome["detail"].get("documents", 1)
+                    if len(found) >= count:
+                        place = (cause := outcome["cause"])["topic"], cause["partition"], offset
+                        ids = [
+                            outcome_id_of_input(*place, outcome["type"], number)
+                            for number in range(count)
+                        ]
+                        return sorted(found.values(), key=lambda one: ids.index(one["outcome_id"]))
                 elif time.monotonic() > hint_at and sys.stderr.isatty():
                     status.update(f"waiting for the verdict: {self._register()}")
                     hint_at = time.monotonic() + timeout

@@ -94,10 +94,10 @@ class _Sender:
             "linger.ms": 20,
             "compression.type": "lz4",
             "message.max.bytes": 10 * 1024 * 1024,  # what the topic takes
-            "message.timeout.ms": int(_GIVE_UP_SECONDS * 1_000),
             "log_level": 0,
         }
-        self._producer = Producer(base_config(broker) | settings)
+        patience = {"message.timeout.ms": int(_GIVE_UP_SECONDS * 1_000)}  # JOURNEYS_KAFKA_ wins
+        self._producer = Producer(patience | base_config(broker) | settings)
         self._rate = rate
         self._began = time.monotonic()
         self._lost: str | None = None
