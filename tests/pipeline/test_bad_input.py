@@ -1,0 +1,191 @@
+"""Whatever is pushed or sent, it gets an answer, and nobody else's work stops."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.pipeline.stack import Stack, stack, wait_until
+
+GOOD = """
+kind: Destination
+name: mailer
+type: http
+url: http://127.0.0.1:9/mail
+---
+kind: Journey
+name: welcome
+entry: {event: signed_up}
+nodes:
+  mail: {type: destination, destination: mailer, payload: {to: "${user.id}"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Stack]:
+    with stack({"register": 1, "evaluate": 1}) as made:
+        assert {one["type"] for one in made.apply(GOOD)} == {"config.accepted"}
+        yield made
+
+
+def assert_still_works(installation: Stack, user: str) -> None:
+    """The good journey still takes users in and sends."""
+    installation.send({"event": "signed_up", "userId": user})
+    installation.flush()
+    wait_until(
+        lambda: [a for a in installation.actions("mailer") if a["user_id"] == user], seconds=30
+    )
+
+
+JOURNEY = "kind: Journey\nname: broken\nentry: {event: a}\nnodes:\n"
+
+BROKEN: dict[str, tuple[str | bytes, int, int, str]] = {
+    "not YAML": ("kind: Journey\nname: [broken\n", 3, 1, "expected"),
+    "not text": (b"kind: \xff\xfe", 1, 7, "UTF-8"),
+    "empty": ("", 1, 1, "no document"),
+    "an unknown key": (
+        JOURNEY + "  w: {type: wait_for_event, evnt: b, within: 1h}\n",
+        5,
+        29,
+        "did you mean 'event'",
+    ),
+    "an unknown node type": (
+        JOURNEY + "  w: {type: critera}\n",
+        5,
+        13,
+        "did you mean 'criteria'",
+    ),
+    "an unknown destination": (
+        JOURNEY + "  m: {type: destination, destination: mailr, payload: {}}\n",
+        5,
+        39,
+        "did you mean 'mailer'",
+    ),
+    "a CEL type error": (
+        "kind: Journey\nname: broken\nentry:\n  event: a\n  where: event.event > 5\n"
+        "nodes:\n  x: {type: exit}\n",
+        5,
+        22,
+        "string",
+    ),
+    "an empty condition": (
+        "kind: Journey\nname: broken\nentry: {event: a, where: ''}\nnodes:\n  x: {type: exit}\n",
+        3,
+        26,
+        "empty",
+    ),
+    "a cycle without a wait": (
+        JOURNEY
+        + "  a: {type: criteria, branches: [{when: 'true', next: b}], otherwise: b}\n"
+        + "  b: {type: criteria, branches: [{when: 'true', next: a}], otherwise: a}\n",
+        5,
+        3,
+        "without waiting",
+    ),
+    "deep nesting": ("[" * 500_000, 1, 65, "64"),
+    "5 MB of nesting": ("[" * 5_000_000, 1, 1, "too large"),
+    "a coerced type": ("kind: Journey\nname: 5\nentry: {event: a}\n", 2, 7, "expected"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_document_is_rejected_at_its_place(installation: Stack, name: str) -> None:
+    text, line, column, words = BROKEN[name]
+    (verdict,) = installation.apply(text)
+    assert verdict["type"] == "config.rejected"
+    assert verdict["cause"]["topic"] == "journeys.config"
+    problems = verdict["detail"]["problems"]
+    assert (line, column) in [(one["line"], one["column"]) for one in problems], problems
+    assert any(words in one["message"] for one in problems), problems
+
+
+def test_what_ran_keeps_running_after_everything_that_was_rejected(installation: Stack) -> None:
+    for text, *_ in BROKEN.values():
+        installation.push(text)
+    assert_still_works(installation, "after-broken-documents")
+
+
+def deep(levels: int) -> bytes:
+    nested = b"[" * levels + b"]" * levels
+    return b'{"event":"signed_up","userId":"deep","properties":{"a":' + nested + b"}}"
+
+
+EVENTS: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"{not json", "malformed"),
+    "not UTF-8": (b'{"event": "\xff", "userId": "u"}', "malformed"),
+    "empty": (b"", "malformed"),
+    "an array": (b"[1, 2]", "malformed"),
+    "no user": (b'{"event": "signed_up"}', "userId"),
+    "an empty user": (b'{"event": "signed_up", "userId": ""}', "userId"),
+    "a user that is a number": (b'{"event": "signed_up", "userId": 5}', "userId"),
+    "no event": (b'{"userId": "u"}', "event"),
+    "a wrong timestamp": (
+        b'{"event": "signed_up", "userId": "u", "timestamp": "yesterday"}',
+        "timestamp",
+    ),
+    "a timestamp without a zone": (
+        b'{"event": "signed_up", "userId": "u", "timestamp": "2026-01-01T00:00:00"}',
+        "timestamp",
+    ),
+    "a month that is not there": (
+        b'{"event": "signed_up", "userId": "u", "timestamp": "2026-13-01T00:00:00Z"}',
+        "timestamp",
+    ),
+    "a user with a NUL": (b'{"event": "signed_up", "userId": "a\\u0000b"}', "userId"),
+    "half a surrogate pair": (b'{"event": "signed_up", "userId": "\\ud800"}', "malformed"),
+    "some nesting": (deep(10_000), "nest"),
+    "5 MB of nesting": (deep(2_500_000), "too_large"),
+    "5 MB of text": (
+        json.dumps(
+            {"event": "signed_up", "userId": "u", "properties": {"a": "x" * 5_000_000}}
+        ).encode(),
+        "too_large",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_bad_event_is_rejected_with_its_reason(installation: Stack, name: str) -> None:
+    value, word = EVENTS[name]
+    offsets: list[tuple[int, int]] = []
+    installation.producer.produce(
+        "journeys.events",
+        value,
+        on_delivery=lambda _, message: offsets.append((message.partition(), message.offset())),
+    )
+    installation.flush()
+    place = {"topic": "journeys.events", "partition": offsets[0][0], "offset": offsets[0][1]}
+
+    def told() -> list[dict[str, Any]]:
+        return [one for one in installation.outcomes() if one["cause"] == place]
+
+    (outcome,) = wait_until(told, seconds=30)
+    assert outcome["type"] == "event.rejected"
+    assert word in json.dumps(outcome["detail"]), outcome["detail"]
+
+
+def test_the_worker_lives_on_after_every_bad_event(installation: Stack) -> None:
+    for value, _ in EVENTS.values():
+        installation.producer.produce("journeys.events", value)
+    assert_still_works(installation, "after-bad-events")
+    assert not [line for line in installation.lines if "ended" in line]
+
+
+def test_an_event_on_the_wrong_partition_is_rerouted_and_applied_once(
+    installation: Stack,
+) -> None:
+    event = {"event": "signed_up", "userId": "astray"}
+    for partition in range(4):
+        installation.producer.produce(
+            "journeys.events",
+            json.dumps({**event, "messageId": "same"}),
+            partition=partition,
+        )
+    installation.flush()
+    installation.wait_applied()
+    wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == "astray"], 30)
+    installation.wait_applied()
+    mine = [one for one in installation.outcomes() if one["user_id"] == "astray"]
+    assert sum(one["type"] == "event.rerouted" for one in mine) == 3
+    assert sum(one["type"] == "journey.entered" for one in mine) == 1
