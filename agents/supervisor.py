@@ -115,7 +115,8 @@ class Supervisor:
 
     def pages(self) -> dict[str, dict[str, Any] | None]:
         """What every worker's readiness page says now; None where it does not answer."""
-        with httpx.Client(timeout=1.0, trust_env=False) as client:
+        # There is no TLS here, and reading the certificates for it would take 30 ms every time.
+        with httpx.Client(timeout=1.0, trust_env=False, verify=False) as client:
             return {name: child.page(client) for name, child in self._children.items()}
 
     def wait_ready(self, timeout: float) -> None:

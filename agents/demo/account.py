@@ -19,15 +19,13 @@ from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS
 from journeys.effects import Action, Outcome
 from tables.changelog import POSITION_KEY, Position
 
-LATEST = 30
+LATEST = 10
 """Outcomes that the tally remembers for showing."""
 _SHOWN = {
-    "journey.entered",
     "experiment.assigned",
     "wait.timed_out",
     "criteria.matched",
     "action.requested",
-    "action.delivered",
     "action.failed",
     "journey.exited",
 }
@@ -44,8 +42,8 @@ class Tally:
     types, reached, waiting: outcomes by type; nodes reached, and instances that wait, by node.
     events, positions: plain events in the log; by partition the next one to apply.
     outcomes, actions: how often each id is there. delivered: the same by action id, of outcomes
-    `action.delivered`. attempts: all that those deliveries took. rows: what the history brought
-    about, kept only for an account. dead: dead letters. verdicts: of `journeys.config`.
+    `action.delivered`. retried: those of them that took more than one attempt. rows: what the
+    history brought about, kept only for an account. dead: dead letters. verdicts: on pushes.
     """
 
     keep_rows: bool = False
@@ -59,7 +57,6 @@ class Tally:
     actions: Counter[str] = field(default_factory=Counter)
     delivered: Counter[str] = field(default_factory=Counter)
     retried: int = 0
-    attempts: int = 0
     rows: Counter[Row] = field(default_factory=Counter)
     dead: int = 0
     verdicts: list[Outcome] = field(default_factory=list)
@@ -72,10 +69,10 @@ class Tally:
                 read = _READERS.get(message.topic(), Tally._read_action)
                 read(self, message)
 
-    def recent(self, count: int) -> list[Outcome]:
+    def recent(self) -> list[Outcome]:
         """The latest outcomes worth showing, oldest first."""
         with self.lock:
-            return list(self.latest)[-count:]
+            return list(self.latest)
 
     @property
     def ended(self) -> int:
@@ -95,8 +92,9 @@ class Tally:
             self.waiting[node] -= 1
         elif kind == "action.delivered" and outcome.detail is not None:
             self.delivered[outcome.detail["action_id"]] += 1
-            self.attempts += outcome.detail["attempts"]
-            self.retried += outcome.detail["attempts"] > 1
+            if outcome.detail["attempts"] > 1:
+                self.retried += 1
+                self.latest.append(outcome)
         elif kind.startswith("config."):
             self.verdicts.append(outcome)
         if kind in _SHOWN:

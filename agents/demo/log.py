@@ -31,8 +31,8 @@ class Player(threading.Thread):
         seconds: how long to take; the events keep their distances in time. 0: no pauses.
         partitions: of the events topic; each gets a clock record.
 
-    acknowledged: events that Kafka has. at: ms, the time of the last one sent. failed: why it
-    stopped. took: seconds; None until all is acknowledged.
+    acknowledged: events that Kafka has. began: of the clock that is monotonic. at: ms, the time of
+    the last event sent. failed: why it stopped.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Player(threading.Thread):
         self.acknowledged = 0
         self.at = self.first
         self.failed: str | None = None
-        self.took: float | None = None
+        self.began = time.monotonic()
 
     def stop(self) -> None:
         self._stop_asked.set()
@@ -63,9 +63,9 @@ class Player(threading.Thread):
             self.failed = str(error)
 
     def _play(self) -> None:
-        began = time.monotonic()
+        self.began = time.monotonic()
         for event in self._events:
-            self._wait_for(event, began)
+            self._wait_for(event)
             if self._stop_asked.is_set():
                 return
             self._produce(value=event.line, key=event.user, on_delivery=self._told)
@@ -75,15 +75,14 @@ class Player(threading.Thread):
             end = {"value": b'{"time": "end"}', "headers": CLOCK_HEADERS}
             self._produce(partition=partition, **end)
         self._flush()
-        self.took = time.monotonic() - began
 
-    def _wait_for(self, event: Event, began: float) -> None:
+    def _wait_for(self, event: Event) -> None:
         """Until the event's turn; what Kafka says meanwhile is heard."""
         share = (event.time - self.first) / max(1, self.last - self.first)
-        ahead = share * self._seconds - (time.monotonic() - began)
+        ahead = share * self._seconds - (time.monotonic() - self.began)
         while ahead > _AHEAD_SECONDS and not self._stop_asked.is_set():
             self._producer.poll(min(ahead, 0.1))
-            ahead = share * self._seconds - (time.monotonic() - began)
+            ahead = share * self._seconds - (time.monotonic() - self.began)
 
     def _produce(self, **record: Any) -> None:
         while not self._stop_asked.is_set():

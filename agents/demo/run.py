@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from agents.commands._broker import committed_ends, reach
-from agents.demo import show
+from agents.demo import show, tell
 from agents.demo.account import Account, applied, settle
 from agents.demo.history import Expected, History, load
 from agents.demo.log import Follower, Player, push, read_all
@@ -38,7 +38,8 @@ _VERDICT_SECONDS = 30.0
 _STALL_SECONDS = 60.0
 _SETTLE_SECONDS = 15.0
 _LINE_SECONDS = 3.0
-_FRAMES = 8
+_SAMPLE_SECONDS = 0.25
+_FRAMES = 5
 _POLL_SECONDS = 0.05
 
 
@@ -61,25 +62,26 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
     history = load()
     scene = Scene(history.journey.name, places(history.journey), len(history.events))
     with ThreadPoolExecutor(1) as aside, ExitStack() as started:
-        expected = aside.submit(history.expected)
         try:
             with _shown(scene, console):
                 broker = _start(scene, history, workers, started, console)
+                expected = aside.submit(history.expected)
                 _play(scene, history, broker, seconds, started)
                 with scene.step("account"):
                     account = _account(scene, broker, expected.result())
         except BaseException:
             _tell_workers(scene, console)
             raise
-        console.print(show.summary(scene, account))
+        console.print(tell.summary(scene, account))
         if not account.clean:
             _tell_workers(scene, console)
         if keep:
-            console.print(show.commands(broker), soft_wrap=True)
+            console.print(tell.commands(broker), soft_wrap=True)
             while True:
                 time.sleep(3_600)
         began = time.monotonic()
-        started.close()
+        with console.status("stopping"):
+            started.close()
     console.print(
         f"played in {scene.elapsed:.1f} s; everything has stopped "
         f"({time.monotonic() - began:.1f} s of it) and is removed",
@@ -89,7 +91,7 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
 
 
 def _start(
-    scene: Scene, history: History, workers: int, started: ExitStack, console: Console
+    scene: Scene, history: History, evaluators: int, started: ExitStack, console: Console
 ) -> str:
     """Everything that must run before the history is played; returns the broker's address."""
     scene.receiver = started.enter_context(Receiver(history.port))
@@ -113,18 +115,48 @@ def _start(
     follower = Follower(broker, [OUTCOMES, USERS], scene.tally.take)
     started.callback(follower.stop)
     follower.start()
+    environment = _environment(broker, state, scene.receiver.port)
+    workers = _Workers(scene, environment, started)
     with scene.step("workers"):
-        supervisor = Supervisor(
-            {"register": 1, "evaluate": workers, "deliver": 1},
-            environment=_environment(broker, state, scene.receiver.port),
-            report=scene.hear,
-        )
-        started.enter_context(supervisor)
-        started.enter_context(_inspected(scene, supervisor))
-        supervisor.wait_ready(_READY_SECONDS)
-    with scene.step("journey accepted"):
+        workers.start({"register": 1, "evaluate": evaluators}).wait_ready(_READY_SECONDS)
+    with scene.step("journey"):
         _push(scene, broker, history.received_at(scene.receiver.port))
+    # It would start anew for the journey's destinations; actions wait for it in their topics.
+    workers.start({"deliver": 1})
     return broker
+
+
+class _Workers:
+    """The workers, and a thread that asks them twice a second how they are."""
+
+    def __init__(self, scene: Scene, environment: Mapping[str, str], started: ExitStack) -> None:
+        self._scene = scene
+        self._environment = environment
+        self._started = started
+        self._supervisors: list[Supervisor] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask, name="inspector", daemon=True)
+        started.callback(self._stop)
+        self._thread.start()
+
+    def start(self, roles: Mapping[str, int]) -> Supervisor:
+        """Starts some workers; returns at once."""
+        supervisor = Supervisor(roles, environment=self._environment, report=self._scene.hear)
+        self._scene.pages |= dict.fromkeys(supervisor.names)
+        self._started.enter_context(supervisor)
+        self._supervisors.append(supervisor)
+        return supervisor
+
+    def _ask(self) -> None:
+        while not self._over.wait(0.5):
+            for supervisor in list(self._supervisors):
+                for name, page in supervisor.pages().items():
+                    # One that answered before and doesn't now is busy: the last answer stays.
+                    self._scene.pages[name] = page or self._scene.pages[name]
+
+    def _stop(self) -> None:
+        self._over.set()
+        self._thread.join(5.0)
 
 
 def _environment(broker: str, state: Path, port: int) -> dict[str, str]:
@@ -229,35 +261,17 @@ def _ends(broker: str) -> dict[int, int]:
 
 
 @contextmanager
-def _inspected(scene: Scene, supervisor: Supervisor) -> Iterator[None]:
-    """Asks the workers how they are, twice a second."""
-    over = threading.Event()
-
-    def ask() -> None:
-        while not over.wait(0.5):
-            scene.pages = supervisor.pages()
-
-    thread = threading.Thread(target=ask, name="inspector", daemon=True)
-    scene.pages = dict.fromkeys(supervisor.names)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(5.0)
-
-
-@contextmanager
 def _shown(scene: Scene, console: Console) -> Iterator[None]:
     """Shows the scene while it changes."""
     over = threading.Event()
 
     def look() -> None:
-        every = 1 / _FRAMES if console.is_terminal else _LINE_SECONDS
-        while not over.wait(every):
+        told = scene.elapsed
+        while not over.wait(_SAMPLE_SECONDS):
             scene.sample()
-            if not console.is_terminal:
-                console.print(show.line(scene), soft_wrap=True, highlight=False)
+            if not console.is_terminal and scene.elapsed - told >= _LINE_SECONDS:
+                told += _LINE_SECONDS
+                console.print(tell.line(scene), soft_wrap=True, highlight=False)
 
     with ExitStack() as shown:
         if console.is_terminal:

@@ -16,8 +16,10 @@ from agents.demo.account import Tally
 from agents.demo.log import Player
 from agents.demo.receiver import Receiver
 from agents.demo.tree import Place
+from journeys.effects import Outcome
 
 _RATE_SECONDS = 2.0
+_LATEST_SECONDS = 0.7
 
 
 @dataclass
@@ -36,7 +38,9 @@ class Scene:
 
     title, tree: of the journey. total: events to be played.
     bases: by partition of the events, the offset of the first event that is played.
-    pages: by worker, what its readiness page said last; None where it did not answer.
+    pages: by worker, what its readiness page said last; None before its first answer.
+    latest: outcomes worth showing, oldest first; they stay long enough to be read.
+    applied_after: seconds from the first event sent until all were applied.
     said: the last lines of the workers, with their names.
     """
 
@@ -49,9 +53,13 @@ class Scene:
     receiver: Receiver | None = None
     player: Player | None = None
     bases: Mapping[int, int] = field(default_factory=dict)
-    pages: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    pages: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
     said: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=200))
+    applied_after: float | None = None
+    latest: list[Outcome] = field(default_factory=list)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    _looked: float = 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -81,9 +89,13 @@ class Scene:
         return min(done, self.acknowledged)  # the clock's own records are no events
 
     def sample(self) -> None:
-        """To be called now and then, for the rate."""
-        now = time.monotonic()
-        self._samples.append((now, self.applied))
+        """To be called a few times a second, for what is measured over time."""
+        now, applied = time.monotonic(), self.applied
+        if applied == self.total and self.applied_after is None and self.player is not None:
+            self.applied_after = now - self.player.began
+        self._samples.append((now, applied))
+        if now - self._looked > _LATEST_SECONDS:
+            self.latest, self._looked = self.tally.recent(), now
         while now - self._samples[0][0] > _RATE_SECONDS:
             self._samples.popleft()
 
@@ -95,11 +107,7 @@ class Scene:
         (first, before), (last, after) = self._samples[0], self._samples[-1]
         return (after - before) / max(last - first, 0.001)
 
-    def lag(self, role: str) -> int:
-        """Records that the role's workers know of and have not applied, by their own pages."""
-        return sum(
-            partition["lag"]
-            for page in self.pages.values()
-            if page is not None and page["role"] == role
-            for partition in page["partitions"]
-        )
+    @property
+    def lag(self) -> int:
+        """Events that Kafka has and evaluate has not committed."""
+        return self.acknowledged - self.applied

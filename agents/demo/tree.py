@@ -21,7 +21,7 @@ _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
 class Place:
     """One line of the tree.
 
-    guide: what is drawn before the name. how: which way leads here from the node above.
+    guide: what is drawn before the name. how: the way that leads here, where it is the only one.
     what: what the node does, in few words.
     """
 
@@ -35,6 +35,7 @@ class Place:
 def places(journey: Journey) -> tuple[Place, ...]:
     """The lines of the tree, from the top."""
     ways = {name: _ways(journey, name, node) for name, node in journey.nodes.items()}
+    to = [target for targets in ways.values() for target in targets]
     below: dict[str, list[str]] = {}
     for name, parent in _above(journey.first, ways).items():
         below.setdefault(parent, []).append(name)
@@ -50,7 +51,7 @@ def places(journey: Journey) -> tuple[Place, ...]:
                 child,
                 inner + ("└ " if last else "├ "),
                 inner + ("  " if last else "│ "),
-                ways[name].get(child, ""),
+                ways[name].get(child, "") if to.count(child) == 1 else "",
             )
 
     draw(journey.first, "", "", "")
