@@ -12,8 +12,7 @@ from journeys.cel_ast import Syntax
 from journeys.problems import suggest
 from journeys.scope import EVENT, FIELDS, MAPS, ROOTS, Path
 
-ENV_PREFIX = "JOURNEYS_SECRET_"
-"""Only variables of the environment whose names start with this can be read."""
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 NO_ORDER = "a macro such as map or exists needs a list: found a map, whose keys have no order"
 _TYPE_WORDS = frozenset(
@@ -78,14 +77,8 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
 def _check_env(path: Path, offsets: tuple[int, ...], text: str, allowed: bool) -> None:
     if not allowed:
         raise CelError("'env' can be read only in the headers of a Destination", text, offsets[0])
-    if len(path) != 2 or not path[1].startswith(ENV_PREFIX):
-        name = path[1] if len(path) > 1 else "env"
-        raise CelError(
-            f"'{name}' can't be read: expected env.{ENV_PREFIX}..., "
-            "only such names of the environment are open to documents",
-            text,
-            offsets[-1],
-        )
+    if len(path) != 2 or not _ENV_NAME.fullmatch(path[1]):
+        raise CelError("'env' is read by a name: expected env.NAME", text, offsets[-1])
 
 
 def compile_error(error: str, text: str) -> CelError:

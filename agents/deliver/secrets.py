@@ -13,21 +13,31 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
 
-from journeys.cel_errors import ENV_PREFIX
+PREFIX_VARIABLE = "JOURNEYS_ENV_PREFIX"
+DEFAULT_PREFIX = "JOURNEYS_SECRET_"
 
 MASK = "[secret]"
 
 
 class Secrets:
-    """The variables of the environment that documents may use in headers."""
+    """The variables of the environment that documents may use in headers.
+
+    They are those whose names start with a prefix, JOURNEYS_SECRET_ unless JOURNEYS_ENV_PREFIX
+    says another; `${env.TOKEN}` and `${env.JOURNEYS_SECRET_TOKEN}` both mean JOURNEYS_SECRET_TOKEN.
+    So no document can read a variable that was not meant for documents, whatever it names.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.values = {
+        prefix = environment.get(PREFIX_VARIABLE, "").strip() or DEFAULT_PREFIX
+        open_ones = {
             name: value.strip()
             for name, value in environment.items()
-            if name.startswith(ENV_PREFIX) and value.strip()
+            if name.startswith(prefix) and value.strip()
         }
-        forms = {form for value in self.values.values() for form in _forms(value)}
+        short = {name.removeprefix(prefix): value for name, value in open_ones.items()}
+        self.values = short | open_ones
+        """What `${env.NAME}` means, by NAME."""
+        forms = {form for value in open_ones.values() for form in _forms(value)}
         self.longest = max(map(len, forms), default=0)
         """Characters of the longest form in which a secret is looked for."""
         # The longest first: a secret may be the beginning of another.

@@ -41,4 +41,11 @@ def test_a_secret_that_begins_like_another_leaves_no_rest() -> None:
 
 def test_only_variables_meant_for_documents_are_secrets_of_theirs() -> None:
     assert Secrets({"HOME": "/root", "JOURNEYS_SECRET_E": ""}).values == {}
+    environment = {"HOME": "/root", "JOURNEYS_SECRET_HOME": "mine", "JOURNEYS_SECRET_T": "t"}
+    values = Secrets(environment).values
+    assert (values["HOME"], values["T"], values["JOURNEYS_SECRET_T"]) == ("mine", "t", "t")
+    assert Secrets({"MAILER_TOKEN": "m", "JOURNEYS_ENV_PREFIX": "MAILER_"}).values == {
+        "MAILER_TOKEN": "m",
+        "TOKEN": "m",
+    }
     assert Secrets({}).masked("nothing to hide") == "nothing to hide"

@@ -291,11 +291,10 @@ def test_a_good_document_has_no_problems() -> None:
             "expected user.id and journey.name, version, instance and key",
         ),
         (
-            "JOURNEYS_SECRET_MAILER",
-            "HOME",
-            "48:40: 'Authorization' in 'headers' of Destination 'mailer': 'HOME' can't be read: "
-            "expected env.JOURNEYS_SECRET_..., only such names of the environment are open to "
-            "documents",
+            "env.JOURNEYS_SECRET_MAILER",
+            "env",
+            "48:36: 'Authorization' in 'headers' of Destination 'mailer': 'env' is read by a name: "
+            "expected env.NAME",
         ),
         (
             "'Bearer ${env.JOURNEYS_SECRET_MAILER}'",

@@ -315,13 +315,12 @@ def test_data_tells_what_it_reads() -> None:
     assert data_paths(data) == {("user", "id"), ("entry", "properties", "x")}
 
 
-def test_headers_read_only_the_open_names_of_the_environment() -> None:
-    scope = Scope(env={"JOURNEYS_SECRET_TOKEN": "t"})
-    assert render("Bearer ${env.JOURNEYS_SECRET_TOKEN}", scope, env=True) == "Bearer t"
-    with pytest.raises(CelError, match=r"'HOME' can't be read: expected env\.JOURNEYS_SECRET_"):
-        compile_cel("env.HOME", env=True)
-    with pytest.raises(CelError, match="can't be read"):
-        compile_cel("env", env=True)
+def test_headers_read_the_environment_by_name() -> None:
+    scope = Scope(env={"MAILER_TOKEN": "t"})
+    assert render("Bearer ${env.MAILER_TOKEN}", scope, env=True) == "Bearer t"
+    for text in ("env", "env.A.B"):
+        with pytest.raises(CelError, match=r"expected env\.NAME"):
+            compile_cel(text, env=True)
 
 
 def test_a_loop_that_is_too_long_fails() -> None:
