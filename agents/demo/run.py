@@ -6,10 +6,12 @@ Law: whatever ends it, everything it started is ended and everything it made is 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,14 +25,14 @@ from agents.demo import show, tell
 from agents.demo.account import Account, applied, settle
 from agents.demo.history import Expected, History, load
 from agents.demo.log import Follower, Player, push, read_all
-from agents.demo.receiver import HOST, Receiver
+from agents.demo.receiver import Receiver
 from agents.demo.scene import Scene
 from agents.demo.tree import places
+from agents.demo.workers import Workers, environment
 from agents.errors import UserError
 from agents.kafka.client import admin_client
 from agents.kafka.embedded import EmbeddedKafka
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
-from agents.supervisor import Supervisor
 
 PARTITIONS = 4
 _READY_SECONDS = 120.0
@@ -69,14 +71,14 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
                 _play(scene, history, broker, seconds, started)
                 with scene.step("account"):
                     account = _account(scene, broker, expected.result())
-        except BaseException:
+        except Exception:
             _tell_workers(scene, console)
             raise
         console.print(tell.summary(scene, account))
         if not account.clean:
             _tell_workers(scene, console)
         if keep:
-            console.print(tell.commands(broker), soft_wrap=True)
+            console.print(tell.commands(broker, _program()), soft_wrap=True)
             while True:
                 time.sleep(3_600)
         began = time.monotonic()
@@ -115,8 +117,7 @@ def _start(
     follower = Follower(broker, [OUTCOMES, USERS], scene.tally.take)
     started.callback(follower.stop)
     follower.start()
-    environment = _environment(broker, state, scene.receiver.port)
-    workers = _Workers(scene, environment, started)
+    workers = Workers(scene, environment(broker, state, scene.receiver.port), started)
     with scene.step("workers"):
         workers.start({"register": 1, "evaluate": evaluators}).wait_ready(_READY_SECONDS)
     with scene.step("journey"):
@@ -124,54 +125,6 @@ def _start(
     # It would start anew for the journey's destinations; actions wait for it in their topics.
     workers.start({"deliver": 1})
     return broker
-
-
-class _Workers:
-    """The workers, and a thread that asks them twice a second how they are."""
-
-    def __init__(self, scene: Scene, environment: Mapping[str, str], started: ExitStack) -> None:
-        self._scene = scene
-        self._environment = environment
-        self._started = started
-        self._supervisors: list[Supervisor] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="inspector", daemon=True)
-        started.callback(self._stop)
-        self._thread.start()
-
-    def start(self, roles: Mapping[str, int]) -> Supervisor:
-        """Starts some workers; returns at once."""
-        supervisor = Supervisor(roles, environment=self._environment, report=self._scene.hear)
-        self._scene.pages |= dict.fromkeys(supervisor.names)
-        self._started.enter_context(supervisor)
-        self._supervisors.append(supervisor)
-        return supervisor
-
-    def _ask(self) -> None:
-        while not self._over.wait(0.5):
-            for supervisor in list(self._supervisors):
-                for name, page in supervisor.pages().items():
-                    # One that answered before and doesn't now is busy: the last answer stays.
-                    self._scene.pages[name] = page or self._scene.pages[name]
-
-    def _stop(self) -> None:
-        self._over.set()
-        self._thread.join(5.0)
-
-
-def _environment(broker: str, state: Path, port: int) -> dict[str, str]:
-    """Of the workers: the user's own settings are for other installations than this one."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("JOURNEYS_") or name.startswith("JOURNEYS_KAFKA_")
-    }
-    return kept | {
-        "JOURNEYS_BROKER": broker,
-        "JOURNEYS_STATE_DIR": str(state),
-        "JOURNEYS_CLOCK": "stream",
-        "JOURNEYS_ALLOW_HOSTS": f"{HOST}:{port}",
-    }
 
 
 @contextmanager
@@ -277,7 +230,7 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
         if console.is_terminal:
             live = Live(
                 console=console,
-                get_renderable=lambda: show.screen(scene, console.height, last=over.is_set()),
+                get_renderable=lambda: show.screen(scene, *console.size, last=over.is_set()),
                 refresh_per_second=_FRAMES,
             )
             shown.enter_context(live)
@@ -288,6 +241,15 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
         finally:
             over.set()
             thread.join(_LINE_SECONDS + 1)
+
+
+def _program() -> str:
+    """How this program is called from the folder we are in."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name)
+    if found is not None and Path(found).samefile(called):
+        return called.name
+    return os.path.relpath(called)
 
 
 def _tell_workers(scene: Scene, console: Console) -> None:

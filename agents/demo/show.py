@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.demo.scene import Scene
-from agents.demo.tree import Place
 from journeys.effects import Outcome
 
 _TYPE_STYLES = {
@@ -41,16 +40,18 @@ _BAR = 14
 _SIDE = 34
 _NUMBERS = 13  # lines, without the workers
 _OUTCOMES = 10
+_WIDE = 110  # columns; below that there is no room for bars
 _SPINNER = Spinner("dots", style="cyan")
 
 
-def screen(scene: Scene, height: int, *, last: bool = False) -> RenderableType:
-    """All of it, in at most `height` lines; `last`: the picture that stays."""
+def screen(scene: Scene, width: int, height: int, *, last: bool = False) -> RenderableType:
+    """All of it, in a terminal of so many columns and lines; `last`: the picture that stays."""
     inner = max(len(scene.tree) + 1, _NUMBERS + len(scene.pages))
     body = Table.grid(expand=True, padding=(0, 1))
     body.add_column(ratio=1)
     body.add_column(width=_SIDE)
-    body.add_row(_journey(scene, inner + 2), _numbers(scene, inner + 2))
+    wide = width >= _WIDE
+    body.add_row(_journey(scene, inner + 2, wide), _numbers(scene, inner + 2))
     parts: list[RenderableType] = [_title(scene), _steps(scene), _progress(scene), body]
     room = min(height - (inner + 2) - 3 - 2 - 1, _OUTCOMES)
     if room >= 3 and not last:
@@ -64,7 +65,7 @@ def _title(scene: Scene) -> RenderableType:
     grid.add_column(justify="right")
     title = Text.assemble(
         (" journeys demo ", "bold reverse cyan"),
-        "  four years of a help desk: through Kafka, evaluate and deliver to a receiver",
+        "  four years of a help desk, through the whole engine",
     )
     grid.add_row(title, Text(f"{scene.elapsed:.1f} s ", "bold"))
     return grid
@@ -98,13 +99,14 @@ def _progress(scene: Scene) -> RenderableType:
     return grid
 
 
-def _journey(scene: Scene, height: int) -> RenderableType:
+def _journey(scene: Scene, height: int, wide: bool) -> RenderableType:
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="bright_black")
     table.add_column("node", ratio=1, no_wrap=True)
-    table.add_column("", no_wrap=True, style="bright_black")
-    table.add_column("reached", justify="right")
-    table.add_column("", width=_BAR)
-    table.add_column("waiting", justify="right", style="cyan")
+    table.add_column("reached", justify="right", no_wrap=True)
+    table.add_column("waiting", justify="right", style="cyan", no_wrap=True)
+    if wide:
+        table.add_column("", width=_BAR)
+        table.add_column("", no_wrap=True)
     entered = scene.tally.types["journey.entered"]
     for place in scene.tree:
         reached, waiting = scene.tally.reached[place.name], scene.tally.waiting[place.name]
@@ -112,16 +114,11 @@ def _journey(scene: Scene, height: int) -> RenderableType:
         name = Text.assemble((place.guide, "bright_black"), (place.name, f"bold {style}"))
         table.add_row(
             name.append(f"  {place.how}", "bright_black") if place.how else name,
-            _what(place),
             f"{reached:,}" if reached else Text("·", "bright_black"),
-            _bar(reached, entered, style),
             f"{waiting:,}" if waiting > 0 else "",
+            *((_bar(reached, entered, style), Text(place.what, style)) if wide else ()),
         )
     return Panel(table, title=f"[bold]{scene.title}", border_style="bright_black", height=height)
-
-
-def _what(place: Place) -> Text:
-    return Text(place.what, _TYPE_STYLES.get(place.type, "white"))
 
 
 def _bar(part: int, whole: int, style: str) -> Text:
@@ -164,8 +161,9 @@ def _worker(page: Mapping[str, Any] | None) -> Text:
         return Text("starting", "yellow")
     if not page["ready"]:
         return Text("taking over", "yellow")
-    lag = sum(partition["lag"] for partition in page["partitions"])
-    return Text.assemble(("lag ", "bright_black"), f"{lag:,}", ("  ready", "green"))
+    owned = len(page["partitions"])
+    told = "1 partition  " if owned == 1 else f"{owned} partitions  "
+    return Text.assemble((told, "bright_black"), ("✓", "green"))
 
 
 def _outcomes(scene: Scene, count: int) -> RenderableType:

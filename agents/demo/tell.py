@@ -73,23 +73,23 @@ def summary(scene: Scene, account: Account) -> RenderableType:
 def _told(found: Mapping[str, int]) -> Text:
     told = ", ".join(f"{what}: {number:,}" for what, number in found.items())
     return Text(
-        told or "by the topics, the receiver and a backtest of the same events",
+        told or "topics, receiver and backtest agree",
         "red" if found else "bright_black",
     )
 
 
-def commands(broker: str) -> RenderableType:
-    """What to type to play with what is still running."""
+def commands(broker: str, program: str) -> RenderableType:
+    """What to type to play with what is still running; `program`: how journeys is called."""
     event = (
         '{"event": "Take in charge ticket", "userId": "you", '
-        '"properties": {"ticket_id": "ticket-x", "service_level": "1", "agent": "agent-1"}}'
+        '"properties": {"ticket_id": "t-1", "service_level": "1", "agent": "me"}}'
     )
     lines = (
         ("in another terminal, in this folder", f"export JOURNEYS_BROKER={broker}"),
-        ("all that happened", "journeys tail outcomes --from-start"),
-        ("an event of yours", f"echo '{event}' | journeys send -"),
-        ("let its time pass", "journeys send --advance end"),
-        ("change the journey", "journeys apply examples/helpdesk/journey.yaml"),
+        ("all that happened", f"{program} tail outcomes --from-start"),
+        ("an event of yours", f"echo '{event}' | {program} send -"),
+        ("let its time pass", f"{program} send --advance end"),
+        ("change the journey", f"{program} apply examples/helpdesk/journey.yaml"),
     )
     text = Text("Everything stays up until Ctrl-C. To play with it:\n", "bold")
     for what, command in lines:
