@@ -27,8 +27,8 @@ _START_SECONDS = 10.0
 class Receiver:
     """A context manager; the server has a thread and an event loop of its own.
 
-    requests: all that came. refused: those answered 503. accepted: by idempotency key, how often
-    it was answered 200. nameless: requests without a key, answered 400.
+    requests: all that came whole. refused: those answered 503. accepted: by idempotency key, how
+    often it was answered 200. nameless: requests without a key, answered 400.
     """
 
     def __init__(self, port: int) -> None:
@@ -72,7 +72,10 @@ class Receiver:
         await runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
-        await request.read()
+        try:
+            await request.read()
+        except ConnectionError:  # it was given up half way, and will come again
+            return web.Response(status=400)
         self.requests += 1
         key = request.headers.get("Idempotency-Key")
         if key is None:

@@ -97,13 +97,13 @@ def _start(
 ) -> str:
     """Everything that must run before the history is played; returns the broker's address."""
     scene.receiver = started.enter_context(Receiver(history.port))
-    with scene.step("Kafka") as step:
 
-        def report(text: str) -> None:
-            step.note = text
-            if not console.is_terminal:
-                console.print(text, soft_wrap=True)
+    def report(text: str) -> None:
+        scene.steps[-1].note = text
+        if not console.is_terminal:
+            console.print(text, soft_wrap=True)
 
+    with scene.step("Kafka"):
         named = os.environ.get("JOURNEYS_BROKER", "").strip()
         if named:
             broker, state = started.enter_context(_borrowed(named))
@@ -117,7 +117,7 @@ def _start(
     follower = Follower(broker, [OUTCOMES, USERS], scene.tally.take)
     started.callback(follower.stop)
     follower.start()
-    workers = Workers(scene, environment(broker, state, scene.receiver.port), started)
+    workers = Workers(scene, environment(broker, state, scene.receiver.port), started, report)
     with scene.step("workers"):
         workers.start({"register": 1, "evaluate": evaluators}).wait_ready(_READY_SECONDS)
     with scene.step("journey"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,14 +15,24 @@ from agents.demo.receiver import HOST
 from agents.demo.scene import Scene
 from agents.supervisor import Supervisor
 
+_ENDED = "ended ("  # as the supervisor says it
+
 
 class Workers:
     """The workers, and a thread that asks them twice a second how they are."""
 
-    def __init__(self, scene: Scene, environment: Mapping[str, str], started: ExitStack) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        environment: Mapping[str, str],
+        started: ExitStack,
+        tell: Callable[[str], None],
+    ) -> None:
+        """tell: called, from several threads, when a worker ended that should not have."""
         self._scene = scene
         self._environment = environment
         self._started = started
+        self._tell = tell
         self._supervisors: list[Supervisor] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask, name="inspector", daemon=True)
@@ -31,11 +41,17 @@ class Workers:
 
     def start(self, roles: Mapping[str, int]) -> Supervisor:
         """Starts some workers; returns at once."""
-        supervisor = Supervisor(roles, environment=self._environment, report=self._scene.hear)
+        supervisor = Supervisor(roles, environment=self._environment, report=self._hear)
         self._scene.pages |= dict.fromkeys(supervisor.names)
         self._started.enter_context(supervisor)
         self._supervisors.append(supervisor)
         return supervisor
+
+    def _hear(self, worker: str, line: str) -> None:
+        self._scene.hear(worker, line)
+        if line.startswith(_ENDED):
+            self._scene.pages[worker] = None
+            self._tell(f"{worker} {line}")
 
     def _ask(self) -> None:
         while not self._over.wait(0.5):
