@@ -61,6 +61,8 @@ def tail(
     try:
         follower = _Follower(Settings.from_env().broker, stream, from_start)
         show = _readable(stream) if readable else _raw
+        if not from_start:  # a pipe's reader may wait for this before it brings something about
+            typer.secho(f"following {stream} from now on", dim=True, err=True)
         for messages in follower.batches(exit_idle):
             show(messages)
     except KeyboardInterrupt:
