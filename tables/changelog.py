@@ -1,4 +1,4 @@
-"""What a changelog partition holds: the latest record of every key, and the position they belong to.
+"""A changelog partition: the latest record of every key, and the position they belong to.
 
 Law: the records and the position of a batch are written in one transaction, so a reader that has
 read up to any committed offset holds the exact effect of the source records before the position.

@@ -34,6 +34,8 @@ class DueIndex:
             heapq.heappush(self._heap, (due, key))
             if len(self._window) > _SHRINK_AT:
                 self._shrink()
+            elif len(self._heap) > 2 * len(self._window) + _LOAD:
+                self._rebuild()  # a timer that is put off again and again leaves its old times
 
     def committed(self) -> None:
         """Everything set so far is in the store now."""

@@ -9,16 +9,28 @@ partition EOF, which counts positions and not records.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tables.changelog import POSITION_KEY, Position
 from tables.codec import Codec
 from tables.store import Change, Store
 
 _BATCH = 10_000
+_COPY_LIVES_MS = 12 * 3600 * 1000
+"""Kafka keeps tombstones for 24 h (delete.retention.ms) after it could first have removed them. A
+copy that missed one would keep a record for ever that everybody else has seen deleted."""
 
 
 class RestoreError(RuntimeError):
@@ -33,12 +45,20 @@ def restore(
     client: Mapping[str, Any],
     *,
     stalled_after: float = 60.0,
+    progressed: Callable[[], None] = lambda: None,
 ) -> int:
     """Reads the changelog partition from where the store ends, and returns the records read.
 
     client: librdkafka's base configuration. stalled_after: seconds without a record after which
-    RestoreError is raised. Call it only after the older owner has been fenced.
+    RestoreError is raised. progressed: called for every chunk that has come into the store. Call
+    it only after the older owner has been fenced.
     """
+    log = _look_at(client, TopicPartition(topic, partition))
+    if not _belongs(store, log):
+        store.clear()
+    store.changelog = log.topic_id
+    if store.next_log >= log.end:
+        return 0
     consumer = Consumer(
         {
             **client,
@@ -52,33 +72,63 @@ def restore(
         }
     )
     try:
-        return _restore(store, consumer, TopicPartition(topic, partition), codec, stalled_after)
+        where = TopicPartition(topic, partition)
+        return _read(store, consumer, where, log, codec, stalled_after, progressed)
     finally:
         consumer.close()
 
 
-def _restore(
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """The changelog partition: its topic's id, and the first and the next offset of the log."""
+
+    topic_id: str
+    first: int
+    end: int
+
+
+def _look_at(client: Mapping[str, Any], where: TopicPartition) -> _Log:
+    admin = AdminClient(dict(client))
+    topics = admin.describe_topics(TopicCollection([where.topic]), request_timeout=30)
+
+    def offset(spec: OffsetSpec) -> int:
+        # Uncommitted: a consumer that reads committed records is told the last stable offset, and
+        # a transaction that is still open could not be seen.
+        answers = admin.list_offsets(
+            {where: spec}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=30
+        )
+        return int(answers[where].result().offset)
+
+    first, end = offset(OffsetSpec.earliest()), offset(OffsetSpec.latest())
+    return _Log(str(topics[where.topic].result().topic_id), first, end)
+
+
+def _belongs(store: Store, log: _Log) -> bool:
+    """Whether the copy is a beginning of this log, and nothing after it has been forgotten."""
+    if store.next_log == 0:
+        return True
+    if store.changelog != log.topic_id:
+        return False  # a topic made anew; it may well be longer than the one before
+    if store.next_log < log.end and store.current_at < _now_ms() - _COPY_LIVES_MS:
+        return False
+    return log.first <= store.next_log <= log.end
+
+
+def _read(
     store: Store,
     consumer: Consumer,
-    changelog: TopicPartition,
+    where: TopicPartition,
+    log: _Log,
     codec: Codec[Any],
     stalled_after: float,
+    progressed: Callable[[], None],
 ) -> int:
-    first, end = consumer.get_watermark_offsets(changelog, timeout=30)
-    if store.next_log > end or 0 < store.next_log < first:
-        store.clear()  # another cluster, or a changelog made anew: the copy is worthless
-    if store.next_log >= end:
-        return 0
-    start = max(store.next_log, first)
-    consumer.assign(
-        [
-            TopicPartition(
-                changelog.topic, changelog.partition, OFFSET_BEGINNING if start == 0 else start
-            )
-        ]
-    )
+    if store.next_log == 0:
+        store.current_at = _now_ms()  # what is read from now on keeps its tombstones
+    start = max(store.next_log, log.first)
+    consumer.assign([TopicPartition(where.topic, where.partition, start)])
     count = 0
-    progressed = time.monotonic()
+    read_at = time.monotonic()
     reached = False
     while not reached:
         messages = consumer.consume(_BATCH, timeout=0.1)
@@ -89,10 +139,10 @@ def _restore(
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)
-                if message.offset() < end:
+                if message.offset() < log.end:
                     raise RestoreError(
-                        f"{changelog.topic}/{changelog.partition}: committed records end at "
-                        f"{message.offset()}, the log at {end}: a transaction is still open"
+                        f"{where.topic}/{where.partition}: committed records end at "
+                        f"{message.offset()}, the log at {log.end}: a transaction is still open"
                     )
                 reached = True
                 continue
@@ -104,18 +154,24 @@ def _restore(
                 latest[key] = message.value()
             count += 1
         if messages:
-            progressed = time.monotonic()
+            read_at = time.monotonic()
+            progressed()
             store.write(
                 [_change(store, codec, key, value) for key, value in latest.items()],
-                max(next_log, end) if reached else next_log,
+                max(next_log, log.end) if reached else next_log,
                 position,
+                current=reached,
             )
-        elif time.monotonic() - progressed > stalled_after:
+        elif time.monotonic() - read_at > stalled_after:
             raise RestoreError(
-                f"{changelog.topic}/{changelog.partition}: nothing read for {stalled_after:.0f} s "
-                f"at offset {store.next_log} of {end}"
+                f"{where.topic}/{where.partition}: nothing read for {stalled_after:.0f} s "
+                f"at offset {store.next_log} of {log.end}"
             )
     return count
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _change(store: Store, codec: Codec[Any], key: bytes, value: bytes | None) -> Change:

@@ -1,4 +1,4 @@
-"""The local copy of one changelog partition, in RocksDB, with the due-time index beside the records.
+"""The local copy of one changelog partition, in RocksDB, with the records' due-time index.
 
 Law: a record, its entry in the due-time index and the changelog position it came from are written
 in one RocksDB batch; so whatever instant the process dies at, the three agree. The write-ahead log
@@ -10,7 +10,9 @@ and writes records and offsets in separate writes.
 
 import shutil
 import struct
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,20 @@ import rocksdict
 from tables.changelog import Position
 
 _RECORD = b"r"
+_RECORD_END = b"s"
 _DUE = b"t"
 _DUE_END = b"u"
 _META = b"m"
 
-_META_FORMAT = struct.Struct(">Bqqq")
-_META_VERSION = 1
+_META_FORMAT = struct.Struct(">Bqqqq")  # and behind it the changelog's id
+_META_VERSION = 2
 _DUE_TIME = struct.Struct(">q")
 _BLOCK_CACHE_BYTES = 16 << 20
 _WRITE_BUFFER_BYTES = 16 << 20
+
+
+class UnknownFormat(ValueError):
+    """Another version of the store wrote this copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +53,74 @@ class Store:
 
     next_log: offset of the next changelog record that this copy lacks.
     position: the source position that belongs to what it holds; None before the first batch.
+    changelog: Kafka's id of the changelog topic it was made from; "" where it isn't known.
+    current_at: when it last held all of the changelog, ms by this machine's clock.
     """
 
     def __init__(self, path: Path) -> None:
         """Opens or makes the directory. Raises on a lock that another process holds, on a full
         disk, and on corruption (see `open_or_discard`)."""
         self.path = path
+        self.next_log = 0
+        self.position: Position | None = None
+        self.changelog = ""
+        self.current_at = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = rocksdict.Rdict(str(path), _options())
         write = rocksdict.WriteOptions()
-        write.disable_wal = True
+        write.disable_wal = True  # type: ignore[assignment, method-assign]  # rocksdict's stub errs
         self._db.set_write_options(write)
-        self.next_log = 0
-        self.position: Position | None = None
-        self._read_meta()
+        try:
+            self._read_meta()
+        except BaseException:
+            # Whoever catches this may want to open it again, and RocksDB's lock is ours.
+            self._db.close()
+            raise
 
     @classmethod
     def open_or_discard(cls, path: Path) -> "Store":
-        """Opens the local copy; a corrupt one is deleted, as the changelog holds everything."""
+        """Opens the local copy; a corrupt one is deleted, as the changelog holds everything.
+
+        A lock that is held, a full disk and a lack of permission are raised: deleting mends none.
+        """
+        if _damaged_mark(path).exists():
+            _delete(path)
         try:
             return cls(path)
         except Exception as error:
-            if "corruption" not in str(error).lower() and not isinstance(error, ValueError):
+            if not (isinstance(error, UnknownFormat) or _is_damage(error)):
                 raise
-            shutil.rmtree(path, ignore_errors=True)
-            return cls(path)
+        _delete(path)
+        return cls(path)
 
     def _read_meta(self) -> None:
         meta = self._db.get(_META)
         if meta is None:
             return
-        if meta[0] != _META_VERSION:
-            raise ValueError(f"{self.path}: unknown store format {meta[0]}")
-        _, self.next_log, source, time = _META_FORMAT.unpack(meta)
-        self.position = None if source < 0 else Position(source, time)
+        if len(meta) < _META_FORMAT.size or meta[0] != _META_VERSION:
+            raise UnknownFormat(f"{self.path}: unknown store format {meta[:32]!r}")
+        _, self.next_log, source, time_, self.current_at = _META_FORMAT.unpack_from(meta)
+        self.changelog = meta[_META_FORMAT.size :].decode()
+        self.position = None if source < 0 else Position(source, time_)
 
     def get(self, key: bytes) -> bytes | None:
-        value = self._db.get(_RECORD + key)
+        try:
+            value = self._db.get(_RECORD + key)
+        except Exception as error:
+            self._note_damage(error)
+            raise
         return None if value is None else bytes(value)
 
-    def write(self, changes: Iterable[Change], next_log: int, position: Position | None) -> None:
-        """Applies changes and moves the position, atomically."""
+    def write(
+        self,
+        changes: Iterable[Change],
+        next_log: int,
+        position: Position | None,
+        *,
+        current: bool = True,
+    ) -> None:
+        """Applies changes and moves the position, atomically. current: `next_log` is the end of
+        the changelog."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for change in changes:
             key = change.key
@@ -99,44 +133,78 @@ class Store:
                 batch.delete(_RECORD + key)
             else:
                 batch.put(_RECORD + key, change.value)
-        source, time = (-1, -1) if position is None else (position.source, position.time)
-        batch.put(_META, _META_FORMAT.pack(_META_VERSION, next_log, source, time))
-        self._db.write(batch)
+        if current:
+            self.current_at = time.time_ns() // 1_000_000
+        source, time_ = (-1, -1) if position is None else (position.source, position.time)
+        meta = _META_FORMAT.pack(_META_VERSION, next_log, source, time_, self.current_at)
+        batch.put(_META, meta + self.changelog.encode())
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            self._note_damage(error)
+            raise
         self.next_log = next_log
         self.position = position
 
     def due_from(self, start: tuple[int, bytes], limit: int) -> list[tuple[int, bytes]]:
         """At most `limit` entries (due ms, key) of the index that are not below `start`."""
-        options = rocksdict.ReadOptions()
-        options.set_iterate_upper_bound(_DUE_END)
-        iterator = self._db.iter(options)
-        iterator.seek(_due_key(*start))
-        found: list[tuple[int, bytes]] = []
-        while len(found) < limit and iterator.valid():
-            key = bytes(iterator.key())
-            found.append((_DUE_TIME.unpack(key[1:9])[0], key[9:]))
-            iterator.next()
+        found = []
+        for entry, _ in self._scan(_due_key(*start), _DUE_END):
+            found.append((_DUE_TIME.unpack(entry[1:9])[0], entry[9:]))
+            if len(found) == limit:
+                break
         return found
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every record, in key order."""
+        for entry, value in self._scan(_RECORD, _RECORD_END):
+            yield entry[1:], value
+
+    def _scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         options = rocksdict.ReadOptions()
-        options.set_iterate_upper_bound(b"s")
+        options.set_iterate_upper_bound(end)
         iterator = self._db.iter(options)
-        iterator.seek(_RECORD)
+        iterator.seek(start)
         while iterator.valid():
-            yield bytes(iterator.key())[1:], bytes(iterator.value())
+            yield bytes(iterator.key()), bytes(iterator.value())
             iterator.next()
+        try:
+            iterator.status()  # an unreadable block looks like the end
+        except Exception as error:
+            self._note_damage(error)
+            raise
+
+    def _note_damage(self, error: Exception) -> None:
+        """A copy that opens and can't be read would end every process that takes it over."""
+        if _is_damage(error):
+            _damaged_mark(self.path).touch()
 
     def clear(self) -> None:
         """Deletes everything: the copy belongs to another changelog than the one that is there."""
         self.close()
-        shutil.rmtree(self.path)
+        _delete(self.path)
         Store.__init__(self, self.path)
 
     def close(self) -> None:
         """Frees RocksDB's lock now, not when the garbage collector comes by."""
         self._db.close()
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether deleting the copy mends it: RocksDB found it corrupt, or a file of it is missing."""
+    text = str(error).lower()
+    return "corruption" in text or "no such file or directory" in text
+
+
+def _damaged_mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.damaged")
+
+
+def _delete(path: Path) -> None:
+    """The mark goes last: a process that dies in between deletes the rest."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
+    _damaged_mark(path).unlink(missing_ok=True)
 
 
 def _due_key(due: int, key: bytes) -> bytes:

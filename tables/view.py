@@ -47,7 +47,8 @@ class View(Generic[R]):
         """Replaces the record; its place in the due-time index follows from it."""
         next_due = self._codec.next_due
         due = None if next_due is None else next_due(record)
-        self._change(key, record, due)
+        # What was due before 1970 is due now; the index is ordered by unsigned times.
+        self._change(key, record, None if due is None else max(due, 0))
 
     def delete(self, key: bytes) -> None:
         self._change(key, None, None)

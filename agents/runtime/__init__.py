@@ -1,1 +1,1 @@
-"""The one loop that every role with state runs on: batch, compute, transaction, store, acknowledge."""
+"""The one loop of every role with state: batch, compute, transaction, store, acknowledge."""

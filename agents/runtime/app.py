@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import uvloop
 from faust.types import TP
 from mode import CrashingSupervisor
 
 from agents.runtime.delivery import Reader, Where
-from agents.runtime.exits import Exit, last_line
+from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.faust_overrides import BatchChannel, Tables, Transport
 from agents.runtime.log_position import HighWatermarks
 from agents.runtime.ownership import Ownership, open_partition
@@ -27,7 +28,7 @@ from tables.codec import Codec
 from tables.view import View
 
 SESSION_TIMEOUT_SECONDS = 6.0
-"""A worker that was killed is noticed after this; the group then resumes within 8.4 s (measured)."""
+"""A worker that was killed is noticed after this; the group resumes within 8.4 s (measured)."""
 _GROUP_COMMIT_SECONDS = 2.0
 _NEVER_SECONDS = 365 * 24 * 3600.0
 
@@ -78,20 +79,25 @@ class App(faust.App):
         the local copies; two processes must not share one. group: the consumer group, by default
         the application.
         """
+        # Before Faust asks for an event loop, which it does as soon as an agent is declared.
+        uvloop.install()
         self.application = application
         self.client = dict(client)
         self.state_dir = state_dir
         self.sources: dict[str, Source] = {}
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="transaction")
         self.exit = Exit(self._leave)
-        self.watermarks = HighWatermarks(client)
+        self.watermarks = HighWatermarks(client, self.exit.fail)
         self.ownership = Ownership(
             open_partition=self._open_partition,
             make_loop=self._make_loop,
+            released=lambda where: self.sources[where[0]].released(where[1]),
             executor=self._executor,
         )
         self._reader: Reader | None = None
         self._group_commits: asyncio.Task[None] | None = None
+        self.restored = 0
+        """Grows while records are restored."""
         self.reading = False
         self.stopping = False
         self.restarting = False
@@ -147,7 +153,7 @@ class App(faust.App):
     # ---- ownership
     def _open_partition(self, where: Where) -> Taken:
         source = self.sources[where[0]]
-        taken, _ = open_partition(
+        return open_partition(
             where,
             application=self.application,
             changelog=source.changelog,
@@ -155,8 +161,11 @@ class App(faust.App):
             state_dir=self.state_dir,
             client=self.client,
             producer_class=self.producer_class,
+            progressed=self._restored,
         )
-        return taken
+
+    def _restored(self) -> None:
+        self.restored += 1
 
     def _make_loop(self, taken: Taken) -> PartitionLoop:
         source = self.sources[taken.topic]
@@ -179,10 +188,7 @@ class App(faust.App):
     async def own(self, wanted: set[Where], generation: int) -> None:
         """Takes over and gives up partitions so that exactly `wanted` are owned, quietly."""
         await self.quiesce()
-        before = set(self.ownership.loops)
         await self.ownership.own(wanted, generation)
-        for topic, partition in before - set(self.ownership.loops):
-            self.sources[topic].released(partition)
 
     def start_reading(self) -> None:
         """The owned partitions run."""
@@ -193,6 +199,7 @@ class App(faust.App):
         self.reading = True
         if self._group_commits is None:
             self._group_commits = asyncio.get_running_loop().create_task(self._commit_for_lag())
+            ended_by_errors(self._group_commits, self.exit.fail)
 
     async def quiesce(self) -> None:
         """Nothing is read, and no batch begins; those in flight are committed."""
@@ -240,7 +247,7 @@ class App(faust.App):
                 try:
                     await self.consumer._thread.commit(positions)
                     told.update(positions)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - nothing depends on these commits
                     self.log.warning("committing for lag monitors failed: %r", error)
 
     def restart(self, why: str) -> None:
@@ -252,7 +259,13 @@ class App(faust.App):
 
     def _leave(self, error: BaseException) -> None:
         """Leaves the group in good order if that works; Exit ends the process in any case."""
-        asyncio.ensure_future(self.crash(error))
+        self._leaving = asyncio.ensure_future(self.crash(error))
+
+    def _crash(self, reason: BaseException) -> None:
+        """mode/services.py:928: called when any service of the worker has crashed. Without a limit
+        the stop that follows may wait for ever for an agent that has ended."""
+        super()._crash(reason)
+        self.exit.fail(reason)
 
 
 def worker_id() -> str:

@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -39,7 +38,7 @@ Where = tuple[str, int]
 
 
 class Receiver(Protocol):
-    """What a partition's loop is to the reader. `wants` is read from the reader's thread."""
+    """What a partition's loop is to the reader, whose thread asks whether it is full or drained."""
 
     def feed(self, messages: list[Message]) -> None: ...
     def reached_end(self, offset: int) -> None: ...
@@ -65,6 +64,7 @@ class Reader:
         self._receivers: dict[Where, Receiver] = {}
         self._end_of: dict[Where, int] = {}
         self.room = threading.Event()
+        self._handed_over = threading.Event()
         self._consumer = Consumer(
             {
                 **client,
@@ -91,7 +91,7 @@ class Reader:
         # assign() with offsets is the seek: librdkafka drops all it fetched for an older one.
         self._consumer.assign(
             [
-                TopicPartition(topic, partition, OFFSET_BEGINNING if offset == 0 else offset)
+                TopicPartition(topic, partition, offset)
                 for (topic, partition), (_, offset) in receivers.items()
             ]
         )
@@ -107,6 +107,7 @@ class Reader:
         """Nothing is delivered after this returns."""
         self._epoch += 1
         self.room.set()
+        self._handed_over.set()
         thread = self._thread
         if thread is None:
             return
@@ -138,9 +139,10 @@ class Reader:
                     continue
                 messages += self._consumer.consume(_SLICE, 0)
                 slices, ends = _sorted_out(messages)
+                self._handed_over.clear()
                 loop.call_soon_threadsafe(self._deliver, epoch, slices, ends)
                 self._wait_for_room(epoch, slices, held)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the event loop
             if self._epoch == epoch:
                 loop.call_soon_threadsafe(self._fail, error)
         finally:
@@ -158,6 +160,8 @@ class Reader:
         self, epoch: int, slices: dict[Where, list[Message]], held: dict[Where, TopicPartition]
     ) -> None:
         """Waits until the loops have room; a slow partition is held back alone."""
+        while self._epoch == epoch and not self._handed_over.wait(0.1):
+            pass  # an event loop that is busy must not be buried under what it hasn't seen yet
         started = time.monotonic()
         while self._epoch == epoch:
             self.room.clear()
@@ -180,6 +184,7 @@ class Reader:
             self._receivers[where].feed(messages)
         for where, offset in ends.items():
             self._receivers[where].reached_end(offset)
+        self._handed_over.set()
 
 
 def _sorted_out(

@@ -4,10 +4,12 @@ Law: no error is survived by guessing. What became of an open transaction is rea
 after the restart; a supervisor starts the process again.
 """
 
+import asyncio
 import os
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 EXIT_FAILED = 70
 EXIT_RESTART = 75
@@ -29,12 +31,36 @@ class Exit:
         if self.failed is not None:
             return
         self.failed = error
+        _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may hold up what follows
         traceback.print_exception(error)
         last_line(f"stopped: {type(error).__name__}: {error}")
-        timer = threading.Timer(_LEAVE_SECONDS, os._exit, (EXIT_FAILED,))
-        timer.daemon = True
-        timer.start()
         self._leave(error)
+
+
+def ended_by_errors(task: asyncio.Task[Any], fail: Callable[[BaseException], None]) -> None:
+    """Makes an error of a task that nobody awaits end the process; asyncio would only log it."""
+
+    def look(ended: asyncio.Task[Any]) -> None:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            fail(error)
+
+    task.add_done_callback(look)
+
+
+def end_now(text: str) -> None:
+    """Ends the process with a last line, also when nobody reads the line."""
+    _exit_after(1.0)
+    last_line(text)
+    os._exit(EXIT_FAILED)
+
+
+def _exit_after(seconds: float) -> None:
+    timer = threading.Timer(seconds, os._exit, (EXIT_FAILED,))
+    timer.daemon = True
+    try:
+        timer.start()
+    except RuntimeError:  # no thread to be had any more
+        os._exit(EXIT_FAILED)
 
 
 def last_line(text: str) -> None:

@@ -69,8 +69,9 @@ class Consumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[Any]:
         """transport/consumer.py:693: what Faust's fetcher asks for records again and again."""
         await self.sleep(timeout)
-        return
-        yield  # makes this an async generator
+        nothing: tuple[Any, ...] = ()
+        for record in nothing:
+            yield record
 
     async def wait_empty(self) -> None:
         """transport/consumer.py:867 waits for acknowledgements that never come (a stopping worker
@@ -99,6 +100,16 @@ class TakeOver(Recovery):
                 raise ServiceStopped
             raise RecoveryTimeout(f"taking over partitions: a step took more than {timeout} s")
 
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],
+        newly_assigned: set[TP],
+        generation_id: int = 0,
+    ) -> None:
+        self._rebalance = self.app.rebalancing_count
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+
     async def _resume_streams(self, generation_id: int = 0) -> None:
         """recovery.py:306 (issue #596): there sources run before they are sought, and the agents'
         queues are cleared after that. Here: own (fence, restore), pause aiokafka, read last."""
@@ -113,7 +124,9 @@ class TakeOver(Recovery):
                 thread.call_thread(thread.pause_fetching),
                 timeout=app.conf.broker_request_timeout,
             )
-        if app.consumer_generation_id != generation_id:
+        if app.rebalancing_count != self._rebalance or app.stopping:
+            # The next rebalance has begun: what was revoked for it must not start again, as others
+            # take it over. A new assignment starts everything.
             return
         self.completed.set()
         app.flow_control.resume()
@@ -128,6 +141,8 @@ class TakeOver(Recovery):
 class Tables(TableManager):
     """tables/manager.py:119 is the only place that makes a Recovery."""
 
+    _recovery: TakeOver | None = None
+
     @property
     def recovery(self) -> TakeOver:
         if self._recovery is None:
@@ -141,6 +156,8 @@ class BatchChannel(Channel[Any]):
     Its queue is not Faust's flow-controlled one: a batch that has been handed over is always
     computed and committed, so a rebalance only has to wait for it.
     """
+
+    _queue: ThrowableQueue | None
 
     @property
     def queue(self) -> ThrowableQueue:

@@ -15,13 +15,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from agents.runtime.exits import ended_by_errors
 
 CLOCK_TOLERANCE_MS = 1_000
 """How far the broker's clock and the worker's may differ."""
 _MIN_INTERVAL_SECONDS = 0.1
 _REQUEST_TIMEOUT_SECONDS = 10.0
+_UNANSWERED_SECONDS = 120.0
+"""Longer than the outages that are planned for: nothing else would show that no timer fires."""
 
 
 def now_ms() -> int:
@@ -62,41 +66,60 @@ class LogPosition:
             self._seen = None
 
 
+class NoHighWatermark(RuntimeError):
+    """The broker does not say where a partition ends, so its timers can't fire."""
+
+
 class HighWatermarks:
     """Asks the broker for high watermarks, for all partitions that wait for one in one request."""
 
-    def __init__(self, client: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        fail: Callable[[BaseException], None],
+        unanswered: float = _UNANSWERED_SECONDS,
+    ) -> None:
+        """fail: called with NoHighWatermark when a wish has had no answer for `unanswered` s."""
         self._client = dict(client)
+        self._fail = fail
+        self._unanswered = unanswered
         self._admin: AdminClient | None = None
         self._wanted: dict[tuple[str, int], Callable[[int, int], None]] = {}
+        self._wanted_since: dict[tuple[str, int], float] = {}
         self._task: asyncio.Task[None] | None = None
 
     def want(self, topic: str, partition: int, tell: Callable[[int, int], None]) -> None:
         """Calls tell(asked_at ms, offset) once, on the event loop; a repeated wish is one wish."""
         self._wanted[topic, partition] = tell
+        self._wanted_since.setdefault((topic, partition), time.monotonic())
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._ask())
+            ended_by_errors(self._task, self._fail)
 
     def forget(self, topic: str, partition: int) -> None:
         self._wanted.pop((topic, partition), None)
+        self._wanted_since.pop((topic, partition), None)
 
     async def _ask(self) -> None:
         while self._wanted:
             wanted, self._wanted = self._wanted, {}
             asked_at = now_ms()
-            try:
-                answers = await asyncio.to_thread(self._request, list(wanted))
-            except Exception:
-                # No answer proves nothing, so the timers wait; the watchdog sees a lasting failure.
-                answers = {}
+            answers = await asyncio.to_thread(self._request, list(wanted))
             for where, tell in wanted.items():
-                if where in answers:
-                    tell(asked_at, answers[where])
-                else:
-                    self._wanted.setdefault(where, tell)
+                if where not in self._wanted_since:
+                    continue  # forgotten meanwhile
+                answer = answers[where]
+                if isinstance(answer, int):
+                    del self._wanted_since[where]
+                    tell(asked_at, answer)
+                    continue
+                # No answer proves nothing, so the timers wait.
+                if time.monotonic() - self._wanted_since[where] > self._unanswered:
+                    raise NoHighWatermark(f"{where[0]}/{where[1]}: {answer}") from answer
+                self._wanted.setdefault(where, tell)
             await asyncio.sleep(_MIN_INTERVAL_SECONDS)
 
-    def _request(self, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    def _request(self, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int | Exception]:
         if self._admin is None:
             self._admin = AdminClient(self._client)
         futures = self._admin.list_offsets(
@@ -104,7 +127,11 @@ class HighWatermarks:
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
             request_timeout=_REQUEST_TIMEOUT_SECONDS,
         )
-        return {
-            (where.topic, where.partition): future.result(_REQUEST_TIMEOUT_SECONDS).offset
-            for where, future in futures.items()
-        }
+        answers: dict[tuple[str, int], int | Exception] = {}
+        for where, future in futures.items():
+            try:
+                answer = future.result(2 * _REQUEST_TIMEOUT_SECONDS).offset
+            except (KafkaException, TimeoutError) as error:
+                answer = error
+            answers[where.topic, where.partition] = answer
+        return answers

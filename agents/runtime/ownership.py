@@ -16,9 +16,13 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
 from agents.runtime.delivery import Where
 from agents.runtime.partition import PartitionLoop, Taken
-from agents.runtime.transaction import TransactionalProducer
+from agents.runtime.transaction import Outputs, TransactionalProducer
+from tables.changelog import Position
 from tables.codec import Codec
 from tables.restore import restore
 from tables.store import Store
@@ -34,16 +38,21 @@ class Ownership:
         *,
         open_partition: Callable[[Where], Taken],
         make_loop: Callable[[Taken], PartitionLoop],
+        released: Callable[[Where], None],
         executor: Executor,
     ) -> None:
-        """open_partition: blocking; fences and restores. make_loop: on the event loop."""
+        """open_partition: blocking; fences and restores. make_loop: on the event loop. released:
+        a partition is given up; it may be taken over again at once."""
         self.loops: dict[Where, PartitionLoop] = {}
         self._open_partition = open_partition
         self._make_loop = make_loop
+        self._released = released
         self._executor = executor
         self._opening: dict[Where, asyncio.Future[Taken]] = {}
+        self._closing: set[asyncio.Future[None]] = set()
         self._generation: int | None = None
         self._restoring = asyncio.Semaphore(_RESTORING_AT_ONCE)
+        self._changing = asyncio.Lock()
 
     async def own(self, wanted: set[Where], generation: int) -> None:
         """Owns exactly `wanted` when it returns; the loops are quiet until started.
@@ -52,20 +61,18 @@ class Ownership:
         else can have had it (and if that were wrong, the broker would refuse its next write).
         Everything else is opened anew. Cancelled in the middle, it may be called again.
         """
-        consecutive = self._generation is not None and generation == self._generation + 1
-        keep = wanted if consecutive else set()
-        for where in [where for where in self.loops if where not in keep]:
-            await self._close(self.loops.pop(where).close)
-        await self._discard_interrupted()
-        self._generation = generation
-        missing = [where for where in wanted if where not in self.loops]
-        for where in missing:
-            self._opening[where] = asyncio.ensure_future(self._open(where))
-        for where in missing:
-            # Shielded: a rebalance that interrupts this must not share a half-open partition.
-            taken = await asyncio.shield(self._opening[where])
-            del self._opening[where]
-            self.loops[where] = self._make_loop(taken)
+        async with self._changing:
+            consecutive = self._generation is not None and generation == self._generation + 1
+            await self._give_up(set(self.loops) - (wanted if consecutive else set()))
+            self._generation = generation
+            missing = wanted - set(self.loops)
+            for where in missing:
+                self._opening[where] = asyncio.ensure_future(self._open(where))
+            for where in missing:
+                # Shielded: a rebalance that interrupts this must not share a half-open partition.
+                taken = await asyncio.shield(self._opening[where])
+                del self._opening[where]
+                self.loops[where] = self._make_loop(taken)
 
     async def _open(self, where: Where) -> Taken:
         async with self._restoring:
@@ -73,19 +80,26 @@ class Ownership:
                 self._executor, self._open_partition, where
             )
 
-    async def _discard_interrupted(self) -> None:
-        """An open that an earlier, interrupted rebalance began is ended and closed."""
+    async def _give_up(self, partitions: set[Where]) -> None:
+        """Closes the partitions, and what an interrupted call was opening or closing: RocksDB's
+        lock of each is free when this returns. Interrupted itself, the next call goes on."""
+        for where in partitions:
+            self._close(self.loops.pop(where).close)
+            self._released(where)
         for where, opening in list(self._opening.items()):
-            try:
-                taken = await asyncio.shield(opening)
-            except Exception:
-                continue
-            finally:
-                self._opening.pop(where, None)
-            await self._close(taken.store.close)
+            await asyncio.wait([opening])  # unlike awaiting it, leaves it alone when cancelled
+            del self._opening[where]
+            # An error that is not a passing one comes again where it matters, in `own`.
+            if opening.exception() is None:
+                self._close(opening.result().store.close)
+        for closing in list(self._closing):
+            await asyncio.wait([closing])
+            self._closing.discard(closing)
+            closing.result()
 
-    async def _close(self, close: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._executor, close)
+    def _close(self, close: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._closing.add(loop.run_in_executor(self._executor, close))
 
     async def quiesce(self) -> None:
         """No loop begins a batch; those in flight are committed."""
@@ -93,9 +107,8 @@ class Ownership:
 
     async def release(self) -> None:
         """Gives up everything. Only when quiesced."""
-        await self._discard_interrupted()
-        for where in list(self.loops):
-            await self._close(self.loops.pop(where).close)
+        async with self._changing:
+            await self._give_up(set(self.loops))
 
 
 def open_partition(
@@ -107,18 +120,31 @@ def open_partition(
     state_dir: Path,
     client: Mapping[str, Any],
     producer_class: type[TransactionalProducer] = TransactionalProducer,
-) -> tuple[Taken, int]:
+    progressed: Callable[[], None] = lambda: None,
+) -> Taken:
     """Fences the older owners of `where` and restores its state. Blocks.
 
-    Returns the partition and the number of records read from the changelog.
+    progressed: called from time to time while a long restore goes on.
     """
     topic, partition = where
     producer = producer_class(client, f"{application}-{topic}-{partition}", changelog, partition)
     producer.fence()
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
-        read = restore(store, changelog, partition, codec, client)
+        restore(store, changelog, partition, codec, client, progressed=progressed)
+        if store.position is None:
+            # The first owner ever begins where the log does, and says so: from now on a record
+            # that retention deletes before it is applied is an error and no silent loss.
+            begin = Position(_first_offset(client, topic, partition))
+            store.write([], producer.commit(Outputs.none(), [], begin), begin)
     except BaseException:
         store.close()
         raise
-    return Taken(topic, partition, store, producer), read
+    return Taken(topic, partition, store, producer)
+
+
+def _first_offset(client: Mapping[str, Any], topic: str, partition: int) -> int:
+    where = TopicPartition(topic, partition)
+    admin = AdminClient(dict(client))
+    answers = admin.list_offsets({where: OffsetSpec.earliest()}, request_timeout=30)
+    return int(answers[where].result().offset)

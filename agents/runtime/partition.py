@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from confluent_kafka import Message
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition, now_ms
 from agents.runtime.transaction import Headers, Outputs, TransactionalProducer
@@ -29,6 +29,10 @@ _QUEUED = 4 * MAX_INPUTS
 TimerRule = Literal["log", "clock", "none"]
 """When a record's due time makes work: `log`: the wall clock, never ahead of the log; `clock`: the
 wall clock alone (retries); `none`: never by itself (the stream clock moves with the records)."""
+
+
+class OutOfOrder(RuntimeError):
+    """The reader brought a record that was there before."""
 
 
 @dataclass(slots=True)
@@ -95,11 +99,11 @@ class Batch:
             if error is None:
                 await self.loop.commit(self)
         except BaseException as failure:
-            # Cancelled in the middle of a commit too: its outcome is unknown here.
-            self.loop.fail(failure)
+            error = failure
             raise
         finally:
-            if isinstance(error, Exception):
+            if error is not None:
+                # Cancelled too: what became of the batch isn't known here.
                 self.loop.fail(error)
             self.done.set()
 
@@ -127,23 +131,28 @@ class PartitionLoop:
         self.store = taken.store
         self.producer = taken.producer
         self.view = view
-        self.fail = fail
+        self._end_process = fail
         self._timers = timers
         self._hand_over = hand_over
         self._room = room
         self._watermarks = watermarks
         self._executor = executor
         self._has_room = has_room
-        position = taken.store.position or Position(0)
+        position = taken.store.position
+        assert position is not None, "a partition that was taken over has a position"
         self.partition_time = position.time
         self._committed = position
         self.log = LogPosition(position.source)
         self.applied = 0
+        self.batches = 0
+        self._failed = False
+        self._at_work = False
         self._next_log = taken.store.next_log
         self._first = True
         self._more_timers = False
         self._queue: deque[list[Message]] = deque()
         self.queued = 0
+        self._fed = position.source
         self._end: int | None = None
         self._results: list[Any] = []
         self._wake = asyncio.Event()
@@ -152,6 +161,11 @@ class PartitionLoop:
 
     # ---- from the reader
     def feed(self, messages: list[Message]) -> None:
+        first = messages[0].offset()
+        if first < self._fed:
+            self.fail(OutOfOrder(f"{self.topic}/{self.partition}: {first} after {self._fed - 1}"))
+            return
+        self._fed = messages[-1].offset() + 1
         self._queue.append(messages)
         self.queued += len(messages)
         self._end = None
@@ -183,8 +197,9 @@ class PartitionLoop:
         """Begins to take batches; returns the source offset to read from."""
         self._queue.clear()
         self.queued = 0
+        self._fed = self._committed.source
         self._end = None
-        self._stopping = False
+        self._stopping = self._failed
         self.log = LogPosition(self._committed.source)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -197,6 +212,12 @@ class PartitionLoop:
         if self._task is not None:
             await asyncio.wait([self._task])
         self._watermarks.forget(self.topic, self.partition)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the process. Until it has ended, no batch is begun: the next one would commit what
+        the failed one has left in the view, and the position behind its inputs."""
+        self._failed = self._stopping = True
+        self._end_process(error)
 
     def close(self) -> None:
         """Frees RocksDB and the producer's handle. Only when quiesced."""
@@ -211,11 +232,11 @@ class PartitionLoop:
                 if batch is None:
                     await self._wait()
                     continue
+                self._at_work = True
                 await self._hand_over(batch)
                 await batch.done.wait()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+                self._at_work = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not vanish
             self.fail(error)
 
     def _take(self) -> Batch | None:
@@ -296,7 +317,9 @@ class PartitionLoop:
         source, arrived = self._committed.source, None
         if batch.consumed:
             last = batch.inputs[batch.consumed - 1]
-            source, arrived = last.offset() + 1, last.timestamp()[1]
+            source = last.offset() + 1
+            kind, stamp = last.timestamp()
+            arrived = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
         changes = self.view.changes()
         position = Position(source, batch.partition_time)
         if changes or batch.outputs or position != self._committed:
@@ -309,14 +332,21 @@ class PartitionLoop:
         self.view.committed()
         self.log.applied(source, arrived)
         self.applied += batch.consumed
+        self.batches += 1
 
     def _commit(self, outputs: Outputs, changes: list[Any], position: Position) -> None:
         self._next_log = self.producer.commit(outputs, changes, position)
         self.store.write(changes, self._next_log, position)
 
-    def waits_for_room(self) -> bool:
-        """Whether the role itself has asked for a pause (back-pressure, not a fault)."""
-        return self._room(self.partition) <= 0
+    def has_work(self, lag: int) -> bool:
+        """Whether a batch ought to end, given `lag` records that are known to be in the log. Not
+        while the role has asked for a pause, nor when the end that can be read (an open
+        transaction hides what is behind it) has been reached."""
+        if self._at_work:
+            return True
+        if self._room(self.partition) <= 0:
+            return False
+        return self.queued > 0 or (lag > 0 and self._end is None)
 
     @property
     def position(self) -> int:

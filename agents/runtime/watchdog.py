@@ -9,12 +9,12 @@ recovery that ended silently leave the process alive without output (watched unt
 """
 
 import asyncio
-import os
 import threading
 import time
 
 from agents.runtime.app import App
-from agents.runtime.exits import EXIT_FAILED, last_line
+from agents.runtime.delivery import Where
+from agents.runtime.exits import end_now, ended_by_errors
 
 LIMIT_SECONDS = 90.0
 _BEAT_SECONDS = 1.0
@@ -30,13 +30,15 @@ class Watchdog:
         now = time.monotonic()
         self._beat = now
         self._rebalancing_since: float | None = now
-        self._stuck_since: dict[str, float] = {}
-        self._positions: dict[object, int] = {}
+        self._restored = 0
+        self._stuck_since: dict[Where, float] = {}
+        self._progress: dict[Where, tuple[int, int]] = {}
         self._dead_task: str | None = None
 
     def start(self) -> None:
         """On the event loop, once."""
-        asyncio.get_running_loop().create_task(self._beats())
+        self._beating = asyncio.get_running_loop().create_task(self._beats())
+        ended_by_errors(self._beating, self._app.exit.fail)
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     async def _beats(self) -> None:
@@ -47,18 +49,18 @@ class Watchdog:
     def _look(self) -> None:
         now = self._beat = time.monotonic()
         app = self._app
+        restored, self._restored = self._restored, app.restored
         if app.ready():
             self._rebalancing_since = None
-        elif self._rebalancing_since is None:
-            self._rebalancing_since = now
+        elif self._rebalancing_since is None or restored != app.restored:
+            self._rebalancing_since = now  # a restore may take as long as it goes on
+        stuck_since = {}
         for where, lag in app.lag().items():
             loop = app.ownership.loops[where]
-            key = f"{where[0]}/{where[1]}"
-            if lag <= 1 or self._positions.get(where) != loop.position or loop.waits_for_room():
-                self._positions[where] = loop.position
-                self._stuck_since[key] = now
-        owned = {f"{topic}/{partition}" for topic, partition in app.ownership.loops}
-        self._stuck_since = {k: t for k, t in self._stuck_since.items() if k in owned}
+            before, self._progress[where] = self._progress.get(where), (loop.position, loop.batches)
+            goes_on = self._progress[where] != before or not loop.has_work(lag)
+            stuck_since[where] = now if goes_on else self._stuck_since.get(where, now)
+        self._stuck_since = stuck_since  # replaced as a whole: the other thread reads it
         thread = getattr(app._consumer, "_thread", None)
         if thread is not None and not app.stopping:
             self._dead_task = thread.dead_task()
@@ -68,8 +70,7 @@ class Watchdog:
             time.sleep(_BEAT_SECONDS)
             reason = self._reason(time.monotonic())
             if reason is not None:
-                last_line(f"stopped by the watchdog: {reason}")
-                os._exit(EXIT_FAILED)
+                end_now(f"stopped by the watchdog: {reason}")
 
     def _reason(self, now: float) -> str | None:
         if self._dead_task is not None:
@@ -79,7 +80,7 @@ class Watchdog:
         since = self._rebalancing_since
         if since is not None and now - since > self._limit:
             return f"not ready for {self._limit:.0f} s (starting, rebalancing or recovering)"
-        for name, stuck in list(self._stuck_since.items()):
+        for (topic, partition), stuck in self._stuck_since.items():
             if now - stuck > self._limit:
-                return f"{name}: lag without progress for {self._limit:.0f} s"
+                return f"{topic}/{partition}: work without progress for {self._limit:.0f} s"
         return None

@@ -4,7 +4,6 @@ import logging
 import sys
 
 import faust
-import uvloop
 
 from agents.runtime.app import App
 from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART
@@ -26,19 +25,16 @@ def run(
     """
     # aiokafka and Faust build debug records that nobody reads: 15 % of a core at 500 events/s.
     logging.disable(logging.DEBUG)
-    uvloop.install()
     health = Health(app, role, health_port)
     watchdog = Watchdog(app, watchdog_limit)
 
-    @app.task  # type: ignore[untyped-decorator]
-    async def told() -> None:
-        print(f"{role}: started, readiness at {health.url}/ready", flush=True)
-
-    class Worker(faust.Worker):  # type: ignore[misc]
+    class Worker(faust.Worker):
         async def on_first_start(self) -> None:
             await super().on_first_start()
             watchdog.start()
             await health.start()
+            self.say(f"{role}: started, readiness at {health.url}/ready")
+            self.stdout.flush()
 
     worker = Worker(app, loglevel=log_level, redirect_stdouts=False, stdout=sys.stdout)
     worker.spinner = None

@@ -5,6 +5,7 @@ Inputs: `e` counts; `w:MS` counts and sets a timer MS after the record's arrival
 cancels the user's timers. Every input and every timer sends one output.
 """
 
+import asyncio
 import itertools
 import os
 import signal
@@ -125,6 +126,8 @@ def main() -> None:
         SelfKilling.point, nth = point.rsplit(":", 1)
         SelfKilling.nth = int(nth)
         app.producer_class = SelfKilling
+    end_badly, _, nth_batch = environment.get("END_BATCH", "::0").rpartition(":")
+    batches_begun = itertools.count(1)
     source = app.source(f"in-{name}", changelog=f"log-{name}", codec=CODEC, timers="log")
 
     @app.agent(source.batches, concurrency=4)
@@ -132,6 +135,11 @@ def main() -> None:
         async for batch in batches:
             async with batch:
                 compute(batch, f"out-{name}")
+                if next(batches_begun) == int(nth_batch):
+                    if end_badly == "error":
+                        raise ValueError("a bug of the role")
+                    asyncio.current_task().cancel()
+                    await asyncio.sleep(0)
             producer = batch.loop.producer
             if isinstance(producer, SelfKilling):
                 producer.die_at("after acknowledge")

@@ -66,6 +66,18 @@ def test_a_worker_that_dies_at_any_point_of_the_protocol(cluster: Cluster, point
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize("end", ["error", "cancelled"])
+def test_a_batch_that_fails_is_not_acknowledged_by_the_next_one(cluster: Cluster, end: str) -> None:
+    """The process lives on for seconds after an error, and its other agents could go on."""
+    cluster.produce(12_000)
+    cluster.start(1, END_BATCH=f"{end}:6")
+    assert cluster.wait_for_exit(1, 30) != 0
+    cluster.start(1)
+    cluster.drained()
+    assert cluster.account().faults() == {}
+
+
+@pytest.mark.fault
 def test_a_paused_worker_that_wakes_up_writes_nothing(cluster: Cluster) -> None:
     cluster.start(1)
     cluster.start(2)
