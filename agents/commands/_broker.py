@@ -61,7 +61,8 @@ def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dic
                 KafkaError.UNKNOWN_TOPIC_OR_PART,
             )
             if not passing or time.monotonic() > deadline:
+                reason = error.args[0].str() if isinstance(error, KafkaException) else "time-out"
                 raise BrokerUnavailable(
-                    f"The broker does not tell where its topics end: {error}"
+                    f"The broker does not tell where {partitions[0].topic} ends: {reason}"
                 ) from None
             time.sleep(0.05)
