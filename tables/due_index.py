@@ -43,8 +43,8 @@ class DueIndex:
 
     def first(self) -> tuple[int, bytes] | None:
         """The earliest (due ms, key), or None when no record has a timer."""
-        heap, window = self._heap, self._window
         while True:
+            heap, window = self._heap, self._window  # loading makes new ones
             while heap:
                 due, key = heap[0]
                 if window.get(key) == due:

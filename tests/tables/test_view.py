@@ -1,0 +1,128 @@
+"""A view of a partition equals a dict, across batches, evictions and new owners."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tables import due_index
+from tables.changelog import Position
+from tables.codec import Codec
+from tables.store import Store
+from tables.view import View
+
+
+class Record(NamedTuple):
+    content: int
+    due: int | None
+
+
+def encode(record: Record) -> bytes:
+    return f"{record.content},{'' if record.due is None else record.due}".encode()
+
+
+def decode(value: bytes) -> Record:
+    content, due = value.decode().split(",")
+    return Record(int(content), int(due) if due else None)
+
+
+CODEC: Codec[Record] = Codec(encode, decode, lambda record: record.due)
+
+keys = st.integers(0, 12).map(lambda n: b"user-%d" % n)
+records = st.builds(Record, st.integers(0, 99), st.none() | st.integers(-3, 20))
+
+
+class ViewEqualsDict(RuleBasedStateMachine):
+    @initialize(cached=st.integers(0, 6), load=st.integers(2, 5), shrink_at=st.integers(2, 8))
+    def begin(self, cached: int, load: int, shrink_at: int) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        self.patch = mock.patch.multiple(due_index, _LOAD=load, _SHRINK_AT=shrink_at)
+        self.patch.start()
+        self.cached = cached
+        self.now: dict[bytes, Record] = {}
+        self.kept: dict[bytes, Record] = {}
+        self.changed: set[bytes] = set()
+        self.batches = 0
+        self.open()
+
+    def open(self) -> None:
+        self.store = Store(Path(self.directory.name) / "0")
+        self.view = View(self.store, CODEC, self.cached)
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            self.patch.stop()
+            self.directory.cleanup()
+
+    @rule(key=keys)
+    def get(self, key: bytes) -> None:
+        assert self.view.get(key) == self.now.get(key)
+
+    @rule(key=keys, record=records)
+    def put(self, key: bytes, record: Record) -> None:
+        self.view.put(key, record)
+        self.now[key] = record
+        self.changed.add(key)
+
+    @rule(key=keys)
+    def delete(self, key: bytes) -> None:
+        self.view.delete(key)
+        self.now.pop(key, None)
+        self.changed.add(key)
+
+    @rule(key=keys, first=records, second=records)
+    def change_more_than_once(self, key: bytes, first: Record, second: Record) -> None:
+        self.put(key, first)
+        self.delete(key)
+        self.put(key, second)
+
+    @rule(later=st.none() | st.integers(1, 20))
+    def fire(self, later: int | None) -> None:
+        if (first := self.view.next_due()) is None:
+            return
+        due, key = first
+        record = self.view.get(key)
+        assert record is not None
+        assert record.due is not None
+        assert max(record.due, 0) == due
+        self.put(key, Record(record.content, None if later is None else due + later))
+
+    @rule()
+    def commit(self) -> None:
+        changes = self.view.changes()
+        assert {change.key for change in changes} == self.changed
+        self.batches += 1
+        self.store.write(changes, self.batches, Position(self.batches))
+        self.view.committed()
+        self.kept, self.changed = dict(self.now), set()
+        assert dict(self.view.items()) == self.kept
+        assert len(self.view._cache) <= max(self.cached, 0)
+        found = self.store.due_from((0, b""), 100)
+        assert found == sorted(
+            (max(record.due, 0), key) for key, record in self.kept.items() if record.due is not None
+        )
+
+    @precondition(lambda self: self.batches > 0)
+    @rule()
+    def new_owner(self) -> None:
+        """Goes on from what was committed; the batch that was begun is lost with the process."""
+        self.store.close()
+        self.open()
+        assert self.store.next_log == self.batches
+        self.now, self.changed = dict(self.kept), set()
+
+    @invariant()
+    def the_earliest_due_record_is_known(self) -> None:
+        if not hasattr(self, "view"):
+            return
+        dues = [(max(r.due, 0), key) for key, r in self.now.items() if r.due is not None]
+        assert self.view.next_due() == min(dues, default=None)
+
+
+ViewEqualsDict.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestViewEqualsDict = ViewEqualsDict.TestCase
