@@ -143,7 +143,8 @@ def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
         try:
             yield broker, Path(folder) / "state"
         finally:
-            for future in admin_client(broker).delete_topics(ours()).values():
+            client = admin_client(broker)  # it must live as long as its answers are awaited
+            for future in client.delete_topics(ours()).values():
                 future.result(10)
 
 
@@ -219,10 +220,15 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        told = scene.elapsed
+        told, steps = scene.elapsed, 0
         while not over.wait(_SAMPLE_SECONDS):
             scene.sample()
-            if not console.is_terminal and scene.elapsed - told >= _LINE_SECONDS:
+            if console.is_terminal:
+                continue
+            for step in [one for one in scene.steps[steps:] if one.seconds is not None]:
+                console.print(f"✓ {step.name} {step.seconds:.1f} s", highlight=False)
+                steps += 1
+            if scene.elapsed - told >= _LINE_SECONDS:
                 told += _LINE_SECONDS
                 console.print(tell.line(scene), soft_wrap=True, highlight=False)
 
