@@ -12,10 +12,9 @@ import ipaddress
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agents.settings import SettingsError
 
@@ -138,8 +137,8 @@ def _carried(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
     return []
 
 
-class Guard(AbstractResolver):
-    """Resolves the names of destinations and makes the sockets to them, both only as allowed."""
+class Guard:
+    """Says which addresses of a host may be connected to."""
 
     def __init__(
         self,
@@ -149,55 +148,40 @@ class Guard(AbstractResolver):
         """resolve: as `socket.getaddrinfo`; called in a thread."""
         self._allowed = allowed
         self._resolve = resolve
-        self._by_name: set[tuple[str, int]] = set()
         self._threads = ThreadPoolExecutor(_LOOK_UPS, thread_name_prefix="resolve")
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of `host` that may be called.
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of `host`, a name or an address in any spelling, that may be called.
 
         Raises:
             AddressRefused: there are none.
             OSError: the name is not known.
         """
+        with suppress(ValueError):
+            literal = ipaddress.ip_address(host)
+            if not self._allowed.name(host, port):
+                self._check(str(literal), port, None)
+            return [str(literal)]
         found = await asyncio.get_running_loop().run_in_executor(
             self._threads,
-            lambda: self._resolve(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG),
+            lambda: self._resolve(
+                host, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG
+            ),
         )
-        by_name = self._allowed.name(host, port)
-        results: list[ResolveResult] = []
+        results: list[str] = []
         refused: AddressRefused | None = None
-        for kind, _, protocol, _, where in found:
+        for *_, where in found:
             address = str(where[0])
-            if by_name:
-                self._by_name.add((address, port))
-            else:
-                try:
+            try:
+                if not self._allowed.name(host, port):
                     self._check(address, port, host)
-                except AddressRefused as error:
-                    refused = error
-                    continue
-            results.append(
-                ResolveResult(
-                    hostname=host,
-                    host=address,
-                    port=port,
-                    family=kind,
-                    proto=protocol,
-                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                )
-            )
+            except AddressRefused as error:
+                refused = error
+            else:
+                results.append(address)
         if refused is not None and not results:
             raise refused
         return results
-
-    def socket(self, info: AddressInfo) -> socket.socket:
-        """A socket for one address; every connection begins here. Raises AddressRefused."""
-        family, kind, protocol, _, where = info
-        if (str(where[0]), int(where[1])) not in self._by_name:
-            self._check(str(where[0]), int(where[1]), None)
-        return socket.socket(family, kind, protocol)
 
     def _check(self, text: str, port: int, host: str | None) -> None:
         try:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
+import httpcore
+import httpx
 
 from agents.deliver.addresses import AddressRefused, Guard
 from agents.deliver.records import Received
 from agents.deliver.retry import Answer, Meaning, meaning_of, retry_after
 from agents.deliver.secrets import Secrets
+from agents.deliver.transport import GuardedTransport
 from journeys.documents import Destination
 from journeys.expressions import CelError, ExpressionFailed, Scope, as_text, compile_cel, render
 from journeys.interpolation import pieces
@@ -29,7 +30,15 @@ EXCERPT = 500
 """Characters of a response's body that are told."""
 _READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
-_KEEP_ALIVE_SECONDS = 15.0
+_FAILURES = (
+    httpx.TransportError,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpx.StreamError,
+    OSError,
+)
+"""What the network and the other side can do to a call."""
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -48,7 +57,13 @@ class HttpCaller:
     def __init__(self, guard: Guard, secrets: Secrets) -> None:
         self._guard = guard
         self.secrets = secrets
-        self._session: aiohttp.ClientSession | None = None
+        # Made now: reading the certificates takes a moment that belongs to no call.
+        self._client = httpx.AsyncClient(
+            transport=GuardedTransport(guard),
+            timeout=None,  # each call has its destination's
+            follow_redirects=False,
+            trust_env=False,
+        )
 
     async def call(self, destination: Destination, action: Received, value: bytes) -> Answer:
         """One attempt. value: the action's record as it was received. Never raises for anything
@@ -68,13 +83,13 @@ class HttpCaller:
         body = None
         if destination.method != "GET":
             body = value if destination.envelope else bytes(action.payload)
-        response: aiohttp.ClientResponse | None = None
+        response: httpx.Response | None = None
         excerpt: str | None = None
         try:
             async with (
                 asyncio.timeout(destination.timeout / 1_000),
-                self._open().request(
-                    destination.method, url, data=body, headers=headers, allow_redirects=False
+                self._client.stream(
+                    destination.method, url, content=body, headers=headers
                 ) as response,
             ):
                 excerpt = await self._excerpt(response)
@@ -82,83 +97,61 @@ class HttpCaller:
             if response is None:
                 waited = f"no answer within {destination.timeout} ms"
                 return answer("retriable", "timeout", waited)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except AddressRefused as error:
+            return answer("final", "address_refused", str(error))
+        except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
+            return answer("final", "not_sendable", f"'url' is no URL: {error}")
+        except _FAILURES as error:
             if response is None:
-                for one in _chain(error):
-                    if isinstance(one, AddressRefused):
-                        return answer("final", "address_refused", str(one))
-                if isinstance(error, aiohttp.InvalidURL):
-                    return answer("final", "not_sendable", f"'url' is no URL: {error}")
-                text = f"{type(error).__name__}: {error}"
+                text = f"{type(error).__name__}: {error}".removesuffix(": ")
                 return answer("retriable", "connection_failed", text)
         # From here on the status is known, and what came of the body afterwards doesn't matter.
-        meaning = meaning_of(response.status)
+        meaning = meaning_of(response.status_code)
         if meaning == "delivered":
-            return answer(meaning, "", None, status=response.status)
-        error_text = f"the destination answered {response.status}"
-        if 300 <= response.status < 400:
+            return answer(meaning, "", None, status=response.status_code)
+        error_text = f"the destination answered {response.status_code}"
+        if 300 <= response.status_code < 400:
             error_text += ": redirects are not followed"
         wait = retry_after(response.headers.get("Retry-After"), started_at)
         return answer(
             meaning,
             "refused",
             error_text,
-            status=response.status,
+            status=response.status_code,
             body=excerpt,
             retry_after=wait if meaning == "retriable" else None,
         )
 
-    async def _excerpt(self, response: aiohttp.ClientResponse) -> str | None:
+    async def _excerpt(self, response: httpx.Response) -> str | None:
         """The beginning of the body as text without secrets; None where the body doesn't matter.
 
         Reads on to the end of a short body, so that the connection can be used again.
         """
-        delivered = meaning_of(response.status) == "delivered"
+        delivered = meaning_of(response.status_code) == "delivered"
         data = b""
-        with suppress(aiohttp.ClientError, OSError, ValueError):
+        with suppress(*_FAILURES):
             async with asyncio.timeout(_DRAIN_SECONDS if delivered else None):
-                while len(data) < _READ_BYTES:
-                    chunk = await response.content.read(_READ_BYTES - len(data))
-                    if not chunk:
-                        break
+                async for chunk in response.aiter_raw():
                     data += chunk
-        if not response.content.at_eof():
-            response.close()
+                    if len(data) >= _READ_BYTES:
+                        break
         if delivered:
             return None
-        return excerpt_of(response, data, self.secrets)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=0,  # Calls bounds how many there are, per destination
-                resolver=self._guard,
-                socket_factory=self._guard.socket,
-                keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            )
-        return self._session
+        return excerpt_of(response, data[:_READ_BYTES], self.secrets)
 
     async def close(self) -> None:
         """Gives up all connections at once."""
-        if self._session is not None:
-            await self._session.close()
+        await self._client.aclose()
         await self._guard.close()
 
 
-def excerpt_of(response: aiohttp.ClientResponse, data: bytes, secrets: Secrets) -> str:
+def excerpt_of(response: httpx.Response, data: bytes, secrets: Secrets) -> str:
     """At most EXCERPT characters of a body. What is not plain text is told as its size alone: a
     secret could not be seen in it."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return f"({len(data)} bytes, encoded)"
     try:
-        text = data.decode(response.charset or "utf-8", errors="replace")
+        text = data.decode(response.charset_encoding or "utf-8", errors="replace")
     except (LookupError, RuntimeError, ValueError):
         text = data.decode("utf-8", errors="replace")
     if "\0" in text:
@@ -224,14 +217,3 @@ def header_text(text: str) -> str:
     """Any text as the value of a header: what is not printable ASCII, and `%`, is percent-encoded
     UTF-8, as in a URL."""
     return quote(text, safe=_PLAIN).strip()
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those it came from."""
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        inner = getattr(found, "os_error", None)
-        found = (
-            inner if isinstance(inner, BaseException) and inner is not found else found.__cause__
-        )
