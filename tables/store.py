@@ -31,7 +31,7 @@ _META_FORMAT = struct.Struct(">Bqqqq")  # and behind it the changelog's id
 _META_VERSION = 2
 _DUE_TIME = struct.Struct(">q")
 _BLOCK_CACHE_BYTES = 16 << 20
-_WRITE_BUFFER_BYTES = 16 << 20
+_WRITE_BUFFER_BYTES = 4 << 20
 
 
 class UnknownFormat(ValueError):
