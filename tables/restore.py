@@ -10,21 +10,13 @@ partition EOF, which counts positions and not records.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import (
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicCollection,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tables.changelog import POSITION_KEY, Position
 from tables.codec import Codec
+from tables.log_ends import LogEnds, look_at
 from tables.store import Change, Store
 
 _BATCH = 10_000
@@ -53,7 +45,7 @@ def restore(
     RestoreError is raised. progressed: called for every chunk that has come into the store. Call
     it only after the older owner has been fenced.
     """
-    log = _look_at(client, TopicPartition(topic, partition))
+    log = look_at(client, topic, partition)
     if not _belongs(store, log):
         store.clear()
     store.changelog = log.topic_id
@@ -78,32 +70,7 @@ def restore(
         consumer.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Log:
-    """The changelog partition: its topic's id, and the first and the next offset of the log."""
-
-    topic_id: str
-    first: int
-    end: int
-
-
-def _look_at(client: Mapping[str, Any], where: TopicPartition) -> _Log:
-    admin = AdminClient(dict(client))
-    topics = admin.describe_topics(TopicCollection([where.topic]), request_timeout=30)
-
-    def offset(spec: OffsetSpec) -> int:
-        # Uncommitted: a consumer that reads committed records is told the last stable offset, and
-        # a transaction that is still open could not be seen.
-        answers = admin.list_offsets(
-            {where: spec}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=30
-        )
-        return int(answers[where].result().offset)
-
-    first, end = offset(OffsetSpec.earliest()), offset(OffsetSpec.latest())
-    return _Log(str(topics[where.topic].result().topic_id), first, end)
-
-
-def _belongs(store: Store, log: _Log) -> bool:
+def _belongs(store: Store, log: LogEnds) -> bool:
     """Whether the copy is a beginning of this log, and nothing after it has been forgotten."""
     if store.next_log == 0:
         return True
@@ -118,7 +85,7 @@ def _read(
     store: Store,
     consumer: Consumer,
     where: TopicPartition,
-    log: _Log,
+    log: LogEnds,
     codec: Codec[Any],
     stalled_after: float,
     progressed: Callable[[], None],

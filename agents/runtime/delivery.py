@@ -180,10 +180,13 @@ class Reader:
     ) -> None:
         if epoch != self._epoch:
             return  # the next assignment reads it again
-        for where, messages in slices.items():
-            self._receivers[where].feed(messages)
-        for where, offset in ends.items():
-            self._receivers[where].reached_end(offset)
+        try:
+            for where, messages in slices.items():
+                self._receivers[where].feed(messages)
+            for where, offset in ends.items():
+                self._receivers[where].reached_end(offset)
+        except Exception as error:  # noqa: BLE001 - asyncio would only log it
+            self._fail(error)
         self._handed_over.set()
 
 

@@ -16,14 +16,12 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from agents.runtime.delivery import Where
 from agents.runtime.partition import PartitionLoop, Taken
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from tables.changelog import Position
 from tables.codec import Codec
+from tables.log_ends import look_at
 from tables.restore import restore
 from tables.store import Store
 
@@ -135,16 +133,9 @@ def open_partition(
         if store.position is None:
             # The first owner ever begins where the log does, and says so: from now on a record
             # that retention deletes before it is applied is an error and no silent loss.
-            begin = Position(_first_offset(client, topic, partition))
+            begin = Position(look_at(client, topic, partition).first)
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
     except BaseException:
         store.close()
         raise
     return Taken(topic, partition, store, producer)
-
-
-def _first_offset(client: Mapping[str, Any], topic: str, partition: int) -> int:
-    where = TopicPartition(topic, partition)
-    admin = AdminClient(dict(client))
-    answers = admin.list_offsets({where: OffsetSpec.earliest()}, request_timeout=30)
-    return int(answers[where].result().offset)
