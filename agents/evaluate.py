@@ -79,6 +79,10 @@ class Evaluator:
         self._poison.count(batch.consumed, len(effects.dead))
         send(batch, effects)
 
+    def released(self, partition: int) -> None:
+        """Lets go of the partition's records."""
+        self._timelines.pop(partition, None)
+
     def _timeline(self, batch: Batch) -> Timeline:
         return Timeline(
             UserRecords(batch.view),
@@ -117,16 +121,16 @@ def build(settings: Settings) -> App:
     layout = check_topics(settings.broker)
     client = base_config(settings.broker)
     app = App(APPLICATION, broker=settings.broker, client=client, state_dir=settings.state_dir)
+    reader = CatalogReader(client)
+    reader.load()
+    evaluator = Evaluator(settings.clock, layout.partitions, reader)
     events = app.source(
         EVENTS,
         changelog=USERS,
         codec=CODEC,
         timers="log" if settings.clock == "wall" else "none",
+        released=evaluator.released,
     )
-
-    reader = CatalogReader(client)
-    reader.load()
-    evaluator = Evaluator(settings.clock, layout.partitions, reader)
 
     @app.agent(events.batches, concurrency=min(layout.partitions, 8))
     async def evaluate(batches: Any) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from confluent_kafka import Message
 
 from agents.catalog import barrier
+from agents.errors import TopicError
 from agents.kafka.client import base_config
 from agents.kafka.topics import (
     CATALOG,
@@ -79,24 +80,33 @@ async def _judge(
     except Exception as error:  # noqa: BLE001 - whatever was pushed, the next push is judged
         problem = Problem(CONFIG, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
         verdict = Rejected([problem])
+    if isinstance(verdict, Accepted):
+        after = catalog
+        for key, value in verdict.entries:
+            after = after.with_entry(key, value)
+        try:
+            await _create_topics(verdict, after, settings.broker)
+        except TopicError as error:
+            # The next push must not wait for a topic that the broker refuses.
+            verdict = Rejected([Problem(CONFIG, 1, 1, str(error))])
     if isinstance(verdict, Rejected):
         _tell_rejected(batch, message, verdict)
         return catalog
     for key, value in verdict.entries:
         batch.view.put(key.encode(), value)
-        catalog = catalog.with_entry(key, value)
-    for document in verdict.documents:
-        if document.kind == "Destination":
-            retried = catalog.destinations[document.name].retry.for_
-            # Before the entry is there: a journey may send to it from the barrier on.
-            await asyncio.to_thread(
-                create_destination_topics, settings.broker, document.name, retried
-            )
     _tell_accepted(batch, message, verdict)
     value = barrier(message.offset() + 1)
     for partition in range(partitions):
         batch.send(EVENTS, None, value, partition, [(RECORD_HEADER, b"barrier")])
-    return catalog
+    return after
+
+
+async def _create_topics(accepted: Accepted, catalog: Catalog, broker: str) -> None:
+    """Before the entries are there: a journey may send to a destination from the barrier on."""
+    for document in accepted.documents:
+        if document.kind == "Destination":
+            retried = catalog.destinations[document.name].retry.for_
+            await asyncio.to_thread(create_destination_topics, broker, document.name, retried)
 
 
 def _tell_accepted(batch: Batch, message: Message, accepted: Accepted) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.pipeline.stack import Stack, stack, wait_until
 
@@ -189,3 +190,18 @@ def test_an_event_on_the_wrong_partition_is_rerouted_and_applied_once(
     mine = [one for one in installation.outcomes() if one["user_id"] == "astray"]
     assert sum(one["type"] == "event.rerouted" for one in mine) == 3
     assert sum(one["type"] == "journey.entered" for one in mine) == 1
+
+
+def test_a_destination_whose_topic_the_broker_refuses_is_rejected(
+    installation: Stack,
+) -> None:
+    """Kafka takes no two topics that differ in `.` and `_` alone."""
+    admin = AdminClient({"bootstrap.servers": installation.kafka.bootstrap})
+    admin.create_topics([NewTopic("journeys_actions_refused", 1, 1)])[
+        "journeys_actions_refused"
+    ].result()
+    destination = GOOD.split("---")[0].replace("mailer", "refused")
+    (verdict,) = installation.apply(destination)
+    assert verdict["type"] == "config.rejected"
+    assert "journeys.actions.refused" in verdict["detail"]["problems"][0]["message"]
+    assert {one["type"] for one in installation.apply(GOOD)} == {"config.accepted"}
