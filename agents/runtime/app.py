@@ -21,7 +21,7 @@ from agents.runtime.delivery import Reader, Where
 from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.faust_overrides import BatchChannel, Tables, Transport
 from agents.runtime.log_position import HighWatermarks
-from agents.runtime.ownership import Ownership, open_partition
+from agents.runtime.ownership import Ownership, Unwanted, open_partition
 from agents.runtime.partition import MAX_INPUTS, PartitionLoop, Taken, TimerRule
 from agents.runtime.transaction import TransactionalProducer
 from tables.codec import Codec
@@ -151,8 +151,14 @@ class App(faust.App):
         return source
 
     # ---- ownership
-    def _open_partition(self, where: Where) -> Taken:
+    def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> Taken:
         source = self.sources[where[0]]
+
+        def progressed() -> None:
+            self.restored += 1
+            if unwanted():
+                raise Unwanted
+
         return open_partition(
             where,
             application=self.application,
@@ -161,11 +167,8 @@ class App(faust.App):
             state_dir=self.state_dir,
             client=self.client,
             producer_class=self.producer_class,
-            progressed=self._restored,
+            progressed=progressed,
         )
-
-    def _restored(self) -> None:
-        self.restored += 1
 
     def _make_loop(self, taken: Taken) -> PartitionLoop:
         source = self.sources[taken.topic]

@@ -11,6 +11,7 @@ Answers Faust's recovery, which resumes the sources, then seeks, then clears the
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -28,18 +29,23 @@ from tables.store import Store
 _RESTORING_AT_ONCE = 4
 
 
+class Unwanted(Exception):
+    """The partition that is being taken over isn't wanted any more."""
+
+
 class Ownership:
     """The partitions that this process owns, each with its loop."""
 
     def __init__(
         self,
         *,
-        open_partition: Callable[[Where], Taken],
+        open_partition: Callable[[Where, Callable[[], bool]], Taken],
         make_loop: Callable[[Taken], PartitionLoop],
         released: Callable[[Where], None],
         executor: Executor,
     ) -> None:
-        """open_partition: blocking; fences and restores. make_loop: on the event loop. released:
+        """open_partition: blocking; fences and restores, and may raise Unwanted when the function
+        it is given says so. make_loop: on the event loop. released:
         a partition is given up; it may be taken over again at once."""
         self.loops: dict[Where, PartitionLoop] = {}
         self._open_partition = open_partition
@@ -47,6 +53,7 @@ class Ownership:
         self._released = released
         self._executor = executor
         self._opening: dict[Where, asyncio.Future[Taken]] = {}
+        self._unwanted = threading.Event()
         self._closing: set[asyncio.Future[None]] = set()
         self._generation: int | None = None
         self._restoring = asyncio.Semaphore(_RESTORING_AT_ONCE)
@@ -64,18 +71,21 @@ class Ownership:
             await self._give_up(set(self.loops) - (wanted if consecutive else set()))
             self._generation = generation
             missing = wanted - set(self.loops)
+            self._unwanted = unwanted = threading.Event()
             for where in missing:
-                self._opening[where] = asyncio.ensure_future(self._open(where))
+                self._opening[where] = asyncio.ensure_future(self._open(where, unwanted))
             for where in missing:
                 # Shielded: a rebalance that interrupts this must not share a half-open partition.
                 taken = await asyncio.shield(self._opening[where])
                 del self._opening[where]
                 self.loops[where] = self._make_loop(taken)
 
-    async def _open(self, where: Where) -> Taken:
+    async def _open(self, where: Where, unwanted: threading.Event) -> Taken:
         async with self._restoring:
+            if unwanted.is_set():
+                raise Unwanted
             return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._open_partition, where
+                self._executor, self._open_partition, where, unwanted.is_set
             )
 
     async def _give_up(self, partitions: set[Where]) -> None:
@@ -84,6 +94,7 @@ class Ownership:
         for where in partitions:
             self._close(self.loops.pop(where).close)
             self._released(where)
+        self._unwanted.set()  # a long restore ends early; what it has read is kept
         for where, opening in list(self._opening.items()):
             await asyncio.wait([opening])  # unlike awaiting it, leaves it alone when cancelled
             del self._opening[where]
