@@ -79,7 +79,10 @@ class Watchdog:
             return f"the event loop has been blocked for {self._limit:.0f} s"
         since = self._rebalancing_since
         if since is not None and now - since > self._limit:
-            return f"not ready for {self._limit:.0f} s (starting, rebalancing or recovering; does the broker answer?)"
+            return (
+                f"not ready for {self._limit:.0f} s (starting, rebalancing or recovering); "
+                "does the broker answer?"
+            )
         for (topic, partition), stuck in self._stuck_since.items():
             if now - stuck > self._limit:
                 return f"{topic}/{partition}: work without progress for {self._limit:.0f} s"
