@@ -10,6 +10,7 @@ from agents.kafka.client import base_config
 from agents.runtime.app import App
 from agents.runtime.worker import run
 from tables import restore as restoring
+from tables.store import Store
 from tests.runtime.counting import CODEC, State
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     name, broker, how = (os.environ[key] for key in ("NAME", "BROKER", "HOW"))
     if how == "restores slowly":
         restoring._BATCH = 10
-        App._restored = slowly(App._restored)  # type: ignore[method-assign]
+        Store.write = slowly(Store.write)  # type: ignore[method-assign]
     Misbehaving.how = how
     app = Misbehaving(
         name, broker=broker, client=base_config(broker), state_dir=Path(os.environ["STATE"])
@@ -70,10 +71,11 @@ def main() -> None:
     run(app, "misbehaving", watchdog_limit=float(os.environ["LIMIT"]))
 
 
-def slowly(restored: Any) -> Any:
-    def wait(app: App) -> None:
-        time.sleep(0.5)
-        restored(app)
+def slowly(write: Any) -> Any:
+    def wait(*args: Any, **options: Any) -> None:
+        if args[1]:
+            time.sleep(0.5)
+        write(*args, **options)
 
     return wait
 
