@@ -205,3 +205,16 @@ def test_a_destination_whose_topic_the_broker_refuses_is_rejected(
     assert verdict["type"] == "config.rejected"
     assert "journeys.actions.refused" in verdict["detail"]["problems"][0]["message"]
     assert {one["type"] for one in installation.apply(GOOD)} == {"config.accepted"}
+
+
+def test_many_large_events_are_applied_in_transactions_of_a_bounded_size(
+    installation: Stack,
+) -> None:
+    users = [f"large-{number}" for number in range(60)]
+    for user in users:
+        filler = {"filler": "x" * 900_000}
+        installation.send({"event": "signed_up", "userId": user, "properties": filler})
+    installation.flush()
+    installation.wait_applied()
+    sent = {action["user_id"] for action in installation.actions("mailer")}
+    assert set(users) <= sent
