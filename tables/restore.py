@@ -122,13 +122,13 @@ def _read(
             count += 1
         if messages:
             read_at = time.monotonic()
-            progressed()
             store.write(
                 [_change(store, codec, key, value) for key, value in latest.items()],
                 max(next_log, log.end) if reached else next_log,
                 position,
                 current=reached,
             )
+            progressed()
         elif time.monotonic() - read_at > stalled_after:
             raise RestoreError(
                 f"{where.topic}/{where.partition}: nothing read for {stalled_after:.0f} s "

@@ -13,7 +13,7 @@ from tests.runtime.chaos import chaos
 def test_chaos(broker: str, tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    account, done = chaos(broker, tmp_path, 20, seed)
+    account, done = chaos(broker, tmp_path, 15, seed)
     assert account.faults() == {}, (seed, done)
     assert account.inputs > 0
     # -15: it was asked to stop before it had installed its signal handlers.

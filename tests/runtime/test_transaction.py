@@ -38,6 +38,7 @@ class Topics:
                 "group.id": uuid.uuid4().hex,
                 "isolation.level": isolation,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
                 "enable.auto.commit": False,
             }
         )
@@ -45,7 +46,7 @@ class Topics:
         consumer.assign([TopicPartition(topic, partition, 0) for partition in range(count)])
         found, ended = [], 0
         while ended < count:
-            for message in consumer.consume(100, 0.2):
+            for message in consumer.consume(100, 0.02):
                 if message.error() is None:
                     found.append(message)
                 else:

@@ -29,7 +29,8 @@ def filled(path: Path, records: int = 2_000) -> Path:
             start + 100,
             Position(start, 7),
         )
-        store._db.flush()
+        if start % 500 == 0:
+            store._db.flush()
     store.close()
     return path
 

@@ -124,5 +124,5 @@ class ViewEqualsDict(RuleBasedStateMachine):
         assert self.view.next_due() == min(dues, default=None)
 
 
-ViewEqualsDict.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+ViewEqualsDict.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestViewEqualsDict = ViewEqualsDict.TestCase
