@@ -20,7 +20,7 @@ def test_options_of_librdkafka_come_from_the_environment() -> None:
     }
     assert base_config("host:9092", environment) == {
         "bootstrap.servers": "host:9092",
-        "log_level": 3,
+        "log_level": 2,
         "reconnect.backoff.max.ms": 1_000,
         "enable.metrics.push": False,
         "security.protocol": "SASL_SSL",

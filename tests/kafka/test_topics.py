@@ -61,6 +61,9 @@ def make(bootstrap: str, name: str, partitions: int, **settings: str) -> None:
     new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
     for future in client.create_topics([new]).values():
         future.result(10)
+    shown = client.list_topics(timeout=10)
+    while name not in shown.topics:  # some ms after the controller's answer
+        shown = client.list_topics(timeout=10)
 
 
 def settings_of(bootstrap: str, name: str) -> dict[str, str]:

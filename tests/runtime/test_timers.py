@@ -51,11 +51,11 @@ def test_an_answer_in_the_backlog_beats_a_deadline_that_passed_in_an_outage(
     cluster: Cluster,
 ) -> None:
     cluster.start(1)
-    write(cluster, b"w:4000")
+    write(cluster, b"w:7000")
     wait_for_output(cluster, "e-0-0")
     cluster.kill(1)
     write(cluster, b"c")
-    PAUSE.wait(5)  # the deadline passes while nobody looks
+    PAUSE.wait(8)  # the deadline passes while nobody looks
     cluster.start(1)
     wait_for_output(cluster, "e-0-1")
     cluster.drained()
@@ -84,16 +84,16 @@ def test_an_answer_behind_a_long_backlog_still_beats_the_deadline(cluster: Clust
 def test_a_deadline_waits_for_a_transaction_that_is_open_in_the_source(cluster: Cluster) -> None:
     """The last stable offset ends before the answer; only the high watermark shows it is there."""
     cluster.start(1)
-    write(cluster, b"w:3000")
-    wait_for_output(cluster, "e-0-0")
     writer = Producer(
         {"bootstrap.servers": cluster.broker, "transactional.id": f"other-{cluster.name}"}
     )
     writer.init_transactions(30)
+    write(cluster, b"w:5000")
+    wait_for_output(cluster, "e-0-0")
     writer.begin_transaction()
     writer.produce(f"in-{cluster.name}", key=b"u", value=b"c", partition=0)
     assert writer.flush(10) == 0
-    PAUSE.wait(6)  # well past the deadline
+    PAUSE.wait(8)  # well past the deadline
     assert fired(cluster) == 0
     writer.commit_transaction(30)
     wait_for_output(cluster, "e-0-1")
@@ -105,12 +105,12 @@ def test_a_deadline_waits_for_a_transaction_that_is_open_in_the_source(cluster: 
 
 def test_an_aborted_transaction_in_the_source_holds_no_timer_up(cluster: Cluster) -> None:
     cluster.start(1)
-    write(cluster, b"w:3000")
-    wait_for_output(cluster, "e-0-0")
     writer = Producer(
         {"bootstrap.servers": cluster.broker, "transactional.id": f"other-{cluster.name}"}
     )
     writer.init_transactions(30)
+    write(cluster, b"w:5000")
+    wait_for_output(cluster, "e-0-0")
     writer.begin_transaction()
     writer.produce(f"in-{cluster.name}", key=b"u", value=b"c", partition=0)
     assert writer.flush(10) == 0
