@@ -5,7 +5,6 @@ by one fenced owner in the cluster.
 """
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -269,8 +268,3 @@ class App(faust.App):
         the stop that follows may wait for ever for an agent that has ended."""
         super()._crash(reason)
         self.exit.fail(reason)
-
-
-def worker_id() -> str:
-    """Tells the workers of a machine apart, for their state directories and log lines."""
-    return os.environ.get("JOURNEYS_WORKER") or "0"
