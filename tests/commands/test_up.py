@@ -49,7 +49,7 @@ def test_up_makes_the_topics_and_runs_every_role_until_it_is_told_to_stop(
     up.popen.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert up.ended(10) == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert [one for one in everything if one.is_running()] == []
 
 
