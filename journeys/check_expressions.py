@@ -20,6 +20,7 @@ from journeys.nodes import Node
 from journeys.problems import suggest
 from journeys.schema import Findings, field_name, walk
 from journeys.schema_types import Path, model_of
+from journeys.time import is_time
 from journeys.yaml_source import YamlNode
 
 _OF_DESTINATIONS = {"user": ("id",), "journey": ("name", "version", "instance", "key")}
@@ -92,6 +93,8 @@ def _check(
             found = [(compile_cel(text), 0)]
     except CelError as error:
         message = error.message
+        if "timestamp" in holds.types and is_time(text):
+            message = f"found a plain time, expected CEL: timestamp('{text}')"
         if not text.strip() and holds.kind == "condition":
             message = "an empty condition: expected CEL that is true or false"
         problem(error.offset, message, near=error.nearest)
@@ -101,6 +104,9 @@ def _check(
             problem(
                 0, f"the condition is {expression.type}, expected true or false", expression.type
             )
+        if holds.types and expression.type not in (*holds.types, "dyn"):
+            expected = " or ".join([", ".join(holds.types[:-1]), holds.types[-1]])
+            problem(0, f"the value is {expression.type}, expected {expected}", expression.type)
         for message, at, near in (
             _destination_names(expression, holds)
             if model is Destination

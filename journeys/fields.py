@@ -20,6 +20,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from journeys.local_time import WEEKDAYS, ZONES
 from journeys.time import parse_duration
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -41,11 +42,13 @@ class Holds:
         kind: `condition` and `value` are CEL; `data` is data with `${CEL}` inside.
         env: whether `${env.NAME}` may be used (headers of destinations).
         literals: words that are not CEL there, such as `none`.
+        types: what a value may be, as far as its type is known when it is pushed; empty: anything.
     """
 
     kind: Literal["condition", "value", "data"]
     env: bool = False
     literals: frozenset[str] = frozenset()
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,18 @@ class Expected:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Marks a text with the words that it may be, too many to list, to tell the nearest one."""
+
+    words: frozenset[str]
+
+
 DURATION = "a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H"
+SIGNED_DURATION = "a duration such as 1h, or -1h for before"
+TIME_OF_DAY = "a time of day such as '09:00' or '23:59:59'"
+DAYS = "mon, tue, wed, thu, fri, sat, sun or a range of them such as mon-fri"
+ZONE = "the name of a time zone such as Europe/Berlin, or UTC"
 NAME = "a name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit"
 
 
@@ -69,6 +83,51 @@ def _duration(value: object) -> int:
     return ms
 
 
+def _signed_duration(value: object) -> int:
+    with suppress(ValueError):
+        if isinstance(value, str):
+            before = value.startswith("-")
+            return parse_duration(value.removeprefix("-")) * (-1 if before else 1)
+    raise ValueError(f"expected {SIGNED_DURATION}")
+
+
+def _time_of_day(value: object) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{2}(:[0-9]{2}){1,2}", value):
+        raise ValueError(f"expected {TIME_OF_DAY}")
+    hours, minutes, seconds = (int(part) for part in f"{value}:00".split(":")[:3])
+    if hours > 23 or minutes > 59 or seconds > 59:
+        raise ValueError(f"expected {TIME_OF_DAY}")
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000
+
+
+def _days(value: str) -> str:
+    first, dash, last = value.partition("-")
+    if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
+        raise ValueError(f"expected {DAYS}")
+    return value
+
+
+def _weekdays(written: list[str]) -> list[str]:
+    """Every day that the days and ranges name, once and in order, so that equal ones are equal."""
+    named = set()
+    for days in written:
+        first, _, last = days.partition("-")
+        start = WEEKDAYS.index(first)
+        length = (WEEKDAYS.index(last or first) - start) % 7 + 1
+        named |= {(start + more) % 7 for more in range(length)}
+    return [WEEKDAYS[day] for day in sorted(named)]
+
+
+def _zone(value: str) -> str:
+    if value not in ZONES:
+        raise ValueError(f"expected {ZONE}")
+    return value
+
+
+def _some_zone(value: str) -> str:
+    return value if value in ("user", "journey") else _zone(value)
+
+
 def _slug(value: str) -> str:
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(f"expected {NAME}")
@@ -77,6 +136,30 @@ def _slug(value: str) -> str:
 
 Duration = Annotated[int, BeforeValidator(_duration), Expected(DURATION)]
 """Milliseconds; written `90s 15m 1h 2d 1w` or in ISO 8601; more than nothing."""
+
+SignedDuration = Annotated[int, BeforeValidator(_signed_duration), Expected(SIGNED_DURATION)]
+"""Milliseconds, with a sign."""
+
+TimeOfDay = Annotated[int, BeforeValidator(_time_of_day), Expected(TIME_OF_DAY)]
+"""Milliseconds since midnight on the clock; written `09:00` or `23:59:59`."""
+
+Weekdays = Annotated[
+    list[Annotated[str, AfterValidator(_days), Among(frozenset(WEEKDAYS)), Expected(DAYS)]],
+    Field(min_length=1),
+    AfterValidator(_weekdays),
+]
+"""Days of the week, Monday first; written as days and ranges, which may go over Sunday."""
+
+ZoneName = Annotated[str, AfterValidator(_zone), Among(ZONES), Expected(ZONE)]
+"""A time zone of the IANA."""
+
+SomeZone = Annotated[
+    str,
+    AfterValidator(_some_zone),
+    Among(ZONES | {"user", "journey"}),
+    Expected(f"'user', 'journey' or {ZONE}"),
+]
+"""A time zone of the IANA, or whose zone is meant."""
 
 Slug = Annotated[str, AfterValidator(_slug), Expected(NAME)]
 """A name of a document."""
@@ -94,6 +177,13 @@ Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or fal
 
 Value = Annotated[str, Holds("value"), Expected("CEL")]
 """CEL of any type."""
+
+Moment = Annotated[
+    str,
+    Holds("value", types=("timestamp", "string", "int")),
+    Expected("CEL that gives a time, such as timestamp('2026-03-01T09:00:00Z')"),
+]
+"""CEL of a time: a timestamp, ISO 8601 as text, or integer milliseconds."""
 
 Match = Annotated[str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")]
 """CEL that an awaited event's key is compared with, or `none`."""

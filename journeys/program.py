@@ -68,7 +68,7 @@ def _leads_to(node: NodeModel) -> set[str]:
 
 
 def _reads(nodes: Mapping[str, NodeModel], key: str | None) -> dict[str, Paths]:
-    own = {name: set(expression_paths(node)) for name, node in nodes.items()}
+    own = {name: {*expression_paths(node), *node.reads()} for name, node in nodes.items()}
     if key is not None:
         for name, node in nodes.items():
             if node.awaits():

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome
 from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition, render
 from journeys.ids import action_id, outcome_id
-from journeys.nodes.base import Block, End, Go, Labels
+from journeys.local_time import find_zone
+from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
 from journeys.program import Program
 from journeys.state import Instance, Wait
 from journeys.time import format_time
@@ -53,6 +55,12 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value)
     return None
+
+
+def _look(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 class Run:
@@ -228,6 +236,15 @@ class Run:
                 now=self.now,
             )
         return self._scope
+
+    def zone(self, of: str) -> ZoneInfo:
+        if of not in ("user", "journey"):
+            return find_zone([of])
+        candidates = [self.program.journey.timezone]
+        if of == "user":
+            traits = self.moment.user["traits"]
+            candidates[:0] = [traits.get("timezone"), _look(self.entry, USERS_ZONE[1:])]
+        return find_zone(candidates)
 
     def holds(self, text: str) -> bool:
         try:

@@ -85,7 +85,7 @@ def test_a_good_document_has_no_problems() -> None:
             "description:",
             "goal: {event: x}\ndescription:",
             "3:1: unknown key 'goal' in Journey 'abandoned-checkout': expected one of "
-            "'description', 'entry', 'kind', 'name', 'nodes', 'status'",
+            "'description', 'entry', 'kind', 'name', 'nodes', 'status', 'timezone'",
         ),
         (
             "name: abandoned-checkout",
