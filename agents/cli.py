@@ -15,6 +15,7 @@ from agents.commands import (
     kafka,
     send,
     tail,
+    test,
     topics,
     up,
     validate,
@@ -39,6 +40,7 @@ def _version(wanted: bool) -> None:
 # In the order in which they are needed, which is the order in which the help shows them.
 _DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
 app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
+app.command("test", rich_help_panel=_DOCUMENTS)(test.run_tests)
 app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
 app.command("send", rich_help_panel=_DATA)(send.send)

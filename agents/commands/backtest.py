@@ -91,23 +91,15 @@ def backtest(
 
 def _catalog(files: list[Path]) -> RunningCatalog:
     """What the files bring in force, together; exit code 1 with what is wrong with them."""
-    from journeys.catalog import Catalog, Rejected, check_push, validate_files
+    from agents.commands import _documents
+    from journeys.catalog import Rejected, catalog_of
     from journeys.program import RunningCatalog
 
-    texts = [(str(file), file.read_bytes()) for file in files]
-    problems = validate_files(texts)
-    catalog = Catalog()
-    if not problems:
-        together = b"\n---\n".join(text for _, text in texts)
-        verdict = check_push(together, " ".join(name for name, _ in texts), catalog)
-        if isinstance(verdict, Rejected):
-            problems = verdict.problems
-        else:
-            for key, value in verdict.entries:
-                catalog = catalog.with_entry(key, value)
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    if problems:
+    texts, problems = _documents.read_files(files)
+    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    if isinstance(catalog, Rejected):
+        for problem in catalog.problems:
+            typer.echo(str(problem), err=True)
         raise typer.Exit(1)
     return RunningCatalog(catalog)
 
