@@ -14,6 +14,7 @@ from agents.commands import (
     demo,
     kafka,
     send,
+    simulate,
     tail,
     test,
     topics,
@@ -41,6 +42,7 @@ def _version(wanted: bool) -> None:
 _DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
 app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
 app.command("test", rich_help_panel=_DOCUMENTS)(test.run_tests)
+app.command("simulate", rich_help_panel=_DOCUMENTS)(simulate.simulate)
 app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
 app.command("send", rich_help_panel=_DATA)(send.send)

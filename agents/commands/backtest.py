@@ -13,12 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from journeys.program import RunningCatalog
 
 
 def backtest(
@@ -48,9 +45,10 @@ def backtest(
     """
     import msgspec
 
+    from agents.commands._documents import running_catalog
     from journeys.backtest import Backtest
 
-    catalog = _catalog(files)
+    catalog = running_catalog(files)
     run = Backtest(catalog, events.name)
     types: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -87,21 +85,6 @@ def backtest(
     for letter in dead[:3]:
         typer.echo(f"{events}:{letter.cause.offset}: could not be applied", err=True)
         typer.echo(letter.detail, err=True)
-
-
-def _catalog(files: list[Path]) -> RunningCatalog:
-    """What the files bring in force, together; exit code 1 with what is wrong with them."""
-    from agents.commands import _documents
-    from journeys.catalog import Rejected, catalog_of
-    from journeys.program import RunningCatalog
-
-    texts, problems = _documents.read_files(files)
-    catalog = Rejected(problems) if problems else catalog_of(texts.items())
-    if isinstance(catalog, Rejected):
-        for problem in catalog.problems:
-            typer.echo(str(problem), err=True)
-        raise typer.Exit(1)
-    return RunningCatalog(catalog)
 
 
 @contextmanager
