@@ -7,6 +7,7 @@ condition, value, piece of data and duration alike and a node needs no checking 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -17,11 +18,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    SerializationInfo,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from journeys.local_time import WEEKDAYS, ZONES
-from journeys.time import parse_duration
+from journeys.time import SECOND, format_duration, parse_duration
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -32,6 +36,26 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
     )
+
+
+_AS_WRITTEN = object()
+
+
+def as_written(part: BaseModel) -> dict[str, Any]:
+    """A part of a document as its author would write it, without what is so by default."""
+    found: dict[str, Any] = part.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, context={_AS_WRITTEN: True}
+    )
+    return found
+
+
+def _text(text: Callable[[int], str]) -> PlainSerializer:
+    """A number that documents write as text, for `as_written`."""
+
+    def serialize(value: int, info: SerializationInfo) -> int | str:
+        return text(value) if info.context and _AS_WRITTEN in info.context else value
+
+    return PlainSerializer(serialize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +74,23 @@ class Holds:
     literals: frozenset[str] = frozenset()
     types: tuple[str, ...] = ()
 
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = handler(core)
+        if self.kind == "data":
+            inside = "`${CEL}` and `${env.NAME}`" if self.env else "`${CEL}`"
+            schema["description"] = f"data with {inside} inside its texts"
+        return schema
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Marks a field with what a message says is expected there."""
+    """Marks a field with what a message, and the schema for editors, says is expected there."""
 
     text: str
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = handler(core)
+        return {**schema, "description": self.text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +135,23 @@ def _time_of_day(value: object) -> int:
     return ((hours * 60 + minutes) * 60 + seconds) * 1_000
 
 
+def _clock(ms: int) -> str:
+    minutes, seconds = divmod(ms // SECOND, 60)
+    shown = f"{minutes // 60:02}:{minutes % 60:02}"
+    return f"{shown}:{seconds:02}" if seconds else shown
+
+
+def _signed(ms: int) -> str:
+    return f"-{format_duration(-ms)}" if ms < 0 else format_duration(ms)
+
+
+def _pattern(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+_LENGTH = r"([0-9]+(ms|s|m|h|d|w)|P.+)"
+
+
 def _days(value: str) -> str:
     first, dash, last = value.partition("-")
     if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
@@ -134,13 +186,31 @@ def _slug(value: str) -> str:
     return value
 
 
-Duration = Annotated[int, BeforeValidator(_duration), Expected(DURATION)]
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    _text(format_duration),
+    _pattern(_LENGTH),
+    Expected(DURATION),
+]
 """Milliseconds; written `90s 15m 1h 2d 1w` or in ISO 8601; more than nothing."""
 
-SignedDuration = Annotated[int, BeforeValidator(_signed_duration), Expected(SIGNED_DURATION)]
+SignedDuration = Annotated[
+    int,
+    BeforeValidator(_signed_duration),
+    _text(_signed),
+    _pattern(f"-?{_LENGTH}"),
+    Expected(SIGNED_DURATION),
+]
 """Milliseconds, with a sign."""
 
-TimeOfDay = Annotated[int, BeforeValidator(_time_of_day), Expected(TIME_OF_DAY)]
+TimeOfDay = Annotated[
+    int,
+    BeforeValidator(_time_of_day),
+    _text(_clock),
+    _pattern("[0-9]{2}(:[0-9]{2}){1,2}"),
+    Expected(TIME_OF_DAY),
+]
 """Milliseconds since midnight on the clock; written `09:00` or `23:59:59`."""
 
 Weekdays = Annotated[
@@ -171,6 +241,11 @@ EventName = Annotated[
     str, StringConstraints(min_length=1, max_length=256), Expected("an event's name, as text")
 ]
 """The name of an event, as producers write it; any text."""
+
+TraitName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), Expected("the name of a trait, as text")
+]
+"""The name of a trait of the profile; any text."""
 
 Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""

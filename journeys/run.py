@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from journeys import profile
 from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome
 from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition, render
 from journeys.ids import action_id, outcome_id
@@ -41,6 +42,9 @@ class Moment(Protocol):
     @property
     def user(self) -> Mapping[str, Any]:
         """`user` of the expressions."""
+
+    def merge(self, traits: Mapping[str, Any]) -> list[str]:
+        """Lay traits over the profile; the names of those that changed."""
 
     def fire_at(self, due: int) -> int:
         """When a clock may fire a timer that is due then; both ms."""
@@ -265,16 +269,17 @@ class Run:
         if text is None:
             return expression is None  # a journey without a key asks for none
         keys = self.moment.keys
-        if text in keys:
-            return keys[text] == self.key
+        key = keys.get(text)
+        if key is not None or (text in keys and expression is None):
+            return key is not None and key == self.key  # a failing `match` is told every time
         compiled = compile_cel(text)
         try:
             key = as_text(compiled.evaluate(self.scope()))
         except ExpressionFailed as error:
             if expression is not None:
-                self.fail(error)  # else most events just don't carry the key
+                self.fail(error)
                 return False
-            key = None
+            key = None  # most events just don't carry the key
         if all(path[0] in _LIVE_ROOTS for path in compiled.paths):
             keys[text] = key
         return key is not None and key == self.key
@@ -306,6 +311,12 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         self.tell("expression.failed", error=str(error))
+
+    def update_profile(self, traits: Mapping[str, Any]) -> None:
+        changed = self.moment.merge(traits)
+        if changed:
+            self._scope = None
+            self.tell("profile.changed", **profile.told(changed))
 
     def request(
         self,

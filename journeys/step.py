@@ -11,6 +11,7 @@ from journeys.effects import Cause, Effects
 from journeys.entering import TellNow, enter
 from journeys.events import Event
 from journeys.ids import message_hash
+from journeys.profile import told
 from journeys.program import RunningCatalog
 from journeys.state import EMPTY, Instance, UserRecord, Wait
 from journeys.time import format_time
@@ -49,7 +50,9 @@ def apply_event(
                 step.end_archived(arrived.time)
             step.fire_due(arrived)
         if traits:
-            step.merge(traits)
+            changed = step.merge(traits)
+            if changed:
+                step.tell("profile.changed", arrived, **told(changed))
         if not event.backfill and (step.instances or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
             step.facts = event.facts(arrived.time)

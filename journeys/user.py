@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from journeys import profile
 from journeys.effects import Cause, Effects, Outcome
 from journeys.events import Event
 from journeys.ids import outcome_id_of_input
@@ -95,8 +96,11 @@ class User:
         return {"id": self.user_id, "traits": self.traits}
 
     def fire_at(self, due: int) -> int:
-        """An event that sets a timer that is due already leaves time for the rest of an upload."""
-        if self.facts is None or self.arrived is None or due > self.arrived.arrival:
+        """An event that sets a timer that is due already leaves time for the rest of an upload.
+
+        That is so too where it sets the timer by firing another one.
+        """
+        if self.arrived is None or due > self.arrived.arrival:
             return due
         return max(due, self.arrived.arrival + LATE_GRACE)
 
@@ -142,7 +146,7 @@ class User:
     def fire(self, instance: Instance, now: int) -> None:
         """The instance's timer; one that raises ends the instance."""
         program = self.program(instance)
-        before = self.effects.mark(), list(self.instances), self.past
+        before = self.effects.mark(), list(self.instances), self.past, self.traits
         run = Run.resume(self, program, instance, now, "timer")
         try:
             run.follow(program.nodes[instance.node].on_timer(run))
@@ -151,7 +155,7 @@ class User:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
-            mark, self.instances, self.past = before
+            mark, self.instances, self.past, self.traits = before
             self.effects.roll_back(mark)
             self.end(instance, now, "error", error=_brief(error))
 
@@ -184,11 +188,11 @@ class User:
 
     # Events.
 
-    def merge(self, traits: Mapping[str, Any]) -> None:
-        """Traits merge shallowly; null removes."""
-        merged = {**self.traits, **traits}
-        self.traits = {name: value for name, value in merged.items() if value is not None}
-        self.changed = True
+    def merge(self, traits: Mapping[str, Any]) -> list[str]:
+        """Lay traits over the profile; the names of those that changed."""
+        self.traits, changed = profile.merge(self.traits, traits)
+        self.changed |= bool(changed)
+        return changed
 
     def answer(self, event: Event, now: int) -> None:
         """Every live instance that awaits this event, oldest first, may move."""

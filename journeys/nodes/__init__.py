@@ -9,9 +9,10 @@ from journeys.nodes.delay import Delay
 from journeys.nodes.destination import DestinationNode
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
+from journeys.nodes.update_profile import UpdateProfile
 from journeys.nodes.wait_for_event import WaitForEvent
 
 Node = Annotated[
-    Criteria | Experiment | Delay | WaitForEvent | DestinationNode | Exit,
+    Criteria | Experiment | Delay | WaitForEvent | DestinationNode | UpdateProfile | Exit,
     Discriminator("type"),
 ]

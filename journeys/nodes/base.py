@@ -114,6 +114,9 @@ class Step(Protocol):
     def fail(self, error: Exception) -> None:
         """Write that an expression of this node failed, and why."""
 
+    def update_profile(self, traits: Mapping[str, Any]) -> None:
+        """Lay traits over the user's profile; told when that changes it."""
+
     def request(
         self,
         destination: str,

@@ -55,6 +55,12 @@ EXAMPLES = {
         next: left
         on_error: right
         """,
+    "update_profile": """
+        traits: {a: '${entry.properties.n * 2}', b: null, c: {d: ['${attr.a}']}}
+        next: left
+        on_error: right
+        set: {b: '${user.traits.a}'}
+        """,
     "exit": "{reason: bye}",
 }
 """Per type, examples that use all of its fields that lead somewhere or hold an expression.
