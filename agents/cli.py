@@ -12,6 +12,7 @@ from agents.commands import (
     apply,
     backtest,
     demo,
+    draw,
     kafka,
     send,
     simulate,
@@ -43,6 +44,7 @@ _DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
 app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
 app.command("test", rich_help_panel=_DOCUMENTS)(test.run_tests)
 app.command("simulate", rich_help_panel=_DOCUMENTS)(simulate.simulate)
+app.command("draw", rich_help_panel=_DOCUMENTS)(draw.draw)
 app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
 app.command("send", rich_help_panel=_DATA)(send.send)
