@@ -186,7 +186,7 @@ def _labels(node: YamlNode) -> Iterator[str]:
         if written is not None and isinstance(written.value, dict):
             yield from written.value
         for key, below in node.value.items():
-            if key not in ("set", "payload", "traits"):
+            if key not in ("set", "payload", "traits", "properties"):
                 yield from _labels(below)
     elif isinstance(node.value, list):
         for below in node.value:

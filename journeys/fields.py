@@ -231,10 +231,10 @@ SomeZone = Annotated[
 ]
 """A time zone of the IANA, or whose zone is meant."""
 
-Slug = Annotated[str, AfterValidator(_slug), Expected(NAME)]
+Slug = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME)]
 """A name of a document."""
 
-NodeName = Annotated[str, AfterValidator(_slug), Expected(NAME)]
+NodeName = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME)]
 """The name of a node."""
 
 EventName = Annotated[
@@ -246,6 +246,11 @@ TraitName = Annotated[
     str, StringConstraints(min_length=1, max_length=256), Expected("the name of a trait, as text")
 ]
 """The name of a trait of the profile; any text."""
+
+PropertyName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), Expected("a property's name, as text")
+]
+"""The name of a property of an event; any text."""
 
 Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""

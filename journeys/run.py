@@ -46,6 +46,9 @@ class Moment(Protocol):
     def merge(self, traits: Mapping[str, Any]) -> list[str]:
         """Lay traits over the profile; the names of those that changed."""
 
+    def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
+        """Take an event to be applied next, at `now` (ms); why not, where it is refused."""
+
     def fire_at(self, due: int) -> int:
         """When a clock may fire a timer that is due then; both ms."""
 
@@ -317,6 +320,18 @@ class Run:
         if changed:
             self._scope = None
             self.tell("profile.changed", **profile.told(changed))
+
+    def emit(self, event: str, properties: dict[str, Any]) -> bool:
+        id = action_id(self.id, self.node, self.visit)
+        if len(msgspec.json.encode(properties)) > MAX_PAYLOAD:
+            refusal: str | None = "too_large"
+        else:
+            refusal = self.moment.emit(event, properties, id, self.now)
+        if refusal is not None:
+            self.tell("event.rejected", reason=refusal, event=event, message_id=id)
+            return False
+        self.tell("event.emitted", event=event, message_id=id)
+        return True
 
     def request(
         self,

@@ -6,9 +6,12 @@ and a step that can't be kept leaves nothing behind but word of it.
 
 from __future__ import annotations
 
+from functools import partial
+
 from journeys import seen
 from journeys.effects import Cause, Effects
-from journeys.entering import TellNow, enter
+from journeys.emitting import move, settle
+from journeys.entering import TellNow
 from journeys.events import Event
 from journeys.ids import message_hash
 from journeys.profile import told
@@ -41,7 +44,8 @@ def apply_event(
     if not traits and event.name not in catalog.entries and _rest(catalog, record, event, arrived):
         return UserRecord(record.traits, memory, record.instances, record.past)
     mark = effects.mark()
-    step = User(catalog, effects, event.user_id, record)
+    settled = partial(settle, tell_now=tell_now)
+    step = User(catalog, effects, event.user_id, record, arrived.partition_time, settled)
     step.arrived = arrived
     try:
         if step.instances:
@@ -55,10 +59,8 @@ def apply_event(
                 step.tell("profile.changed", arrived, **told(changed))
         if not event.backfill and (step.instances or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
-            step.facts = event.facts(arrived.time)
-            if step.instances:
-                step.answer(event, arrived.time)
-            enter(step, event, arrived, tell_now)
+            move(step, event, arrived, tell_now)
+            settled(step)
         kept = step.record(memory)
         if step.changed:
             check_size(kept)
@@ -92,11 +94,14 @@ def fire_timer(
     record: UserRecord,
     until: int,
     now: int | None,
+    partition_time: int,
+    tell_now: TellNow,
 ) -> UserRecord:
     """Fire the user's earliest timer that a clock may fire at or before `until`, ms.
 
     Args:
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
+        partition_time: the largest event time seen on the partition, ms.
     """
     ready = [
         instance
@@ -109,7 +114,8 @@ def fire_timer(
     due = due_of(instance)
     late = now is not None and now - due > LATE
     logical = now if now is not None and late else due
-    step = User(catalog, effects, user_id, record)
+    settled = partial(settle, tell_now=tell_now)
+    step = User(catalog, effects, user_id, record, partition_time, settled)
     step.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
     status = catalog.status.get(instance.journey)
     if status == "archived":

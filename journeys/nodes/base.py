@@ -117,6 +117,9 @@ class Step(Protocol):
     def update_profile(self, traits: Mapping[str, Any]) -> None:
         """Lay traits over the user's profile; told when that changes it."""
 
+    def emit(self, event: str, properties: dict[str, Any]) -> bool:
+        """Emit one event for the same user, told; False, also told, where that is refused."""
+
     def request(
         self,
         destination: str,

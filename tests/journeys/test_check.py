@@ -378,7 +378,7 @@ def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
             "  a: {next: a}\n",
             [
                 "5:3: 'type' is missing in node 'a': expected one of 'criteria', 'experiment', "
-                "'delay', 'wait_for_event', 'destination', 'update_profile', 'exit'"
+                "'delay', 'wait_for_event', 'destination', 'update_profile', 'emit_event', 'exit'"
             ],
         ),
     ],

@@ -61,6 +61,13 @@ EXAMPLES = {
         on_error: right
         set: {b: '${user.traits.a}'}
         """,
+    "emit_event": """
+        event: told
+        properties: {a: '${entry.properties.n * 2}', b: ['${attr.a}']}
+        next: left
+        on_error: right
+        set: {b: '${attr.a}'}
+        """,
     "exit": "{reason: bye}",
 }
 """Per type, examples that use all of its fields that lead somewhere or hold an expression.
