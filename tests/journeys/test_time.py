@@ -290,6 +290,22 @@ def test_timers_set_by_a_timer_may_fire_as_soon_as_they_are_due() -> None:
     assert world.told("journey.exited")[0].at == iso(3 * HOUR)
 
 
+def test_a_late_event_that_fires_a_timer_leaves_the_next_overdue_one_its_ten_seconds() -> None:
+    two_waits = """
+    one: {type: wait_for_event, event: never, within: 1h, next: done, on_timeout: two}
+    two: {type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: late}
+    done: {type: exit, reason: answered}
+    late: {type: exit, reason: late}
+    """
+    world = World(journey(two_waits))
+    world.event("other", at=5 * HOUR, user="someone else")
+    world.event(at=0)
+    world.event("other", at=HOUR + 10 * MINUTE)
+    assert world.instance().wait.fire_at == START + 5 * HOUR + 10 * SECOND
+    world.event("answer", at=HOUR + 20 * MINUTE)
+    assert world.told("journey.exited")[0].detail == {"reason": "answered"}
+
+
 # The logical time of a timer step.
 
 
