@@ -14,6 +14,7 @@ from agents.commands import (
     demo,
     draw,
     kafka,
+    plan,
     schema,
     send,
     simulate,
@@ -48,6 +49,7 @@ app.command("simulate", rich_help_panel=_DOCUMENTS)(simulate.simulate)
 app.command("draw", rich_help_panel=_DOCUMENTS)(draw.draw)
 app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
 app.command("schema", rich_help_panel=_DOCUMENTS)(schema.schema)
+app.command("plan", rich_help_panel=_DOCUMENTS)(plan.plan)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
 app.command("send", rich_help_panel=_DATA)(send.send)
 app.command("tail", rich_help_panel=_DATA)(tail.tail)
