@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from journeys.cel_ast import COUNT
 from journeys.check_graph import Graph
 from journeys.documents import Destination
 from journeys.expressions import CelError, Expression, compile_cel, data_expressions
@@ -146,6 +147,8 @@ def _journey_names(
 def _destination_names(
     expression: Expression, holds: Holds
 ) -> Iterator[tuple[str, int, str | None]]:
+    if any(path[0] == COUNT for path in expression.paths):
+        yield f"'{COUNT}' is not known to a destination", 0, None
     for reference, offsets in expression.offsets.items():
         known = _OF_DESTINATIONS.get(reference[0])
         if reference[0] == "env" and holds.env:

@@ -31,6 +31,7 @@ def settle(user: User, tell_now: TellNow) -> None:
         user.arrived = one.arrived
         user.told = 0
         user.hop = one.hop
+        user.note(one.event, one.arrived.time)
         move(user, one.event, one.arrived, tell_now)
     user.facts, user.keys, user.arrived, user.told = around
     user.hop = user.total = 0

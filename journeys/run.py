@@ -36,6 +36,8 @@ class Moment(Protocol):
     cause: Cause
     facts: dict[str, Any] | None
     """The event as expressions see it; None in a timer step."""
+    counts: dict[str, bytes]
+    """The times of the events that journeys count, by name."""
     keys: dict[str, str | None]
     """What key expressions give on the event, by their text."""
 
@@ -241,6 +243,7 @@ class Run:
                     "key": self.key,
                 },
                 now=self.now,
+                count=self.moment.counts,
             )
         return self._scope
 

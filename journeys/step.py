@@ -42,7 +42,7 @@ def apply_event(
     memory = seen.remember(record.seen, message, arrived.partition_time)
     traits = event.wire.traits
     if not traits and event.name not in catalog.entries and _rest(catalog, record, event, arrived):
-        return UserRecord(record.traits, memory, record.instances, record.past)
+        return _unmoved(record, memory)
     mark = effects.mark()
     settled = partial(settle, tell_now=tell_now)
     step = User(catalog, effects, event.user_id, record, arrived.partition_time, settled)
@@ -57,6 +57,7 @@ def apply_event(
             changed = step.merge(traits)
             if changed:
                 step.tell("profile.changed", arrived, **told(changed))
+        step.note(event, arrived.time)
         if not event.backfill and (step.instances or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
             move(step, event, arrived, tell_now)
@@ -67,15 +68,21 @@ def apply_event(
     except RecordTooLarge as error:
         effects.roll_back(mark)
         step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
-        return UserRecord(record.traits, memory, record.instances, record.past)
+        return _unmoved(record, memory)
     except BaseException:
         effects.roll_back(mark)
         raise
     return kept
 
 
+def _unmoved(record: UserRecord, memory: bytes) -> UserRecord:
+    return UserRecord(record.traits, memory, record.instances, record.past, record.counts)
+
+
 def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Arrived) -> bool:
     """Whether no instance can move now, as is so for most events."""
+    if event.name in catalog.counted:
+        return False
     if not record.instances:
         return True
     if not catalog.settled or event.name in catalog.awaited:

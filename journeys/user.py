@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from journeys import profile
+from journeys.counts import noted
 from journeys.effects import Cause, Effects, Outcome
 from journeys.events import Event
 from journeys.ids import outcome_id_of_emitted, outcome_id_of_input
@@ -84,6 +85,7 @@ class User:
         "catalog",
         "cause",
         "changed",
+        "counts",
         "effects",
         "emitted",
         "facts",
@@ -115,6 +117,7 @@ class User:
         self.traits = record.traits
         self.instances: list[Instance] = list(record.instances)
         self.past = record.past
+        self.counts = record.counts
         self.changed = False
         self.cause = Cause()
         self.facts: dict[str, Any] | None = None
@@ -141,7 +144,7 @@ class User:
         return max(due, self.arrived.arrival + LATE_GRACE)
 
     def record(self, memory: bytes) -> UserRecord:
-        return UserRecord(self.traits, memory, tuple(self.instances), self.past)
+        return UserRecord(self.traits, memory, tuple(self.instances), self.past, self.counts)
 
     # Instances.
 
@@ -182,7 +185,7 @@ class User:
     def fire(self, instance: Instance, now: int) -> None:
         """The instance's timer; one that raises ends the instance."""
         program = self.program(instance)
-        before = self.effects.mark(), list(self.instances), self.past, self.traits
+        before = self.effects.mark(), list(self.instances), self.past, self.traits, self.counts
         around = self.facts, self.keys, self.arrived, self.told
         run = Run.resume(self, program, instance, now, "timer")
         try:
@@ -193,7 +196,7 @@ class User:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
-            mark, self.instances, self.past, self.traits = before
+            mark, self.instances, self.past, self.traits, self.counts = before
             self.facts, self.keys, self.arrived, self.told = around
             self.emitted.clear()
             self.hop = self.total = 0
@@ -234,6 +237,12 @@ class User:
         self.traits, changed = profile.merge(self.traits, traits)
         self.changed |= bool(changed)
         return changed
+
+    def note(self, event: Event, time: int) -> None:
+        """Count the event, if journeys do."""
+        if event.name in self.catalog.counted:
+            self.counts = noted(self.counts, event.name, time, self.catalog.counted)
+            self.changed = True
 
     def answer(self, event: Event, now: int) -> None:
         """Every live instance that awaits this event, oldest first, may move."""

@@ -42,7 +42,7 @@ OTHER = journey(
 CHAIN = journey(
     """
     mark: {type: update_profile, traits: {d: '${entry.timestamp}', t: null}}
-    begin: {type: emit_event, event: a, properties: {k: 1, n: '${entry.properties.n}'}}
+    begin: {type: emit_event, event: a, properties: {k: 1, n: "${count('a', '20m')}"}}
     pause: {type: delay, until: 'now + duration("180s")', offset: -1m}
     tell: {type: emit_event, event: b}
     again:
