@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag
 
 from journeys.catalog import Catalog
+from journeys.effects import OUTCOME_TYPES
 from journeys.fields import EventName, Expected, Model, NodeName, Slug
 from journeys.problems import Problem, suggest
 from journeys.scenario import MOMENT, parse_moment
@@ -187,7 +188,7 @@ def read_tests(text: str | bytes, file: str) -> SuiteFile | list[Problem]:
 
 
 def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
-    """Nodes, journeys and destinations in the expectations that the documents don't have.
+    """Names in the expectations that the documents, or the engine, don't have.
 
     Without this look, a misspelt name under `not` would always be fulfilled.
     """
@@ -195,6 +196,7 @@ def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
         "node": {node for journey in catalog.versions.values() for node in journey.nodes},
         "journey": set(catalog.journeys),
         "destination": set(catalog.destinations),
+        "type of outcome": set(OUTCOME_TYPES),
     }
     findings = tests.findings
     for path, kind, name in _names(tests.suite.tests):
@@ -213,6 +215,11 @@ def _names(cases: list[Case]) -> Iterator[tuple[Path, str, str]]:
                     continue
                 for index, name in enumerate(part.path or ()):
                     yield (*at, "path", index), "node", name
+                for index, like in enumerate(part.outcomes or ()):
+                    if isinstance(like, str):
+                        yield (*at, "outcomes", index), "type of outcome", like
+                    else:
+                        yield (*at, "outcomes", index, "type"), "type of outcome", like.type
                 for list_ in ("actions", "outcomes"):
                     for index, one in enumerate(getattr(part, list_) or ()):
                         for kind in ("node", "destination"):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from journeys.catalog import Catalog, catalog_of
+from journeys.effects import OUTCOME_TYPES
 from journeys.program import RunningCatalog
 from journeys.scenario import Scenario, parse_moment, with_drafts
 from journeys.testing.run import Result, run_test
 from journeys.testing.suite import SuiteFile, check_names, read_tests
 
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = """
 kind: Destination
 name: mailer
@@ -249,6 +252,16 @@ def test_the_journey_beside_the_tests_is_the_one_that_is_tested() -> None:
             "did you mean 'mailer'?",
         ),
         (
+            "tests: [{name: a, expect: {not: {outcomes: [wait.timeout]}}}]",
+            "1:45: 'tests[0].expect.not.outcomes[0]': 'wait.timeout' is not a type of outcome: "
+            "did you mean 'wait.timed_out'?",
+        ),
+        (
+            "tests: [{name: a, expect: {outcomes: [{type: wait.match}]}}]",
+            "1:46: 'tests[0].expect.outcomes[0].type': 'wait.match' is not a type of outcome: "
+            "did you mean 'wait.matched'?",
+        ),
+        (
             "tests: [{name: a, expect: {journey: tuor}}]",
             "1:37: 'tests[0].expect.journey': 'tuor' is not a journey: did you mean 'tour'?",
         ),
@@ -299,7 +312,17 @@ def test_a_journey_that_goes_round_ends_a_scenario() -> None:
 
 
 def test_the_format_that_is_documented_can_be_read() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     example = page.split("```yaml\n")[1].split("```")[0]
     suite_of(example)
     assert yaml.safe_load(example)["documents"] == ["journey.yaml"]
+
+
+def test_every_type_of_outcome_that_the_engine_tells_can_be_expected() -> None:
+    told = {
+        type
+        for path in (ROOT / "journeys").rglob("*.py")
+        for type in re.findall(r'_?tell\((?:one, effects, )?"([a-z]+\.[a-z_]+)"', path.read_text())
+    }
+    assert len(told) > 10
+    assert told <= OUTCOME_TYPES
