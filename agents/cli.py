@@ -12,9 +12,14 @@ from agents.commands import (
     apply,
     backtest,
     demo,
+    draw,
     kafka,
+    plan,
+    schema,
     send,
+    simulate,
     tail,
+    test,
     topics,
     up,
     validate,
@@ -39,7 +44,12 @@ def _version(wanted: bool) -> None:
 # In the order in which they are needed, which is the order in which the help shows them.
 _DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
 app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
+app.command("test", rich_help_panel=_DOCUMENTS)(test.run_tests)
+app.command("simulate", rich_help_panel=_DOCUMENTS)(simulate.simulate)
+app.command("draw", rich_help_panel=_DOCUMENTS)(draw.draw)
 app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
+app.command("schema", rich_help_panel=_DOCUMENTS)(schema.schema)
+app.command("plan", rich_help_panel=_DOCUMENTS)(plan.plan)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
 app.command("send", rich_help_panel=_DATA)(send.send)
 app.command("tail", rich_help_panel=_DATA)(tail.tail)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Literal
+
+import msgspec
 
 from journeys.effects import Effects
 from journeys.program import RunningCatalog
@@ -85,8 +88,12 @@ class Backtest:
             yield from self._apply(some)
             self.events += len(some)
         if drain:
-            end = Input(self.name, 0, self._line + 1, None, b'{"time": "end"}', kind="clock")
-            yield from self._apply([end])
+            yield from self.advance("end")
+
+    def advance(self, to: int | Literal["end"]) -> Iterator[Effects]:
+        """Let time go on, to ms or until nothing waits, as a clock record in the log does."""
+        value = msgspec.json.encode({"time": to})
+        yield from self._apply([Input(self.name, 0, self._line + 1, None, value, kind="clock")])
 
     def _inputs(self, lines: Iterable[bytes]) -> Iterator[Input]:
         for line in lines:

@@ -148,6 +148,18 @@ def check_push(text: str | bytes, file: str, catalog: Catalog) -> Accepted | Rej
     return Accepted(verdicts, entries)
 
 
+def catalog_of(files: Iterable[tuple[str, str | bytes]]) -> Catalog | Rejected:
+    """What files that hold by themselves bring in force, together."""
+    documents, problems = check(files, {})
+    if problems:
+        return Rejected(problems)
+    catalog = Catalog()
+    for document in documents:
+        for key, value in _accept(document, catalog)[1]:
+            catalog = catalog.with_entry(key, value)
+    return catalog
+
+
 def validate_files(files: Iterable[tuple[str, str | bytes]]) -> list[Problem]:
     """What is wrong with files that shall hold by themselves."""
     return check(files, {})[1]

@@ -13,6 +13,9 @@ from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 
+COUNT = "count"
+"""The function that asks how often an event came lately."""
+
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "int64": _FIELD.TYPE_INT64,
@@ -103,12 +106,22 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """A call of `count`: its arguments as far as they are written out as text, and where it is."""
+
+    arguments: tuple[str | None, ...]
+    offset: int
+    method: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Syntax:
     """What one expression names."""
 
     references: tuple[Reference, ...]
     bound: tuple[tuple[str, int], ...]
     """Variables that macros such as `exists` bind, and where."""
+    counted: tuple[Counted, ...]
     ranges: tuple[Reference, ...]
     """What macros go through, where that is a path, or (with an empty path) a map written out."""
 
@@ -127,22 +140,30 @@ def read(serialized: bytes, text: str) -> Syntax:
     positions = {entry.key: entry.value for entry in parsed.source_info.positions}
     reader = _Reader(text, positions)
     references = tuple(reader.walk(parsed.expr, frozenset()))
-    return Syntax(references, tuple(reader.bound), tuple(reader.ranges))
+    return Syntax(references, tuple(reader.bound), tuple(reader.counted), tuple(reader.ranges))
 
 
-def over_lists(serialized: bytes) -> bytes:
-    """A checked expression whose macros fail on maps.
+def count_variable(event: str, window: str) -> str:
+    """The variable that stands for a call of `count`; no expression can name it."""
+    return f"{COUNT}:{window}:{event}"
+
+
+def repeatable(serialized: bytes) -> bytes:
+    """A checked expression that gives the same on every evaluation, and reads only variables.
 
     The library goes through a map in an order that differs from one evaluation to the next, so
     whatever is gathered from it, and which error comes first, would differ on replay. Every range
-    `r` of a macro becomes `r + []`, which is the same list, and an error for a map.
+    `r` of a macro becomes `r + []`, which is the same list, and an error for a map. And a function
+    that asks for what a user did would have to reach the user from within the library: every call
+    of `count`, whose arguments are written out, becomes a variable that is handed over.
     """
     container = any_pb2.Any()
     container.ParseFromString(serialized)
     checked = _Checked()
     checked.ParseFromString(container.value)
     # The parser's own ids count from 1; the new ones only have to differ from them.
-    if not _append_nothing(checked.expr, count(1_000_000)):
+    new_ids = count(1_000_000)
+    if not _append_nothing(checked.expr, new_ids) | _name_counts(checked.expr, new_ids):
         return serialized
     container.value = checked.SerializeToString(deterministic=True)
     return container.SerializeToString(deterministic=True)
@@ -166,12 +187,33 @@ def _append_nothing(message: Any, new_ids: Iterator[int]) -> bool:
     return True
 
 
+def _name_counts(message: Any, new_ids: Iterator[int]) -> bool:
+    found = False
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                found |= _name_counts(part, new_ids)
+    if message.DESCRIPTOR.name != "Expr" or message.call.function != COUNT:
+        return found
+    event, window = (_text_of(argument) or "" for argument in message.call.args)
+    message.ClearField("call")
+    message.id = next(new_ids)  # what the checker found out holds for the old one
+    message.ident.name = count_variable(event, window)
+    return True
+
+
+def _text_of(node: Any) -> str | None:
+    written = node.HasField("const") and node.const.HasField("string_value")
+    return node.const.string_value if written else None
+
+
 class _Reader:
     def __init__(self, text: str, positions: dict[int, int]) -> None:
         self._text = text
         self._positions = positions
         self.bound: list[tuple[str, int]] = []
         self.ranges: list[Reference] = []
+        self.counted: list[Counted] = []
 
     def _offset(self, node: Any, name: str) -> int:
         # A selection's position is its dot or bracket; the name follows it.
@@ -200,9 +242,9 @@ class _Reader:
         if node.HasField("call") and node.call.function == "_[_]":
             inner = self._path(node.call.args[0], local)
             key = node.call.args[1]
-            if inner is None or not (key.HasField("const") and key.const.HasField("string_value")):
+            field = _text_of(key)
+            if inner is None or field is None:
                 return None
-            field = key.const.string_value
             offsets = (*inner.offsets, self._offset(key, field))
             return Reference((*inner.path, field), offsets, inner.dotted)
         return None
@@ -215,6 +257,8 @@ class _Reader:
         if node.HasField("select"):
             yield from self.walk(node.select.operand, local)
         elif node.HasField("call"):
+            if node.call.function == COUNT:
+                self._count(node)
             if node.call.HasField("target"):
                 yield from self.walk(node.call.target, local)
             for argument in node.call.args:
@@ -229,6 +273,12 @@ class _Reader:
                 yield from self.walk(entry.value, local)
         elif node.HasField("comprehension"):
             yield from self._comprehension(node, local)
+
+    def _count(self, node: Any) -> None:
+        opening = self._positions.get(node.id, 0)
+        offset = max(self._text.rfind(COUNT, 0, opening + 1), 0)
+        arguments = tuple(_text_of(argument) for argument in node.call.args)
+        self.counted.append(Counted(arguments, offset, node.call.HasField("target")))
 
     def _comprehension(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
         loop = node.comprehension

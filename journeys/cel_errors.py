@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from journeys.cel_ast import Syntax
+from journeys.cel_ast import COUNT, Syntax, count_variable
 from journeys.problems import suggest
 from journeys.scope import EVENT, FIELDS, MAPS, ROOTS, Path
+from journeys.time import parse_duration
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -20,7 +21,7 @@ _TYPE_WORDS = frozenset(
     "google.protobuf.Duration".split()
 )
 _FUNCTIONS = (
-    "all bool bytes contains double duration dyn endsWith exists exists_one filter getDate "
+    "all bool bytes contains count double duration dyn endsWith exists exists_one filter getDate "
     "getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes "
     "getMonth getSeconds has int map matches size startsWith string timestamp type uint"
 ).split()
@@ -72,6 +73,28 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
             if near is None and known is EVENT:
                 tail += f" (what a producer sends is under {inside}.properties)"
             raise CelError(f"'{inside}' has no field '{path[at]}'{tail}", text, offsets[at], near)
+
+
+def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
+    """What the calls of `count` ask for, by the variable that stands for each.
+
+    Raises:
+        CelError: the event's name or the window is not written out, or is none.
+    """
+    found = {}
+    for call in syntax.counted:
+        given = call.arguments
+        if call.method or len(given) != 2 or None in given or not given[0]:
+            expected = "the name of an event and a duration, both written out"
+            raise CelError(f"'count' takes {expected}: count('event', '10m')", text, call.offset)
+        event, window = str(given[0]), str(given[1])
+        try:
+            if parse_duration(window) == 0:
+                raise ValueError("a window of no length counts nothing")
+        except ValueError as error:
+            raise CelError(f"'count': {error}", text, call.offset) from None
+        found[count_variable(event, window)] = (COUNT, event, window)
+    return found
 
 
 def _check_env(path: Path, offsets: tuple[int, ...], text: str, allowed: bool) -> None:

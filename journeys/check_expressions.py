@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from journeys.cel_ast import COUNT
 from journeys.check_graph import Graph
 from journeys.documents import Destination
 from journeys.expressions import CelError, Expression, compile_cel, data_expressions
@@ -20,6 +21,7 @@ from journeys.nodes import Node
 from journeys.problems import suggest
 from journeys.schema import Findings, field_name, walk
 from journeys.schema_types import Path, model_of
+from journeys.time import is_time
 from journeys.yaml_source import YamlNode
 
 _OF_DESTINATIONS = {"user": ("id",), "journey": ("name", "version", "instance", "key")}
@@ -92,6 +94,8 @@ def _check(
             found = [(compile_cel(text), 0)]
     except CelError as error:
         message = error.message
+        if "timestamp" in holds.types and is_time(text):
+            message = f"found a plain time, expected CEL: timestamp('{text}')"
         if not text.strip() and holds.kind == "condition":
             message = "an empty condition: expected CEL that is true or false"
         problem(error.offset, message, near=error.nearest)
@@ -101,6 +105,9 @@ def _check(
             problem(
                 0, f"the condition is {expression.type}, expected true or false", expression.type
             )
+        if holds.types and expression.type not in (*holds.types, "dyn"):
+            expected = " or ".join([", ".join(holds.types[:-1]), holds.types[-1]])
+            problem(0, f"the value is {expression.type}, expected {expected}", expression.type)
         for message, at, near in (
             _destination_names(expression, holds)
             if model is Destination
@@ -140,6 +147,8 @@ def _journey_names(
 def _destination_names(
     expression: Expression, holds: Holds
 ) -> Iterator[tuple[str, int, str | None]]:
+    if any(path[0] == COUNT for path in expression.paths):
+        yield f"'{COUNT}' is not known to a destination", 0, None
     for reference, offsets in expression.offsets.items():
         known = _OF_DESTINATIONS.get(reference[0])
         if reference[0] == "env" and holds.env:
@@ -180,7 +189,7 @@ def _labels(node: YamlNode) -> Iterator[str]:
         if written is not None and isinstance(written.value, dict):
             yield from written.value
         for key, below in node.value.items():
-            if key not in ("set", "payload"):
+            if key not in ("set", "payload", "traits", "properties"):
                 yield from _labels(below)
     elif isinstance(node.value, list):
         for below in node.value:

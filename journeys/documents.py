@@ -22,6 +22,7 @@ from journeys.fields import (
     NodeName,
     Slug,
     Value,
+    ZoneName,
 )
 from journeys.nodes import Node
 from journeys.time import DAY, MINUTE, SECOND
@@ -74,6 +75,7 @@ class Journey(Model):
     name: Slug
     description: str | None = None
     status: Literal["draft", "running", "paused", "archived"] = "running"
+    timezone: ZoneName | None = None
     entry: Entry
     nodes: dict[NodeName, Node] = Field(min_length=1)
 

@@ -14,6 +14,17 @@ import msgspec
 MAX_PAYLOAD = 256 * 1024
 """Bytes of JSON that the payload of one action may have."""
 
+OUTCOME_TYPES = frozenset(
+    """
+    journey.entered journey.rejected journey.exited node.reached goal.reached
+    wait.started wait.matched wait.timed_out criteria.matched experiment.assigned expression.failed
+    action.requested action.skipped action.delivered action.failed
+    profile.changed audience.entered audience.exited
+    event.emitted event.rejected event.rerouted config.accepted config.rejected
+    """.split()
+)
+"""What an outcome's `type` can be, so that a misspelt one is seen where an author writes it."""
+
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an outcome is there: the input, the timer, or both where an input fired the timer.

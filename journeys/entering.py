@@ -33,6 +33,7 @@ def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow) -> None
             user=user.user,
             journey={"name": program.name, "version": program.version},
             now=arrived.time,
+            count=user.counts,
         )
         if not _wanted(user, program, event, scope, arrived, tell_now):
             continue

@@ -71,6 +71,12 @@ class Event:
         self.received_at = received_at
         self.size = size
 
+    @classmethod
+    def emitted(cls, name: str, user_id: str, message_id: str, properties: dict[str, Any]) -> Event:
+        """An event that a node emits. It has no timestamp: its time is that of its step."""
+        wire = Wire(event=name, userId=user_id, messageId=message_id, properties=properties)
+        return cls(wire, user_id, message_id, None, None, 0)
+
     @property
     def backfill(self) -> bool:
         return self.wire.backfill is True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -23,14 +23,25 @@ from journeys.cel_errors import (
     check_names,
     compile_error,
     plain_operators,
+    read_counts,
 )
 from journeys.cel_errors import CelError as CelError
 from journeys.interpolation import Hole, UnclosedError, pieces
-from journeys.scope import VARIABLES, Path, missing, plan
+from journeys.scope import VARIABLES, CountPath, Path, count_plan, missing, plan
 from journeys.scope import Scope as Scope
 
 MAX_EXPRESSION = 10_000
 """Characters in one expression."""
+_COUNT = cel.FunctionDecl(
+    cel_ast.COUNT,
+    [
+        cel.Overload(
+            "count_event_window",
+            return_type=cel.Type.INT,
+            parameters=[cel.Type.STRING, cel.Type.STRING],
+        )
+    ],
+)
 _MISSING_KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 
 
@@ -48,7 +59,7 @@ class Expression:
 
     Attributes:
         paths: what it reads, as `("entry", "properties", "total")`; a whole variable is
-            `("event",)`.
+            `("event",)`; what it counts `("count", "login", "10m")`.
         type: CEL's name of its type in lower case, such as `bool`; `dyn` when only data tells.
     """
 
@@ -57,16 +68,18 @@ class Expression:
     def __init__(
         self,
         text: str,
+        type: str,
         program: Any,
         references: tuple[cel_ast.Reference, ...],
+        counts: Mapping[str, CountPath],
         declared: Collection[str],
     ) -> None:
         self.text = text
-        self.type: str = program.return_type().name().lower()
-        self.paths = frozenset(reference.path for reference in references)
+        self.type = type
+        self.paths = frozenset({*(reference.path for reference in references), *counts.values()})
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
         self._program = program
-        self._plan = plan(references, declared)
+        self._plan = plan(references, declared) + count_plan(counts)
 
     def evaluate(self, scope: Scope) -> Any:
         """Its value as JSON; times are ISO 8601 in UTC, durations seconds such as `90s`.
@@ -108,7 +121,7 @@ class Expression:
                 return f"{'.'.join(path[: depth + 1])} is missing"
         if "construction from null" in error:
             return "a text that is not valid Unicode"
-        if "_+_(map, list)" in error:  # what over_lists() makes of a map
+        if "_+_(map, list)" in error:  # what repeatable() makes of a map
             return NO_ORDER
         error = re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", error)
         error = error.replace("Key not found in map : ", "missing key ")
@@ -144,23 +157,28 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
     except RuntimeError as error:
         raise compile_error(str(error), text) from None
     check_names(syntax, text, env)
+    counts = read_counts(syntax, text)
     # The checker takes `has(event.userId)` for the variable itself where one is declared.
     tested = frozenset(".".join(one.path) for one in syntax.references if one.tested)
     undeclared = tested.intersection(VARIABLES)
     try:
         library = _library(undeclared)
-        program = library.deserialize(cel_ast.over_lists(library.compile(text).serialize()))
+        checked = library.compile(text)
+        program = library.deserialize(cel_ast.repeatable(checked.serialize()))
     except DecodeError:
         raise compile_error("recursion", text) from None
     except RuntimeError as error:
         raise compile_error(str(error), text) from None
-    return Expression(text, program, syntax.references, VARIABLES.keys() - undeclared)
+    kind = checked.return_type().name().lower()
+    declared = VARIABLES.keys() - undeclared
+    return Expression(text, kind, program, syntax.references, counts, declared)
 
 
 @lru_cache(maxsize=256)
 def _library(undeclared: frozenset[str] = frozenset()) -> Any:
     return cel.NewEnv(
-        variables={name: kind for name, kind in VARIABLES.items() if name not in undeclared}
+        variables={name: kind for name, kind in VARIABLES.items() if name not in undeclared},
+        functions=[_COUNT],
     )
 
 

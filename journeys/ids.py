@@ -48,6 +48,11 @@ def outcome_id_of_input(topic: str, partition: int, offset: int, type: str, n: i
     return stable_id(f"outcome\0{topic}\0{partition}\0{offset}\0{type}\0{n}")
 
 
+def outcome_id_of_emitted(message_id: str, type: str, n: int) -> str:
+    """The n-th outcome of a type that an emitted event has apart from any instance."""
+    return stable_id(f"emitted\0{message_id}\0{type}\0{n}")
+
+
 def dead_id(topic: str, partition: int, offset: int) -> str:
     """An input becomes at most one dead letter."""
     return stable_id(f"dead\0{topic}\0{partition}\0{offset}")

@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from journeys.catalog import Catalog
+from journeys.cel_ast import COUNT
 from journeys.documents import Journey
 from journeys.expressions import compile_cel, data_paths
 from journeys.fields import Holds
 from journeys.nodes.base import ForwardNode, NodeModel, marked
+from journeys.time import parse_duration
 
 Paths = dict[str, Any]
 """A tree of paths: what is kept below each name; an empty tree keeps everything below it."""
@@ -30,6 +32,7 @@ class Program:
         nodes: as written, with `next` filled in where it is the node below.
         first: the node that a new instance reaches first.
         entry_events: the conditions of `any_of` by event name; an event enters when one holds.
+        counts: what its expressions count: names of events, and the longest window of each, ms.
         reads: per node, what an instance that stands on it still needs of its context.
         awaits: per node, the names of the events that may move an instance from it.
     """
@@ -46,6 +49,11 @@ class Program:
             self.entry_events.setdefault(one.event, []).append(one.where)
         self.awaits = {name: frozenset(node.awaits()) for name, node in self.nodes.items()}
         self.reads = _reads(self.nodes, entry.key)
+        self.counts = _longest(
+            (path[1], parse_duration(path[2]))
+            for path in expression_paths(journey)
+            if path[0] == COUNT
+        )
 
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """What an instance that stands on `node` keeps of its context."""
@@ -61,6 +69,13 @@ def _with_next(journey: Journey) -> dict[str, NodeModel]:
     }
 
 
+def _longest(windows: Iterable[tuple[str, int]]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for event, window in windows:
+        longest[event] = max(window, longest.get(event, 0))
+    return longest
+
+
 def _leads_to(node: NodeModel) -> set[str]:
     """The names of the nodes that may come right after this one, whose `next` is filled in."""
     unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
@@ -68,7 +83,7 @@ def _leads_to(node: NodeModel) -> set[str]:
 
 
 def _reads(nodes: Mapping[str, NodeModel], key: str | None) -> dict[str, Paths]:
-    own = {name: set(expression_paths(node)) for name, node in nodes.items()}
+    own = {name: {*expression_paths(node), *node.reads()} for name, node in nodes.items()}
     if key is not None:
         for name, node in nodes.items():
             if node.awaits():
@@ -121,6 +136,7 @@ class RunningCatalog:
     Attributes:
         entries: the journeys that an event of a name may enter, by journey name.
         awaited: which (journey, version, node) an event of a name may move an instance from.
+        counted: the longest window, ms, of the events that journeys which are not archived count.
         status: of every journey in force.
         settled: False when there are paused or archived journeys, whose instances are judged
             when their user is touched.
@@ -148,6 +164,12 @@ class RunningCatalog:
             for node, events in program.awaits.items():
                 for event in events:
                     awaited.setdefault(event, set()).add((name, version, node))
+        self.counted = _longest(
+            window
+            for (name, _), program in self._programs.items()
+            if self.status.get(name) != "archived"
+            for window in program.counts.items()
+        )
         self.awaited = {event: frozenset(places) for event, places in awaited.items()}
 
     def program(self, journey: str, version: str) -> Program | None:

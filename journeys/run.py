@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from journeys import profile
 from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome
 from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition, render
 from journeys.ids import action_id, outcome_id
-from journeys.nodes.base import Block, End, Go, Labels
+from journeys.local_time import find_zone
+from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
 from journeys.program import Program
 from journeys.state import Instance, Wait
 from journeys.time import format_time
@@ -33,12 +36,20 @@ class Moment(Protocol):
     cause: Cause
     facts: dict[str, Any] | None
     """The event as expressions see it; None in a timer step."""
+    counts: dict[str, bytes]
+    """The times of the events that journeys count, by name."""
     keys: dict[str, str | None]
     """What key expressions give on the event, by their text."""
 
     @property
     def user(self) -> Mapping[str, Any]:
         """`user` of the expressions."""
+
+    def merge(self, traits: Mapping[str, Any]) -> list[str]:
+        """Lay traits over the profile; the names of those that changed."""
+
+    def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
+        """Take an event to be applied next, at `now` (ms); why not, where it is refused."""
 
     def fire_at(self, due: int) -> int:
         """When a clock may fire a timer that is due then; both ms."""
@@ -53,6 +64,12 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value)
     return None
+
+
+def _look(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 class Run:
@@ -226,8 +243,18 @@ class Run:
                     "key": self.key,
                 },
                 now=self.now,
+                count=self.moment.counts,
             )
         return self._scope
+
+    def zone(self, of: str) -> ZoneInfo:
+        if of not in ("user", "journey"):
+            return find_zone([of])
+        candidates = [self.program.journey.timezone]
+        if of == "user":
+            traits = self.moment.user["traits"]
+            candidates[:0] = [traits.get("timezone"), _look(self.entry, USERS_ZONE[1:])]
+        return find_zone(candidates)
 
     def holds(self, text: str) -> bool:
         try:
@@ -248,16 +275,17 @@ class Run:
         if text is None:
             return expression is None  # a journey without a key asks for none
         keys = self.moment.keys
-        if text in keys:
-            return keys[text] == self.key
+        key = keys.get(text)
+        if key is not None or (text in keys and expression is None):
+            return key is not None and key == self.key  # a failing `match` is told every time
         compiled = compile_cel(text)
         try:
             key = as_text(compiled.evaluate(self.scope()))
         except ExpressionFailed as error:
             if expression is not None:
-                self.fail(error)  # else most events just don't carry the key
+                self.fail(error)
                 return False
-            key = None
+            key = None  # most events just don't carry the key
         if all(path[0] in _LIVE_ROOTS for path in compiled.paths):
             keys[text] = key
         return key is not None and key == self.key
@@ -289,6 +317,24 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         self.tell("expression.failed", error=str(error))
+
+    def update_profile(self, traits: Mapping[str, Any]) -> None:
+        changed = self.moment.merge(traits)
+        if changed:
+            self._scope = None
+            self.tell("profile.changed", **profile.told(changed))
+
+    def emit(self, event: str, properties: dict[str, Any]) -> bool:
+        id = action_id(self.id, self.node, self.visit)
+        if len(msgspec.json.encode(properties)) > MAX_PAYLOAD:
+            refusal: str | None = "too_large"
+        else:
+            refusal = self.moment.emit(event, properties, id, self.now)
+        if refusal is not None:
+            self.tell("event.rejected", reason=refusal, event=event, message_id=id)
+            return False
+        self.tell("event.emitted", event=event, message_id=id)
+        return True
 
     def request(
         self,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from journeys.fields import Expected
+from journeys.fields import Among, Expected
 from journeys.yaml_source import YamlNode
 
 Path = tuple[str | int, ...]
@@ -128,12 +128,15 @@ def tags_of(annotation: Any) -> list[str]:
 
 
 def words_of(annotation: Any) -> list[str]:
-    return [
-        word
-        for base, _ in options_of(annotation, None)
-        if get_origin(base) is Literal
-        for word in get_args(base)
-    ]
+    """The words that a type accepts."""
+    words: list[str] = []
+    for base, marks in options_of(annotation, None):
+        if get_origin(base) is Literal:
+            words += get_args(base)
+        for mark in marks:
+            if isinstance(mark, Among):
+                words += mark.words
+    return words
 
 
 def child(node: YamlNode, part: str | int) -> YamlNode | None:

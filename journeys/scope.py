@@ -14,8 +14,11 @@ from cel_expr_python import cel
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from journeys.cel_ast import Reference
+from journeys.counts import count
+from journeys.time import parse_duration
 
 Path = tuple[str, ...]
+CountPath = tuple[str, str, str]
 
 MAX_DEPTH = 64
 """Levels of a value that an expression can take in as a whole."""
@@ -56,6 +59,7 @@ class Scope:
 
     All mappings are JSON-shaped dicts. `event`, `entry` and `steps[x]["event"]` hold the wire names
     of an event, with `timestamp` in ms; None means that there is no such event in this step.
+    `count` holds the times that counts.py keeps, by the events' names.
     """
 
     event: Mapping[str, Any] | None = None
@@ -66,6 +70,7 @@ class Scope:
     journey: Mapping[str, Any] = field(default_factory=dict)
     now: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
+    count: Mapping[str, bytes] = field(default_factory=dict)
 
 
 _Tree = dict[str, "_Tree"]
@@ -81,6 +86,16 @@ def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[t
         name = ".".join(reference.path[:depth])
         wanted.setdefault(name, []).append(reference.path[depth:])
     return [(name, _reader(name, _tree(paths))) for name, paths in wanted.items()]
+
+
+def count_plan(counts: Mapping[str, CountPath]) -> list[tuple[str, _Reader]]:
+    """The same for the variables that stand for calls of `count`."""
+    return [(name, _counter(event, window)) for name, (_, event, window) in counts.items()]
+
+
+def _counter(event: str, window: str) -> _Reader:
+    ms = parse_duration(window)
+    return lambda scope: count(scope.count.get(event, b""), scope.now, ms)
 
 
 def _tree(paths: list[Path]) -> _Tree:

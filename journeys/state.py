@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 
 MAX_RECORD = 1024 * 1024
 """Bytes of one user's record."""
@@ -59,12 +59,14 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
         seen: the memory of messageIds, see `seen.py`.
         instances: the live ones, oldest first.
         past: per journey that the user ever entered, when an instance last ended (ms; 0: never).
+        counts: the times of recent events, by the names that journeys count, see `counts.py`.
     """
 
     traits: dict[str, Any] = {}
     seen: bytes = b""
     instances: tuple[Instance, ...] = ()
     past: dict[str, int] = {}
+    counts: dict[str, bytes] = {}
 
     def next_due(self) -> int | None:
         """The earliest time, ms, at which a clock may fire a timer of this user."""
@@ -79,6 +81,8 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
 EMPTY = UserRecord()
 
 _PREFIX = bytes([VERSION])
+_READABLE = frozenset({_PREFIX, b"\x01"})
+"""Version 1 has no `counts` at its end: it is read as none, and written as the newest."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 
@@ -103,7 +107,7 @@ def decode(data: bytes) -> UserRecord:
         UnknownRecordVersion: the bytes are of another version, or of none.
         msgspec.DecodeError: they are damaged.
     """
-    if data[:1] != _PREFIX:
+    if data[:1] not in _READABLE:
         found = f"version {data[0]}" if data else "nothing"
-        raise UnknownRecordVersion(f"a user's record: found {found}, expected version {VERSION}")
+        raise UnknownRecordVersion(f"a user's record: found {found}, expected at most {VERSION}")
     return _decoder.decode(memoryview(data)[1:])

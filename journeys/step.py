@@ -6,11 +6,15 @@ and a step that can't be kept leaves nothing behind but word of it.
 
 from __future__ import annotations
 
+from functools import partial
+
 from journeys import seen
 from journeys.effects import Cause, Effects
-from journeys.entering import TellNow, enter
+from journeys.emitting import move, settle
+from journeys.entering import TellNow
 from journeys.events import Event
 from journeys.ids import message_hash
+from journeys.profile import told
 from journeys.program import RunningCatalog
 from journeys.state import EMPTY, Instance, UserRecord, Wait
 from journeys.time import format_time
@@ -38,9 +42,10 @@ def apply_event(
     memory = seen.remember(record.seen, message, arrived.partition_time)
     traits = event.wire.traits
     if not traits and event.name not in catalog.entries and _rest(catalog, record, event, arrived):
-        return UserRecord(record.traits, memory, record.instances, record.past)
+        return _unmoved(record, memory)
     mark = effects.mark()
-    step = User(catalog, effects, event.user_id, record)
+    settled = partial(settle, tell_now=tell_now)
+    step = User(catalog, effects, event.user_id, record, arrived.partition_time, settled)
     step.arrived = arrived
     try:
         if step.instances:
@@ -49,28 +54,35 @@ def apply_event(
                 step.end_archived(arrived.time)
             step.fire_due(arrived)
         if traits:
-            step.merge(traits)
+            changed = step.merge(traits)
+            if changed:
+                step.tell("profile.changed", arrived, **told(changed))
+        step.note(event, arrived.time)
         if not event.backfill and (step.instances or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
-            step.facts = event.facts(arrived.time)
-            if step.instances:
-                step.answer(event, arrived.time)
-            enter(step, event, arrived, tell_now)
+            move(step, event, arrived, tell_now)
+            settled(step)
         kept = step.record(memory)
         if step.changed:
             check_size(kept)
     except RecordTooLarge as error:
         effects.roll_back(mark)
         step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
-        return UserRecord(record.traits, memory, record.instances, record.past)
+        return _unmoved(record, memory)
     except BaseException:
         effects.roll_back(mark)
         raise
     return kept
 
 
+def _unmoved(record: UserRecord, memory: bytes) -> UserRecord:
+    return UserRecord(record.traits, memory, record.instances, record.past, record.counts)
+
+
 def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Arrived) -> bool:
     """Whether no instance can move now, as is so for most events."""
+    if event.name in catalog.counted:
+        return False
     if not record.instances:
         return True
     if not catalog.settled or event.name in catalog.awaited:
@@ -89,11 +101,14 @@ def fire_timer(
     record: UserRecord,
     until: int,
     now: int | None,
+    partition_time: int,
+    tell_now: TellNow,
 ) -> UserRecord:
     """Fire the user's earliest timer that a clock may fire at or before `until`, ms.
 
     Args:
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
+        partition_time: the largest event time seen on the partition, ms.
     """
     ready = [
         instance
@@ -106,7 +121,8 @@ def fire_timer(
     due = due_of(instance)
     late = now is not None and now - due > LATE
     logical = now if now is not None and late else due
-    step = User(catalog, effects, user_id, record)
+    settled = partial(settle, tell_now=tell_now)
+    step = User(catalog, effects, user_id, record, partition_time, settled)
     step.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
     status = catalog.status.get(instance.journey)
     if status == "archived":

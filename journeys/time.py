@@ -55,6 +55,12 @@ def parse_duration(text: str) -> int:
     return ms
 
 
+def format_duration(ms: int) -> str:
+    """The shortest text that `parse_duration` reads as these milliseconds: `90s`, `36h`, `2w`."""
+    unit = next(unit for unit in reversed(_UNITS) if ms % _UNITS[unit] == 0)
+    return f"{ms // _UNITS[unit]}{unit}"
+
+
 def parse_time(text: str) -> int:
     """Milliseconds since 1970 of an ISO 8601 date and time with a zone.
 
@@ -68,6 +74,15 @@ def parse_time(text: str) -> int:
             raise ValueError(f"{text!r} is not an ISO 8601 date and time with a zone")
         text = text.upper()
     return check_time((datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND)
+
+
+def is_time(text: str) -> bool:
+    """Whether `parse_time` reads it."""
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_time(ms: int) -> int:

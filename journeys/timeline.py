@@ -210,7 +210,17 @@ class Timeline:
             if record is None:
                 raise LookupError(f"the due index names {user!r}, who has no record")
             self._timers_left -= 1
-            self.records.put(user, fire_timer(self.catalog, effects, user, record, until, now))
+            changed = fire_timer(
+                self.catalog,
+                effects,
+                user,
+                record,
+                until,
+                now,
+                self.partition_time,
+                self._tell_now,
+            )
+            self.records.put(user, changed)
 
     def _clock(self, one: Input, effects: Effects) -> bool:
         if self.clock == "wall":

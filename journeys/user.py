@@ -7,12 +7,15 @@ with it.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from journeys import profile
+from journeys.counts import noted
 from journeys.effects import Cause, Effects, Outcome
 from journeys.events import Event
-from journeys.ids import outcome_id_of_input
+from journeys.ids import outcome_id_of_emitted, outcome_id_of_input
 from journeys.program import Program, RunningCatalog
 from journeys.run import Run
 from journeys.state import MAX_RECORD, Instance, UserRecord, encode
@@ -25,6 +28,13 @@ LATE = MINUTE
 """A timer that fires this much after it was due does so at the time of firing, ms, under wall."""
 
 
+MAX_HOPS = 16
+"""Emitted events that may lead from one to the next in one step."""
+
+MAX_EMITTED = 1_000
+"""Events that one step may emit."""
+
+
 class Arrived(NamedTuple):
     """Where and when an event came.
 
@@ -33,6 +43,8 @@ class Arrived(NamedTuple):
         arrival: ms; the partition time where nothing says when it arrived.
         partition_time: the largest event time seen on the partition, this event's included, ms.
         wall: whether timers follow the wall clock.
+        emitted: the messageId of an event that a node emitted; its place is that of the input in
+            whose step it did, and of no meaning in a timer's step.
     """
 
     topic: str
@@ -42,6 +54,15 @@ class Arrived(NamedTuple):
     arrival: int
     partition_time: int
     wall: bool
+    emitted: str | None = None
+
+
+class Emitted(NamedTuple):
+    """An event that a node emitted; `hop` counts those that led to it, itself included."""
+
+    event: Event
+    arrived: Arrived
+    hop: int
 
 
 class RecordTooLarge(Exception):
@@ -64,44 +85,66 @@ class User:
         "catalog",
         "cause",
         "changed",
+        "counts",
         "effects",
+        "emitted",
         "facts",
+        "hop",
         "instances",
         "keys",
+        "partition_time",
         "past",
+        "settle",
         "told",
+        "total",
         "traits",
         "user_id",
     )
 
     def __init__(
-        self, catalog: RunningCatalog, effects: Effects, user_id: str, record: UserRecord
+        self,
+        catalog: RunningCatalog,
+        effects: Effects,
+        user_id: str,
+        record: UserRecord,
+        partition_time: int,
+        settle: Callable[[User], None],
     ) -> None:
+        """`settle` applies what nodes emitted; called after each timer, whose own step that is."""
         self.catalog = catalog
         self.effects = effects
         self.user_id = user_id
         self.traits = record.traits
         self.instances: list[Instance] = list(record.instances)
         self.past = record.past
+        self.counts = record.counts
         self.changed = False
         self.cause = Cause()
         self.facts: dict[str, Any] | None = None
         self.keys: dict[str, str | None] = {}
         self.arrived: Arrived | None = None
         self.told = 0
+        self.partition_time = partition_time
+        self.settle = settle
+        self.emitted: deque[Emitted] = deque()
+        self.hop = 0
+        self.total = 0
 
     @property
     def user(self) -> Mapping[str, Any]:
         return {"id": self.user_id, "traits": self.traits}
 
     def fire_at(self, due: int) -> int:
-        """An event that sets a timer that is due already leaves time for the rest of an upload."""
-        if self.facts is None or self.arrived is None or due > self.arrived.arrival:
+        """An event that sets a timer that is due already leaves time for the rest of an upload.
+
+        That is so too where it sets the timer by firing another one.
+        """
+        if self.arrived is None or due > self.arrived.arrival:
             return due
         return max(due, self.arrived.arrival + LATE_GRACE)
 
     def record(self, memory: bytes) -> UserRecord:
-        return UserRecord(self.traits, memory, tuple(self.instances), self.past)
+        return UserRecord(self.traits, memory, tuple(self.instances), self.past, self.counts)
 
     # Instances.
 
@@ -142,16 +185,21 @@ class User:
     def fire(self, instance: Instance, now: int) -> None:
         """The instance's timer; one that raises ends the instance."""
         program = self.program(instance)
-        before = self.effects.mark(), list(self.instances), self.past
+        before = self.effects.mark(), list(self.instances), self.past, self.traits, self.counts
+        around = self.facts, self.keys, self.arrived, self.told
         run = Run.resume(self, program, instance, now, "timer")
         try:
             run.follow(program.nodes[instance.node].on_timer(run))
             self.replace(instance, run)
+            self.settle(self)
             check_size(self.record(b""))
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
-            mark, self.instances, self.past = before
+            mark, self.instances, self.past, self.traits, self.counts = before
+            self.facts, self.keys, self.arrived, self.told = around
+            self.emitted.clear()
+            self.hop = self.total = 0
             self.effects.roll_back(mark)
             self.end(instance, now, "error", error=_brief(error))
 
@@ -184,11 +232,17 @@ class User:
 
     # Events.
 
-    def merge(self, traits: Mapping[str, Any]) -> None:
-        """Traits merge shallowly; null removes."""
-        merged = {**self.traits, **traits}
-        self.traits = {name: value for name, value in merged.items() if value is not None}
-        self.changed = True
+    def merge(self, traits: Mapping[str, Any]) -> list[str]:
+        """Lay traits over the profile; the names of those that changed."""
+        self.traits, changed = profile.merge(self.traits, traits)
+        self.changed |= bool(changed)
+        return changed
+
+    def note(self, event: Event, time: int) -> None:
+        """Count the event, if journeys do."""
+        if event.name in self.catalog.counted:
+            self.counts = noted(self.counts, event.name, time, self.catalog.counted)
+            self.changed = True
 
     def answer(self, event: Event, now: int) -> None:
         """Every live instance that awaits this event, oldest first, may move."""
@@ -196,6 +250,9 @@ class User:
         if not places:
             return
         for instance in tuple(self.instances):
+            due = instance.wait.due
+            if due is not None and due <= now:
+                continue  # its timer wins, though an emitted event comes before it
             place = (instance.journey, instance.version, instance.node)
             if place not in places or not self.runs(instance):
                 continue
@@ -205,6 +262,22 @@ class User:
             if verdict is not None:
                 run.follow(verdict)
                 self.replace(instance, run)
+
+    def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
+        """Take an event to be applied next; why not, where it is refused."""
+        if self.hop >= MAX_HOPS:
+            return "loop"
+        if self.total >= MAX_EMITTED:
+            return "too_many"
+        self.total += 1
+        here = self.arrived
+        if here is None or self.facts is None:  # a timer's step: nothing arrived late
+            topic, partition, offset = here[:3] if here is not None else ("", 0, 0)
+            here = Arrived(topic, partition, offset, now, now, self.partition_time, False)
+        event = Event.emitted(name, self.user_id, message_id, properties)
+        arrived = here._replace(time=now, emitted=message_id)
+        self.emitted.append(Emitted(event, arrived, self.hop + 1))
+        return None
 
     # Outcomes apart from any instance.
 
@@ -217,9 +290,13 @@ class User:
         **detail: Any,
     ) -> None:
         place = (arrived.topic, arrived.partition, arrived.offset)
+        if arrived.emitted is None:
+            id, cause = outcome_id_of_input(*place, outcome, self.told), Cause(*place)
+        else:
+            id, cause = outcome_id_of_emitted(arrived.emitted, outcome, self.told), self.cause
         self.effects.outcomes.append(
             Outcome(
-                outcome_id_of_input(*place, outcome, self.told),
+                id,
                 outcome,
                 format_time(arrived.time),
                 self.user_id,
@@ -228,7 +305,7 @@ class User:
                 None,
                 key,
                 None,
-                Cause(*place),
+                cause,
                 detail,
             )
         )

@@ -11,9 +11,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from agents.kafka.embedded import EmbeddedKafka
 from agents.settings import Settings
+
+settings.register_profile("thorough", max_examples=5_000)
+"""Fifty times the usual examples: `pytest --hypothesis-profile=thorough`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from journeys.problems import Problem
+    from journeys.program import RunningCatalog
 
 
 def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
@@ -30,6 +31,27 @@ def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
             reason = (error.strerror or str(error)).lower()
             problems.append(Problem(str(path), 1, 1, f"this can't be read: {reason}"))
     return texts, problems
+
+
+def running_catalog(paths: Iterable[Path], *, drafts: bool = False) -> RunningCatalog:
+    """What the files bring in force, together; drafts too, if wanted.
+
+    Raises:
+        typer.Exit: with code 1 where one is wrong; what is wrong is told on stderr.
+    """
+    import typer
+
+    from journeys.catalog import Rejected, catalog_of
+    from journeys.program import RunningCatalog
+    from journeys.scenario import with_drafts
+
+    texts, problems = read_files(paths)
+    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    if isinstance(catalog, Rejected):
+        for problem in catalog.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(1)
+    return RunningCatalog(with_drafts(catalog) if drafts else catalog)
 
 
 def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> None:

@@ -13,12 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from journeys.program import RunningCatalog
 
 
 def backtest(
@@ -48,9 +45,10 @@ def backtest(
     """
     import msgspec
 
+    from agents.commands._documents import running_catalog
     from journeys.backtest import Backtest
 
-    catalog = _catalog(files)
+    catalog = running_catalog(files)
     run = Backtest(catalog, events.name)
     types: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -87,29 +85,6 @@ def backtest(
     for letter in dead[:3]:
         typer.echo(f"{events}:{letter.cause.offset}: could not be applied", err=True)
         typer.echo(letter.detail, err=True)
-
-
-def _catalog(files: list[Path]) -> RunningCatalog:
-    """What the files bring in force, together; exit code 1 with what is wrong with them."""
-    from journeys.catalog import Catalog, Rejected, check_push, validate_files
-    from journeys.program import RunningCatalog
-
-    texts = [(str(file), file.read_bytes()) for file in files]
-    problems = validate_files(texts)
-    catalog = Catalog()
-    if not problems:
-        together = b"\n---\n".join(text for _, text in texts)
-        verdict = check_push(together, " ".join(name for name, _ in texts), catalog)
-        if isinstance(verdict, Rejected):
-            problems = verdict.problems
-        else:
-            for key, value in verdict.entries:
-                catalog = catalog.with_entry(key, value)
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    if problems:
-        raise typer.Exit(1)
-    return RunningCatalog(catalog)
 
 
 @contextmanager

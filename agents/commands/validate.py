@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ def validate(
     """
     from agents.commands import _documents
     from journeys.check import check
+    from journeys.documents import Journey
 
     texts, problems = _documents.read_files(files)
     documents, found = check(texts.items(), {})
@@ -34,6 +36,12 @@ def validate(
     if problems:
         raise typer.Exit(1)
     if not as_json:
+        if sys.stdout.isatty():
+            for one in documents:
+                if isinstance(one.model, Journey):
+                    # Every node type there is runs in real time.
+                    nodes = _count(len(one.model.nodes), "node")
+                    typer.echo(f"⚡ {one.name}: {nodes} in real time")
         counts = f"{_count(len(documents), 'document')} in {_count(len(texts), 'file')}"
         typer.secho(f"{counts}: valid", fg="green", err=True)
 

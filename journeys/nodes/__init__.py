@@ -7,11 +7,20 @@ from pydantic import Discriminator
 from journeys.nodes.criteria import Criteria
 from journeys.nodes.delay import Delay
 from journeys.nodes.destination import DestinationNode
+from journeys.nodes.emit_event import EmitEvent
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
+from journeys.nodes.update_profile import UpdateProfile
 from journeys.nodes.wait_for_event import WaitForEvent
 
 Node = Annotated[
-    Criteria | Experiment | Delay | WaitForEvent | DestinationNode | Exit,
+    Criteria
+    | Experiment
+    | Delay
+    | WaitForEvent
+    | DestinationNode
+    | UpdateProfile
+    | EmitEvent
+    | Exit,
     Discriminator("type"),
 ]

@@ -4,9 +4,10 @@ A node never acts. It reads the step it is given, records effects on it and answ
 instance goes; so a node type is one file, and nothing outside that file branches on its type.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get_origin
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, StringConstraints
 
@@ -89,6 +90,9 @@ class Step(Protocol):
     def event(self) -> dict[str, Any]:
         """The event that moves the instance now, as expressions see it (empty in a timer step)."""
 
+    def zone(self, of: str) -> ZoneInfo:
+        """The time zone of the `user`, of the `journey`, or of a name."""
+
     def holds(self, condition: str) -> bool:
         """Whether the condition is true; one that fails is false, and told."""
 
@@ -109,6 +113,12 @@ class Step(Protocol):
 
     def fail(self, error: Exception) -> None:
         """Write that an expression of this node failed, and why."""
+
+    def update_profile(self, traits: Mapping[str, Any]) -> None:
+        """Lay traits over the user's profile; told when that changes it."""
+
+    def emit(self, event: str, properties: dict[str, Any]) -> bool:
+        """Emit one event for the same user, told; False, also told, where that is refused."""
 
     def request(
         self,
@@ -133,6 +143,10 @@ class NodeModel(Model):
         """Names of the events that may move an instance that stays here."""
         return ()
 
+    def reads(self) -> Collection[tuple[str, ...]]:
+        """Paths of `entry`, `steps` and `attr` that it reads besides those of its expressions."""
+        return ()
+
     def enter(self, step: Step) -> Go | Block | End:
         """The instance arrives here."""
         raise NotImplementedError
@@ -144,6 +158,10 @@ class NodeModel(Model):
     def on_timer(self, step: Step) -> Go | End:
         """The due time came while the instance stayed here."""
         raise NotImplementedError
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        """Why one of its outcomes came about, in the words of the document; or nothing."""
+        return ""
 
     @property
     def falls_through(self) -> bool:
@@ -157,6 +175,10 @@ class NodeModel(Model):
     def references(self) -> list[Reference]:
         """Every other document that this node names."""
         return [Reference(path, mark.kind, name) for path, name, mark in marked(self, Refers)]
+
+
+USERS_ZONE = ("entry", "context", "timezone")
+"""What a node reads that asks for the user's zone."""
 
 
 class ForwardNode(NodeModel):

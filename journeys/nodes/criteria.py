@@ -1,6 +1,7 @@
 """criteria: branches in order, the first whose condition holds wins, else `otherwise`."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -31,3 +32,9 @@ class Criteria(ForwardNode):
                 return Go(to, branch.set)
         step.tell("criteria.matched", branch="otherwise", next=self.otherwise)
         return Go(self.otherwise)
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        if outcome != "criteria.matched":
+            return ""
+        branch = detail["branch"]
+        return f"when {self.branches[branch].when}" if isinstance(branch, int) else "nothing held"

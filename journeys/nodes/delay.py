@@ -1,21 +1,79 @@
-"""delay: the instance stays for a while, then goes on."""
+"""delay: the instance stays for a while, until a time, or until a time of day where the user is.
 
-from typing import Literal
+A time that is over by then holds nobody up: the instance goes on in the same step.
+"""
 
-from pydantic import Field
+from typing import Literal, Self
 
-from journeys.fields import Duration
-from journeys.nodes.base import Block, ForwardNode, Go, Step
+from pydantic import Field, model_validator
+
+from journeys.expressions import ExpressionFailed
+from journeys.fields import Duration, Model, Moment, SignedDuration, SomeZone, TimeOfDay, Weekdays
+from journeys.local_time import WEEKDAYS, next_local
+from journeys.nodes.base import USERS_ZONE, Block, End, ForwardNode, Go, Next, Step
+from journeys.time import check_time, parse_time
+
+
+class UntilLocal(Model):
+    """A time of day on some days of the week, strictly after the node is reached."""
+
+    time: TimeOfDay
+    weekdays: Weekdays = Field(default_factory=lambda: list(WEEKDAYS))
+    timezone: SomeZone = "user"
 
 
 class Delay(ForwardNode):
     blocking = True
 
     type: Literal["delay"]
-    for_: Duration = Field(alias="for")
+    for_: Duration | None = Field(default=None, alias="for")
+    until: Moment | None = None
+    offset: SignedDuration | None = None
+    until_local: UntilLocal | None = None
+    on_error: Next | None = None
 
-    def enter(self, step: Step) -> Block:
-        return Block(step.now + self.for_)
+    @model_validator(mode="after")
+    def _one_time(self) -> Self:
+        ways = (self.for_, self.until, self.until_local)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("a delay needs exactly one of `for`, `until` and `until_local`")
+        if self.offset is not None and self.until is None:
+            raise ValueError("`offset` needs `until`")
+        if self.on_error is not None and self.until is None:
+            raise ValueError("`on_error` needs `until`: no other delay can fail")
+        return self
+
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        local = self.until_local
+        return (USERS_ZONE,) if local is not None and local.timezone == "user" else ()
+
+    def enter(self, step: Step) -> Go | Block | End:
+        if self.for_ is not None:
+            return Block(step.now + self.for_)
+        local = self.until_local
+        if local is not None:
+            days = [WEEKDAYS.index(day) for day in local.weekdays]
+            return Block(next_local(step.now, local.time, days, step.zone(local.timezone)))
+        assert self.until is not None, "a delay has one of the three"
+        try:
+            due = _time(self.until, step.value(self.until)) + (self.offset or 0)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return Go(self.on_error) if self.on_error is not None else End("error")
+        return Block(due) if due > step.now else Go(self.next)
 
     def on_timer(self, step: Step) -> Go:
         return Go(self.next)
+
+
+def _time(expression: str, value: object) -> int:
+    """Milliseconds of what `until` gave: ISO 8601 (a timestamp is that, too) or an integer."""
+    try:
+        if isinstance(value, str):
+            return parse_time(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return check_time(value)
+    except ValueError as error:
+        raise ExpressionFailed(expression, str(error)) from None
+    expected = "expected a timestamp, ISO 8601 with a zone or integer milliseconds"
+    raise ExpressionFailed(expression, f"found {str(value)[:40]!r}, {expected}")

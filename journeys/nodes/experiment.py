@@ -4,9 +4,10 @@ Nothing is stored: the same user always gets the same variant, and a change of w
 moves only the users it must.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from math import log
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -73,3 +74,10 @@ class Experiment(ForwardNode):
         step.tell("experiment.assigned", variant=name)
         step.capture("variant", name)
         return Go(variant.next or self.next, variant.set)
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        if outcome != "experiment.assigned":
+            return ""
+        if self.winner is not None:
+            return "the winner"
+        return "of " + ", ".join(f"{name} {one.weight:g}" for name, one in self.variants.items())

@@ -3,7 +3,8 @@
 Only an event that carries the instance's key moves it, unless `match` says otherwise.
 """
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,6 +63,11 @@ class WaitForEvent(ForwardNode):
     def on_timer(self, step: Step) -> Go:
         step.tell("wait.timed_out")
         return Go(self.on_timeout or self.next)
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        if outcome not in ("wait.started", "wait.timed_out"):
+            return ""
+        return ("for " if outcome == "wait.started" else "no ") + " or ".join(self.awaits())
 
     def _matched(self, step: Step, name: str, to: str | None, labels: Labels | None) -> Go:
         step.tell("wait.matched", event=name, message_id=step.event["messageId"])

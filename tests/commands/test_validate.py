@@ -74,6 +74,13 @@ def test_a_terminal_shows_the_line_and_a_caret_below_the_place(offline: Journeys
     assert lines[2].index("^") == lines[1].index("mailer")
 
 
+def test_a_terminal_shows_in_which_lane_each_journey_runs(offline: Journeys) -> None:
+    both = offline.write("both.yaml", DESTINATION + "---\n" + JOURNEY)
+    code, shown = offline.on_terminal("validate", both)
+    assert code == 0
+    assert "⚡ welcome: 1 node in real time" in shown
+
+
 def test_scripts_read_the_problems_as_json(offline: Journeys) -> None:
     name = offline.write("journey.yaml", JOURNEY)
     done = offline.run("validate", "--json", name)

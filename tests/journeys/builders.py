@@ -54,6 +54,10 @@ class Versions:
         self._versions[document.name, f"v{count}"] = document
         self._journeys[document.name] = InForce(f"v{count}", document.status)
 
+    def accepted(self) -> list[tuple[str, str]]:
+        """Every journey and version that was ever pushed."""
+        return list(self._versions)
+
     def newest(self, name: str) -> str:
         return self._journeys[name].version
 

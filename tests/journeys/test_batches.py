@@ -39,6 +39,24 @@ OTHER = journey(
     name="other",
     entry="event: b, reentry: after_exit, min_gap: 20m",
 )
+CHAIN = journey(
+    """
+    mark: {type: update_profile, traits: {d: '${entry.timestamp}', t: null}}
+    begin: {type: emit_event, event: a, properties: {k: 1, n: "${count('a', '20m')}"}}
+    pause: {type: delay, until: 'now + duration("180s")', offset: -1m}
+    tell: {type: emit_event, event: b}
+    again:
+      type: criteria
+      branches: [{when: entry.properties.n == 1, next: round}]
+      otherwise: morning
+    round: {type: emit_event, event: d, properties: {n: 1}, next: morning}
+    morning: {type: delay, until_local: {time: "12:20", timezone: UTC}}
+    last: {type: emit_event, event: c, properties: {n: 2}}
+    """,
+    name="chain",
+    entry="event: d, reentry: after_exit",
+)
+ALL = (TOUR, OTHER, CHAIN)
 
 EVENTS = st.fixed_dictionaries(
     {
@@ -92,7 +110,7 @@ def _run(
 ) -> tuple[dict[str, bytes], bytes]:
     """The bytes of all records and effects, when the log is cut so: (inputs, timers) a batch."""
     store = records()
-    catalog = Versions(TOUR, OTHER).running()
+    catalog = Versions(*ALL).running()
     timeline = Timeline(store, catalog, clock)
     told: list[Any] = []
     left = _inputs(lines, clock)
@@ -139,12 +157,12 @@ def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
     inputs = _inputs(lines, "stream")
     time = 0
     for part in (inputs[:at], inputs[at:]):
-        timeline = Timeline(store, Versions(TOUR, OTHER).running(), "stream", time)
+        timeline = Timeline(store, Versions(*ALL).running(), "stream", time)
         effects = Effects()
         assert timeline.apply(part, effects) == len(part)
         told += effects.outcomes
         time = timeline.partition_time
-    whole = Timeline(MemoryRecords(), Versions(TOUR, OTHER).running(), "stream")
+    whole = Timeline(MemoryRecords(), Versions(*ALL).running(), "stream")
     expected = Effects()
     whole.apply(inputs, expected)
     assert told == expected.outcomes
@@ -154,7 +172,7 @@ def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
 @given(lines=LINES)
 def test_no_id_is_ever_used_twice(lines: list[tuple[str | None, bytes]]) -> None:
     effects = Effects()
-    timeline = Timeline(MemoryRecords(), Versions(TOUR, OTHER).running(), "stream")
+    timeline = Timeline(MemoryRecords(), Versions(*ALL).running(), "stream")
     timeline.apply(_inputs(lines, "stream"), effects)
     ids = [one.outcome_id for one in effects.outcomes]
     ids += [one.action_id for one in effects.actions]

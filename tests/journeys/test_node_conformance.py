@@ -27,6 +27,17 @@ EXAMPLES = {
         next: right
         """,
     "delay": "{for: 2h, next: left, set: {a: '${entry.properties.n}'}}",
+    "delay until": """
+        until: 'event.properties.n > 0 ? event.timestamp : now'
+        offset: 2h
+        next: left
+        on_error: right
+        """,
+    "delay until_local": """
+        until_local: {time: "09:00", weekdays: [mon-fri]}
+        next: left
+        set: {a: '${entry.properties.n}'}
+        """,
     "wait_for_event": """
         any_of:
           - {event: answer, where: event.properties.n == entry.properties.n, next: left}
@@ -44,9 +55,25 @@ EXAMPLES = {
         next: left
         on_error: right
         """,
+    "update_profile": """
+        traits: {a: '${entry.properties.n * 2}', b: null, c: {d: ['${attr.a}']}}
+        next: left
+        on_error: right
+        set: {b: '${user.traits.a}'}
+        """,
+    "emit_event": """
+        event: told
+        properties: {a: '${entry.properties.n * 2}', b: ['${attr.a}']}
+        next: left
+        on_error: right
+        set: {b: '${attr.a}'}
+        """,
     "exit": "{reason: bye}",
 }
-"""Per type, an example that uses all of its fields that lead somewhere or hold an expression."""
+"""Per type, examples that use all of its fields that lead somewhere or hold an expression.
+
+The first word is the type; others tell apart the examples of a type that has several forms.
+"""
 
 AROUND = """
 first: {{type: criteria, branches: [{{when: 'true', set: {{a: 1}}}}], otherwise: left}}
@@ -60,11 +87,11 @@ TYPES = [
     get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(Node)[0])
 ]
 
-every_type = pytest.mark.parametrize("type", TYPES)
+every_type = pytest.mark.parametrize("type", EXAMPLES)
 
 
 def _plain(type: str) -> dict[str, Any]:
-    return {"type": type, **yaml.safe_load(EXAMPLES[type])}
+    return {"type": type.split()[0], **yaml.safe_load(EXAMPLES[type])}
 
 
 def _node(type: str) -> NodeModel:
@@ -86,7 +113,7 @@ def _live(type: str, n: Any = 5) -> World:
 
 
 def test_every_type_has_an_example() -> None:
-    assert sorted(EXAMPLES) == sorted(TYPES)
+    assert {example.split()[0] for example in EXAMPLES} == set(TYPES)
 
 
 @every_type

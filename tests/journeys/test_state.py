@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,7 @@ RECORDS = st.builds(
     seen=st.binary(),
     instances=st.lists(INSTANCES, max_size=4).map(tuple),
     past=st.dictionaries(st.text(), TIMES, max_size=3),
+    counts=st.dictionaries(st.text(), st.binary(), max_size=3),
 )
 
 
@@ -57,14 +59,22 @@ def test_a_record_survives_its_bytes_and_equal_records_have_equal_bytes(record: 
     assert encode(decode(data)) == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x02" + encode(UserRecord())[1:], b"\x90"])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x03" + encode(UserRecord())[1:], b"\x90"])
 def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
-    with pytest.raises(UnknownRecordVersion, match="expected version 1"):
+    with pytest.raises(UnknownRecordVersion, match="expected at most 2"):
         decode(data)
 
 
+@given(RECORDS)
+def test_a_record_of_version_1_is_read_as_one_that_counts_nothing(record: UserRecord) -> None:
+    fields = [getattr(record, name) for name in ("traits", "seen", "instances", "past")]
+    old = b"\x01" + msgspec.msgpack.encode(fields)
+    assert decode(old) == msgspec.structs.replace(record, counts={})
+    assert encode(decode(old))[:1] == b"\x02"
+
+
 def test_a_record_that_holds_nothing_is_a_few_bytes() -> None:
-    assert len(encode(UserRecord())) == 7
+    assert len(encode(UserRecord())) == 8
 
 
 def test_the_next_due_time_is_the_earliest_that_a_clock_may_fire() -> None:

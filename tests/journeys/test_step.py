@@ -173,14 +173,41 @@ def test_identify_needs_no_event_and_only_changes_the_profile() -> None:
     world = World(journey(WAIT))
     world.event(None, type="identify", traits={"a": 1})
     assert world.record().traits == {"a": 1}
-    assert world.told() == []
+    assert world.story() == ["profile.changed"]
+
+
+def test_a_change_of_the_profile_is_told_by_the_names_of_its_traits() -> None:
+    world = World(journey(WAIT))
+    world.event("other", traits={"a": 1, "b": [1], "c": {"x": 1}, "d": "x"})
+    world.event("other", traits={"a": 1, "b": [True], "c": {"x": 1}, "d": None, "e": None})
+    world.event("other", traits={"a": 1.0})
+    told = [one.detail for one in world.told("profile.changed")]
+    assert told == [{"traits": ["a", "b", "c", "d"]}, {"traits": ["b", "d"]}, {"traits": ["a"]}]
+
+
+def test_traits_that_change_nothing_are_not_told() -> None:
+    world = World(journey(WAIT))
+    world.event("other", traits={"a": {"x": [1, None]}})
+    before = world.record().traits
+    world.event("other", traits={"a": {"x": [1, None]}, "b": None})
+    assert len(world.told()) == 1
+    assert world.record().traits is before
+
+
+def test_of_very_many_traits_a_hundred_names_are_told() -> None:
+    world = World(journey(WAIT))
+    world.event("other", traits={"x" * 300: 0, **{f"t{n}": n for n in range(250)}})
+    (changed,) = world.told("profile.changed")
+    assert changed.detail is not None
+    assert changed.detail["traits"] == ["x" * 256, *(f"t{n}" for n in range(99))]
+    assert changed.detail["more"] == 151
 
 
 def test_a_backfill_updates_the_profile_and_starts_and_moves_nothing() -> None:
     world = World(journey(WAIT))
     world.event(backfill=True, traits={"a": 1})
     assert world.record().traits == {"a": 1}
-    assert world.told() == []
+    assert world.story() == ["profile.changed"]
 
 
 # 5. Waits.
@@ -645,7 +672,7 @@ def test_a_step_that_would_exceed_the_records_limit_is_refused_and_told() -> Non
     world.event(traits={"b": "x" * 600_000})
     assert world.record().traits == before.traits
     assert world.record().instances == ()
-    assert world.story() == ["event.rejected record_too_large"]
+    assert world.story() == ["profile.changed", "event.rejected record_too_large"]
     assert len(encode(world.record())) <= 1024 * 1024
 
 

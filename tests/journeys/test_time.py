@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.time import LAST, format_time, parse_duration, parse_time
+from journeys.time import LAST, format_duration, format_time, parse_duration, parse_time
 from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, World, iso, journey
 
 WAIT = """
@@ -95,6 +95,16 @@ def test_what_is_no_time_with_a_zone_within_the_years_1970_to_9999(text: str) ->
 )
 def test_durations(text: str, ms: int) -> None:
     assert parse_duration(text) == ms
+
+
+@given(st.integers(1, 400 * DAY))
+def test_a_duration_survives_its_text(ms: int) -> None:
+    assert parse_duration(format_duration(ms)) == ms
+
+
+def test_a_duration_is_written_in_its_largest_whole_unit() -> None:
+    lengths = (10_000, 90_000, 36 * HOUR, 7 * DAY, 1_500)
+    assert list(map(format_duration, lengths)) == ["10s", "90s", "36h", "1w", "1500ms"]
 
 
 @pytest.mark.parametrize(
@@ -278,6 +288,22 @@ def test_timers_set_by_a_timer_may_fire_as_soon_as_they_are_due() -> None:
     world.event(at=0)
     world.event("other", at=5 * HOUR + 10 * SECOND, user="someone else")
     assert world.told("journey.exited")[0].at == iso(3 * HOUR)
+
+
+def test_a_late_event_that_fires_a_timer_leaves_the_next_overdue_one_its_ten_seconds() -> None:
+    two_waits = """
+    one: {type: wait_for_event, event: never, within: 1h, next: done, on_timeout: two}
+    two: {type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: late}
+    done: {type: exit, reason: answered}
+    late: {type: exit, reason: late}
+    """
+    world = World(journey(two_waits))
+    world.event("other", at=5 * HOUR, user="someone else")
+    world.event(at=0)
+    world.event("other", at=HOUR + 10 * MINUTE)
+    assert world.instance().wait.fire_at == START + 5 * HOUR + 10 * SECOND
+    world.event("answer", at=HOUR + 20 * MINUTE)
+    assert world.told("journey.exited")[0].detail == {"reason": "answered"}
 
 
 # The logical time of a timer step.

@@ -1,0 +1,120 @@
+"""`journeys plan`: what `apply` would change, against the catalog in force.
+
+Law: it reads the catalog as workers do and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from journeys.catalog import Catalog
+    from journeys.plan import DocumentChange, FieldChange
+
+SAME, REJECTED, CHANGES = 0, 1, 2
+
+_SIGNS = {
+    "created": ("+", "green"),
+    "added": ("+", "green"),
+    "changed": ("~", "yellow"),
+    "archived": ("-", "red"),
+    "removed": ("-", "red"),
+    "unchanged": (" ", None),
+}
+
+
+def plan(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="The documents, as for `apply`.")
+    ],
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit code 2 where something would change."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+) -> None:
+    """Show what an apply would change: documents, nodes and fields.
+
+    Exit code 1 when the documents would be rejected.
+    """
+    from agents.commands import _documents
+    from agents.commands.apply import Joined
+    from agents.kafka.topics import CONFIG
+    from journeys.catalog import Rejected
+    from journeys.plan import plan as plan_push
+
+    texts, problems = _documents.read_files(files)
+    joined = Joined(texts)
+    changes = Rejected(problems) if problems else plan_push(joined.text, CONFIG, _in_force())
+    if isinstance(changes, Rejected):
+        found = problems or [joined.own(problem) for problem in changes.problems]
+        if as_json:
+            shown = [_documents.as_json(problem) for problem in found]
+            typer.echo(json.dumps({"accepted": False, "documents": [], "problems": shown}))
+        else:
+            _documents.print_problems(found, texts)
+        raise typer.Exit(REJECTED)
+    if as_json:
+        shown = [asdict(change) for change in changes]
+        typer.echo(json.dumps({"accepted": True, "documents": shown, "problems": []}))
+    else:
+        _print(changes)
+    if detailed_exitcode and any(change.change != "unchanged" for change in changes):
+        raise typer.Exit(CHANGES)
+
+
+def _in_force() -> Catalog:
+    from agents.catalog import CatalogReader
+    from agents.commands._broker import partitions_of
+    from agents.kafka.client import base_config
+    from agents.kafka.topics import CATALOG
+    from agents.settings import Settings
+
+    broker = Settings.from_env().broker
+    partitions_of(broker, CATALOG)
+    return CatalogReader(base_config(broker) | {"log_level": 0}).load()
+
+
+def _print(changes: list[DocumentChange]) -> None:
+    for one in changes:
+        version = one.version
+        if one.before not in (None, one.version):
+            version = f"{one.before} -> {one.version}"
+        _line("", one.change, f"{one.kind}/{one.name} {version} ({one.change})")
+        for field in one.fields:
+            _line("    ", field.change, _field(field))
+        if one.before not in (None, one.version) and one.change == "changed":
+            typer.echo(f"    who is in it stays with {one.before}")
+    counts = Counter(one.change for one in changes)
+    said = [f"{counts[change]} {change}" for change in _SIGNS if counts[change]]  # type: ignore[index]
+    typer.echo(", ".join(said))
+
+
+def _line(indent: str, change: str, text: str) -> None:
+    from agents.commands._documents import cleaned
+
+    sign, colour = _SIGNS[change]
+    typer.secho(f"{indent}{sign} {cleaned(text)}", fg=colour)
+
+
+def _field(field: FieldChange) -> str:
+    """`nodes.wait.within: "1h" -> "2h"`; a whole node by its type."""
+    from journeys.schema import dotted
+
+    place = dotted(field.path)
+    if field.change == "changed":
+        return f"{place}: {_short(field.before)} -> {_short(field.after)}"
+    value = field.after if field.change == "added" else field.before
+    if len(field.path) == 2 and field.path[0] == "nodes":
+        return f"{place} ({value['type']})"
+    return f"{place}: {_short(value)}"
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,221 @@
+"""`journeys simulate`: one user's events through journeys, with the reason for every turn.
+
+Law: nothing is called and nothing is kept; what is shown is what workers would do.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.errors import UserError
+
+if TYPE_CHECKING:
+    from journeys.program import RunningCatalog
+    from journeys.scenario import Happening, Scenario
+
+_STDIN = Path("-")
+_HOW = 'One JSON event a line, such as {"at": "+10m", "event": "purchase_completed"}; Ctrl-D ends.'
+
+
+def simulate(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="The documents, as for `apply`.")
+    ],
+    events: Annotated[
+        Path,
+        typer.Option(
+            metavar="EVENTS",
+            help="One JSON event a line; .gz is unpacked, - reads what is typed. A time may be an "
+            'offset from the start: "at": "+10m".',
+        ),
+    ],
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Whom to follow. Default: the first event's user.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When it begins. Default: at the first event's time, or now where it has none.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How far time goes on after the events. Default: until nothing waits.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Follow one user through journeys on a virtual clock, with every decision and payload.
+
+    Drafts run as if they were running. Exit code 1 when a document or an event is wrong.
+    """
+    from agents.commands._documents import cleaned, running_catalog
+    from journeys.story import standing, tell
+
+    catalog = running_catalog(files, drafts=True)
+    follow = _Follow(catalog, str(events), user, start, until)
+    story: list[Happening] = []
+    with _lines(events) as lines:
+        for some in follow.story(lines):
+            story += some
+            if not as_json:
+                for line in tell(some, catalog):
+                    typer.echo(cleaned(line))
+    if follow.left_out:
+        others = "event of another user" if follow.left_out == 1 else "events of other users"
+        typer.echo(f"{follow.left_out} {others} left out; --user names whom to follow", err=True)
+    scenario = follow.scenario
+    if scenario is None:
+        raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
+    if as_json:
+        typer.echo(json.dumps(_as_json(scenario, story), ensure_ascii=False))
+        return
+    for instance in scenario.waiting:
+        typer.echo(cleaned(standing(instance)))
+    if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
+        typer.echo("it goes on like this; --until says how far to look", err=True)
+
+
+class _Follow:
+    """Finds one user's events among the lines and lets them happen."""
+
+    def __init__(
+        self,
+        catalog: RunningCatalog,
+        name: str,
+        user: str | None,
+        start: str | None,
+        until: str | None,
+    ) -> None:
+        self.scenario: Scenario | None = None
+        self.left_out = 0
+        self._catalog = catalog
+        self._name = name
+        self._user = user
+        self._start = _moment(start, 0, "--start")
+        self._until = until
+        _moment(until, 0, "--until")
+
+    def story(self, lines: Iterable[bytes]) -> Iterator[list[Happening]]:
+        """What happened, line by line, then what time alone brings about."""
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            fields = self._fields(line, number)
+            known = fields.get("userId") or fields.get("anonymousId") or self._user
+            if known is None:
+                known = self._user = "user-1"
+            self._user = self._user or known
+            if known != self._user:
+                self.left_out += 1
+                continue
+            try:
+                yield self._scenario(fields).event(fields)
+            except (ValueError, OverflowError) as error:
+                raise UserError(f"{self._name}:{number}: {error}") from None
+        if self.scenario is not None:
+            until = _moment(self._until, self.scenario.start, "--until")
+            for one in self.scenario.finish(until):
+                yield [one]
+
+    def _scenario(self, fields: dict[str, Any]) -> Scenario:
+        from journeys.scenario import Scenario, parse_moment
+
+        if self.scenario is None:
+            assert self._user is not None
+            start = self._start
+            given = fields.get("at", fields.get("timestamp"))
+            if start is None and isinstance(given, str) and not given.startswith("+"):
+                start = parse_moment(given, 0)
+            elif start is None and isinstance(given, int):
+                start = given
+            now = time.time_ns() // 1_000_000
+            self.scenario = Scenario(self._catalog, self._user, now if start is None else start)
+        return self.scenario
+
+    def _fields(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"{self._name}:{number}: expected one JSON event a line: {error}"
+            ) from None
+        if not isinstance(fields, dict):
+            raise UserError(f"{self._name}:{number}: expected a JSON object")
+        return fields
+
+
+def _moment(text: str | None, start: int, option: str) -> int | None:
+    from journeys.scenario import parse_moment
+
+    if text is None:
+        return None
+    try:
+        return parse_moment(text, start)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[Iterable[bytes]]:
+    if path == _STDIN:
+        if sys.stdin.isatty():
+            typer.echo(_HOW, err=True)
+        yield iter(sys.stdin.buffer.readline, b"")  # each line as soon as it is there
+        return
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(path.open("rb"))
+        except OSError as error:
+            raise UserError(f"{path} can't be read: {(error.strerror or '').lower()}") from None
+        try:
+            yield stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw
+        except (gzip.BadGzipFile, EOFError) as error:
+            raise UserError(f"{path} is not a whole gzip file: {error}") from None
+
+
+def _as_json(scenario: Scenario, story: list[Happening]) -> dict[str, Any]:
+    import msgspec
+
+    from journeys.time import format_time
+
+    def due(ms: int | None) -> str | None:
+        return None if ms is None else format_time(ms)
+
+    return {
+        "user": scenario.user,
+        "steps": [
+            {
+                "at": format_time(one.at),
+                "event": one.event,
+                **msgspec.to_builtins(
+                    {"outcomes": one.outcomes, "actions": one.actions, "dead": one.dead}
+                ),
+            }
+            for one in story
+        ],
+        "waiting": [
+            {"journey": one.journey, "key": one.key, "node": one.node, "due": due(one.wait.due)}
+            for one in scenario.waiting
+        ],
+        "profile": scenario.record.traits,
+    }

@@ -1,0 +1,162 @@
+"""`journeys test`: runs the tests that stand beside journeys, without Kafka.
+
+Law: what is expected is judged by the engine's own timeline; the exit code says whether all held.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.errors import UserError
+
+if TYPE_CHECKING:
+    from journeys.problems import Problem
+    from journeys.program import RunningCatalog
+    from journeys.testing.run import Result
+    from journeys.testing.suite import SuiteFile
+
+PATTERNS = ("*.test.yaml", "*.test.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One test of a file and what came of it."""
+
+    file: str
+    result: Result
+    story: list[str]
+    seconds: float
+
+
+def run_tests(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH...]",
+            help="Files of tests, or folders that are searched for *.test.yaml. Default: here.",
+            show_default=False,
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the results as JUnit XML.", show_default=False),
+    ] = None,
+) -> None:
+    """Run tests of journeys, on a virtual clock.
+
+    Exit code 1 when one fails, or a file is wrong.
+    """
+    from agents.commands import _documents, _junit
+
+    began = time.perf_counter()
+    ran: list[Ran] = []
+    wrong: list[Problem] = []
+    texts: dict[str, bytes] = {}
+    for file in _files(paths or [Path()]):
+        typer.echo(f"{file} ", nl=False)
+        prepared = _prepare(file, texts)
+        if isinstance(prepared, list):
+            wrong += prepared
+            typer.secho("E", fg="red")
+            continue
+        for one in prepared:
+            ran.append(one)
+            failed = bool(one.result.failures)
+            typer.secho("F" if failed else ".", fg="red" if failed else "green", nl=False)
+        typer.echo()
+    failed_ones = [one for one in ran if one.result.failures]
+    if wrong or failed_ones:
+        typer.echo()
+    _documents.print_problems(wrong, texts)
+    for one in failed_ones:
+        _print_failure(one)
+    if junit is not None:
+        _junit.write(junit, ran, wrong)
+    counts = [
+        (len(failed_ones), "failed", "red"),
+        (len(ran) - len(failed_ones), "passed", "green"),
+        (len(wrong), "problems" if len(wrong) > 1 else "problem", "red"),
+    ]
+    said = ", ".join(
+        typer.style(f"{count} {word}", fg=colour) for count, word, colour in counts if count
+    )
+    typer.echo(f"{said} in {time.perf_counter() - began:.2f} s")
+    if wrong or failed_ones:
+        raise typer.Exit(1)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """The files of tests, each once; folders are searched, hidden ones below them are not."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} is not there")
+        if not path.is_dir():
+            found[path] = None
+            continue
+        below = sorted(file for pattern in PATTERNS for file in path.rglob(pattern))
+        for file in below:
+            if not any(part.startswith(".") for part in file.relative_to(path).parts):
+                found[file] = None
+    if not found:
+        where = ", ".join(map(str, paths))
+        raise UserError(f"no tests in {where}: expected files named *.test.yaml")
+    return list(found)
+
+
+def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Problem]:
+    """The tests of a file as they run, or what keeps them from it."""
+    from agents.commands import _documents
+    from journeys.catalog import Rejected, catalog_of
+    from journeys.program import RunningCatalog
+    from journeys.scenario import with_drafts
+    from journeys.testing.suite import check_names, read_tests
+
+    read, problems = _documents.read_files([file])
+    texts |= read
+    tests = problems or read_tests(read[str(file)], str(file))
+    if isinstance(tests, list):
+        return tests
+    documents, problems = _documents.read_files([file.parent / one for one in tests.documents])
+    texts |= documents
+    catalog = Rejected(problems) if problems else catalog_of(documents.items())
+    if isinstance(catalog, Rejected):
+        return catalog.problems
+    if problems := check_names(tests, catalog):
+        return problems
+    running = RunningCatalog(with_drafts(catalog))
+    return (_run(tests, number, running) for number in range(len(tests.suite.tests)))
+
+
+def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Ran:
+    from journeys.story import standing, tell
+    from journeys.testing.run import run_test
+
+    began = time.perf_counter()
+    result = run_test(tests, number, catalog)
+    seconds = time.perf_counter() - began
+    story = (
+        [*tell(result.story, catalog), *map(standing, result.waiting)] if result.failures else []
+    )
+    return Ran(tests.findings.source.file, result, story, seconds)
+
+
+def _print_failure(one: Ran) -> None:
+    from agents.commands._documents import cleaned
+
+    title = typer.style("FAILED", fg="red", bold=True)
+    typer.echo(f"{title} {one.file}:{one.result.line}: {cleaned(one.result.name)}")
+    for failure in one.result.failures:
+        typer.echo(f"  {one.file}:{failure.line}: {cleaned(failure.what)}")
+        typer.echo(f"    expected  {cleaned(failure.expected)}")
+        typer.echo(f"    found     {cleaned(failure.found)}")
+    typer.echo("  what happened:")
+    for line in one.story:
+        typer.echo(f"    {cleaned(line)}")
+    typer.echo()

@@ -1,0 +1,25 @@
+"""emit_event: an event for the same user, in the same step, so that one journey starts another."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from journeys.expressions import ExpressionFailed
+from journeys.fields import Data, EventName, PropertyName
+from journeys.nodes.base import ForwardNode, Go, Next, Step
+
+
+class EmitEvent(ForwardNode):
+    type: Literal["emit_event"]
+    event: EventName
+    properties: dict[PropertyName, Data] = Field(default_factory=dict)
+    on_error: Next | None = None
+
+    def enter(self, step: Step) -> Go:
+        try:
+            properties = step.render(self.properties)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return Go(self.on_error or self.next)
+        emitted = step.emit(self.event, properties)
+        return Go(self.next if emitted else self.on_error or self.next)

@@ -1,0 +1,26 @@
+"""update_profile: writes traits to the user's profile, where everything that follows reads them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from journeys.expressions import ExpressionFailed
+from journeys.fields import Data, TraitName
+from journeys.nodes.base import ForwardNode, Go, Next, Step
+
+
+class UpdateProfile(ForwardNode):
+    """All of `traits`, or none where an expression among them fails; null removes a trait."""
+
+    type: Literal["update_profile"]
+    traits: dict[TraitName, Data] = Field(min_length=1)
+    on_error: Next | None = None
+
+    def enter(self, step: Step) -> Go:
+        try:
+            traits = step.render(self.traits)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return Go(self.on_error or self.next)
+        step.update_profile(traits)
+        return Go(self.next)
