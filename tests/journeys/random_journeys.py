@@ -128,7 +128,7 @@ PAYLOADS = [
 
 _conditions = st.sampled_from(CONDITIONS)
 _event_conditions = st.sampled_from(EVENT_CONDITIONS)
-_spans = st.sampled_from([10 * MINUTE, 30 * MINUTE, HOUR, HOUR, DAY])
+_spans = st.sampled_from([10 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, DAY])
 _sets = st.dictionaries(st.sampled_from("pq"), st.sampled_from(VALUES), max_size=2)
 _weights = st.sampled_from([0, 1, 2.5])
 
@@ -136,7 +136,7 @@ _weights = st.sampled_from([0, 1, 2.5])
 @st.composite
 def journeys(draw: st.DrawFn, name: str = "tour") -> dict[str, Any]:
     """A journey of 2 to 8 nodes; it goes back only from nodes where instances wait."""
-    names = [f"n{number}" for number in range(draw(st.integers(2, 8)))]
+    names = [f"n{number}" for number in range(draw(st.sampled_from([2, 3, 4, 5, 6, 7, 8])))]
     return {
         "name": name,
         "entry": draw(_entries()),
@@ -146,18 +146,18 @@ def journeys(draw: st.DrawFn, name: str = "tour") -> dict[str, Any]:
 
 @st.composite
 def _entries(draw: st.DrawFn) -> dict[str, Any]:
-    entry: dict[str, Any] = {"event": draw(st.sampled_from("ab"))}
+    entry: dict[str, Any] = {"event": draw(st.sampled_from("aaab"))}
     if draw(st.integers(0, 3)) == 0:
         way = st.fixed_dictionaries(
             {"event": st.sampled_from("ab")}, optional={"where": _event_conditions}
         )
         entry = {"any_of": draw(st.lists(way, min_size=1, max_size=3))}
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 5)) == 0:
         entry["where"] = draw(_event_conditions)
     if draw(st.booleans()):
-        entry["key"] = draw(st.sampled_from(KEYS))
+        entry["key"] = draw(st.sampled_from([KEYS[0], *KEYS]))
     if draw(st.booleans()):
-        entry["reentry"] = draw(st.sampled_from(["every_time", "once", "after_exit", "after_exit"]))
+        entry["reentry"] = draw(st.sampled_from(["every_time", "once", *["after_exit"] * 3]))
         if entry["reentry"] == "after_exit" and draw(st.booleans()):
             entry["min_gap"] = draw(_spans)
     if draw(st.integers(0, 3)) == 0:
@@ -168,10 +168,12 @@ def _entries(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def _nodes(draw: st.DrawFn, names: list[str], place: int) -> dict[str, Any]:
     later = names[place + 1 :]
-    kinds = ["wait_for_event", "wait_for_event", "delay", "destination", "experiment", "exit"]
+    kinds = ["wait_for_event"] * 4 + ["delay", "destination", "experiment"]
+    if place:
+        kinds.append("exit")
     if later:
-        kinds.append("criteria")
-    kind = draw(st.sampled_from(kinds[:-2] if place == 0 else kinds))
+        kinds += ["criteria"] * 2
+    kind = draw(st.sampled_from(kinds))
     node: dict[str, Any] = {"type": kind}
     to = st.sampled_from(names if kind in ("wait_for_event", "delay") else later or [""])
 
@@ -233,19 +235,19 @@ def _waits(draw: st.DrawFn, node: dict[str, Any], sometimes: Any, leads: Any) ->
 
 # --- Logs ----------------------------------------------------------------------------------------
 
-_numbers = st.sampled_from([0, 1, 1, 2, 3, 1.5, "1", None])
+_numbers = st.sampled_from([0, 1, 1, 2, 2, 2, 3, 1.5, "1", None])
+_ABSENT = object()
 _properties = st.fixed_dictionaries(
-    {},
-    optional={
-        "n": _numbers,
-        "ok": st.sampled_from([True, True, False, 1]),
-        "k": st.sampled_from([1, 1, "1", "2", True, 1.5, None]),
-        "m": st.sampled_from([1, "1", "2", 1.5, None]),
-    },
-)
-FORWARD = [0, 0, 1, SECOND, 5 * MINUTE, 10 * MINUTE - 1, 10 * MINUTE, 30 * MINUTE, HOUR, 7 * HOUR]
-BACK = [-1, -5 * MINUTE, -30 * MINUTE, -HOUR, -5 * HOUR]
-LATE = [0, 0, 1, 5 * SECOND, 10 * MINUTE, HOUR, 9 * HOUR]
+    {
+        "n": _numbers | st.just(_ABSENT),
+        "ok": st.sampled_from([True, True, True, False, 1, _ABSENT]),
+        "k": st.sampled_from([1, 1, 1, "1", "1", "2", True, 1.5, None, _ABSENT]),
+        "m": st.sampled_from([1, 1, 1, "1", "1", "2", 1.5, None, _ABSENT]),
+    }
+).map(lambda some: {name: value for name, value in some.items() if value is not _ABSENT})
+FORWARD = [0, 0, 1, 5 * MINUTE, 10 * MINUTE - 1, *[10 * MINUTE] * 3, 30 * MINUTE, HOUR, 7 * HOUR]
+BACK = [-1, -10 * MINUTE, -30 * MINUTE, -HOUR, -5 * HOUR]
+LATE = [0, 0, 5 * SECOND, 10 * MINUTE, HOUR, 9 * HOUR]
 
 
 @st.composite
@@ -255,17 +257,17 @@ def logs(
     ordered: bool = False,
     received: bool = True,
     repeats: bool = True,
-    least: int = 3,
+    least: int = 6,
     most: int = 24,
 ) -> list[dict[str, Any]]:
     """Events of several users, each with a messageId; in order of time when `ordered`."""
     log: list[dict[str, Any]] = []
     time = START
-    for number in range(draw(st.integers(least, most))):
+    for number in range(draw(st.sampled_from(range(least, most + 1)))):
         time += draw(st.sampled_from(FORWARD if ordered else FORWARD + FORWARD + BACK))
         event: dict[str, Any] = {
-            "event": draw(st.sampled_from("aaabbbccz")),
-            "userId": draw(st.sampled_from("uuvw")),
+            "event": draw(st.sampled_from("aaaabbbccz")),
+            "userId": draw(st.sampled_from("uuuuvw")),
             "timestamp": time,
             "messageId": f"m{number}",
             "properties": draw(_properties),

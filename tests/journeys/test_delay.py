@@ -70,6 +70,13 @@ def test_an_offset_can_make_it_over() -> None:
     assert world.story("journey.exited") == ["journey.exited done"]
 
 
+def test_a_way_round_whose_time_is_over_ends_with_an_error() -> None:
+    world = World(journey("again: {type: delay, until: entry.timestamp, next: again}"))
+    world.event()
+    assert world.story("journey.exited") == ["journey.exited error"]
+    assert world.record().instances == ()
+
+
 BAD = [
     None,
     True,
