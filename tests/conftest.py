@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from agents.settings import Settings
 
 settings.register_profile("thorough", max_examples=5_000)
 """Fifty times the usual examples: `pytest --hypothesis-profile=thorough`."""
+
+# A run that was started in the background ignores SIGINT, and so would every command under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
