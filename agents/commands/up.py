@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from agents.commands.worker import ClockChoice
+from agents.commands.worker import ClockOption
 
 _COLOURS = {"register": "magenta", "evaluate": "cyan", "deliver": "green"}
 
@@ -22,14 +22,7 @@ class _Stop(BaseException):
 
 
 def up(
-    clock: Annotated[
-        ClockChoice | None,
-        typer.Option(
-            help="wall: timers fire when their time comes; stream: the events' own times drive "
-            "them. Default: JOURNEYS_CLOCK, or wall.",
-            show_default=False,
-        ),
-    ] = None,
+    clock: ClockOption = None,
     evaluate: Annotated[int, typer.Option(min=1, help="Workers that move users on.")] = 1,
     deliver: Annotated[int, typer.Option(min=0, help="Workers that call destinations.")] = 1,
 ) -> None:

@@ -42,6 +42,17 @@ class ClockChoice(StrEnum):
     stream = "stream"
 
 
+ClockOption = Annotated[
+    ClockChoice | None,
+    typer.Option(
+        help="wall: timers fire when their time comes; stream: the events' own times drive "
+        "them. Default: JOURNEYS_CLOCK, or wall.",
+        show_default=False,
+    ),
+]
+"""The option of every command that runs evaluate workers."""
+
+
 def worker(
     role: Annotated[
         Role,
@@ -55,14 +66,7 @@ def worker(
             show_default=False,
         ),
     ] = None,
-    clock: Annotated[
-        ClockChoice | None,
-        typer.Option(
-            help="wall: timers fire when their time comes; stream: the events' own times drive "
-            "them. Default: JOURNEYS_CLOCK, or wall.",
-            show_default=False,
-        ),
-    ] = None,
+    clock: ClockOption = None,
     health_port: Annotated[
         int | None,
         typer.Option(

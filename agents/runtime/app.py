@@ -27,7 +27,7 @@ from tables.codec import Codec
 from tables.view import View
 
 SESSION_TIMEOUT_SECONDS = 6.0
-"""A worker that was killed is noticed after this; the group resumes within 8.4 s (measured)."""
+"""A worker that was killed is noticed after this; a prototype resumed within 8.4 s."""
 _GROUP_COMMIT_SECONDS = 2.0
 _NEVER_SECONDS = 365 * 24 * 3600.0
 

@@ -81,8 +81,8 @@ def test_an_answer_behind_a_long_backlog_still_beats_the_deadline(cluster: Clust
     assert 0 not in cluster.states()[b"u"].fired
 
 
-def test_a_deadline_waits_for_a_transaction_that_is_open_in_the_source(cluster: Cluster) -> None:
-    """The last stable offset ends before the answer; only the high watermark shows it is there."""
+def answer_in_an_open_transaction(cluster: Cluster) -> Producer:
+    """A worker with a timer of 5 s, whose answer is in the source but not yet committed."""
     cluster.start(1)
     writer = Producer(
         {"bootstrap.servers": cluster.broker, "transactional.id": f"other-{cluster.name}"}
@@ -93,6 +93,12 @@ def test_a_deadline_waits_for_a_transaction_that_is_open_in_the_source(cluster: 
     writer.begin_transaction()
     writer.produce(f"in-{cluster.name}", key=b"u", value=b"c", partition=0)
     assert writer.flush(10) == 0
+    return writer
+
+
+def test_a_deadline_waits_for_a_transaction_that_is_open_in_the_source(cluster: Cluster) -> None:
+    """The last stable offset ends before the answer; only the high watermark shows it is there."""
+    writer = answer_in_an_open_transaction(cluster)
     PAUSE.wait(8)  # well past the deadline
     assert fired(cluster) == 0
     writer.commit_transaction(30)
@@ -104,16 +110,7 @@ def test_a_deadline_waits_for_a_transaction_that_is_open_in_the_source(cluster: 
 
 
 def test_an_aborted_transaction_in_the_source_holds_no_timer_up(cluster: Cluster) -> None:
-    cluster.start(1)
-    writer = Producer(
-        {"bootstrap.servers": cluster.broker, "transactional.id": f"other-{cluster.name}"}
-    )
-    writer.init_transactions(30)
-    write(cluster, b"w:5000")
-    wait_for_output(cluster, "e-0-0")
-    writer.begin_transaction()
-    writer.produce(f"in-{cluster.name}", key=b"u", value=b"c", partition=0)
-    assert writer.flush(10) == 0
+    writer = answer_in_an_open_transaction(cluster)
     writer.abort_transaction(30)
     wait_for_output(cluster, "t-0-0")
     assert fired(cluster) == 1
