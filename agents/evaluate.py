@@ -4,7 +4,7 @@ Law: for a batch of inputs from one partition, the pure timeline computes; its a
 changed records are the batch's transaction. Nothing here waits for anything but Kafka.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,10 @@ from agents.runtime.app import App
 from agents.runtime.partition import Batch
 from agents.settings import Settings
 from journeys.effects import Effects, key_of
+from journeys.inputs import Input
 from journeys.program import RunningCatalog
 from journeys.state import UserRecord, decode, encode
-from journeys.timeline import Clock, Input, Timeline
+from journeys.timeline import Clock, Timeline
 from tables.codec import Codec
 from tables.view import View
 
@@ -46,6 +47,15 @@ class UserRecords:
 
     def put(self, user: str, record: UserRecord) -> None:
         self._view.put(user.encode(), record)
+
+    def naming(
+        self, journeys: Collection[str], after: str | None, most: int
+    ) -> tuple[list[str], str | None]:
+        """Looks at the packed bytes, where a name stands as it is: most users needn't be read."""
+        names = [journey.encode() for journey in journeys]
+        found = self._view.look((after or "").encode(), most)
+        users = [key.decode() for key, value in found if any(name in value for name in names)]
+        return users, found[-1][0].decode() if len(found) == most else None
 
     def next_due(self) -> tuple[int, str] | None:
         due = self._view.next_due()
@@ -74,7 +84,8 @@ class Evaluator:
         effects = Effects()
         batch.consumed = timeline.apply(inputs, effects)
         if self._clock == "wall":
-            batch.more_timers = timeline.fire(batch.safe_until, batch.now, effects)
+            more = timeline.fire(batch.safe_until, batch.now, effects)
+            batch.more_timers = timeline.sweep(effects) or more
         batch.partition_time = timeline.partition_time
         self._poison.count(batch.consumed, len(effects.dead))
         send(batch, effects)

@@ -76,7 +76,8 @@ async def _judge(
 ) -> Catalog:
     """Applies one push to the batch and returns the catalog after it."""
     try:
-        verdict = check_push(message.value() or b"", CONFIG, catalog)
+        pushed_at = message.timestamp()[1]
+        verdict = check_push(message.value() or b"", CONFIG, catalog, pushed_at)
     except Exception as error:  # noqa: BLE001 - whatever was pushed, the next push is judged
         problem = Problem(CONFIG, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
         verdict = Rejected([problem])
@@ -146,7 +147,8 @@ def _tell(
     detail: dict[str, Any],
 ) -> None:
     place = (batch.topic, batch.partition, message.offset())
-    journey = document if document is not None and document.kind == "Journey" else None
+    about_one = document is not None and document.kind in ("Journey", "Lifecycle")
+    journey = document if about_one else None
     outcome = Outcome(
         outcome_id=outcome_id_of_input(*place, type, number),
         type=type,

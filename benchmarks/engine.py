@@ -21,9 +21,10 @@ from journeys.backtest import MemoryRecords
 from journeys.catalog import Accepted, Catalog, check_push
 from journeys.effects import Effects
 from journeys.events import admit
+from journeys.inputs import Input
 from journeys.program import RunningCatalog
 from journeys.state import decode, encode
-from journeys.timeline import Input, Timeline
+from journeys.timeline import Timeline
 
 EXAMPLE = """
 kind: Destination

@@ -6,16 +6,18 @@ Law: what a backtest says is what the same log would have brought about under th
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Literal
 
 import msgspec
 
+from journeys.canned import Canned, CannedAnswers
 from journeys.effects import Effects
+from journeys.inputs import Input
 from journeys.program import RunningCatalog
 from journeys.state import UserRecord
-from journeys.timeline import Input, Timeline
+from journeys.timeline import Timeline
 
 _SLICE = 1_000
 
@@ -42,6 +44,12 @@ class MemoryRecords:
             self._due[user] = due
             heapq.heappush(self._heap, (due, user))
 
+    def naming(
+        self, journeys: Collection[str], after: str | None, most: int
+    ) -> tuple[list[str], str | None]:
+        users = [user for user in sorted(self.records) if after is None or user > after]
+        return users[:most], users[most - 1] if len(users) > most else None
+
     def next_due(self) -> tuple[int, str] | None:
         heap, due = self._heap, self._due
         while heap and due.get(heap[0][1]) != heap[0][0]:
@@ -55,14 +63,21 @@ class Backtest:
     Args:
         name: what causes call the history: the topic of its inputs. Offsets are line numbers,
             and so are the messageIds of events that carry none.
+        canned: what the requests of triggers are answered with.
     """
 
-    def __init__(self, catalog: RunningCatalog, name: str) -> None:
+    def __init__(self, catalog: RunningCatalog, name: str, canned: Iterable[Canned] = ()) -> None:
         self.name = name
         self.events = 0
         self.records = MemoryRecords()
-        self._timeline = Timeline(self.records, catalog, "stream")
+        self._answers = CannedAnswers(canned)
+        self._timeline = Timeline(self.records, catalog, "stream", answers=self._answers)
         self._line = 0
+
+    def next_due(self) -> int | None:
+        """When time alone next brings something about, ms."""
+        due, answer = self.records.next_due(), self._answers.next_due()
+        return min((at for at in (due and due[0], answer) if at is not None), default=None)
 
     @property
     def users(self) -> int:

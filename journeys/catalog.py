@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from journeys.check import Checked, check
-from journeys.documents import Destination, Document, Journey
+from journeys.documents import Destination, Document, Journey, Lifecycle
 from journeys.nodes.base import Refers, marked
 from journeys.problems import Problem
 
@@ -26,10 +26,30 @@ def _none() -> Mapping[Any, Any]:
 
 
 class InForce(NamedTuple):
-    """What of a document holds now."""
+    """What of a journey holds now.
+
+    Attributes:
+        written: the status that its document was last pushed with.
+        resumed_at: when it last went on after a pause, ms; 0: never.
+        archived_at: when it was last archived, ms; 0: never.
+    """
 
     version: str
     status: str
+    written: str
+    resumed_at: int = 0
+    archived_at: int = 0
+
+    def with_status(self, status: str, at: int) -> InForce:
+        """The journey after a change of its life at `at`, ms; each is later than the one before."""
+        at = max(at, self.resumed_at + 1, self.archived_at + 1)
+        resumed = self.status == "paused" and status == "running"
+        archived = self.status != "archived" and status == "archived"
+        return self._replace(
+            status=status,
+            resumed_at=at if resumed else self.resumed_at,
+            archived_at=at if archived else self.archived_at,
+        )
 
 
 class Verdict(NamedTuple):
@@ -92,7 +112,7 @@ class Catalog:
         entry = None if value is None else json.loads(value)
         match key.split("/"):
             case ["Journey", name]:
-                now = entry and InForce(entry["version"], entry["status"])
+                now = entry and InForce(entry["version"], entry["status"], *_life(entry))
                 return replace(
                     self,
                     journeys=_with(self.journeys, name, now),
@@ -126,26 +146,27 @@ def version_of(document: Document) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def check_push(text: str | bytes, file: str, catalog: Catalog) -> Accepted | Rejected:
-    """What one record of the configuration does to the catalog."""
-    archived = {name: one.status == "archived" for name, one in catalog.destinations.items()}
+def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> Accepted | Rejected:
+    """What one record of the configuration, pushed at `at` (ms), does to the catalog."""
+    in_force: dict[str, Mapping[str, Any]] = {
+        "Journey": catalog.journeys,
+        "Destination": catalog.destinations,
+    }
+    archived = {
+        kind: {name: one.status == "archived" for name, one in known.items()}
+        for kind, known in in_force.items()
+    }
     documents, problems = check([(file, text)], archived)
     if not problems:
         for document in documents:
-            _lifecycle(document, documents, catalog)
+            _check_status(document, documents, catalog)
         problems = sorted(
             (problem for document in documents for problem in document.findings.problems),
             key=lambda one: (one.line, one.column),
         )
     if problems:
         return Rejected(problems)
-    verdicts: list[Verdict] = []
-    entries: list[tuple[str, bytes]] = []
-    for document in documents:
-        verdict, written = _accept(document, catalog)
-        verdicts.append(verdict)
-        entries += written
-    return Accepted(verdicts, entries)
+    return _accept_all(documents, catalog, at)[0]
 
 
 def catalog_of(files: Iterable[tuple[str, str | bytes]]) -> Catalog | Rejected:
@@ -153,11 +174,7 @@ def catalog_of(files: Iterable[tuple[str, str | bytes]]) -> Catalog | Rejected:
     documents, problems = check(files, {})
     if problems:
         return Rejected(problems)
-    catalog = Catalog()
-    for document in documents:
-        for key, value in _accept(document, catalog)[1]:
-            catalog = catalog.with_entry(key, value)
-    return catalog
+    return _accept_all(documents, Catalog(), 0)[1]
 
 
 def validate_files(files: Iterable[tuple[str, str | bytes]]) -> list[Problem]:
@@ -165,9 +182,27 @@ def validate_files(files: Iterable[tuple[str, str | bytes]]) -> list[Problem]:
     return check(files, {})[1]
 
 
-def _accept(document: Checked, catalog: Catalog) -> tuple[Verdict, list[tuple[str, bytes]]]:
+def _accept_all(documents: list[Checked], catalog: Catalog, at: int) -> tuple[Accepted, Catalog]:
+    """What documents that hold do, and the catalog after them."""
+    verdicts: dict[int, Verdict] = {}
+    entries: list[tuple[str, bytes]] = []
+    numbered = enumerate(documents)
+    # A journey must be there before its life can change, wherever in the text it stands.
+    for number, document in sorted(numbered, key=lambda one: isinstance(one[1].model, Lifecycle)):
+        verdicts[number], written = _accept(document, catalog, at)
+        entries += written
+        for key, value in written:
+            catalog = catalog.with_entry(key, value)
+    return Accepted([verdicts[number] for number in range(len(documents))], entries), catalog
+
+
+def _accept(
+    document: Checked, catalog: Catalog, at: int
+) -> tuple[Verdict, list[tuple[str, bytes]]]:
     model = document.model
     assert model is not None  # a document without a model has problems
+    if isinstance(model, Lifecycle):
+        return _accept_lifecycle(model, catalog, at)
     version = version_of(model)
     key = f"{model.kind}/{model.name}"
     entry = {
@@ -186,23 +221,53 @@ def _accept(document: Checked, catalog: Catalog) -> tuple[Verdict, list[tuple[st
     entries = []
     if (model.name, version) not in catalog.versions:
         entries.append((f"{key}/{version}", _bytes(written)))
-    now = InForce(version, model.status)
-    changed = (
-        catalog.journeys.get(model.name) != now
-        or catalog.descriptions.get(model.name) != model.description
-    )
+    before = catalog.journeys.get(model.name)
+    now = _after(model, before, at)._replace(version=version)
+    changed = before != now or catalog.descriptions.get(model.name) != model.description
     if changed:
-        entries.append((key, _bytes(entry)))
-    return Verdict(model.kind, model.name, version, model.status, changed), entries
+        entries.append((key, _in_force(model.name, now, model.description)))
+    return Verdict(model.kind, model.name, version, now.status, changed), entries
 
 
-def _lifecycle(document: Checked, documents: list[Checked], catalog: Catalog) -> None:
+def _after(journey: Journey, now: InForce | None, at: int) -> InForce:
+    """What becomes of a journey that is pushed: its status counts where it is another one than it
+    was pushed with before, so that the same file doesn't undo a change of its life."""
+    if now is None:
+        return InForce("", journey.status, journey.status)
+    if journey.status == now.written:
+        return now
+    return now.with_status(journey.status, at)._replace(written=journey.status)
+
+
+def _accept_lifecycle(
+    change: Lifecycle, catalog: Catalog, at: int
+) -> tuple[Verdict, list[tuple[str, bytes]]]:
+    now = catalog.journeys[change.name]
+    after = now.with_status(change.status, at) if change.status != now.status else now
+    entries = []
+    if after != now:
+        description = catalog.descriptions.get(change.name)
+        entries.append((f"Journey/{change.name}", _in_force(change.name, after, description)))
+    changed = bool(entries)
+    return Verdict(change.kind, change.name, now.version, change.status, changed), entries
+
+
+def _in_force(name: str, now: InForce, description: str | None) -> bytes:
+    return _bytes({"kind": "Journey", "name": name, **now._asdict(), "description": description})
+
+
+def _life(entry: Mapping[str, Any]) -> tuple[str, int, int]:
+    return entry["written"], entry["resumed_at"], entry["archived_at"]
+
+
+def _check_status(document: Checked, documents: list[Checked], catalog: Catalog) -> None:
     """Changes of status that can't be."""
     model, findings = document.model, document.findings
     place = findings.node(("status",))
     if isinstance(model, Journey):
         now = catalog.journeys.get(model.name)
-        if model.status == "draft" and now is not None and now.status != "draft":
+        begun = now is not None and "draft" not in (now.status, now.written)
+        if now is not None and begun and model.status == "draft":
             findings.at(
                 place,
                 f"'status' in Journey '{model.name}': found 'draft', but it is {now.status} "
@@ -223,7 +288,12 @@ def _lifecycle(document: Checked, documents: list[Checked], catalog: Catalog) ->
 def _users(destination: str, documents: list[Checked], catalog: Catalog) -> list[str]:
     """Accepted versions of journeys, after the push not archived, that name a destination."""
     statuses = {name: now.status for name, now in catalog.journeys.items()}
-    statuses |= {one.name: one.model.status for one in documents if isinstance(one.model, Journey)}
+    for one in documents:
+        if isinstance(one.model, Journey):
+            statuses[one.name] = _after(one.model, catalog.journeys.get(one.name), 0).status
+    for one in documents:
+        if isinstance(one.model, Lifecycle):
+            statuses[one.name] = one.model.status
     return sorted(
         f"'{name}' (version {version})"
         for (name, version), journey in catalog.versions.items()

@@ -31,13 +31,13 @@ class Checked:
 
 
 def check(
-    files: Iterable[tuple[str, str | bytes]], destinations: Mapping[str, bool]
+    files: Iterable[tuple[str, str | bytes]], in_force: Mapping[str, Mapping[str, bool]]
 ) -> tuple[list[Checked], list[Problem]]:
     """Checks texts that belong together.
 
     Args:
         files: names and texts.
-        destinations: those in force, by name: whether they are archived.
+        in_force: by kind and name, the documents that there are: whether they are archived.
 
     Returns:
         The documents and the problems, these in the order of the files and by position.
@@ -50,11 +50,12 @@ def check(
         problems += found
         if source is not None:
             documents += [_document(source, root) for root in source.documents]
-    known = {**destinations}
+    known = {kind: {**in_force.get(kind, {})} for kind in KINDS}
     for document in documents:
         # A misspelt kind is one mistake, not one more at every journey that names the document.
-        if document.name and nearest(document.kind, KINDS) == "Destination":
-            known[document.name] = _status(document.findings.root) == "archived"
+        kind = nearest(document.kind, KINDS)
+        if document.name and kind is not None:
+            known[kind][document.name] = _status(document.findings.root) == "archived"
     _duplicates(documents)
     for document in documents:
         with suppress(TooManyError):
@@ -95,10 +96,11 @@ def _document(source: Source, root: YamlNode) -> Checked:
 def _unknown_kind(findings: Findings) -> None:
     given = findings.root.value.get("kind")
     if given is None:
+        known = " or ".join(f"'{kind}'" for kind in KINDS)
         findings.at(
             findings.root,
-            "'kind' is missing in the document: expected 'Journey' or 'Destination'",
-            expected="'Journey' or 'Destination'",
+            f"'kind' is missing in the document: expected {known}",
+            expected=known,
         )
         return
     found = shown(given.value)
@@ -123,7 +125,7 @@ def _duplicates(documents: list[Checked]) -> None:
             )
 
 
-def _references(document: Checked, destinations: Mapping[str, bool]) -> None:
+def _references(document: Checked, in_force: Mapping[str, Mapping[str, bool]]) -> None:
     model = KINDS.get(document.kind)
     if model is None:
         return
@@ -132,9 +134,9 @@ def _references(document: Checked, destinations: Mapping[str, bool]) -> None:
         refers = next((mark for mark in marked.marks if isinstance(mark, Refers)), None)
         if refers is None or not isinstance(marked.node.value, str):
             continue
-        name = marked.node.value
-        if name not in destinations:
-            near = nearest(name, destinations)
+        name, known = marked.node.value, in_force[refers.kind]
+        if name not in known:
+            near = nearest(name, known)
             tail = f": did you mean '{near}'?" if near else ""
             findings.at(
                 marked.node,
@@ -143,7 +145,7 @@ def _references(document: Checked, destinations: Mapping[str, bool]) -> None:
                 found=name,
                 near=near,
             )
-        elif destinations[name] and _status(findings.root) != "archived":
+        elif refers.kind != "Journey" and known[name] and _status(findings.root) != "archived":
             findings.at(
                 marked.node,
                 f"{field_name(findings.root, marked.path)}: "

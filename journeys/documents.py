@@ -18,14 +18,18 @@ from journeys.fields import (
     EventName,
     Expected,
     HeaderText,
+    Match,
+    Method,
     Model,
     NodeName,
+    ShortText,
     Slug,
     Value,
     ZoneName,
 )
 from journeys.nodes import Node
-from journeys.time import DAY, MINUTE, SECOND
+from journeys.nodes.base import JourneyName
+from journeys.time import DAY, HOUR, MINUTE, SECOND
 
 HeaderName = Annotated[
     str,
@@ -68,6 +72,31 @@ class Entry(Model):
         return tuple(self.any_of or ())
 
 
+class GlobalExit(Model):
+    """An event that ends instances wherever they stand: all of them, unless `match` is given."""
+
+    event: EventName
+    where: Condition | None = None
+    match: Match | None = None
+    reason: ShortText = "global_exit"
+
+
+class Goal(Model):
+    """What a journey is there for: an event that an instance's key matches, counted once."""
+
+    event: EventName
+    where: Condition | None = None
+    match: Match | None = None
+    within: Duration | None = None
+    exit: bool = False
+
+
+class Spread(Model):
+    """How long what a pause has held up takes to go on, spread evenly over the instances."""
+
+    spread: Duration
+
+
 class Journey(Model):
     """A journey: an entry and the nodes that follow it."""
 
@@ -76,7 +105,11 @@ class Journey(Model):
     description: str | None = None
     status: Literal["draft", "running", "paused", "archived"] = "running"
     timezone: ZoneName | None = None
+    in_flight: Literal["pin", "follow"] = "pin"
+    on_resume: Literal["send", "skip"] | Spread = Spread.model_construct(spread=HOUR)
     entry: Entry
+    exit: list[GlobalExit] = Field(default_factory=list)
+    goal: Goal | None = None
     nodes: dict[NodeName, Node] = Field(min_length=1)
 
     @property
@@ -110,7 +143,7 @@ class Destination(Model):
     description: str | None = None
     type: Literal["http"]
     url: DataText
-    method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
+    method: Method = "POST"
     headers: dict[HeaderName, HeaderText] = Field(default_factory=dict)
     timeout: Duration = 10 * SECOND
     retry: Retry = Retry()
@@ -119,6 +152,19 @@ class Destination(Model):
     status: Literal["running", "archived"] = "running"
 
 
-Document = Journey | Destination
+class Lifecycle(Model):
+    """A change of what becomes of a journey's users, apart from what the journey does."""
 
-KINDS: dict[str, type[Any]] = {"Journey": Journey, "Destination": Destination}
+    kind: Literal["Lifecycle"]
+    name: JourneyName
+    description: str | None = None
+    status: Literal["running", "paused", "archived"]
+
+
+Document = Journey | Destination | Lifecycle
+
+KINDS: dict[str, type[Any]] = {
+    "Journey": Journey,
+    "Destination": Destination,
+    "Lifecycle": Lifecycle,
+}

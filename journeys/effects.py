@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 MAX_PAYLOAD = 256 * 1024
 """Bytes of JSON that the payload of one action may have."""
@@ -40,6 +41,22 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     fired: str | None = None
 
 
+class TriggerCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What makes an action a request whose response the user waits for.
+
+    Attributes:
+        within: no attempt starts later than this after the action was written, ms.
+        response: which part of the response each label is, such as `payload.score`.
+        method: of the request, where it is not the destination's own.
+        path: what comes behind the destination's URL, percent-encoded.
+    """
+
+    within: int
+    response: dict[str, str] = {}
+    method: str | None = None
+    path: str | None = None
+
+
 class Action(msgspec.Struct, frozen=True):
     """One message to a destination."""
 
@@ -56,6 +73,7 @@ class Action(msgspec.Struct, frozen=True):
     key: str | None
     node: str
     payload: Any
+    trigger: TriggerCall | UnsetType = UNSET
 
 
 class Outcome(msgspec.Struct, frozen=True):

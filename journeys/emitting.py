@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from journeys.entering import TellNow, enter
 from journeys.events import Event
+from journeys.leaving import leave, reach
 from journeys.user import Arrived, User
 
 
 def move(user: User, event: Event, arrived: Arrived, tell_now: TellNow) -> None:
-    """Waits, then entries."""
+    """Global exits, goals, waits, then entries."""
     user.facts = event.facts(arrived.time)
     user.keys = {}
+    if user.instances:
+        leave(user, event, arrived.time)
+    reach(user, event, arrived)
     if user.instances:
         user.answer(event, arrived.time)
     enter(user, event, arrived, tell_now)

@@ -12,6 +12,7 @@ from typing import Any
 from journeys.events import Event
 from journeys.expressions import ExpressionFailed, compile_cel, condition
 from journeys.ids import instance_id
+from journeys.leaving import watch
 from journeys.nodes.base import Go
 from journeys.program import Program
 from journeys.run import Run, as_text
@@ -119,9 +120,10 @@ def _start(user: User, program: Program, key: str | None, event: Event, arrived:
     run.tell("journey.entered", event=event.name, message_id=event.message_id)
     user.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
+    watch(user, program, run)
     run.follow(Go(program.first))
     if run.ended:
-        user.past = {**user.past, program.name: run.now}
+        user.over(run)
     else:
         user.instances.append(run.instance())
 

@@ -24,7 +24,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from journeys.interpolation import UnclosedError, pieces
 from journeys.local_time import WEEKDAYS, ZONES
+from journeys.responses import PATH_PATTERN
 from journeys.time import SECOND, format_duration, parse_duration
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -105,6 +107,7 @@ SIGNED_DURATION = "a duration such as 1h, or -1h for before"
 TIME_OF_DAY = "a time of day such as '09:00' or '23:59:59'"
 DAYS = "mon, tue, wed, thu, fri, sat, sun or a range of them such as mon-fri"
 ZONE = "the name of a time zone such as Europe/Berlin, or UTC"
+PATH = "a path that begins with '/', such as /users/${user.id}, without white space and '#'"
 NAME = "a name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit"
 
 
@@ -180,6 +183,14 @@ def _some_zone(value: str) -> str:
     return value if value in ("user", "journey") else _zone(value)
 
 
+def _path(value: str) -> str:
+    with suppress(UnclosedError):  # told where the expressions are checked
+        literal = "".join(part for part in pieces(value) if isinstance(part, str))
+        if not value.startswith("/") or re.search(r"[\s\x00-\x1f\x7f#\\]", literal):
+            raise ValueError(f"expected {PATH}")
+    return value
+
+
 def _slug(value: str) -> str:
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(f"expected {NAME}")
@@ -252,6 +263,9 @@ PropertyName = Annotated[
 ]
 """The name of a property of an event; any text."""
 
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+"""A few words of the author's."""
+
 Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""
 
@@ -273,6 +287,25 @@ Data = Annotated[Any, Holds("data")]
 
 DataText = Annotated[str, Holds("data")]
 """Text with `${CEL}` inside."""
+
+UrlPath = Annotated[
+    str,
+    Holds("data"),
+    StringConstraints(max_length=2_048),
+    AfterValidator(_path),
+    Expected(PATH),
+]
+"""What comes behind a destination's URL: text with `${CEL}` inside."""
+
+Method = Literal["POST", "PUT", "PATCH", "GET", "DELETE"]
+"""A method of HTTP."""
+
+ResponsePath = Annotated[
+    str,
+    StringConstraints(pattern=f"^{PATH_PATTERN}$", max_length=512),
+    Expected("status_code, body, payload.<name> or headers.<name>"),
+]
+"""The part of a response that a label takes."""
 
 HeaderText = Annotated[str, Holds("data", env=True)]
 """Text with `${CEL}` and `${env.NAME}` inside."""

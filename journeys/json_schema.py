@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from pydantic import BaseModel, Discriminator, TypeAdapter
 
+from journeys.canned import CannedResponses
 from journeys.documents import KINDS
 from journeys.effects import Action, Outcome
 from journeys.nodes import Node
@@ -40,6 +41,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "documents": documents,
     **{name.lower(): _kind(name) for name in KINDS},
     "test": lambda: _of_model("Tests of journeys", Suite),
+    "responses": lambda: _of_model("Responses to triggers", CannedResponses),
     "action": lambda: _of_record("Action", Action),
     "outcome": lambda: _of_record("Outcome", Outcome),
 }

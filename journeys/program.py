@@ -6,14 +6,14 @@ than later nodes read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from journeys.catalog import Catalog
+from journeys.catalog import Catalog, InForce
 from journeys.cel_ast import COUNT
-from journeys.documents import Journey
+from journeys.documents import GlobalExit, Journey, Spread
 from journeys.expressions import compile_cel, data_paths
 from journeys.fields import Holds
 from journeys.nodes.base import ForwardNode, NodeModel, marked
@@ -35,6 +35,7 @@ class Program:
         counts: what its expressions count: names of events, and the longest window of each, ms.
         reads: per node, what an instance that stands on it still needs of its context.
         awaits: per node, the names of the events that may move an instance from it.
+        exits: the global exits by event name.
     """
 
     def __init__(self, name: str, version: str, journey: Journey) -> None:
@@ -48,7 +49,15 @@ class Program:
         for one in entry.events:
             self.entry_events.setdefault(one.event, []).append(one.where)
         self.awaits = {name: frozenset(node.awaits()) for name, node in self.nodes.items()}
-        self.reads = _reads(self.nodes, entry.key)
+        self.exits: dict[str, list[GlobalExit]] = {}
+        for leaving in journey.exit:
+            self.exits.setdefault(leaving.event, []).append(leaving)
+        anywhere = {path for leaving in journey.exit for path in expression_paths(leaving)}
+        self.reads = _reads(self.nodes, entry.key, anywhere)
+        self._event = _tree(expression_paths(journey), ("event",))
+        self._goal: Paths = {}
+        if journey.goal is not None:
+            self._goal = _tree(expression_paths(journey.goal), ("entry",))
         self.counts = _longest(
             (path[1], parse_duration(path[2]))
             for path in expression_paths(journey)
@@ -58,6 +67,26 @@ class Program:
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """What an instance that stands on `node` keeps of its context."""
         return _prune(context, self.reads[node])
+
+    def goal_keeps(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What the goal reads of the event that started an instance."""
+        found: dict[str, Any] = _prune({"entry": entry}, self._goal).get("entry", {})
+        return found
+
+    def event_keeps(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What the journey reads of an event, and what tells it apart from others."""
+        read = _prune({"event": event}, self._event).get("event", {})
+        return {"event": event["event"], "messageId": event["messageId"], **read}
+
+    def can_take_over(self, other: Program, node: str) -> bool:
+        """Whether an instance of another version that stands on `node` can go on with this one."""
+        here, there = self.nodes.get(node), other.nodes.get(node)
+        return (
+            here is not None
+            and there is not None
+            and type(here) is type(there)
+            and _covers(other.reads[node], self.reads[node])
+        )
 
 
 def _with_next(journey: Journey) -> dict[str, NodeModel]:
@@ -82,8 +111,12 @@ def _leads_to(node: NodeModel) -> set[str]:
     return {target.node for target in node.targets() if target.path != unused}
 
 
-def _reads(nodes: Mapping[str, NodeModel], key: str | None) -> dict[str, Paths]:
-    own = {name: {*expression_paths(node), *node.reads()} for name, node in nodes.items()}
+def _reads(
+    nodes: Mapping[str, NodeModel], key: str | None, anywhere: set[tuple[str, ...]]
+) -> dict[str, Paths]:
+    own = {
+        name: {*expression_paths(node), *node.reads(), *anywhere} for name, node in nodes.items()
+    }
     if key is not None:
         for name, node in nodes.items():
             if node.awaits():
@@ -108,15 +141,23 @@ def expression_paths(part: BaseModel) -> Iterator[tuple[str, ...]]:
         yield from data_paths(value) if holds.kind == "data" else compile_cel(value).paths
 
 
-def _tree(paths: Iterable[tuple[str, ...]]) -> Paths:
+def _tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> Paths:
     tree: Paths = {}
     for path in sorted(set(paths)):  # a shorter path comes before those below it
         branch = tree
-        for name in path if path[0] in _KEPT else ():
+        for name in path if path[0] in roots else ():
             if name in branch and not branch[name]:
                 break  # all of it is kept already
             branch = branch.setdefault(name, {})
     return tree
+
+
+def _covers(kept: Paths, read: Paths) -> bool:
+    """Whether all that one tree reads is below what another one keeps."""
+    return all(
+        name in kept and (not kept[name] or (bool(below) and _covers(kept[name], below)))
+        for name, below in read.items()
+    )
 
 
 def _prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
@@ -130,16 +171,44 @@ def _prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
     return kept
 
 
+class Following(NamedTuple):
+    """A newer version that takes over instances, and the nodes on which it can."""
+
+    program: Program
+    nodes: frozenset[str]
+
+
+class Life(NamedTuple):
+    """What became of a journey whose life was changed while users were under way.
+
+    Attributes:
+        changed: the time of the newest change that instances must meet, ms.
+        resumed_at: when it last went on after a pause, ms; 0: never.
+        archived_at: when it was last archived, ms; 0: never.
+        spread: what a pause held up goes on within this time after it, ms; 0: at once.
+        skip: what a pause held up goes on without its actions.
+    """
+
+    changed: int
+    resumed_at: int
+    archived_at: int
+    spread: int
+    skip: bool
+
+
 class RunningCatalog:
     """The programs of a catalog, as steps need them.
 
     Attributes:
         entries: the journeys that an event of a name may enter, by journey name.
         awaited: which (journey, version, node) an event of a name may move an instance from.
+        exits: which (journey, version) an event of a name may end instances of.
+        goals: which (journey, version) an event of a name may be the goal of.
+        listened: the names of all events that may do anything but start an instance.
+        following: of the versions that another one takes over, that program and from which nodes.
         counted: the longest window, ms, of the events that journeys which are not archived count.
         status: of every journey in force.
-        settled: False when there are paused or archived journeys, whose instances are judged
-            when their user is touched.
+        lives: of the journeys whose instances are judged when their user is touched.
     """
 
     def __init__(self, catalog: Catalog, previous: RunningCatalog | None = None) -> None:
@@ -151,7 +220,12 @@ class RunningCatalog:
             for (name, version), journey in catalog.versions.items()
         }
         self.status = {name: now.status for name, now in catalog.journeys.items()}
-        self.settled = all(status in ("draft", "running") for status in self.status.values())
+        self.lives = {
+            name: life
+            for name, now in catalog.journeys.items()
+            if (life := _life(now, self._programs[name, now.version].journey)).changed
+        }
+        self.following = dict(self._followed(catalog))
         entries: dict[str, list[Program]] = {}
         for name, version, status in catalog.in_force():
             if status == "running":
@@ -171,7 +245,38 @@ class RunningCatalog:
             for window in program.counts.items()
         )
         self.awaited = {event: frozenset(places) for event, places in awaited.items()}
+        exits: dict[str, set[tuple[str, str]]] = {}
+        goals: dict[str, set[tuple[str, str]]] = {}
+        for place, program in self._programs.items():
+            for event in program.exits:
+                exits.setdefault(event, set()).add(place)
+            if program.journey.goal is not None:
+                goals.setdefault(program.journey.goal.event, set()).add(place)
+        self.exits = {event: frozenset(places) for event, places in exits.items()}
+        self.goals = {event: frozenset(places) for event, places in goals.items()}
+        self.listened = frozenset({*awaited, *exits, *goals})
+
+    def _followed(self, catalog: Catalog) -> Iterator[tuple[tuple[str, str], Following]]:
+        for (name, version), program in self._programs.items():
+            now = catalog.journeys.get(name)
+            if now is None or now.version == version:
+                continue
+            newest = self._programs[name, now.version]
+            if newest.journey.in_flight == "follow":
+                nodes = {node for node in program.nodes if newest.can_take_over(program, node)}
+                yield (name, version), Following(newest, frozenset(nodes))
 
     def program(self, journey: str, version: str) -> Program | None:
         """The program of an accepted version, or None where the catalog has none."""
         return self._programs.get((journey, version))
+
+
+def _life(now: InForce, journey: Journey) -> Life:
+    policy = journey.on_resume
+    return Life(
+        max(now.resumed_at, now.archived_at),
+        now.resumed_at,
+        now.archived_at,
+        policy.spread if isinstance(policy, Spread) else 0,
+        policy == "skip",
+    )

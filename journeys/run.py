@@ -10,16 +10,18 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import UNSET
 
 from journeys import profile
-from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome
+from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome, TriggerCall
 from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition, render
 from journeys.ids import action_id, outcome_id
 from journeys.local_time import find_zone
 from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
 from journeys.program import Program
-from journeys.state import Instance, Wait
+from journeys.state import Held, Instance, Wait
 from journeys.time import format_time
+from journeys.urls import render_url
 
 MAX_NODES = 1_000
 """Nodes that one run may reach."""
@@ -54,6 +56,9 @@ class Moment(Protocol):
     def fire_at(self, due: int) -> int:
         """When a clock may fire a timer that is due then; both ms."""
 
+    def met(self, journey: str) -> int:
+        """The newest change of a journey's life, which its instances that move now have met."""
+
 
 def as_text(value: Any) -> str | None:
     """A key as text: texts as they are, integers in decimal, true or false; None: no key."""
@@ -82,9 +87,11 @@ class Run:
         "attr",
         "ended",
         "entry",
+        "held",
         "id",
         "key",
         "moment",
+        "mute",
         "node",
         "now",
         "program",
@@ -122,6 +129,8 @@ class Run:
         self.node = node
         self.visit = visit
         self.wait = Wait()
+        self.held: Held | None = None
+        self.mute = False
         self.ended = False
         self._token = token
         self._counts: dict[str, int] = {}
@@ -138,7 +147,7 @@ class Run:
                 of an event, or `timer`.
         """
         context = instance.context
-        return cls(
+        run = cls(
             moment,
             program,
             now,
@@ -152,11 +161,17 @@ class Run:
             visit=instance.visit,
             token=token,
         )
+        run.wait = instance.wait
+        return run
 
     # What the step calls.
 
-    def follow(self, verdict: Go | Block | End) -> None:
-        """Go from node to node until one blocks or the instance ends."""
+    def follow(self, verdict: Go | Block | End, *, left: bool = False) -> None:
+        """Go from node to node until one blocks or the instance ends.
+
+        Args:
+            left: the node where the instance stands has been left already.
+        """
         nodes = self.program.nodes
         for _ in range(MAX_NODES):
             if isinstance(verdict, Block):
@@ -165,8 +180,9 @@ class Run:
             if isinstance(verdict, End):
                 self.end(verdict.reason)
                 return
-            self._set(getattr(nodes.get(self.node), "set", None))
-            self._set(verdict.set)
+            if not left:
+                self._leave(verdict)
+            left = False
             if verdict.to is None:
                 self.end("end")
                 return
@@ -175,8 +191,18 @@ class Run:
             self._token = ""
             self._counts = {}
             self.tell("node.reached")
-            verdict = nodes[verdict.to].enter(self)
+            node = nodes[verdict.to]
+            self.mute = self.mute and not node.blocking
+            verdict = node.enter(self)
         self.end("error", error=f"more than {MAX_NODES} nodes in one step")
+
+    def hold(self, verdict: Go) -> None:
+        """The journey is paused: keep where the instance goes when it runs again."""
+        self._leave(verdict)
+        facts = self.moment.facts
+        event = None if facts is None else self.program.event_keeps(facts)
+        self.held = Held(True, verdict.to, event)
+        self.wait = Wait(self.wait.due, None)
 
     def end(self, reason: str, **detail: Any) -> None:
         """The instance is over."""
@@ -196,11 +222,18 @@ class Run:
             self.visit,
             self.wait,
             self.program.keep(self.node, context),
+            self.moment.met(self.program.name),
+            self.held,
         )
 
     def _block(self, due: int | None) -> None:
         self.wait = Wait(due, None if due is None else self.moment.fire_at(due))
         self.tell("wait.started", due=None if due is None else format_time(due))
+
+    def _leave(self, verdict: Go) -> None:
+        """Write the labels of the node and of the way that is taken from it."""
+        self._set(getattr(self.program.nodes.get(self.node), "set", None))
+        self._set(verdict.set)
 
     def _set(self, labels: Labels | None) -> None:
         for label, data in (labels or {}).items():
@@ -268,6 +301,9 @@ class Run:
 
     def render(self, data: Any) -> Any:
         return render(data, self.scope())
+
+    def render_url(self, template: str) -> str:
+        return render_url(template, self.scope())
 
     def matches_key(self, expression: str | None) -> bool:
         own = self.program.journey.entry.key
@@ -343,7 +379,11 @@ class Run:
         action: str | None,
         event_name: str | None,
         payload: Any,
+        trigger: TriggerCall | None = None,
     ) -> bool:
+        if self.mute:
+            self.tell("action.skipped", destination=destination, reason="paused")
+            return True
         size = len(msgspec.json.encode(payload))
         if size > MAX_PAYLOAD:
             self.tell("action.skipped", destination=destination, reason="too_large", bytes=size)
@@ -365,6 +405,7 @@ class Run:
                 self.key,
                 self.node,
                 payload,
+                UNSET if trigger is None else trigger,
             )
         )
         self.tell("action.requested", destination=destination, action_id=id)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from journeys.backtest import Backtest
+from journeys.canned import TOPIC, Canned
 from journeys.catalog import Catalog
 from journeys.effects import Action, DeadLetter, Effects, Outcome
 from journeys.program import RunningCatalog
@@ -51,7 +52,7 @@ class Happening:
 
     Attributes:
         at: logical time, ms.
-        event: as it was sent; None where timers fired.
+        event: as it was sent; None where a timer fired or a response came.
         outcomes: each action among them is told by an outcome that names its `action_id`.
     """
 
@@ -61,19 +62,27 @@ class Happening:
     actions: tuple[Action, ...]
     dead: tuple[DeadLetter, ...] = ()
 
+    @property
+    def answered(self) -> bool:
+        """Whether a response came."""
+        return bool(self.outcomes) and self.outcomes[0].cause.topic == TOPIC
+
 
 class Scenario:
     """A user, a catalog and a clock that goes on by events and by `finish`.
 
     Args:
         start: where the clock stands, and what offsets count from, ms.
+        canned: what the requests of triggers are answered with.
     """
 
-    def __init__(self, catalog: RunningCatalog, user: str, start: int) -> None:
+    def __init__(
+        self, catalog: RunningCatalog, user: str, start: int, canned: Iterable[Canned] = ()
+    ) -> None:
         self.user = user
         self.start = start
         self.now = start
-        self._backtest = Backtest(catalog, "events")
+        self._backtest = Backtest(catalog, "events", canned)
 
     @property
     def record(self) -> UserRecord:
@@ -121,11 +130,11 @@ class Scenario:
             return
         limit = self.now + DRAIN
         for _ in range(MOST_TIMERS):
-            due = self._backtest.records.next_due()
-            if due is None or due[0] > limit:
+            due = self._backtest.next_due()
+            if due is None or due > limit:
                 return
-            self.now = max(self.now, due[0])
-            yield from self._told(self._backtest.advance(due[0]), None)
+            self.now = max(self.now, due)
+            yield from self._told(self._backtest.advance(due), None)
 
     def _send(self, wire: dict[str, Any], at: int) -> list[Happening]:
         self.now = max(self.now, at)
@@ -139,15 +148,20 @@ class Scenario:
         actions = {one.action_id: one for part in parts for one in part.actions}
         dead = tuple(one for part in parts for one in part.dead)
         found = []
-        for (timer, _), some in groupby(outcomes, lambda one: (one.cause.timer, one.at)):
+        for (timer, answered, _), some in groupby(outcomes, _moment):
             told = tuple(some)
             ids = [(one.detail or {}).get("action_id") for one in told]
             sent = tuple(actions[id] for id in ids if id in actions)
-            moment = None if timer is not None else event
+            moment = None if answered or timer is not None else event
             found.append(Happening(parse_time(told[0].at), moment, told, sent))
         if event is not None and (dead or not found or found[-1].event is None):
             found.append(Happening(event["timestamp"], event, (), (), dead))
         return found
+
+
+def _moment(outcome: Outcome) -> tuple[str | None, bool, str]:
+    cause = outcome.cause
+    return cause.timer, cause.topic == TOPIC, outcome.at
 
 
 def with_drafts(catalog: Catalog) -> Catalog:

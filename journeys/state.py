@@ -9,13 +9,16 @@ from typing import Any
 
 import msgspec
 
-VERSION = 2
+VERSION = 3
 
 MAX_RECORD = 1024 * 1024
 """Bytes of one user's record."""
 
 MAX_INSTANCES = 1_000
 """Live instances of one user."""
+
+MAX_GOALS = 2_000
+"""Goals that are watched for one user; the oldest give way."""
 
 
 class Wait(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +34,22 @@ class Wait(msgspec.Struct, frozen=True, array_like=True):
     fire_at: int | None = None
 
 
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """How an instance goes on that its journey's pause has kept from it.
+
+    Attributes:
+        decided: an event or a response has moved it: it goes to `to`. Else its timer does.
+        to: the next node; None: past the last one.
+        event: what moved it, as far as the journey reads it; None: a response or a timer.
+        mute: its actions up to the next blocking node are skipped.
+    """
+
+    decided: bool = False
+    to: str | None = None
+    event: dict[str, Any] | None = None
+    mute: bool = False
+
+
 class Instance(msgspec.Struct, frozen=True, array_like=True):
     """One user's way through one version of one journey, standing on a node.
 
@@ -38,6 +57,8 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
         started: logical time of the entry, ms.
         visit: how many nodes it has reached.
         context: what later nodes still read: `entry`, `steps` and `attr`, cut to those paths.
+        judged: the last change of its journey's life that it has met, see `catalog.Life`.
+        held: what a pause has kept from it.
     """
 
     id: str
@@ -49,6 +70,27 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
     visit: int
     wait: Wait
     context: dict[str, Any]
+    judged: int = 0
+    held: Held | None = None
+
+
+class Goal(msgspec.Struct, frozen=True, array_like=True):
+    """The goal of one instance, watched until it is reached or its window is over.
+
+    Attributes:
+        instance: the id; the instance itself may have ended.
+        started: logical time of the entry, ms.
+        until: the end of the window, ms; None: as long as the instance lives.
+        entry: of the event that started the instance, what the goal reads.
+    """
+
+    instance: str
+    journey: str
+    version: str
+    key: str | None
+    started: int
+    until: int | None
+    entry: dict[str, Any]
 
 
 class UserRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +102,7 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
         instances: the live ones, oldest first.
         past: per journey that the user ever entered, when an instance last ended (ms; 0: never).
         counts: the times of recent events, by the names that journeys count, see `counts.py`.
+        goals: those not yet reached, oldest first.
     """
 
     traits: dict[str, Any] = {}
@@ -67,6 +110,7 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
     instances: tuple[Instance, ...] = ()
     past: dict[str, int] = {}
     counts: dict[str, bytes] = {}
+    goals: tuple[Goal, ...] = ()
 
     def next_due(self) -> int | None:
         """The earliest time, ms, at which a clock may fire a timer of this user."""
@@ -81,8 +125,9 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
 EMPTY = UserRecord()
 
 _PREFIX = bytes([VERSION])
-_READABLE = frozenset({_PREFIX, b"\x01"})
-"""Version 1 has no `counts` at its end: it is read as none, and written as the newest."""
+_READABLE = frozenset({_PREFIX, b"\x01", b"\x02"})
+"""Version 1 has no `counts`, 2 no `goals`, `judged` and `held` at their ends: they are read as
+none, and written as the newest."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 

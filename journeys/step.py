@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from journeys import seen
 from journeys.effects import Cause, Effects
 from journeys.emitting import move, settle
 from journeys.entering import TellNow
 from journeys.events import Event
 from journeys.ids import message_hash
+from journeys.lifecycle import catch_up
 from journeys.profile import told
 from journeys.program import RunningCatalog
+from journeys.responses import Response
 from journeys.state import EMPTY, Instance, UserRecord, Wait
 from journeys.time import format_time
-from journeys.user import LATE, Arrived, RecordTooLarge, User, check_size, due_of
+from journeys.user import LATE, Arrived, Clock, RecordTooLarge, User, check_size, due_of
 
 
 def apply_event(
@@ -41,24 +45,23 @@ def apply_event(
         return record
     memory = seen.remember(record.seen, message, arrived.partition_time)
     traits = event.wire.traits
+    clock = Clock(arrived.wall, arrived.partition_time)
     if not traits and event.name not in catalog.entries and _rest(catalog, record, event, arrived):
         return _unmoved(record, memory)
     mark = effects.mark()
     settled = partial(settle, tell_now=tell_now)
-    step = User(catalog, effects, event.user_id, record, arrived.partition_time, settled)
+    step = User(catalog, effects, event.user_id, record, clock, settled)
     step.arrived = arrived
     try:
         if step.instances:
-            if not catalog.settled:
-                step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
-                step.end_archived(arrived.time)
+            catch_up(step)
             step.fire_due(arrived)
         if traits:
             changed = step.merge(traits)
             if changed:
                 step.tell("profile.changed", arrived, **told(changed))
         step.note(event, arrived.time)
-        if not event.backfill and (step.instances or event.name in catalog.entries):
+        if not event.backfill and (step.instances or step.goals or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
             move(step, event, arrived, tell_now)
             settled(step)
@@ -76,22 +79,64 @@ def apply_event(
 
 
 def _unmoved(record: UserRecord, memory: bytes) -> UserRecord:
-    return UserRecord(record.traits, memory, record.instances, record.past, record.counts)
+    return UserRecord(
+        record.traits, memory, record.instances, record.past, record.counts, record.goals
+    )
 
 
 def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Arrived) -> bool:
-    """Whether no instance can move now, as is so for most events."""
+    """Whether no instance can move now and no goal be reached, as is so for most events."""
     if event.name in catalog.counted:
         return False
-    if not record.instances:
+    if not record.instances and not record.goals:
         return True
-    if not catalog.settled or event.name in catalog.awaited:
+    if event.name in catalog.listened:
         return False
+    lives = catalog.lives
     for instance in record.instances:
         due = instance.wait.due
         if due is not None and due <= arrived.time:
             return False
+        if lives and (life := lives.get(instance.journey)) and instance.judged < life.changed:
+            return False
     return True
+
+
+def apply_response(
+    catalog: RunningCatalog,
+    effects: Effects,
+    record: UserRecord,
+    response: Response,
+    arrived: Arrived,
+    tell_now: TellNow,
+) -> UserRecord:
+    """What the response to a trigger's request does to its user's record.
+
+    Raises:
+        Exception: a defect; the caller makes the input a dead letter.
+    """
+    mark = effects.mark()
+    settled = partial(settle, tell_now=tell_now)
+    clock = Clock(arrived.wall, arrived.partition_time)
+    step = User(catalog, effects, response.user_id, record, clock, settled)
+    step.arrived = arrived
+    try:
+        catch_up(step)
+        step.fire_due(arrived)
+        step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
+        if not step.answered(response, arrived.time):
+            step.tell("event.rejected", arrived, reason="visit_over", action_id=response.action_id)
+        settled(step)
+        kept = step.record(record.seen)
+        check_size(kept)
+    except RecordTooLarge as error:
+        effects.roll_back(mark)
+        step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
+        return record
+    except BaseException:
+        effects.roll_back(mark)
+        raise
+    return kept if step.changed else record
 
 
 def fire_timer(
@@ -110,28 +155,41 @@ def fire_timer(
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
         partition_time: the largest event time seen on the partition, ms.
     """
-    ready = [
-        instance
-        for instance in record.instances
-        if instance.wait.fire_at is not None and instance.wait.fire_at <= until
-    ]
-    if not ready:
+    if not any(map(partial(_ready, until), record.instances)):
         raise LookupError(f"nothing of {user_id!r} is due, though the due index says so")
+    settled = partial(settle, tell_now=tell_now)
+    clock = Clock(now is not None, partition_time)
+    step = User(catalog, effects, user_id, record, clock, settled)
+    catch_up(step)
+    ready = [instance for instance in step.instances if _ready(until, instance)]
+    if not ready:  # what was due has ended or was put off
+        return step.record(record.seen)
     instance = min(ready, key=lambda one: (one.wait.fire_at, one.wait.due))
     due = due_of(instance)
     late = now is not None and now - due > LATE
     logical = now if now is not None and late else due
-    settled = partial(settle, tell_now=tell_now)
-    step = User(catalog, effects, user_id, record, partition_time, settled)
     step.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
-    status = catalog.status.get(instance.journey)
-    if status == "archived":
-        step.end(instance, logical, "archived")
-    elif status == "running":
+    if step.runs(instance):
         step.fire(instance, logical)
     else:  # it stays, and no clock looks at it until the journey runs again
-        at = step.instances.index(instance)
-        parked = Wait(instance.wait.due, None)
-        fields = {name: getattr(instance, name) for name in instance.__struct_fields__}
-        step.instances[at] = Instance(**{**fields, "wait": parked})
+        step.put(instance, replace(instance, wait=Wait(due, None)))
     return step.record(record.seen)
+
+
+def _ready(until: int, instance: Instance) -> bool:
+    at = instance.wait.fire_at
+    return at is not None and at <= until
+
+
+def touch(
+    catalog: RunningCatalog,
+    effects: Effects,
+    user_id: str,
+    record: UserRecord,
+    clock: Clock,
+    tell_now: TellNow,
+) -> UserRecord:
+    """Bring a user to what the catalog says now, as a sweep does."""
+    step = User(catalog, effects, user_id, record, clock, partial(settle, tell_now=tell_now))
+    catch_up(step)
+    return step.record(record.seen) if step.changed else record

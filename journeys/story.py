@@ -19,12 +19,13 @@ _HIDDEN = frozenset({"action_id", "message_id"})
 
 
 def tell(happenings: Iterable[Happening], catalog: RunningCatalog) -> Iterator[str]:
-    """For each moment its time and the event or `timer`, and below it each outcome.
+    """For each moment its time and the event, `timer` or `response`, and below it each outcome.
 
     A payload is shown below the outcome that requests it, as it would be sent.
     """
     for one in happenings:
-        what = "timer" if one.event is None else _event(one.event)
+        clock = "response" if one.answered else "timer"
+        what = clock if one.event is None else _event(one.event)
         yield f"{_clock(format_time(one.at))}  {what}"
         payloads = {action.action_id: action.payload for action in one.actions}
         for outcome in one.outcomes:

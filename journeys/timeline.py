@@ -6,23 +6,23 @@ and backtests differ in nothing but the records they bring and the clock they fo
 
 from __future__ import annotations
 
-import base64
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from journeys.effects import Cause, DeadLetter, Effects, Outcome, Reroute
+from journeys import responses, sweep
+from journeys.effects import Action, Effects, Reroute
 from journeys.events import Event, Rejection, admit
-from journeys.ids import dead_id, outcome_id_of_input
+from journeys.inputs import Input, dead, reject, tell
 from journeys.program import RunningCatalog
-from journeys.state import UserRecord
-from journeys.step import apply_event, fire_timer
-from journeys.time import LAST, MINUTE, YEAR, check_time, format_time, parse_time
+from journeys.responses import Response
+from journeys.state import EMPTY, UserRecord
+from journeys.step import apply_event, apply_response, fire_timer, touch
+from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
 from journeys.user import FATAL, Arrived
+from journeys.user import Clock as UserClock
 
 ENOUGH = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
@@ -33,7 +33,7 @@ DRAIN = 10 * YEAR
 Clock = Literal["wall", "stream"]
 
 
-class Records(Protocol):
+class Records(sweep.Records, Protocol):
     """The users' records of one partition."""
 
     def get(self, user: str) -> UserRecord | None: ...
@@ -45,24 +45,17 @@ class Records(Protocol):
         """The earliest (time ms, user) at which a clock may fire a timer, over all records."""
 
 
-@dataclass(slots=True, frozen=True)
-class Input:
-    """One record of the events' log.
+class Answers(Protocol):
+    """Responses that are there beforehand, where no deliver role makes the requests."""
 
-    Attributes:
-        arrival: when it arrived, ms, where the log says so.
-        kind: the header `journeys-record`; None for a plain event.
-        origin: the header `journeys-origin`: where a rerouted event stood first.
-    """
+    def ask(self, actions: Sequence[Action]) -> None:
+        """Take note of what was requested."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes
-    arrival: int | None = None
-    kind: str | None = None
-    origin: str | None = None
+    def next_due(self) -> int | None:
+        """When the next response comes, ms."""
+
+    def pop(self) -> Input:
+        """The next response, as a record that arrives when it is due."""
 
 
 class ClockRecord(msgspec.Struct):
@@ -79,12 +72,13 @@ class Timeline:
 
     Args:
         records: of this partition alone.
-        catalog: what runs; replace the attribute when it changes.
+        catalog: what runs; `follow` replaces it.
         clock: `wall`: the caller fires timers by `fire`; `stream`: the events' times do.
         partition_time: the largest event time seen so far, ms; read it back after each call.
         role: the name that dead letters carry.
         partition_of: the partition where a user belongs; None: every user belongs here.
         at_barrier: called at a barrier record, gives the catalog from there on.
+        answers: of the requests that triggers make, under the stream clock.
     """
 
     def __init__(
@@ -97,6 +91,7 @@ class Timeline:
         role: str = "evaluate",
         partition_of: Callable[[str], int] | None = None,
         at_barrier: Callable[[Input], RunningCatalog] | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self.records = records
         self.catalog = catalog
@@ -105,9 +100,17 @@ class Timeline:
         self.role = role
         self._partition_of = None if partition_of is None else lru_cache(65_536)(partition_of)
         self._at_barrier = at_barrier
+        self._answers = answers
+        self._asked = 0
+        self._sweep = sweep.Sweep(catalog)
         self._told: dict[tuple[str, str], int] = {}
         self._timers_left = 0
         self._full = 0
+
+    def follow(self, catalog: RunningCatalog) -> None:
+        """What runs from here on."""
+        self.catalog = catalog
+        self._sweep.follow(catalog)
 
     def apply(self, inputs: Sequence[Input], effects: Effects, *, timers: int = 1_000) -> int:
         """Apply inputs in order.
@@ -117,8 +120,7 @@ class Timeline:
             the effects are many; the rest, from the first one not consumed, comes with the next
             call.
         """
-        self._timers_left = timers
-        self._full = len(effects) + ENOUGH
+        self._begin(effects, timers)
         for count, one in enumerate(inputs):
             if len(effects) >= self._full:
                 return count
@@ -127,19 +129,19 @@ class Timeline:
                 done = self._event(one, effects)
             elif kind == "clock":
                 done = self._clock(one, effects)
+            elif kind == "response":
+                done = self._response(one, effects)
             elif kind == "barrier":
-                if self._at_barrier is not None:
-                    self.catalog = self._at_barrier(one)
-                continue
+                done = self._barrier(one, effects)
             else:
                 shown = f"header `journeys-record`: found {kind[:40]!r}"
-                expected = "expected event, clock or barrier"
-                _reject(
-                    one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one)
-                )
+                expected = "expected event, response, clock or barrier"
+                reject(one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one))
                 continue
             if not done:
                 return count
+            while self._take_answer(self.partition_time, effects):
+                pass
         return len(inputs)
 
     def fire(self, until: int, now: int, effects: Effects, *, timers: int = 1_000) -> bool:
@@ -148,9 +150,29 @@ class Timeline:
         Returns:
             Whether more is left.
         """
+        self._begin(effects, timers)
+        return not self._fire(until, now, effects)
+
+    def sweep(self, effects: Effects, *, records: int = 2_000) -> bool:
+        """Touch some of the users that a change of the catalog has left behind.
+
+        Returns:
+            Whether more are left.
+        """
+        users = self._sweep.next(self.records, records)
+        clock = UserClock(self.clock == "wall", self.partition_time)
+        for user in users:
+            record = self.records.get(user)
+            if record is not None:
+                changed = touch(self.catalog, effects, user, record, clock, self._tell_now)
+                if changed is not record:
+                    self.records.put(user, changed)
+        return self._sweep.more
+
+    def _begin(self, effects: Effects, timers: int) -> None:
         self._timers_left = timers
         self._full = len(effects) + ENOUGH
-        return not self._fire(until, now, effects)
+        self._asked = len(effects.actions)
 
     def _now(self, one: Input) -> int:
         return one.arrival if one.arrival is not None else self.partition_time
@@ -159,7 +181,7 @@ class Timeline:
         origin = one.origin or f"{one.topic}-{one.partition}-{one.offset}"
         event = admit(one.value, origin)
         if isinstance(event, Rejection):
-            _reject(one, effects, event.user_id, event.reason, event.detail, self._now(one))
+            reject(one, effects, event.user_id, event.reason, event.detail, self._now(one))
             return True
         if self._partition_of is not None and one.kind is None:
             home = self._partition_of(event.user_id)
@@ -191,16 +213,75 @@ class Timeline:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(_dead(one, error, time, self.role))
+            effects.dead.append(dead(one, error, time, self.role))
             return True
         if changed is not record:
             self.records.put(event.user_id, changed)
+        return True
+
+    def _response(self, one: Input, effects: Effects) -> bool:
+        try:
+            response = responses.decode(one.value)
+        except ValueError as error:
+            reject(one, effects, None, "malformed", f"a response: {error}", self._now(one))
+            return True
+        time = self._now(one)
+        if self.clock == "stream":
+            if not self._fire(time, None, effects):
+                return False
+            self.partition_time = max(self.partition_time, time)
+        self._apply_response(one, response, time, effects)
+        return True
+
+    def _apply_response(self, one: Input, response: Response, time: int, effects: Effects) -> None:
+        latest, wall = self.partition_time, self.clock == "wall"
+        arrived = Arrived(one.topic, one.partition, one.offset, time, time, latest, wall)
+        record = self.records.get(response.user_id) or EMPTY
+        try:
+            changed = apply_response(
+                self.catalog, effects, record, response, arrived, self._tell_now
+            )
+        except FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
+            effects.dead.append(dead(one, error, time, self.role))
+            return
+        if changed is not record:
+            self.records.put(response.user_id, changed)
+
+    def _take_answer(self, until: int, effects: Effects) -> bool:
+        """Apply a response that is there beforehand and comes up to `until`, ms, if any does."""
+        answers = self._answers
+        if answers is None:
+            return False
+        answers.ask(effects.actions[self._asked :])
+        self._asked = len(effects.actions)
+        due = answers.next_due()
+        if due is None or due > until:
+            return False
+        one = answers.pop()
+        self.partition_time = max(self.partition_time, due)
+        self._apply_response(one, responses.decode(one.value), due, effects)
+        return True
+
+    def _barrier(self, one: Input, effects: Effects) -> bool:
+        """The catalog changes. Under the stream clock all users meet it here and now; under the
+        wall clock a sweep goes on beside the log."""
+        if self._at_barrier is not None:
+            self.follow(self._at_barrier(one))
+        if self.clock == "wall":
+            return True
+        while self.sweep(effects):
+            if len(effects) >= self._full:
+                return False
         return True
 
     def _fire(self, until: int, now: int | None, effects: Effects) -> bool:
         """Fire timers in order until none is left; False when there were too many."""
         while True:
             due = self.records.next_due()
+            if self._take_answer(until if due is None else min(until, due[0] - 1), effects):
+                continue
             if due is None or due[0] > until:
                 return True
             if self._timers_left <= 0 or len(effects) >= self._full:
@@ -232,7 +313,7 @@ class Timeline:
             else:
                 until = parse_time(time) if isinstance(time, str) else check_time(time)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            _reject(one, effects, None, "malformed", f"a clock record: {error}", self._now(one))
+            reject(one, effects, None, "malformed", f"a clock record: {error}", self._now(one))
             return True
         latest = max(self.partition_time, until)
         if not self._fire(latest, None, effects):
@@ -244,7 +325,7 @@ class Timeline:
         headers = [("journeys-record", b"event"), ("journeys-origin", origin.encode())]
         effects.reroutes.append(Reroute(event.user_id.encode(), one.value, headers))
         detail = {"from": one.partition, "to": home}
-        _tell(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
+        tell(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
 
     def _tell_now(self, journey: str, version: str, partition_time: int) -> bool:
         """A failing entry condition is told once per journey's version and minute."""
@@ -253,50 +334,3 @@ class Timeline:
             return False
         self._told[journey, version] = minute
         return True
-
-
-def _reject(
-    one: Input, effects: Effects, user_id: str | None, reason: str, detail: str, at: int
-) -> None:
-    told = {"reason": reason, "error": detail}
-    _tell(one, effects, "event.rejected", user_id, told, at)
-
-
-def _tell(
-    one: Input, effects: Effects, type: str, user_id: str | None, detail: dict[str, Any], at: int
-) -> None:
-    place = (one.topic, one.partition, one.offset)
-    id = outcome_id_of_input(*place, type, 0)
-    effects.outcomes.append(
-        Outcome(
-            id, type, format_time(at), user_id, None, None, None, None, None, Cause(*place), detail
-        )
-    )
-
-
-def _dead(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
-    """The whole input with the traceback; text where it is text, else base64."""
-    place = (one.topic, one.partition, one.offset)
-    key, key_encoding = _text(one.key) if one.key is not None else (None, None)
-    value, value_encoding = _text(one.value)
-    headers = {"journeys-record": one.kind, "journeys-origin": one.origin}
-    return DeadLetter(
-        dead_id=dead_id(*place),
-        at=format_time(at),
-        role=role,
-        reason=type(error).__name__,
-        detail="".join(traceback.format_exception(error)),
-        cause=Cause(*place),
-        key=key,
-        value=value,
-        key_encoding=key_encoding,
-        value_encoding=value_encoding,
-        headers={name: text for name, text in headers.items() if text is not None} or None,
-    )
-
-
-def _text(data: bytes) -> tuple[str, str | None]:
-    try:
-        return data.decode(), None
-    except UnicodeDecodeError:
-        return base64.b64encode(data).decode(), "base64"

@@ -15,10 +15,12 @@ from journeys import profile
 from journeys.counts import noted
 from journeys.effects import Cause, Effects, Outcome
 from journeys.events import Event
-from journeys.ids import outcome_id_of_emitted, outcome_id_of_input
+from journeys.ids import action_id, outcome_id_of_emitted, outcome_id_of_input
+from journeys.nodes.base import Go
 from journeys.program import Program, RunningCatalog
+from journeys.responses import Response
 from journeys.run import Run
-from journeys.state import MAX_RECORD, Instance, UserRecord, encode
+from journeys.state import MAX_RECORD, Goal, Held, Instance, UserRecord, encode
 from journeys.time import MINUTE, SECOND, format_time
 
 LATE_GRACE = 10 * SECOND
@@ -57,6 +59,18 @@ class Arrived(NamedTuple):
     emitted: str | None = None
 
 
+class Clock(NamedTuple):
+    """How time goes on.
+
+    Attributes:
+        wall: whether timers follow the wall clock.
+        partition_time: the largest event time seen on the partition, ms.
+    """
+
+    wall: bool
+    partition_time: int
+
+
 class Emitted(NamedTuple):
     """An event that a node emitted; `hop` counts those that led to it, itself included."""
 
@@ -85,14 +99,15 @@ class User:
         "catalog",
         "cause",
         "changed",
+        "clock",
         "counts",
         "effects",
         "emitted",
         "facts",
+        "goals",
         "hop",
         "instances",
         "keys",
-        "partition_time",
         "past",
         "settle",
         "told",
@@ -107,7 +122,7 @@ class User:
         effects: Effects,
         user_id: str,
         record: UserRecord,
-        partition_time: int,
+        clock: Clock,
         settle: Callable[[User], None],
     ) -> None:
         """`settle` applies what nodes emitted; called after each timer, whose own step that is."""
@@ -118,13 +133,14 @@ class User:
         self.instances: list[Instance] = list(record.instances)
         self.past = record.past
         self.counts = record.counts
+        self.goals: tuple[Goal, ...] = record.goals
         self.changed = False
         self.cause = Cause()
         self.facts: dict[str, Any] | None = None
         self.keys: dict[str, str | None] = {}
         self.arrived: Arrived | None = None
         self.told = 0
-        self.partition_time = partition_time
+        self.clock = clock
         self.settle = settle
         self.emitted: deque[Emitted] = deque()
         self.hop = 0
@@ -144,41 +160,56 @@ class User:
         return max(due, self.arrived.arrival + LATE_GRACE)
 
     def record(self, memory: bytes) -> UserRecord:
-        return UserRecord(self.traits, memory, tuple(self.instances), self.past, self.counts)
+        instances = tuple(self.instances)
+        return UserRecord(self.traits, memory, instances, self.past, self.counts, self.goals)
 
     # Instances.
 
-    def replace(self, old: Instance, run: Run) -> None:
+    def write(self, old: Instance, run: Run) -> None:
         """Write a run back over the instance that it was."""
         self.changed = True
         at = self.instances.index(old)
         if run.ended:
             del self.instances[at]
-            self.past = {**self.past, run.program.name: run.now}
+            self.over(run)
         else:
             self.instances[at] = run.instance()
 
+    def over(self, run: Run) -> None:
+        """The run has ended its instance, and with it a goal that has no window of its own."""
+        self.past = {**self.past, run.program.name: run.now}
+        if any(goal.until is None and goal.instance == run.id for goal in self.goals):
+            self.goals = tuple(
+                goal for goal in self.goals if goal.until is not None or goal.instance != run.id
+            )
+
     def program(self, instance: Instance) -> Program:
-        program = self.catalog.program(instance.journey, instance.version)
+        return self.version(instance.journey, instance.version)
+
+    def version(self, journey: str, version: str) -> Program:
+        program = self.catalog.program(journey, version)
         if program is None:
-            raise UnknownVersion(f"{instance.journey}/{instance.version} is not in the catalog")
+            raise UnknownVersion(f"{journey}/{version} is not in the catalog")
         return program
 
     def runs(self, instance: Instance) -> bool:
         """Whether the instance may move now."""
         return self.catalog.status.get(instance.journey) == "running"
 
-    def end_archived(self, now: int) -> None:
-        """Instances of archived journeys end when their user is touched."""
-        for instance in tuple(self.instances):
-            if self.catalog.status.get(instance.journey) == "archived":
-                self.end(instance, now, "archived")
+    def met(self, journey: str) -> int:
+        life = self.catalog.lives.get(journey)
+        return 0 if life is None else life.changed
+
+    def put(self, old: Instance, new: Instance) -> Instance:
+        self.changed = True
+        self.instances[self.instances.index(old)] = new
+        return new
 
     def end(self, instance: Instance, now: int, reason: str, **detail: Any) -> None:
         program = self.program(instance)
         run = Run.resume(self, program, instance, now)
         run.end(reason, **detail)
-        self.replace(instance, run)
+        self.write(instance, run)
 
     # Timers.
 
@@ -186,17 +217,26 @@ class User:
         """The instance's timer; one that raises ends the instance."""
         program = self.program(instance)
         before = self.effects.mark(), list(self.instances), self.past, self.traits, self.counts
+        goals = self.goals
         around = self.facts, self.keys, self.arrived, self.told
         run = Run.resume(self, program, instance, now, "timer")
+        held = instance.held or Held()
+        run.mute = held.mute
         try:
-            run.follow(program.nodes[instance.node].on_timer(run))
-            self.replace(instance, run)
+            if held.decided:
+                self.facts, self.keys = held.event, {}
+                run.follow(Go(held.to), left=True)
+                self.facts, self.keys = around[:2]
+            else:
+                run.follow(program.nodes[instance.node].on_timer(run))
+            self.write(instance, run)
             self.settle(self)
             check_size(self.record(b""))
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
             mark, self.instances, self.past, self.traits, self.counts = before
+            self.goals = goals
             self.facts, self.keys, self.arrived, self.told = around
             self.emitted.clear()
             self.hop = self.total = 0
@@ -251,17 +291,36 @@ class User:
             return
         for instance in tuple(self.instances):
             due = instance.wait.due
-            if due is not None and due <= now:
+            if instance.held is not None or (due is not None and due <= now):
                 continue  # its timer wins, though an emitted event comes before it
-            place = (instance.journey, instance.version, instance.node)
-            if place not in places or not self.runs(instance):
+            if (instance.journey, instance.version, instance.node) not in places:
                 continue
             program = self.program(instance)
             run = Run.resume(self, program, instance, now, event.message_id)
-            verdict = program.nodes[instance.node].on_event(run)
-            if verdict is not None:
-                run.follow(verdict)
-                self.replace(instance, run)
+            self.move(instance, run, program.nodes[instance.node].on_event(run))
+
+    def answered(self, response: Response, now: int) -> bool:
+        """The instance that waits for this response moves; False where none does any more."""
+        for instance in self.instances:
+            if instance.id == response.instance:
+                visit = action_id(instance.id, instance.node, instance.visit)
+                if visit != response.action_id or instance.held is not None:
+                    return False
+                program = self.program(instance)
+                run = Run.resume(self, program, instance, now, "response")
+                self.move(instance, run, program.nodes[instance.node].on_response(run, response))
+                return True
+        return False
+
+    def move(self, instance: Instance, run: Run, verdict: Go | None) -> None:
+        """Let the instance go where its node says, at once or when its journey runs again."""
+        if verdict is None:
+            return
+        if self.runs(instance):
+            run.follow(verdict)
+        else:
+            run.hold(verdict)
+        self.write(instance, run)
 
     def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
         """Take an event to be applied next; why not, where it is refused."""
@@ -273,7 +332,8 @@ class User:
         here = self.arrived
         if here is None or self.facts is None:  # a timer's step: nothing arrived late
             topic, partition, offset = here[:3] if here is not None else ("", 0, 0)
-            here = Arrived(topic, partition, offset, now, now, self.partition_time, False)
+            latest = self.clock.partition_time
+            here = Arrived(topic, partition, offset, now, now, latest, False)
         event = Event.emitted(name, self.user_id, message_id, properties)
         arrived = here._replace(time=now, emitted=message_id)
         self.emitted.append(Emitted(event, arrived, self.hop + 1))

@@ -155,9 +155,10 @@ class Store:
                 break
         return found
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every record, in key order."""
-        for entry, value in self._scan(_RECORD, _RECORD_END):
+    def items(self, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Every record whose key comes after `after`, in key order."""
+        start = _RECORD + after + b"\0" if after else _RECORD
+        for entry, value in self._scan(start, _RECORD_END):
             yield entry[1:], value
 
     def _scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:

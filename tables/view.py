@@ -5,6 +5,7 @@ it lives in this overlay alone, and dies with the process.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Generic, TypeVar
 
 from tables.codec import Codec
@@ -69,6 +70,10 @@ class View(Generic[R]):
         """Every committed record, decoded, in key order."""
         for key, value in self._store.items():
             yield key, self._codec.unpack(value)[0]
+
+    def look(self, after: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """At most `most` committed records whose keys come after `after`, in key order, packed."""
+        return list(islice(self._store.items(after), most))
 
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""

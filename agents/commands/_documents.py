@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from journeys.canned import Canned
     from journeys.problems import Problem
     from journeys.program import RunningCatalog
 
@@ -52,6 +53,30 @@ def running_catalog(paths: Iterable[Path], *, drafts: bool = False) -> RunningCa
             typer.echo(str(problem), err=True)
         raise typer.Exit(1)
     return RunningCatalog(with_drafts(catalog) if drafts else catalog)
+
+
+def canned_responses(path: Path | None) -> list[Canned]:
+    """What a file answers the requests of triggers with; nothing where there is none.
+
+    Raises:
+        typer.Exit: with code 1 where it is wrong; what is wrong is told on stderr.
+    """
+    import typer
+
+    from journeys.canned import read_responses
+    from journeys.problems import Problem
+
+    if path is None:
+        return []
+    texts, problems = read_files([path])
+    found = problems or read_responses(texts[str(path)], str(path))
+    canned = [one for one in found if not isinstance(one, Problem)]
+    for problem in found:
+        if isinstance(problem, Problem):
+            typer.echo(str(problem), err=True)
+    if len(canned) != len(found):
+        raise typer.Exit(1)
+    return canned
 
 
 def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> None:

@@ -36,6 +36,14 @@ def backtest(
     drain: Annotated[
         bool, typer.Option("--drain", help="Let time go on at the end until nothing waits.")
     ] = False,
+    responses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML with what the requests of triggers are answered with.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Replay a history through journeys and see what they would have done.
@@ -45,11 +53,11 @@ def backtest(
     """
     import msgspec
 
-    from agents.commands._documents import running_catalog
+    from agents.commands._documents import canned_responses, running_catalog
     from journeys.backtest import Backtest
 
     catalog = running_catalog(files)
-    run = Backtest(catalog, events.name)
+    run = Backtest(catalog, events.name, canned_responses(responses))
     types: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     dead: list[Any] = []

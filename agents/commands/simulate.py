@@ -19,6 +19,7 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
+    from journeys.canned import Canned
     from journeys.program import RunningCatalog
     from journeys.scenario import Happening, Scenario
 
@@ -62,17 +63,25 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    responses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML with what the requests of triggers are answered with.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Follow one user through journeys on a virtual clock, with every decision and payload.
 
     Drafts run as if they were running. Exit code 1 when a document or an event is wrong.
     """
-    from agents.commands._documents import cleaned, running_catalog
+    from agents.commands._documents import canned_responses, cleaned, running_catalog
     from journeys.story import standing, tell
 
     catalog = running_catalog(files, drafts=True)
-    follow = _Follow(catalog, str(events), user, start, until)
+    follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[Happening] = []
     with _lines(events) as lines:
         for some in follow.story(lines):
@@ -105,12 +114,14 @@ class _Follow:
         user: str | None,
         start: str | None,
         until: str | None,
+        canned: list[Canned],
     ) -> None:
         self.scenario: Scenario | None = None
         self.left_out = 0
         self._catalog = catalog
         self._name = name
         self._user = user
+        self._canned = canned
         self._start = _moment(start, 0, "--start")
         self._until = until
         _moment(until, 0, "--until")
@@ -149,7 +160,8 @@ class _Follow:
             elif start is None and isinstance(given, int):
                 start = given
             now = time.time_ns() // 1_000_000
-            self.scenario = Scenario(self._catalog, self._user, now if start is None else start)
+            start = now if start is None else start
+            self.scenario = Scenario(self._catalog, self._user, start, self._canned)
         return self.scenario
 
     def _fields(self, line: bytes, number: int) -> dict[str, Any]:

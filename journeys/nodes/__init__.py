@@ -10,6 +10,7 @@ from journeys.nodes.destination import DestinationNode
 from journeys.nodes.emit_event import EmitEvent
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
+from journeys.nodes.trigger import Trigger
 from journeys.nodes.update_profile import UpdateProfile
 from journeys.nodes.wait_for_event import WaitForEvent
 
@@ -19,6 +20,7 @@ Node = Annotated[
     | Delay
     | WaitForEvent
     | DestinationNode
+    | Trigger
     | UpdateProfile
     | EmitEvent
     | Exit,

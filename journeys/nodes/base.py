@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, StringConstraints
 
+from journeys.effects import TriggerCall
 from journeys.fields import Data, Expected, Model, NodeName, Slug
+from journeys.responses import Response
 
 
 class NextNode(NamedTuple):
@@ -26,6 +28,7 @@ class Refers(NamedTuple):
 
 Next = Annotated[NodeName, NextNode(), Expected("the name of a node")]
 DestinationName = Annotated[Slug, Refers("Destination"), Expected("the name of a destination")]
+JourneyName = Annotated[Slug, Refers("Journey"), Expected("the name of a journey")]
 Label = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
@@ -102,6 +105,9 @@ class Step(Protocol):
     def render(self, data: Any) -> Any:
         """The data with its `${...}` filled in; raises ExpressionFailed."""
 
+    def render_url(self, template: str) -> str:
+        """The same for a part of a URL: what is filled in is percent-encoded."""
+
     def matches_key(self, expression: str | None) -> bool:
         """Whether the event carries the instance's key, by `expression` or the entry's own."""
 
@@ -127,8 +133,13 @@ class Step(Protocol):
         action: str | None,
         event_name: str | None,
         payload: Any,
+        trigger: TriggerCall | None = None,
     ) -> bool:
-        """Emit one action, told; False, also told, when the payload is too large."""
+        """Emit one action, told; False, also told, when the payload is too large.
+
+        Args:
+            trigger: how the response that the node waits for is asked for.
+        """
 
 
 class NodeModel(Model):
@@ -154,6 +165,10 @@ class NodeModel(Model):
     def on_event(self, step: Step) -> Go | None:
         """One of the awaited events came while the instance stayed here; None: it stays on."""
         return None
+
+    def on_response(self, step: Step, response: Response) -> Go:
+        """The response to the request that it made came while the instance stayed here."""
+        raise NotImplementedError
 
     def on_timer(self, step: Step) -> Go | End:
         """The due time came while the instance stayed here."""

@@ -1,21 +1,17 @@
 """destination: builds the payload, emits one action, and the instance goes on at once."""
 
-from typing import Annotated, Literal
-
-from pydantic import StringConstraints
+from typing import Literal
 
 from journeys.expressions import ExpressionFailed
-from journeys.fields import Data
+from journeys.fields import Data, ShortText
 from journeys.nodes.base import DestinationName, ForwardNode, Go, Next, Step
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class DestinationNode(ForwardNode):
     type: Literal["destination"]
     destination: DestinationName
-    action: Text | None = None
-    event_name: Text | None = None
+    action: ShortText | None = None
+    event_name: ShortText | None = None
     payload: Data
     on_error: Next | None = None
 

@@ -9,9 +9,9 @@ from hashlib import blake2b
 from math import log
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from journeys.fields import Model, Weight
+from journeys.fields import Model, ShortText, Weight
 from journeys.nodes.base import ForwardNode, Go, Label, Labels, Next, Step
 
 _SCALE = 2.0**-53
@@ -48,7 +48,7 @@ class Experiment(ForwardNode):
 
     type: Literal["experiment"]
     variants: dict[Label, Variant] = Field(min_length=1)
-    salt: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    salt: ShortText | None = None
     winner: str | None = None
 
     @model_validator(mode="after")

@@ -42,7 +42,8 @@ def run_test(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Result:
     """Run one test of a file."""
     suite, case, path = tests.suite, tests.suite.tests[number], ("tests", number)
     start = parse_moment(case.start or suite.start, parse_moment(suite.start, 0))
-    scenario = Scenario(catalog, case.user or suite.user, start)
+    canned = [*case.responses, *suite.responses]
+    scenario = Scenario(catalog, case.user or suite.user, start, canned)
     story: list[Happening] = []
     profile = {**(suite.profile or {}), **(case.profile or {})}
     if profile:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag
 
+from journeys.canned import Canned
 from journeys.catalog import Catalog
 from journeys.effects import OUTCOME_TYPES
 from journeys.fields import EventName, Expected, Model, NodeName, Slug
@@ -130,6 +131,7 @@ class Case(Model):
     profile: dict[str, Any] | None = None
     start: Moment | None = None
     events: list[Given] = Field(default_factory=list)
+    responses: list[Canned] = Field(default_factory=list)
     until: Literal["end"] | Moment = "end"
     expect: Annotated[
         Annotated[Expect, Tag("one")] | Annotated[list[Expect], Field(min_length=1), Tag("other")],
@@ -144,6 +146,7 @@ class Suite(Model):
     user: Text = "user-1"
     profile: dict[str, Any] | None = None
     start: Moment = START
+    responses: list[Canned] = Field(default_factory=list)
     tests: list[Case] = Field(min_length=1)
 
 

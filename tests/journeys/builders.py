@@ -11,10 +11,11 @@ from journeys.backtest import MemoryRecords
 from journeys.catalog import Accepted, Catalog, InForce, check_push
 from journeys.documents import Journey
 from journeys.effects import Action, Effects, Outcome
+from journeys.inputs import Input
 from journeys.program import Program, RunningCatalog
 from journeys.state import Instance, UserRecord
 from journeys.time import format_time, parse_time
-from journeys.timeline import Clock, Input, Timeline
+from journeys.timeline import Clock, Timeline
 
 START = parse_time("2026-01-18T12:00:00Z")
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -26,10 +27,12 @@ def journey(
     name: str = "tour",
     entry: str = "event: start",
     status: str = "running",
+    more: str = "{}",
 ) -> Journey:
-    """A journey from the YAML of its entry and of its nodes."""
+    """A journey from the YAML of its entry, of its nodes and of its other fields."""
     return Journey.model_validate(
         {
+            **yaml.safe_load(more),
             "kind": "Journey",
             "name": name,
             "status": status,
@@ -52,7 +55,7 @@ class Versions:
         """The next version of a journey: v1, v2, ..."""
         count = sum(name == document.name for name, _ in self._versions) + 1
         self._versions[document.name, f"v{count}"] = document
-        self._journeys[document.name] = InForce(f"v{count}", document.status)
+        self._journeys[document.name] = InForce(f"v{count}", document.status, document.status)
 
     def accepted(self) -> list[tuple[str, str]]:
         """Every journey and version that was ever pushed."""
@@ -61,8 +64,8 @@ class Versions:
     def newest(self, name: str) -> str:
         return self._journeys[name].version
 
-    def turn(self, name: str, status: str) -> None:
-        self._journeys[name] = self._journeys[name]._replace(status=status)
+    def turn(self, name: str, status: str, at: int = 0) -> None:
+        self._journeys[name] = self._journeys[name].with_status(status, at)
 
     def running(self, previous: RunningCatalog | None = None) -> RunningCatalog:
         return RunningCatalog(Catalog(dict(self._journeys), dict(self._versions)), previous)
@@ -122,15 +125,20 @@ class World:
         while self.timeline.fire(START + until, shown, self.effects):
             continue
 
-    def turn(self, name: str, status: str) -> None:
-        """Pause, archive or resume a journey."""
-        self.versions.turn(name, status)
-        self.timeline.catalog = self.versions.running(self.timeline.catalog)
+    def turn(self, name: str, status: str, at: int = 0) -> None:
+        """Pause, archive or resume a journey, `at` ms after START by the register's clock."""
+        self.versions.turn(name, status, START + at)
+        self.timeline.follow(self.versions.running(self.timeline.catalog))
+
+    def sweep(self) -> None:
+        """Whom a change of the catalog has left behind is touched."""
+        while self.timeline.sweep(self.effects, records=2):
+            continue
 
     def push(self, document: Journey) -> None:
         """A new version of a journey, or a new one."""
         self.versions.push(document)
-        self.timeline.catalog = self.versions.running(self.timeline.catalog)
+        self.timeline.follow(self.versions.running(self.timeline.catalog))
 
     def record(self, user: str = "u") -> UserRecord:
         found = self.records.get(user)

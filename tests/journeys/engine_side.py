@@ -10,7 +10,8 @@ import msgspec
 
 from journeys.backtest import MemoryRecords
 from journeys.effects import Effects
-from journeys.timeline import Clock, Input, Timeline
+from journeys.inputs import Input
+from journeys.timeline import Clock, Timeline
 from tests.journeys.builders import Versions
 from tests.journeys.model import Model
 from tests.journeys.model_terms import Sent, Told
@@ -30,7 +31,7 @@ class Engine:
 
     def push(self, journey: Document) -> None:
         self.versions.push(document(journey))
-        self.timeline.catalog = self.versions.running(self.timeline.catalog)
+        self.timeline.follow(self.versions.running(self.timeline.catalog))
 
     def keep_everything(self) -> None:
         """Instances keep their whole context, whatever later nodes read."""

@@ -83,9 +83,8 @@ def test_a_good_document_has_no_problems() -> None:
         ),
         (
             "description:",
-            "goal: {event: x}\ndescription:",
-            "3:1: unknown key 'goal' in Journey 'abandoned-checkout': expected one of "
-            "'description', 'entry', 'kind', 'name', 'nodes', 'status', 'timezone'",
+            "goals: {event: x}\ndescription:",
+            "3:1: unknown key 'goals' in Journey 'abandoned-checkout': did you mean 'goal'?",
         ),
         (
             "name: abandoned-checkout",
@@ -378,7 +377,8 @@ def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
             "  a: {next: a}\n",
             [
                 "5:3: 'type' is missing in node 'a': expected one of 'criteria', 'experiment', "
-                "'delay', 'wait_for_event', 'destination', 'update_profile', 'emit_event', 'exit'"
+                "'delay', 'wait_for_event', 'destination', 'trigger', 'update_profile', "
+                "'emit_event', 'exit'"
             ],
         ),
     ],

@@ -273,7 +273,7 @@ def test_a_version_that_the_catalog_lacks_stops_the_worker() -> None:
     world = World(journey(STAY.replace("forever", "1h")), clock="wall")
     world.event(arrival=0)
     other = {("tour", "v2"): journey(STAY)}
-    behind = Catalog({"tour": InForce("v2", "running")}, other)
+    behind = Catalog({"tour": InForce("v2", "running", "running")}, other)
     world.timeline.catalog = RunningCatalog(behind)
     with pytest.raises(UnknownVersion, match="tour/v1"):
         world.fire(HOUR)

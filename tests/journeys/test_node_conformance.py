@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from journeys.canned import Canned, CannedAnswers
 from journeys.fields import Holds
 from journeys.nodes import Node
 from journeys.nodes.base import ForwardNode, NodeModel, marked
@@ -54,6 +55,17 @@ EXAMPLES = {
         payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
         next: left
         on_error: right
+        """,
+    "trigger": """
+        destination: scores
+        method: PUT
+        path: /users/${user.id}/scores/${entry.properties.n}
+        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
+        response: {score: payload.score, code: status_code}
+        within: 2h
+        next: left
+        on_error: right
+        set: {b: '${attr.a}'}
         """,
     "update_profile": """
         traits: {a: '${entry.properties.n * 2}', b: null, c: {d: ['${attr.a}']}}
@@ -241,7 +253,9 @@ def test_a_label_it_captures_can_be_read_downstream(type: str) -> None:
                 width=10**6,
             )
         )
-        world = World(journey(nodes, entry="event: start, key: event.properties.k"))
+        answers = CannedAnswers([Canned(after="1m")])
+        entry = "event: start, key: event.properties.k"
+        world = World(journey(nodes, entry=entry), answers=answers)
         world.event(properties={"k": "k", "n": 5})
         world.event("answer", at=HOUR, properties={"k": "k", "n": 5})
         world.clock("end")

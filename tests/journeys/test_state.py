@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from journeys import seen
 from journeys.ids import message_hash
 from journeys.state import (
+    Goal,
+    Held,
     Instance,
     UnknownRecordVersion,
     UserRecord,
@@ -41,6 +45,25 @@ INSTANCES = st.builds(
     visit=st.integers(0, 2**31),
     wait=st.builds(Wait, st.none() | TIMES, st.none() | TIMES),
     context=st.dictionaries(st.text(), JSON, max_size=3),
+    judged=TIMES,
+    held=st.none()
+    | st.builds(
+        Held,
+        decided=st.booleans(),
+        to=st.none() | st.text(),
+        event=st.none() | st.dictionaries(st.text(), JSON, max_size=3),
+        mute=st.booleans(),
+    ),
+)
+GOALS = st.builds(
+    Goal,
+    instance=st.text(),
+    journey=st.text(),
+    version=st.text(),
+    key=st.none() | st.text(),
+    started=TIMES,
+    until=st.none() | TIMES,
+    entry=st.dictionaries(st.text(), JSON, max_size=3),
 )
 RECORDS = st.builds(
     UserRecord,
@@ -49,6 +72,7 @@ RECORDS = st.builds(
     instances=st.lists(INSTANCES, max_size=4).map(tuple),
     past=st.dictionaries(st.text(), TIMES, max_size=3),
     counts=st.dictionaries(st.text(), st.binary(), max_size=3),
+    goals=st.lists(GOALS, max_size=3).map(tuple),
 )
 
 
@@ -59,22 +83,40 @@ def test_a_record_survives_its_bytes_and_equal_records_have_equal_bytes(record: 
     assert encode(decode(data)) == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x03" + encode(UserRecord())[1:], b"\x90"])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x04" + encode(UserRecord())[1:], b"\x90"])
 def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
-    with pytest.raises(UnknownRecordVersion, match="expected at most 2"):
+    with pytest.raises(UnknownRecordVersion, match="expected at most 3"):
         decode(data)
 
 
-@given(RECORDS)
-def test_a_record_of_version_1_is_read_as_one_that_counts_nothing(record: UserRecord) -> None:
-    fields = [getattr(record, name) for name in ("traits", "seen", "instances", "past")]
-    old = b"\x01" + msgspec.msgpack.encode(fields)
-    assert decode(old) == msgspec.structs.replace(record, counts={})
-    assert encode(decode(old))[:1] == b"\x02"
+OLD = {
+    b"\x01": ("traits", "seen", "instances", "past"),
+    b"\x02": ("traits", "seen", "instances", "past", "counts"),
+}
+"""What the records of older versions hold; their instances have nine fields."""
+
+
+@pytest.mark.parametrize("version", OLD)
+@given(record=RECORDS)
+def test_a_record_of_an_older_version_is_read_without_what_came_later(
+    version: bytes, record: UserRecord
+) -> None:
+    fields: list[Any] = [getattr(record, name) for name in OLD[version]]
+    fields[2] = [msgspec.structs.astuple(one)[:9] for one in record.instances]
+    old = version + msgspec.msgpack.encode(fields)
+    replace = msgspec.structs.replace
+    expected = replace(
+        record,
+        counts=record.counts if "counts" in OLD[version] else {},
+        goals=(),
+        instances=tuple(replace(one, judged=0, held=None) for one in record.instances),
+    )
+    assert decode(old) == expected
+    assert encode(decode(old))[:1] == b"\x03"
 
 
 def test_a_record_that_holds_nothing_is_a_few_bytes() -> None:
-    assert len(encode(UserRecord())) == 8
+    assert len(encode(UserRecord())) == 9
 
 
 def test_the_next_due_time_is_the_earliest_that_a_clock_may_fire() -> None:

@@ -701,28 +701,6 @@ def test_a_draft_runs_nothing() -> None:
     assert world.told() == []
 
 
-def test_while_paused_nobody_enters_and_nobody_advances() -> None:
-    world = World(journey(WAIT))
-    world.event()
-    world.turn("tour", "paused")
-    world.event(at=1)
-    world.event("answer", at=2)
-    world.clock(3 * HOUR)
-    assert len(world.told("journey.entered")) == 1
-    assert world.instance().node == "waiting"
-    assert world.told("wait.matched", "wait.timed_out") == []
-
-
-def test_after_a_pause_an_overdue_timer_fires_before_the_users_next_event() -> None:
-    world = World(journey(WAIT))
-    world.event()
-    world.turn("tour", "paused")
-    world.clock(3 * HOUR)
-    world.turn("tour", "running")
-    world.event("answer", at=4 * HOUR)
-    assert world.story("journey.exited") == ["journey.exited late +3600s"]
-
-
 @pytest.mark.parametrize("touch", ["event", "clock"])
 def test_instances_of_an_archived_journey_end_when_they_are_touched(touch: str) -> None:
     world = World(journey(WAIT))

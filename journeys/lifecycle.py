@@ -1,0 +1,57 @@
+"""What a change of the catalog does to a user who is under way: journeys that were archived or go
+on after a pause, and versions that take over.
+
+Law: it is done when the user is next touched, once for each change, and gives the same whether an
+event, a timer or a sweep touches the user first.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from journeys.effects import Cause
+from journeys.ids import message_hash
+from journeys.program import Life
+from journeys.state import Held, Instance, Wait
+from journeys.time import format_time
+from journeys.user import User
+
+
+def catch_up(user: User) -> None:
+    """Bring the user's instances to what the catalog says now."""
+    for instance in tuple(user.instances):
+        life = user.catalog.lives.get(instance.journey)
+        now: Instance | None = instance
+        if life is not None and instance.judged < life.changed:
+            now = _judge(user, instance, life)
+        if now is None or now.held is not None:
+            continue
+        following = user.catalog.following.get((now.journey, now.version))
+        if following is not None and now.node in following.nodes:
+            user.put(now, replace(now, version=following.program.version))
+
+
+def _judge(user: User, instance: Instance, life: Life) -> Instance | None:
+    """The instance after a change of its journey's life; None: it has ended."""
+    clock = user.clock
+    if life.archived_at > instance.judged:
+        at = life.archived_at if clock.wall else clock.partition_time
+        around, user.cause = user.cause, Cause(timer=format_time(at))
+        user.end(instance, at, "archived")
+        user.cause = around
+        return None
+    if not user.runs(instance):
+        return instance  # paused again: it is judged when it runs
+    resumed = life.resumed_at if clock.wall else clock.partition_time
+    due, judged = instance.wait.due, replace(instance, judged=life.changed)
+    if instance.held is not None or (due is not None and due <= resumed):
+        at = resumed + spread_of(instance.id, life.spread)
+        held = replace(instance.held or Held(), mute=life.skip)
+        judged = replace(judged, wait=Wait(at, at), held=held)
+    return user.put(instance, judged)
+
+
+def spread_of(instance: str, spread: int) -> int:
+    """How long an instance waits after its journey was resumed, ms: from 0 up to `spread`, by a
+    hash of its id."""
+    return int.from_bytes(message_hash(instance), "big") % spread if spread else 0

@@ -1,0 +1,67 @@
+"""trigger: an HTTP request, made by the deliver role; the instance stays until its response comes.
+
+Whatever the destination does, the instance goes on after `within` at the latest.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from journeys.effects import TriggerCall
+from journeys.expressions import ExpressionFailed
+from journeys.fields import Data, Duration, Method, ResponsePath, UrlPath
+from journeys.nodes.base import Block, DestinationName, ForwardNode, Go, Label, Next, Step
+from journeys.responses import Response
+from journeys.time import MINUTE
+
+
+class Trigger(ForwardNode):
+    blocking = True
+    captures = frozenset({"response"})
+
+    type: Literal["trigger"]
+    destination: DestinationName
+    method: Method | None = None
+    path: UrlPath | None = None
+    payload: Data = Field(default_factory=dict)
+    response: dict[Label, ResponsePath] = Field(default_factory=dict)
+    within: Duration = MINUTE
+    on_error: Next | None = None
+
+    def enter(self, step: Step) -> Go | Block:
+        try:
+            payload = step.render(self.payload)
+            path = None if self.path is None else step.render_url(self.path)
+        except ExpressionFailed as error:
+            step.fail(error)
+            step.tell("action.skipped", destination=self.destination, reason="payload_failed")
+            return Go(self.on_error or self.next)
+        sent = step.request(
+            self.destination,
+            action=None,
+            event_name=None,
+            payload=payload,
+            trigger=TriggerCall(self.within, self.response, self.method, path),
+        )
+        return Block(step.now + self.within) if sent else Go(self.on_error or self.next)
+
+    def on_response(self, step: Step, response: Response) -> Go:
+        step.tell(
+            "wait.matched",
+            action_id=response.action_id,
+            ok=response.ok,
+            status_code=response.status_code,
+            error=response.error,
+        )
+        step.capture("response", response.labels)
+        return Go(self.next if response.ok else self.on_error or self.next)
+
+    def on_timer(self, step: Step) -> Go:
+        step.tell("wait.timed_out")
+        return Go(self.on_error or self.next)
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        if outcome == "wait.started":
+            return f"for {self.destination} to answer"
+        return f"no answer of {self.destination}" if outcome == "wait.timed_out" else ""
