@@ -14,6 +14,7 @@ from agents.commands import (
     demo,
     draw,
     kafka,
+    lifecycle,
     plan,
     schema,
     send,
@@ -51,6 +52,9 @@ app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
 app.command("schema", rich_help_panel=_DOCUMENTS)(schema.schema)
 app.command("plan", rich_help_panel=_DOCUMENTS)(plan.plan)
 app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
+app.command("pause", rich_help_panel=_DOCUMENTS)(lifecycle.pause)
+app.command("resume", rich_help_panel=_DOCUMENTS)(lifecycle.resume)
+app.command("archive", rich_help_panel=_DOCUMENTS)(lifecycle.archive)
 app.command("send", rich_help_panel=_DATA)(send.send)
 app.command("tail", rich_help_panel=_DATA)(tail.tail)
 app.command("demo", rich_help_panel=_ENGINE)(demo.demo)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from journeys.catalog import Catalog, Rejected, Verdict, check_push, version_of
 from journeys.documents import Journey
 from journeys.fields import as_written
+from journeys.program import Program
 from journeys.schema_types import Path
 
 Kind = Literal["created", "changed", "archived", "unchanged"]
@@ -31,6 +32,20 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlight:
+    """What becomes of those who are in an older version of a journey.
+
+    Attributes:
+        follow: the nodes from which they go on with the new one.
+        stay: the nodes on which they stay with their own, each with the reason.
+    """
+
+    version: str
+    follow: tuple[str, ...]
+    stay: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentChange:
     """What becomes of one document of the push.
 
@@ -38,6 +53,7 @@ class DocumentChange:
         before: the version in force now, or None.
         version: the version that would be in force.
         fields: what is different; of a document that is created, nothing.
+        in_flight: where a new version of a journey comes in force: of every older one.
     """
 
     kind: str
@@ -46,6 +62,7 @@ class DocumentChange:
     before: str | None
     version: str
     fields: tuple[FieldChange, ...]
+    in_flight: tuple[InFlight, ...] = ()
 
 
 def plan(text: str | bytes, file: str, catalog: Catalog) -> list[DocumentChange] | Rejected:
@@ -71,11 +88,29 @@ def _change(one: Verdict, before: Catalog, after: Catalog) -> DocumentChange:
     else:
         change = "changed"
     version = None if old is None else _version(before, one.kind, one.name)
-    return DocumentChange(one.kind, one.name, change, version, one.version, fields)
+    moved = one.kind == "Journey" and old is not None and version != one.version
+    in_flight = tuple(_in_flight(one.name, after)) if moved else ()
+    return DocumentChange(one.kind, one.name, change, version, one.version, fields, in_flight)
+
+
+def _in_flight(name: str, after: Catalog) -> Iterator[InFlight]:
+    now = after.journeys[name].version
+    newest = Program(name, now, after.get(name, now))
+    for (journey, version), document in after.versions.items():
+        if journey != name or version == now:
+            continue
+        old = Program(name, version, document)
+        stands = [node for node, model in old.nodes.items() if model.blocking]
+        if newest.journey.in_flight == "pin":
+            stay = dict.fromkeys(stands, "in_flight is pin")
+        else:
+            found = {node: newest.obstacle(old, node) for node in stands}
+            stay = {node: why for node, why in found.items() if why is not None}
+        yield InFlight(version, tuple(node for node in stands if node not in stay), stay)
 
 
 def _version(catalog: Catalog, kind: str, name: str) -> str:
-    if kind == "Journey":
+    if kind in ("Journey", "Lifecycle"):
         return catalog.journeys[name].version
     return version_of(_document(catalog, kind, name))
 
@@ -87,6 +122,8 @@ def _document(catalog: Catalog, kind: str, name: str) -> Any:
 
 def _written(catalog: Catalog, kind: str, name: str) -> dict[str, Any] | None:
     """What is in force of a document, as its author would write it; None where there is none."""
+    if kind == "Lifecycle":
+        return {"status": catalog.journeys[name].status} if name in catalog.journeys else None
     if kind != "Journey":
         document = _document(catalog, kind, name)
         return None if document is None else as_written(document)

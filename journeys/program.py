@@ -78,15 +78,15 @@ class Program:
         read = _prune({"event": event}, self._event).get("event", {})
         return {"event": event["event"], "messageId": event["messageId"], **read}
 
-    def can_take_over(self, other: Program, node: str) -> bool:
-        """Whether an instance of another version that stands on `node` can go on with this one."""
-        here, there = self.nodes.get(node), other.nodes.get(node)
-        return (
-            here is not None
-            and there is not None
-            and type(here) is type(there)
-            and _covers(other.reads[node], self.reads[node])
-        )
+    def obstacle(self, other: Program, node: str) -> str | None:
+        """Why an instance of another version that stands on `node` can't go on with this one."""
+        here, there = self.nodes.get(node), other.nodes[node]
+        if here is None:
+            return "the node is gone"
+        if type(here) is not type(there):
+            return "the node is of another type"
+        missing = _first_missing(other.reads[node], self.reads[node])
+        return None if missing is None else f"{'.'.join(missing)} was not kept"
 
 
 def _with_next(journey: Journey) -> dict[str, NodeModel]:
@@ -152,12 +152,22 @@ def _tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> P
     return tree
 
 
-def _covers(kept: Paths, read: Paths) -> bool:
-    """Whether all that one tree reads is below what another one keeps."""
-    return all(
-        name in kept and (not kept[name] or (bool(below) and _covers(kept[name], below)))
-        for name, below in read.items()
-    )
+def _first_missing(kept: Paths, read: Paths) -> tuple[str, ...] | None:
+    """A path that one tree reads and another one doesn't keep all of; None: there is none."""
+    for name, below in read.items():
+        if name not in kept:
+            return (name, *_first_path(below))
+        if kept[name]:
+            missing = _first_missing(kept[name], below) if below else ()
+            if missing is not None:
+                return (name, *missing)
+    return None
+
+
+def _first_path(tree: Paths) -> tuple[str, ...]:
+    for name, below in tree.items():
+        return (name, *_first_path(below))
+    return ()
 
 
 def _prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
@@ -263,7 +273,7 @@ class RunningCatalog:
                 continue
             newest = self._programs[name, now.version]
             if newest.journey.in_flight == "follow":
-                nodes = {node for node in program.nodes if newest.can_take_over(program, node)}
+                nodes = {node for node in program.nodes if newest.obstacle(program, node) is None}
                 yield (name, version), Following(newest, frozenset(nodes))
 
     def program(self, journey: str, version: str) -> Program | None:

@@ -15,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from journeys.catalog import Catalog
-    from journeys.plan import DocumentChange, FieldChange
+    from journeys.plan import DocumentChange, FieldChange, InFlight
 
 SAME, REJECTED, CHANGES = 0, 1, 2
 
@@ -44,7 +44,7 @@ def plan(
     Exit code 1 when the documents would be rejected.
     """
     from agents.commands import _documents
-    from agents.commands.apply import Joined
+    from agents.commands._push import Joined
     from agents.kafka.topics import CONFIG
     from journeys.catalog import Rejected
     from journeys.plan import plan as plan_push
@@ -89,11 +89,22 @@ def _print(changes: list[DocumentChange]) -> None:
         _line("", one.change, f"{one.kind}/{one.name} {version} ({one.change})")
         for field in one.fields:
             _line("    ", field.change, _field(field))
-        if one.before not in (None, one.version) and one.change == "changed":
-            typer.echo(f"    who is in it stays with {one.before}")
+        for older in one.in_flight:
+            _print_in_flight(older)
     counts = Counter(one.change for one in changes)
     said = [f"{counts[change]} {change}" for change in _SIGNS if counts[change]]  # type: ignore[index]
     typer.echo(", ".join(said))
+
+
+def _print_in_flight(older: InFlight) -> None:
+    """What becomes of those who are under way in an older version."""
+    if older.follow:
+        typer.echo(f"    who is in {older.version} at {', '.join(older.follow)} follows")
+    reasons: dict[str, list[str]] = {}
+    for node, why in older.stay.items():
+        reasons.setdefault(why, []).append(node)
+    for why, nodes in reasons.items():
+        typer.echo(f"    who is in {older.version} at {', '.join(nodes)} stays with it: {why}")
 
 
 def _line(indent: str, change: str, text: str) -> None:

@@ -196,3 +196,77 @@ def test_records_alone_rebuild_the_catalog() -> None:
 def test_a_record_of_a_newer_program_is_an_error_and_not_ignored() -> None:
     with pytest.raises(ValueError, match="newer program"):
         Catalog().with_entry("Audience/x", b"{}")
+
+
+# Lifecycle.
+
+PAUSE = "kind: Lifecycle\nname: tour\nstatus: paused\n"
+
+
+def status(catalog: Catalog) -> str:
+    return catalog.in_force()[0][2]
+
+
+def test_a_change_of_life_outlasts_the_same_file_and_ends_with_one_that_says_otherwise() -> None:
+    catalog, first = pushed(Catalog(), BOTH)
+    catalog, paused = pushed(catalog, PAUSE)
+    assert [tuple(one) for one in paused.documents] == [
+        ("Lifecycle", "tour", first.documents[0].version, "paused", True)
+    ]
+    for same in (JOURNEY, JOURNEY.replace("1h", "3h"), JOURNEY + "status: running\n"):
+        catalog, again = pushed(catalog, same)
+        assert (status(catalog), again.documents[0].status) == ("paused", "paused")
+    catalog, _ = pushed(catalog, JOURNEY + "status: archived\n")
+    assert status(catalog) == "archived"
+    catalog, _ = pushed(catalog, JOURNEY)
+    assert status(catalog) == "running"
+
+
+def test_what_is_so_already_changes_nothing() -> None:
+    catalog, _ = pushed(Catalog(), BOTH)
+    catalog, _ = pushed(catalog, PAUSE)
+    _, again = pushed(catalog, PAUSE)
+    assert (again.documents[0].changed, again.entries) == (False, [])
+
+
+def test_a_journey_and_its_life_may_be_pushed_together_in_any_order() -> None:
+    for text in (PAUSE + "---\n" + BOTH, BOTH + "---\n" + PAUSE):
+        catalog, told = pushed(Catalog(), text)
+        assert status(catalog) == "paused"
+        assert len(told.documents) == 3
+
+
+def test_a_draft_that_was_started_is_not_stopped_by_its_file() -> None:
+    draft = JOURNEY + "status: draft\n"
+    catalog, _ = pushed(Catalog(), MAILER + "---\n" + draft)
+    catalog, _ = pushed(catalog, PAUSE.replace("paused", "running"))
+    catalog, _ = pushed(catalog, draft.replace("1h", "5h"))
+    assert status(catalog) == "running"
+
+
+def test_the_life_of_a_journey_that_is_not_there_is_refused_with_the_nearest_name() -> None:
+    catalog, _ = pushed(Catalog(), BOTH)
+    assert refused(catalog, PAUSE.replace("tour", "tuor")) == [
+        "push.yaml:2:7: 'name' in Lifecycle 'tuor': 'tuor' is not a journey: did you mean 'tour'?"
+    ]
+    (problem,) = refused(catalog, PAUSE.replace("paused", "draft"))
+    assert "found 'draft', expected 'running', 'paused' or 'archived'" in problem
+
+
+def test_changes_of_life_have_times_that_only_grow() -> None:
+    catalog, _ = pushed(Catalog(), BOTH)
+    for change in ("paused", "running", "archived", "running", "paused", "running"):
+        verdict = check_push(PAUSE.replace("paused", change), "push.yaml", catalog, 1_000)
+        assert isinstance(verdict, Accepted)
+        for key, value in verdict.entries:
+            catalog = catalog.with_entry(key, value)
+    now = catalog.journeys["tour"]
+    assert (now.resumed_at, now.archived_at) == (1_002, 1_001)
+
+
+def test_an_archived_destination_waits_for_the_life_of_its_journeys_too() -> None:
+    catalog, _ = pushed(Catalog(), BOTH)
+    gone = MAILER + "status: archived\n"
+    archive = PAUSE.replace("paused", "archived")
+    catalog, _ = pushed(catalog, gone + "---\n" + archive)
+    assert (status(catalog), catalog.destinations["mailer"].status) == ("archived", "archived")

@@ -130,3 +130,32 @@ def test_what_would_be_rejected_has_no_plan() -> None:
 def test_equal_values_have_no_difference() -> None:
     value = {"a": [1, {"b": None}], "c": "x"}
     assert list(differences(value, {"c": "x", "a": [1, {"b": None}]})) == []
+
+
+def in_flight(text: str, before: str = BOTH) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    (_, journey) = planned(text, catalog(before))
+    return [(one.follow, one.stay) for one in journey.in_flight]
+
+
+def test_who_is_under_way_stays_where_nothing_is_said() -> None:
+    assert in_flight(BOTH.replace("1h", "2h")) == [((), {"wait": "in_flight is pin"})]
+
+
+def test_with_follow_it_is_said_who_follows_and_who_cannot_and_why() -> None:
+    follow = BOTH.replace("entry:", "in_flight: follow\nentry:")
+    assert in_flight(follow) == [(("wait",), {})]
+    reading = follow.replace("'${user.id}'", "'${entry.properties.mail}'")
+    assert in_flight(reading) == [((), {"wait": "entry.properties.mail was not kept"})]
+    assert in_flight(follow.replace("  wait:", "  ask:").replace("first", "ask")) == [
+        ((), {"wait": "the node is gone"})
+    ]
+    other = "{type: delay, for: 1h, next: mail}"
+    line = "{type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: mail}"
+    assert in_flight(follow.replace(line, other)) == [((), {"wait": "the node is of another type"})]
+
+
+def test_a_change_of_life_is_planned_like_any_other() -> None:
+    (one,) = planned("kind: Lifecycle\nname: tour\nstatus: archived\n")
+    assert (one.kind, one.change, one.before) == ("Lifecycle", "archived", one.version)
+    (same,) = planned("kind: Lifecycle\nname: tour\nstatus: running\n")
+    assert same.change == "unchanged"

@@ -1,0 +1,63 @@
+"""`journeys pause`, `resume` and `archive`: what becomes of a journey's users.
+
+Law: each pushes a small document of its own, so that a later apply of the journey's file doesn't
+undo it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="The journeys.", show_default=False)
+]
+Timeout = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the verdict.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")]
+
+
+def pause(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
+    """Stop journeys: nobody enters, nobody goes on; what is awaited is kept.
+
+    Global exits and goals still work. Exit codes as of `apply`.
+    """
+    _push(names, "paused", timeout, as_json)
+
+
+def resume(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
+    """Let journeys run, also a draft; what a pause has held up goes on by `on_resume`.
+
+    Exit codes as of `apply`.
+    """
+    _push(names, "running", timeout, as_json)
+
+
+def archive(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
+    """End journeys: nobody enters, and who is under way leaves with reason `archived`.
+
+    Exit codes as of `apply`.
+    """
+    _push(names, "archived", timeout, as_json)
+
+
+def _push(names: list[str], status: str, timeout: float, as_json: bool) -> None:
+    import yaml
+
+    from agents.commands._push import REJECTED, Joined, push
+
+    documents = [{"kind": "Lifecycle", "name": name, "status": status} for name in names]
+    text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True).encode()
+    verdict = push(Joined({"journeys": text}), timeout)
+    if as_json:
+        typer.echo(verdict.as_json())
+    else:
+        for problem in verdict.problems:
+            typer.echo(f"journeys: {problem.message}", err=True)
+        for one in verdict.documents:
+            changed = "" if one["changed"] else ", as before"
+            typer.echo(f"Journey/{one['name']} {one['version']} is {one['status']}{changed}")
+    if verdict.problems:
+        raise typer.Exit(REJECTED)
