@@ -53,7 +53,7 @@ class Happening:
     Attributes:
         at: logical time, ms.
         event: as it was sent; None where a timer fired or a response came.
-        outcomes: each action among them is told by an outcome that names its `action_id`.
+        outcomes: each action is told by an `action.requested` among them that names its id.
     """
 
     at: int
@@ -142,7 +142,7 @@ class Scenario:
         return self._told(slices, wire)
 
     def _told(self, slices: Iterable[Effects], event: Mapping[str, Any] | None) -> list[Happening]:
-        """The effects cut where the cause changes; the event itself comes last, and always."""
+        """The effects cut where the cause changes; the event is among them, whatever it did."""
         parts = list(slices)
         outcomes = [one for part in parts for one in part.outcomes]
         actions = {one.action_id: one for part in parts for one in part.actions}
@@ -150,11 +150,11 @@ class Scenario:
         found = []
         for (timer, answered, _), some in groupby(outcomes, _moment):
             told = tuple(some)
-            ids = [(one.detail or {}).get("action_id") for one in told]
-            sent = tuple(actions[id] for id in ids if id in actions)
+            details = [one.detail or {} for one in told if one.type == "action.requested"]
+            sent = tuple(actions[detail["action_id"]] for detail in details)
             moment = None if answered or timer is not None else event
             found.append(Happening(parse_time(told[0].at), moment, told, sent))
-        if event is not None and (dead or not found or found[-1].event is None):
+        if event is not None and (dead or all(one.event is None for one in found)):
             found.append(Happening(event["timestamp"], event, (), (), dead))
         return found
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import UNSET
+
 from journeys.effects import Action, Outcome
 from journeys.scenario import Happening, parse_moment
 from journeys.schema_types import Path
@@ -173,7 +175,10 @@ def _is(wanted: Mapping[str, Any], outcome: Outcome) -> bool:
 
 
 def _fields(record: Action | Outcome) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__struct_fields__}
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    if isinstance(record, Action) and record.trigger is not UNSET:
+        fields |= {"method": record.trigger.method, "path": record.trigger.path}
+    return fields
 
 
 def _part(wanted: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:

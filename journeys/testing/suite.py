@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringCons
 from journeys.canned import Canned
 from journeys.catalog import Catalog
 from journeys.effects import OUTCOME_TYPES
-from journeys.fields import EventName, Expected, Model, NodeName, Slug
+from journeys.fields import EventName, Expected, Method, Model, NodeName, Slug
 from journeys.problems import Problem, suggest
 from journeys.scenario import MOMENT, parse_moment
 from journeys.schema import Findings, dotted, validate
@@ -58,13 +58,18 @@ class Given(Model):
 
 
 class SomeAction(Model):
-    """An action by what is named of it; of the payload, too, unless `exact`."""
+    """An action by what is named of it; of the payload, too, unless `exact`.
+
+    `method` and `path` are what a trigger asks for.
+    """
 
     destination: Slug | None = None
     action: Text | None = None
     event_name: Text | None = None
     node: NodeName | None = None
     at: Moment | None = None
+    method: Method | None = None
+    path: Text | None = None
     payload: Any = None
     exact: bool = False
 
@@ -191,23 +196,40 @@ def read_tests(text: str | bytes, file: str) -> SuiteFile | list[Problem]:
 
 
 def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
-    """Names in the expectations that the documents, or the engine, don't have.
+    """Names in the tests that the documents, or the engine, don't have.
 
-    Without this look, a misspelt name under `not` would always be fulfilled.
+    Without this look, a misspelt name under `not` would always be fulfilled, and a response to a
+    misspelt node never come.
     """
     known = {
         "node": {node for journey in catalog.versions.values() for node in journey.nodes},
         "journey": set(catalog.journeys),
+        "journey's node": {
+            f"{name}/{node}"
+            for (name, _), journey in catalog.versions.items()
+            for node in journey.nodes
+        },
         "destination": set(catalog.destinations),
         "type of outcome": set(OUTCOME_TYPES),
     }
     findings = tests.findings
-    for path, kind, name in _names(tests.suite.tests):
+    for path, kind, name in (*_answered(tests.suite), *_names(tests.suite.tests)):
         if name not in known[kind]:
             tail, near = suggest(name, known[kind])
             message = f"'{dotted(path)}': '{name}' is not a {kind}{tail}"
             findings.at(findings.node(path), message, found=name, near=near)
     return sorted(findings.problems, key=lambda one: (one.line, one.column))
+
+
+def _answered(suite: Suite) -> Iterator[tuple[Path, str, str]]:
+    places: list[tuple[Path, list[Canned]]] = [((), suite.responses)]
+    places += [(("tests", number), case.responses) for number, case in enumerate(suite.tests)]
+    for path, responses in places:
+        for index, one in enumerate(responses):
+            if one.node is not None:
+                yield (*path, "responses", index, "node"), "journey's node", one.node
+            if one.destination is not None:
+                yield (*path, "responses", index, "destination"), "destination", one.destination
 
 
 def _names(cases: list[Case]) -> Iterator[tuple[Path, str, str]]:

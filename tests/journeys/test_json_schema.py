@@ -121,6 +121,7 @@ _RULES: dict[str, Any] = {
     "minItems": lambda value, rule, *_: _if(len(value) < rule, "too few"),
     "minProperties": lambda value, rule, *_: _if(len(value) < rule, "too few"),
     "minimum": lambda value, rule, *_: _if(value < rule, "too small"),
+    "maximum": lambda value, rule, *_: _if(value > rule, "too large"),
 }
 
 

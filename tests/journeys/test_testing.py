@@ -33,6 +33,19 @@ nodes:
   pause: {type: delay, for: 1d}
   done: {type: exit, reason: done}
 """
+ASKING = """
+kind: Destination
+name: bank
+type: http
+url: https://bank.example.com/
+---
+kind: Journey
+name: ask
+entry: {event: start}
+nodes:
+  check: {type: trigger, destination: bank, method: PUT, path: '/a/${user.id}', payload: {n: 1}}
+  done: {type: exit}
+"""
 START = "{event: start, properties: {k: a}}"
 ANSWER = "{at: +10m, event: answer, properties: {k: a}}"
 MAILED = "{destination: mailer, node: mail, at: +1h, payload: {to: user-1}}"
@@ -209,6 +222,36 @@ def test_a_failure_carries_its_line_and_what_happened() -> None:
     assert [one.line for one in found.failures] == [6]
     assert found.line == 3
     assert [one.event is None for one in found.story] == [False, True]
+
+
+def test_a_request_is_there_once_though_its_response_comes_in_the_same_moment() -> None:
+    answered = """
+tests:
+  - name: one
+    responses: [{node: ask/check}]
+    events: [{event: start}]
+    expect:
+      actions: [{destination: bank, method: PUT, path: /a/user-1, payload: {n: 1}}]
+      outcomes: [action.requested, wait.matched]
+      not: {actions: [{method: POST}, {path: /a}]}
+"""
+    one = run_test(suite_of(answered), 0, RunningCatalog(catalog(ASKING)))
+    assert one.failures == ()
+    assert [part.event is None for part in one.story] == [False, True]
+
+
+def test_responses_name_nodes_and_destinations_that_are_there() -> None:
+    text = (
+        "responses: [{node: ask/chek}]\n"
+        "tests: [{name: a, responses: [{destination: bnk}, {node: ask/check}], expect: {}}]\n"
+    )
+    found = [str(problem) for problem in check_names(suite_of(text), catalog(ASKING))]
+    assert found == [
+        "tour.test.yaml:1:20: 'responses[0].node': 'ask/chek' is not a journey's node: "
+        "did you mean 'ask/check'?",
+        "tour.test.yaml:2:45: 'tests[0].responses[0].destination': 'bnk' is not a destination: "
+        "did you mean 'bank'?",
+    ]
 
 
 def test_a_draft_is_tested_as_if_it_were_running() -> None:
