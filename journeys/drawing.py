@@ -54,8 +54,17 @@ def draw(journey: Journey, format: Format) -> str:
 
 
 def drawing_of(journey: Journey) -> Drawing:
-    """What there is to draw of a journey. Its ids are `entry`, the nodes' names and `end`."""
+    """What there is to draw of a journey.
+
+    Its ids are `entry`, the nodes' names and `end`; what holds wherever an instance stands has a
+    box of its own, `:goal` or `:exit`, and no arrow.
+    """
     boxes = [Box("entry", _entry(journey), "end")]
+    if journey.goal is not None:
+        goal = as_written(journey.goal)
+        boxes.append(Box(":goal", ["goal", *_fields(journey.goal, goal)], "end"))
+    if journey.exit:
+        boxes.append(Box(":exit", ["exit", *map(_words, map(as_written, journey.exit))], "end"))
     arrows = [Arrow("entry", journey.first, "")]
     for name, node in journey.nodes.items():
         ways = list(_ways(node, journey.below(name)))
@@ -68,25 +77,31 @@ def drawing_of(journey: Journey) -> Drawing:
 
 
 def _entry(journey: Journey) -> list[str]:
-    written = as_written(journey.entry)
-    events = " or ".join(one.event for one in journey.entry.events)
-    fields = [name for name in written if name != "event" and _shown(name, written)]
-    return ["entry", f"event: {events}", *(_field(name, written[name]) for name in fields)]
+    entry = journey.entry
+    events = [f"event: {_words(as_written(one), bare='event')}" for one in entry.events]
+    fields = _fields(entry, as_written(entry), but=frozenset({"event"}))
+    return ["entry", *events, *fields]
 
 
 def _lines(name: str, node: NodeModel) -> list[str]:
     written = as_written(node)
     leads = {target.path[0] for target in node.targets() if len(target.path) == 1}
-    fields = [
-        _field(field, written[field])
-        for field in written
-        if field not in _APART | leads and _shown(field, written)
-    ]
-    return [name, str(written["type"]), *fields]
+    return [name, str(written["type"]), *_fields(node, written, but=_APART | leads)]
 
 
-def _shown(field: str, written: Mapping[str, Any]) -> bool:
-    return isinstance(written[field], str | int | float)
+def _fields(
+    part: BaseModel, written: Mapping[str, Any], but: frozenset[str] = frozenset()
+) -> list[str]:
+    """The fields of a part that are short: one value, or a small part that has such."""
+    shown = []
+    for name, value in written.items():
+        if name in but:
+            continue
+        if isinstance(value, str | int | float):
+            shown.append(f"{name}: {_cut(value)}")
+        elif isinstance(getattr(part, name, None), BaseModel):
+            shown.append(f"{name}: {_words(value)}")
+    return shown
 
 
 def _ways(node: NodeModel, below: str | None) -> Iterator[tuple[str | None, str]]:
@@ -123,16 +138,24 @@ def _label(node: NodeModel, path: Path) -> str:
     part: Any = as_written(node)
     for step in path[:-1]:
         part = part[step]
-    words = [str(step) for step in path[1:-1] if isinstance(step, str)]
-    words += [f"{name} {_cut(part[name])}" for name in part if name not in _APART]
-    return ", ".join(words)
+    names = [str(step) for step in path[1:-1] if isinstance(step, str)]
+    return ", ".join([*names, _words(part)])
 
 
-def _field(name: str, value: Any) -> str:
-    return f"{name}: {_cut(value)}"
+def _words(part: Mapping[str, Any], bare: str | None = None) -> str:
+    """`event answer, where event.properties.n > 1`, without the name of the field `bare`."""
+    return ", ".join(
+        _cut(part[name]) if name == bare else f"{name} {_cut(part[name])}"
+        for name in part
+        if name not in _APART
+    )
 
 
 def _cut(value: Any) -> str:
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    elif isinstance(value, bool):
+        value = "true" if value else "false"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     text = " ".join(text.split())
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"

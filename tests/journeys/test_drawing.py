@@ -61,6 +61,42 @@ def test_every_node_is_a_box_with_its_type_and_its_fields() -> None:
     ]
 
 
+def test_what_holds_wherever_an_instance_stands_has_a_box_without_arrows() -> None:
+    more = """
+goal: {event: bought, match: none, within: 1w, exit: true}
+exit:
+  - {event: closed}
+  - {event: cancelled, match: event.properties.id, reason: over}
+"""
+    drawn = drawing_of(journey("exit: {type: exit}", more=more))
+    assert [tuple(box) for box in drawn.boxes[1:]] == [
+        (":goal", ["goal", "event: bought", "match: none", "within: 1w", "exit: true"], "end"),
+        (
+            ":exit",
+            ["exit", "event closed", "event cancelled, match event.properties.id, reason over"],
+            "end",
+        ),
+        ("exit", ["exit", "exit"], "end"),
+    ]
+    assert [tuple(arrow) for arrow in drawn.arrows] == [("entry", "exit", "")]
+
+
+def test_a_time_of_day_is_drawn_with_its_days() -> None:
+    text = (
+        "rest: {type: delay, until_local: {time: '09:00', weekdays: [sat-sun], timezone: journey}}"
+    )
+    assert drawing_of(journey(text)).boxes[1].lines == [
+        "rest", "delay", "until_local: time 09:00, weekdays sat sun, timezone journey"
+    ]  # fmt: skip
+
+
+def test_each_event_of_the_entry_is_drawn_with_its_condition() -> None:
+    entry = "any_of: [{event: a, where: event.properties.n > 1}, {event: b}]"
+    assert drawing_of(journey("end: {type: exit}", entry=entry)).boxes[0].lines == [
+        "entry", "event: a, where event.properties.n > 1", "event: b"
+    ]  # fmt: skip
+
+
 def test_past_the_last_node_is_the_end() -> None:
     drawn = drawing_of(journey("pause: {type: delay, for: 1h}"))
     assert drawn.arrows[-1] == ("pause", "end", "")
