@@ -56,23 +56,23 @@ def draw(journey: Journey, format: Format) -> str:
 def drawing_of(journey: Journey) -> Drawing:
     """What there is to draw of a journey.
 
-    Its ids are `entry`, the nodes' names and `end`; what holds wherever an instance stands has a
-    box of its own, `:goal` or `:exit`, and no arrow.
+    Its ids are the nodes' names, and `:entry` and `:end`; what holds wherever an instance stands
+    has a box of its own, `:goal` or `:exit`, and no arrow.
     """
-    boxes = [Box("entry", _entry(journey), "end")]
+    boxes = [Box(":entry", _entry(journey), "end")]
     if journey.goal is not None:
         goal = as_written(journey.goal)
         boxes.append(Box(":goal", ["goal", *_fields(journey.goal, goal)], "end"))
     if journey.exit:
         boxes.append(Box(":exit", ["exit", *map(_words, map(as_written, journey.exit))], "end"))
-    arrows = [Arrow("entry", journey.first, "")]
+    arrows = [Arrow(":entry", journey.first, "")]
     for name, node in journey.nodes.items():
         ways = list(_ways(node, journey.below(name)))
         shape: Shape = "wait" if node.blocking else "step" if ways else "end"
         boxes.append(Box(name, _lines(name, node), shape))
-        arrows += [Arrow(name, target or "end", label) for target, label in ways]
-    if any(arrow.target == "end" for arrow in arrows) and "end" not in journey.nodes:
-        boxes.append(Box("end", ["end"], "end"))
+        arrows += [Arrow(name, target or ":end", label) for target, label in ways]
+    if any(arrow.target == ":end" for arrow in arrows):
+        boxes.append(Box(":end", ["end"], "end"))
     return Drawing(journey.name, boxes, arrows)
 
 

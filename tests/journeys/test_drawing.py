@@ -33,7 +33,7 @@ end: {type: exit, reason: over}
 def test_every_way_is_an_arrow_with_what_it_is_taken_for() -> None:
     drawn = drawing_of(journey(TOUR, entry="event: start, where: event.properties.n > 0"))
     assert [tuple(arrow) for arrow in drawn.arrows] == [
-        ("entry", "wait", ""),
+        (":entry", "wait", ""),
         ("wait", "split", "event answer, where event.properties.n > 1"),
         ("wait", "end", "on_timeout"),
         ("wait", "choose", "event other"),
@@ -78,7 +78,7 @@ exit:
         ),
         ("exit", ["exit", "exit"], "end"),
     ]
-    assert [tuple(arrow) for arrow in drawn.arrows] == [("entry", "exit", "")]
+    assert [tuple(arrow) for arrow in drawn.arrows] == [(":entry", "exit", "")]
 
 
 def test_a_time_of_day_is_drawn_with_its_days() -> None:
@@ -99,8 +99,17 @@ def test_each_event_of_the_entry_is_drawn_with_its_condition() -> None:
 
 def test_past_the_last_node_is_the_end() -> None:
     drawn = drawing_of(journey("pause: {type: delay, for: 1h}"))
-    assert drawn.arrows[-1] == ("pause", "end", "")
+    assert drawn.arrows[-1] == ("pause", ":end", "")
     assert drawn.boxes[-1].lines == ["end"]
+
+
+def test_nodes_may_be_called_entry_and_end() -> None:
+    drawn = drawing_of(journey("entry: {type: delay, for: 1h}\nend: {type: delay, for: 1h}"))
+    assert [tuple(arrow) for arrow in drawn.arrows] == [
+        (":entry", "entry", ""),
+        ("entry", "end", ""),
+        ("end", ":end", ""),
+    ]
 
 
 def test_a_wait_whose_ways_are_all_named_has_no_other() -> None:
