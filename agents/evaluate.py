@@ -6,6 +6,7 @@ changed records are the batch's transaction. Nothing here waits for anything but
 
 from collections.abc import Collection, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -53,9 +54,12 @@ class UserRecords:
     ) -> tuple[list[str], str | None]:
         """Looks at the packed bytes, where a name stands as it is: most users needn't be read."""
         names = [journey.encode() for journey in journeys]
-        found = self._view.look((after or "").encode(), most)
-        users = [key.decode() for key, value in found if any(name in value for name in names)]
-        return users, found[-1][0].decode() if len(found) == most else None
+        users, looked, last = [], 0, b""
+        for last, value in islice(self._view.packed((after or "").encode()), most):
+            looked += 1
+            if any(name in value for name in names):
+                users.append(last.decode())
+        return users, last.decode() if looked == most else None
 
     def next_due(self) -> tuple[int, str] | None:
         due = self._view.next_due()

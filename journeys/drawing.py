@@ -85,7 +85,7 @@ def _entry(journey: Journey) -> list[str]:
 
 def _lines(name: str, node: NodeModel) -> list[str]:
     written = as_written(node)
-    leads = {target.path[0] for target in node.targets() if len(target.path) == 1}
+    leads = {str(target.path[0]) for target in node.targets() if len(target.path) == 1}
     return [name, str(written["type"]), *_fields(node, written, but=_APART | leads)]
 
 

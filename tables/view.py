@@ -5,7 +5,6 @@ it lives in this overlay alone, and dies with the process.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Generic, TypeVar
 
 from tables.codec import Codec
@@ -71,9 +70,9 @@ class View(Generic[R]):
         for key, value in self._store.items():
             yield key, self._codec.unpack(value)[0]
 
-    def look(self, after: bytes, most: int) -> list[tuple[bytes, bytes]]:
-        """At most `most` committed records whose keys come after `after`, in key order, packed."""
-        return list(islice(self._store.items(after), most))
+    def packed(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The committed records whose keys come after `after`, in key order, as bytes."""
+        return self._store.items(after)
 
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""

@@ -107,6 +107,12 @@ class ViewEqualsDict(RuleBasedStateMachine):
             (max(record.due, 0), key) for key, record in self.kept.items() if record.due is not None
         )
 
+    @rule(after=keys)
+    def look_at_what_comes_after(self, after: bytes) -> None:
+        packed = [(key, CODEC.unpack(value)[0]) for key, value in self.view.packed(after)]
+        assert packed == sorted((key, one) for key, one in self.kept.items() if key > after)
+        assert [key for key, _ in self.view.packed(b"")] == sorted(self.kept)
+
     @precondition(lambda self: self.batches > 0)
     @rule()
     def new_owner(self) -> None:
