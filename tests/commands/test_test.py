@@ -50,7 +50,7 @@ def test_the_examples_hold() -> None:
     done = run("examples")
     assert done.returncode == 0, done.stdout
     assert "examples/checkout/journey.test.yaml ......\n" in done.stdout
-    assert "examples/helpdesk/journey.test.yaml ....\n" in done.stdout
+    assert "examples/helpdesk/journey.test.yaml .......\n" in done.stdout
 
 
 def test_a_failure_shows_what_was_expected_and_what_happened(folder: Path) -> None:
