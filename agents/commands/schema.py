@@ -16,7 +16,8 @@ def schema(
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="documents (any of them), journey, destination, test, action or outcome.",
+            help="documents (any of them), journey, destination, lifecycle, test, responses, "
+            "action or outcome.",
         ),
     ] = "documents",
     write: Annotated[

@@ -132,7 +132,8 @@ def check(name: str, value: Any) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=str)
 def test_the_examples_meet_their_schema(path: Path) -> None:
-    name = "test" if path.name.endswith(".test.yaml") else "documents"
+    kinds = {"responses.yaml": "responses", "journey.test.yaml": "test"}
+    name = kinds.get(path.name, "documents")
     source, _ = load(path.read_bytes(), path.name)
     assert source is not None
     for document in source.documents:
