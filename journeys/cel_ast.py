@@ -16,6 +16,14 @@ from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_fa
 COUNT = "count"
 """The function that asks how often an event came lately."""
 
+LOCAL = "@local"
+"""The function that gives the time on a zone's clocks as a timestamp; no expression can name it."""
+
+_PARTS_OF_A_TIME = frozenset(
+    "getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds "
+    "getMinutes getMonth getSeconds".split()
+)
+
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "int64": _FIELD.TYPE_INT64,
@@ -149,13 +157,16 @@ def count_variable(event: str, window: str) -> str:
 
 
 def repeatable(serialized: bytes) -> bytes:
-    """A checked expression that gives the same on every evaluation, and reads only variables.
+    """A checked expression that gives the same on every evaluation and machine, and reads only
+    variables.
 
     The library goes through a map in an order that differs from one evaluation to the next, so
     whatever is gathered from it, and which error comes first, would differ on replay. Every range
     `r` of a macro becomes `r + []`, which is the same list, and an error for a map. And a function
     that asks for what a user did would have to reach the user from within the library: every call
-    of `count`, whose arguments are written out, becomes a variable that is handed over.
+    of `count`, whose arguments are written out, becomes a variable that is handed over. And the
+    library takes time zones from the machine, where they differ, and where the name of one is the
+    path of a file that is opened: `t.getHours(zone)` becomes `@local(t, zone).getHours()`.
     """
     container = any_pb2.Any()
     container.ParseFromString(serialized)
@@ -163,7 +174,8 @@ def repeatable(serialized: bytes) -> bytes:
     checked.ParseFromString(container.value)
     # The parser's own ids count from 1; the new ones only have to differ from them.
     new_ids = count(1_000_000)
-    if not _append_nothing(checked.expr, new_ids) | _name_counts(checked.expr, new_ids):
+    changed = _append_nothing(checked.expr, new_ids) | _name_counts(checked.expr, new_ids)
+    if not _take_local_times(checked.expr, new_ids) | changed:
         return serialized
     container.value = checked.SerializeToString(deterministic=True)
     return container.SerializeToString(deterministic=True)
@@ -171,10 +183,8 @@ def repeatable(serialized: bytes) -> bytes:
 
 def _append_nothing(message: Any, new_ids: Iterator[int]) -> bool:
     found = False
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for part in [value] if hasattr(value, "ListFields") else value:
-                found |= _append_nothing(part, new_ids)
+    for part in _parts(message):
+        found |= _append_nothing(part, new_ids)
     if message.DESCRIPTOR.name != "Comprehension":
         return found
     range_ = type(message.iter_range)()
@@ -189,10 +199,8 @@ def _append_nothing(message: Any, new_ids: Iterator[int]) -> bool:
 
 def _name_counts(message: Any, new_ids: Iterator[int]) -> bool:
     found = False
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for part in [value] if hasattr(value, "ListFields") else value:
-                found |= _name_counts(part, new_ids)
+    for part in _parts(message):
+        found |= _name_counts(part, new_ids)
     if message.DESCRIPTOR.name != "Expr" or message.call.function != COUNT:
         return found
     event, window = (_text_of(argument) or "" for argument in message.call.args)
@@ -200,6 +208,33 @@ def _name_counts(message: Any, new_ids: Iterator[int]) -> bool:
     message.id = next(new_ids)  # what the checker found out holds for the old one
     message.ident.name = count_variable(event, window)
     return True
+
+
+def _take_local_times(message: Any, new_ids: Iterator[int]) -> bool:
+    found = False
+    for part in _parts(message):
+        found |= _take_local_times(part, new_ids)
+    if message.DESCRIPTOR.name != "Expr" or message.call.function not in _PARTS_OF_A_TIME:
+        return found
+    if len(message.call.args) != 1:
+        return found
+    target, zone = type(message)(), type(message)()
+    target.CopyFrom(message.call.target)
+    zone.CopyFrom(message.call.args[0])
+    message.id = next(new_ids)  # what the checker found out holds for the old one
+    del message.call.args[:]
+    message.call.target.Clear()
+    message.call.target.id = next(new_ids)
+    message.call.target.call.function = LOCAL
+    message.call.target.call.args.extend([target, zone])
+    return True
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """The messages right below one."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            yield from [value] if hasattr(value, "ListFields") else value
 
 
 def _text_of(node: Any) -> str | None:

@@ -27,6 +27,7 @@ from journeys.cel_errors import (
 )
 from journeys.cel_errors import CelError as CelError
 from journeys.interpolation import Hole, UnclosedError, pieces
+from journeys.local_time import clock_time
 from journeys.scope import VARIABLES, CountPath, Path, count_plan, missing, plan
 from journeys.scope import Scope as Scope
 
@@ -39,6 +40,17 @@ _COUNT = cel.FunctionDecl(
             "count_event_window",
             return_type=cel.Type.INT,
             parameters=[cel.Type.STRING, cel.Type.STRING],
+        )
+    ],
+)
+_LOCAL = cel.FunctionDecl(
+    cel_ast.LOCAL,
+    [
+        cel.Overload(
+            "local_timestamp_string",
+            return_type=cel.Type.TIMESTAMP,
+            parameters=[cel.Type.TIMESTAMP, cel.Type.STRING],
+            impl=clock_time,
         )
     ],
 )
@@ -178,7 +190,7 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
 def _library(undeclared: frozenset[str] = frozenset()) -> Any:
     return cel.NewEnv(
         variables={name: kind for name, kind in VARIABLES.items() if name not in undeclared},
-        functions=[_COUNT],
+        functions=[_COUNT, _LOCAL],
     )
 
 

@@ -8,6 +8,7 @@ read but by a name on the package's own list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -24,6 +25,7 @@ ZONES = frozenset(_PACKAGE.joinpath("zones").read_text("ascii").split())
 """The names that the IANA gives to zones, links such as `US/Eastern` included."""
 
 _EPOCH = datetime(1970, 1, 1)
+_OFFSET = re.compile(r"([+-]?)([0-9]{2}):([0-5][0-9])")
 _MILLISECOND = timedelta(milliseconds=1)
 _CYCLE = 146_097 * DAY
 """400 years, ms: after that the calendar, weekdays and leap days included, repeats."""
@@ -43,6 +45,26 @@ def find_zone(candidates: Iterable[Any]) -> ZoneInfo:
         if isinstance(name, str) and name in ZONES:
             return _load(name)
     return _load("UTC")
+
+
+def clock_time(instant: datetime, zone: str) -> datetime:
+    """The time on the clocks of a zone, as if it were UTC.
+
+    Args:
+        zone: the name of one, or an offset such as `-02:30`.
+
+    Raises:
+        ValueError: it is neither, or the time is outside the years 1 to 9999.
+    """
+    try:
+        if zone in ZONES:
+            return instant.astimezone(_load(zone)).replace(tzinfo=UTC)
+        if offset := _OFFSET.fullmatch(zone):
+            minutes = int(offset[2]) * 60 + int(offset[3])
+            return instant.astimezone(UTC) + timedelta(minutes=int(f"{offset[1] or '+'}{minutes}"))
+    except OverflowError:
+        raise ValueError("a time outside the years 1 to 9999") from None
+    raise ValueError(f"{zone[:64]!r} is not the name of a time zone")
 
 
 def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: ZoneInfo) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -20,6 +21,7 @@ from journeys.expressions import (
     data_paths,
     render,
 )
+from journeys.time import parse_time
 
 SCOPE = Scope(
     event={
@@ -339,3 +341,37 @@ def test_a_value_that_is_too_deep_fails_the_same_on_every_stack() -> None:
         with pytest.raises(ExpressionFailed, match="a value of more than 64 levels"):
             compile_cel(text).evaluate(scope)
     assert condition("event.properties.total == 1", scope)
+
+
+# Parts of a time, in a zone.
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "day"),
+    [("Europe/Rome", 1, 0), ("America/New_York", 19, 6), ("UTC", 23, 6), ("-02:30", 21, 6)],
+)
+def test_parts_of_a_time_are_those_that_a_clock_in_the_zone_shows(
+    zone: str, hour: int, day: int
+) -> None:
+    scope = Scope(now=parse_time("2026-07-18T23:30:00Z"), user={"traits": {"tz": zone}})
+    for text in (f"now.getHours('{zone}')", "now.getHours(user.traits.tz)"):
+        assert compile_cel(text).evaluate(scope) == hour
+    assert compile_cel(f"[now].map(t, t.getDayOfWeek('{zone}'))").evaluate(scope) == [day]
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "../../etc/passwd", "", "Europe/Rom"])
+def test_a_zone_is_one_of_the_locked_package_and_never_a_file(zone: str) -> None:
+    with pytest.raises(ExpressionFailed, match="is not the name of a time zone"):
+        compile_cel("now.getHours(user.id)").evaluate(Scope(user={"id": zone}))
+
+
+def test_zones_are_the_same_on_a_machine_that_has_none() -> None:
+    code = (
+        "from journeys.expressions import Scope, compile_cel;"
+        "print(compile_cel(\"now.getHours('Europe/Rome')\").evaluate(Scope(now=0)))"
+    )
+    environment = {**os.environ, "TZDIR": "/nonexistent", "TZ": "Asia/Tokyo"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
