@@ -9,6 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from journeys.canned import Canned, CannedAnswers
+from journeys.effects import OUTCOME_TYPES
 from journeys.fields import Holds
 from journeys.nodes import Node
 from journeys.nodes.base import ForwardNode, NodeModel, marked
@@ -203,6 +204,15 @@ def test_a_node_is_told_when_it_is_reached_and_says_nothing_of_others(type: str)
     for one in tested:
         assert (one.user_id, one.journey, one.version, one.key) == ("u", "tour", "v1", "k")
         assert one.instance is not None
+
+
+@every_type
+def test_what_a_node_tells_is_of_a_type_that_readers_know(type: str) -> None:
+    for answer in ("answer", "other"):
+        world = _live(type)
+        world.event(answer, at=HOUR, properties={"k": "k", "n": 5})
+        world.clock("end")
+        assert {one.type for one in world.told()} <= OUTCOME_TYPES
 
 
 @every_type
