@@ -57,7 +57,10 @@ class Program:
         self._event = _tree(expression_paths(journey), ("event",))
         self._goal: Paths = {}
         if journey.goal is not None:
-            self._goal = _tree(expression_paths(journey.goal), ("entry",))
+            paths = set(expression_paths(journey.goal))
+            if entry.key is not None and journey.goal.match is None:
+                paths |= compile_cel(entry.key).paths
+            self._goal = _tree(paths, ("entry",))
         self.counts = _longest(
             (path[1], parse_duration(path[2]))
             for path in expression_paths(journey)

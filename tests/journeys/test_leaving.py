@@ -140,6 +140,13 @@ def test_a_goal_is_reached_by_the_key_and_counted_once() -> None:
     )
 
 
+def test_a_key_that_reads_the_entry_is_matched_by_what_the_entry_had() -> None:
+    world = World(journey(WAIT, entry="event: start, key: entry.properties.k", more=GOAL))
+    world.event(properties={"k": "a"})
+    world.event("bought", at=MINUTE)
+    assert reached(world) == ["a"]
+
+
 def test_it_is_watched_to_the_end_of_its_window_after_the_instance_has_ended() -> None:
     world = two_orders(GOAL)
     world.clock(90 * MINUTE)
