@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from agents.deliver.addresses import AddressRefused, Guard
+from agents.deliver.body import READ_BYTES, excerpt_of
 from agents.deliver.records import Received
 from agents.deliver.retry import Answer, Meaning, meaning_of, retry_after
 from agents.deliver.secrets import Secrets
@@ -26,9 +27,6 @@ from journeys.documents import Destination
 from journeys.expressions import CelError, ExpressionFailed, Scope, as_text, compile_cel, render
 from journeys.interpolation import pieces
 
-EXCERPT = 500
-"""Characters of a response's body that are told."""
-_READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
 _FAILURES = (
     httpx.TransportError,
@@ -133,32 +131,16 @@ class HttpCaller:
             async with asyncio.timeout(_DRAIN_SECONDS if delivered else None):
                 async for chunk in response.aiter_raw():
                     data += chunk
-                    if len(data) >= _READ_BYTES:
+                    if len(data) >= READ_BYTES:
                         break
         if delivered:
             return None
-        return excerpt_of(response, data[:_READ_BYTES], self.secrets)
+        return excerpt_of(response, data[:READ_BYTES], self.secrets)
 
     async def close(self) -> None:
         """Gives up all connections at once."""
         await self._client.aclose()
         await self._guard.close()
-
-
-def excerpt_of(response: httpx.Response, data: bytes, secrets: Secrets) -> str:
-    """At most EXCERPT characters of a body. What is not plain text is told as its size alone: a
-    secret could not be seen in it."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        return f"({len(data)} bytes, encoded)"
-    try:
-        text = data.decode(response.charset_encoding or "utf-8", errors="replace")
-    except (LookupError, RuntimeError, ValueError):
-        text = data.decode("utf-8", errors="replace")
-    if "\0" in text:
-        return f"({len(data)} bytes that are no text)"
-    if len(data) >= _READ_BYTES:  # it may end in the middle of a secret
-        text = text[: len(text) - secrets.longest]
-    return secrets.masked(text)[:EXCERPT]
 
 
 def _scope(action: Received, secrets: Secrets | None = None) -> Scope:
