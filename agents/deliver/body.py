@@ -1,16 +1,19 @@
-"""What is taken from the body of a destination's answer.
+"""What is taken from a destination's answer: an excerpt for people, labels for a journey.
 
-Law: whatever a destination answers, what is told of it is valid text of a bounded size, without
+Law: whatever a destination answers, what is taken of it is valid text of a bounded size, without
 secrets.
 """
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
-from agents.deliver.secrets import Secrets
+from agents.deliver.secrets import MASK, Secrets
+from journeys.responses import extract
 
 READ_BYTES = 64 * 1024
 """How much of a body is read."""
@@ -18,6 +21,33 @@ EXCERPT = 500
 """Characters of a body that people are told."""
 _SLOW = frozenset({"punycode", "idna"})
 """Codecs of Python that no server means, and that take a second for READ_BYTES."""
+
+
+def in_body(path: str) -> bool:
+    """Whether a label's path leads into the body."""
+    return path == "body" or path.startswith("payload.")
+
+
+def labels_of(
+    wanted: Mapping[str, str], response: httpx.Response, body: bytes | None, secrets: Secrets
+) -> dict[str, Any]:
+    """The labels that an answer gives; one whose part is not there is left out.
+
+    Args:
+        wanted: the path of each label.
+        body: None where it is not known as a whole.
+    """
+    text = None if body is None else text_of(response, body)
+    if text is None:
+        wanted = {label: path for label, path in wanted.items() if not in_body(path)}
+    found = extract(wanted, response.status_code, response.headers, text or "")
+    return {label: _masked(value, secrets) for label, value in found.items()}
+
+
+def _masked(value: Any, secrets: Secrets) -> Any:
+    if isinstance(value, str):
+        return secrets.masked(value)
+    return MASK if secrets.masked(str(value)) == MASK else value  # a number may be a secret too
 
 
 def text_of(response: httpx.Response, data: bytes) -> str | None:
@@ -36,12 +66,12 @@ def text_of(response: httpx.Response, data: bytes) -> str | None:
     return text.encode("utf-8", "replace").decode()  # utf-7 gives halves of surrogate pairs
 
 
-def excerpt_of(response: httpx.Response, data: bytes, secrets: Secrets) -> str:
-    """At most EXCERPT characters of a body. What is not plain text is told as its size alone: a
-    secret could not be seen in it."""
+def excerpt_of(response: httpx.Response, data: bytes, whole: bool, secrets: Secrets) -> str:
+    """At most EXCERPT characters of a body, or of the beginning of one. What is not plain text is
+    told as its size alone: a secret could not be seen in it."""
     text = text_of(response, data)
     if text is None:
         return f"({len(data)} bytes that are no plain text)"
-    if len(data) >= READ_BYTES:  # it may end in the middle of a secret
-        text = text[: len(text) - secrets.longest]
+    if not whole:  # it may end in the middle of a secret
+        text = text[: max(0, len(text) - secrets.longest)]
     return secrets.masked(text)[:EXCERPT]

@@ -1,31 +1,29 @@
-"""Destinations of type `http`: an action becomes one request, and its response an answer.
+"""Destinations of type `http`: makes one request, and of its response an answer.
 
-Law: every attempt of an action is the same request with the same idempotency key; redirects are
-not followed, cookies not kept and proxies of the environment not used, so a call goes where the
-document says and nowhere else.
+Law: redirects are not followed, cookies not kept and proxies of the environment not used, so a call
+goes where the document says and nowhere else; and it takes no longer than the document says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 import httpcore
 import httpx
+from msgspec import UNSET
 
 from agents.deliver.addresses import AddressRefused, Guard
-from agents.deliver.body import READ_BYTES, excerpt_of
+from agents.deliver.body import READ_BYTES, excerpt_of, in_body, labels_of
 from agents.deliver.records import Received
+from agents.deliver.request import CantBeSent, Request, request_of
 from agents.deliver.retry import Answer, Meaning, meaning_of, retry_after
 from agents.deliver.secrets import Secrets
 from agents.deliver.transport import GuardedTransport
 from journeys.documents import Destination
-from journeys.expressions import CelError, ExpressionFailed, Scope, as_text, compile_cel, render
-from journeys.interpolation import pieces
 
 _DRAIN_SECONDS = 1.0
 _FAILURES = (
@@ -37,16 +35,7 @@ _FAILURES = (
     OSError,
 )
 """What the network and the other side can do to a call."""
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
-
-
-class CantBeSent(Exception):
-    """No request can be made of this action; `passing`: a restart of the worker may mend it."""
-
-    def __init__(self, why: str, passing: bool = False) -> None:
-        super().__init__(why)
-        self.passing = passing
+_NONE: Mapping[str, str] = {}
 
 
 class HttpCaller:
@@ -66,6 +55,29 @@ class HttpCaller:
     async def call(self, destination: Destination, action: Received, value: bytes) -> Answer:
         """One attempt. value: the action's record as it was received. Never raises for anything
         that the destination, the network or the document does."""
+        try:
+            request = request_of(destination, action, value, self.secrets)
+        except CantBeSent as error:
+            now, why = time.time_ns() // 1_000_000, self.secrets.masked(str(error))
+            return Answer("retriable" if error.passing else "final", now, 0, "not_sendable", why)
+        labels = _NONE if action.trigger is UNSET else action.trigger.response
+        return await self.send(request, destination.timeout, labels)
+
+    async def send(
+        self,
+        request: Request,
+        timeout: int,
+        labels: Mapping[str, str] = _NONE,
+        *,
+        excerpt: bool = False,
+    ) -> Answer:
+        """The same for a request.
+
+        Args:
+            timeout: ms for all of it.
+            labels: what of the response each label is.
+            excerpt: whether the body's beginning is told of a success too.
+        """
         started_at, clock = time.time_ns() // 1_000_000, time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> Answer:
@@ -73,69 +85,51 @@ class HttpCaller:
             took = round((time.monotonic() - clock) * 1_000)
             return Answer(meaning, started_at, took, reason, told, **rest)
 
-        try:
-            url = _url(destination.url, action)
-            headers = _headers(destination, action, self.secrets)
-        except CantBeSent as error:
-            return answer("retriable" if error.passing else "final", "not_sendable", str(error))
-        body = None
-        if destination.method != "GET":
-            body = value if destination.envelope else bytes(action.payload)
+        needed = any(in_body(path) for path in labels.values())
         response: httpx.Response | None = None
-        excerpt: str | None = None
+        body = _Body()
+        reason, failed = "", ""
         try:
             async with (
-                asyncio.timeout(destination.timeout / 1_000),
+                asyncio.timeout(timeout / 1_000),
                 self._client.stream(
-                    destination.method, url, content=body, headers=headers
+                    request.method, request.url, content=request.body, headers=request.headers
                 ) as response,
             ):
-                excerpt = await self._excerpt(response)
+                if needed or excerpt or meaning_of(response.status_code) != "delivered":
+                    await body.read(response)
+                else:
+                    await body.skip(response)
         except TimeoutError:
-            if response is None:
-                waited = f"no answer within {destination.timeout} ms"
-                return answer("retriable", "timeout", waited)
+            what = "answer" if response is None else "whole answer"
+            reason, failed = "timeout", f"no {what} within {timeout} ms"
         except AddressRefused as error:
             return answer("final", "address_refused", str(error))
         except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
             return answer("final", "not_sendable", f"'url' is no URL: {error}")
         except _FAILURES as error:
-            if response is None:
-                text = f"{type(error).__name__}: {error}".removesuffix(": ")
-                return answer("retriable", "connection_failed", text)
-        # From here on the status is known, and what came of the body afterwards doesn't matter.
-        meaning = meaning_of(response.status_code)
+            reason = "connection_failed"
+            failed = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if response is None:
+            return answer("retriable", reason, failed)
+        # The status is known; what came of the body matters only to those who asked for it.
+        status, meaning = response.status_code, meaning_of(response.status_code)
+        rest: dict[str, Any] = {
+            "status": status,
+            "labels": labels_of(labels, response, body.data if body.ended else None, self.secrets),
+        }
+        if excerpt or meaning != "delivered":
+            rest["body"] = excerpt_of(response, body.data, body.ended, self.secrets)
         if meaning == "delivered":
-            return answer(meaning, "", None, status=response.status_code)
-        error_text = f"the destination answered {response.status_code}"
-        if 300 <= response.status_code < 400:
+            if needed and failed and not body.ended:
+                return answer("retriable", reason, failed, **rest)
+            return answer(meaning, "", None, **rest)
+        error_text = f"the destination answered {status}"
+        if 300 <= status < 400:
             error_text += ": redirects are not followed"
-        wait = retry_after(response.headers.get("Retry-After"), started_at)
-        return answer(
-            meaning,
-            "refused",
-            error_text,
-            status=response.status_code,
-            body=excerpt,
-            retry_after=wait if meaning == "retriable" else None,
-        )
-
-    async def _excerpt(self, response: httpx.Response) -> str | None:
-        """The beginning of the body as text without secrets; None where the body doesn't matter.
-
-        Reads on to the end of a short body, so that the connection can be used again.
-        """
-        delivered = meaning_of(response.status_code) == "delivered"
-        data = b""
-        with suppress(*_FAILURES):
-            async with asyncio.timeout(_DRAIN_SECONDS if delivered else None):
-                async for chunk in response.aiter_raw():
-                    data += chunk
-                    if len(data) >= READ_BYTES:
-                        break
-        if delivered:
-            return None
-        return excerpt_of(response, data[:READ_BYTES], self.secrets)
+        if meaning == "retriable":
+            rest["retry_after"] = retry_after(response.headers.get("Retry-After"), started_at)
+        return answer(meaning, "refused", error_text, **rest)
 
     async def close(self) -> None:
         """Gives up all connections at once."""
@@ -143,59 +137,24 @@ class HttpCaller:
         await self._guard.close()
 
 
-def _scope(action: Received, secrets: Secrets | None = None) -> Scope:
-    journey = {"name": action.journey, "version": action.version, "instance": action.instance}
-    if action.key is not None:
-        journey["key"] = action.key
-    env = {} if secrets is None else secrets.values
-    return Scope(user={"id": action.user_id}, journey=journey, env=env)
+class _Body:
+    """The beginning of a response's body, at most READ_BYTES. ended: there is no more of it."""
 
+    def __init__(self) -> None:
+        self.data = b""
+        self.ended = False
 
-def _url(template: str, action: Received) -> str:
-    """The URL; what an expression gives stays within one segment or one value of the query."""
-    try:
-        if "${" not in template:
-            return template
-        scope = _scope(action)
-        text = ""
-        for part in pieces(template):
-            if isinstance(part, str):
-                text += part
-                continue
-            value = as_text(compile_cel(part.text).evaluate(scope), part.text)
-            if value in (".", ".."):
-                raise CantBeSent(f"'url': {part.text} is {value!r}, which would change the path")
-            text += quote(value, safe="")
-        return text
-    except (ExpressionFailed, CelError, ValueError) as error:
-        raise CantBeSent(f"'url': {error}") from None
+    async def read(self, response: httpx.Response) -> None:
+        """Reads on to the end of a short body, so that the connection can be used again."""
+        async for chunk in response.aiter_raw():
+            self.data += chunk
+            if len(self.data) > READ_BYTES:
+                self.data = self.data[:READ_BYTES]
+                return
+        self.ended = True
 
-
-def _headers(destination: Destination, action: Received, secrets: Secrets) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "User-Agent": "journeys"}
-    headers["Accept-Encoding"] = "identity"
-    given = {name.lower() for name in destination.headers}
-    headers = {name: text for name, text in headers.items() if name.lower() not in given}
-    scope = _scope(action, secrets)
-    for name, template in destination.headers.items():
-        try:
-            value = render(template, scope, env=True)
-            text = value if isinstance(value, str) else as_text(value, template)
-        except (ExpressionFailed, CelError) as error:
-            raise CantBeSent(f"'headers': {name}: {error}", passing="env." in template) from None
-        if _CONTROL.search(text.strip()):
-            raise CantBeSent(f"'headers': {name} would have control characters")
-        headers[name] = text.strip()
-    headers["Idempotency-Key"] = header_text(action.action_id)
-    headers["Journeys-Send-Key"] = header_text(action.send_key)
-    if action.event_name is not None:
-        headers["Journeys-Event-Name"] = header_text(action.event_name)
-    if action.action is not None:
-        headers["Journeys-Action"] = header_text(action.action)
-    return headers
-
-
-def header_text(text: str) -> str:
-    """Any text as the value of a header: what is not printable ASCII, and `%`, is percent-encoded
-    UTF-8, as in a URL."""
-    return quote(text, safe=_PLAIN).strip()
+    async def skip(self, response: httpx.Response) -> None:
+        """The same for a body that doesn't matter, and for a moment only."""
+        with suppress(*_FAILURES):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self.read(response)

@@ -1,6 +1,8 @@
-"""What a delivery tells when it has ended: its outcome and, when it failed, its dead letter.
+"""What a delivery tells when it has ended: its outcome, and to whom it matters that it did.
 
-Law: ids follow from the action's place in the log, so a repeat is seen as one.
+A failed action becomes a dead letter, so that it can be put back; the request of a trigger becomes
+a response, failed or not, and its journey goes on with that. Law: ids follow from the action's
+place in the log, so a repeat is seen as one.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from typing import Any
 
 from agents.deliver.records import Delivery
 from agents.deliver.retry import Answer
-from journeys.effects import Action, Cause, DeadLetter, Outcome
+from journeys.effects import MAX_PAYLOAD, Action, Cause, DeadLetter, Outcome
 from journeys.ids import dead_id, outcome_id_of_input
+from journeys.responses import Response, encode
 from journeys.time import format_time
 
 ROLE = "deliver"
 RETRIES_OVER = "retries_over"
+EXPIRED = "expired"
+RESPONSE: list[tuple[str, bytes]] = [("journeys-record", b"response")]
 
 
 def delivered(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outcome:
@@ -30,29 +35,51 @@ def delivered(action: Action, cause: Cause, attempts: int, answer: Answer) -> Ou
     return _outcome("action.delivered", action, cause, detail, answer.returned_at)
 
 
-def failed(
-    action: Action, cause: Cause, delivery: Delivery, answer: Answer
-) -> tuple[Outcome, DeadLetter]:
-    """`action.failed`, and the action as it was received, so that it can be put back."""
-    reason = RETRIES_OVER if answer.meaning == "retriable" else answer.reason
+def failed(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outcome:
+    """`action.failed`, with what the last answer was."""
     detail = {
         "action_id": action.action_id,
         "destination": action.destination,
-        "reason": reason,
+        "reason": _reason(answer),
         "error": answer.error,
         "status": answer.status,
         "body": answer.body,
-        "attempts": delivery.attempts,
+        "attempts": attempts,
     }
-    dead = dead_letter(
-        reason,
+    return _outcome("action.failed", action, cause, detail, answer.returned_at)
+
+
+def given_up(action: Action, cause: Cause, delivery: Delivery, answer: Answer) -> DeadLetter:
+    """The action as it was received."""
+    return dead_letter(
+        _reason(answer),
         f"{answer.error} (attempts: {delivery.attempts})",
         cause,
         action.user_id.encode(),
         delivery.action,
         answer.returned_at,
     )
-    return _outcome("action.failed", action, cause, detail, answer.returned_at), dead
+
+
+def response(action: Action, answer: Answer) -> bytes:
+    """The value of a response record; RESPONSE are its headers."""
+    ok = answer.meaning == "delivered"
+    common = (action.action_id, action.user_id, action.instance, ok)
+    whole = encode(Response(*common, dict(answer.labels), answer.status, answer.error))
+    if len(whole) <= MAX_PAYLOAD:
+        return whole
+    return encode(Response(*common, {}, answer.status, answer.error or "its labels are too large"))
+
+
+def too_late(delivery: Delivery, now: int) -> Answer:
+    """What stands for an attempt that may not start any more. now: ms."""
+    if delivery.attempts:
+        return Answer("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
+    return Answer("final", now, 0, EXPIRED, "its time was over without an answer", attempted=False)
+
+
+def _reason(answer: Answer) -> str:
+    return RETRIES_OVER if answer.meaning == "retriable" else answer.reason
 
 
 def dead_letter(

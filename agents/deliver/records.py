@@ -6,11 +6,14 @@ Law: whatever a worker must know to go on with an action after a crash is in thi
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
 from journeys.effects import Action
 from tables.codec import Codec
 
-_VERSION = b"\x01"
+_VERSION = b"\x02"
+_OLDER = (b"\x01",)
+"""Without `written_at`, which is 0 then: they are of a time before triggers."""
 _MAX_ID_BYTES = 512
 
 
@@ -23,6 +26,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     first_attempt_at: ms; when the first of them began.
     next_attempt_at: ms; None while it is called, or waits for its turn.
     error: what the last attempt failed with.
+    written_at: ms; when the action's topic took it.
     """
 
     offset: int
@@ -31,6 +35,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     first_attempt_at: int | None = None
     next_attempt_at: int | None = None
     error: str | None = None
+    written_at: int = 0
 
 
 class Received(Action, frozen=True):
@@ -54,7 +59,7 @@ def encode(delivery: Delivery) -> bytes:
 
 def decode(data: bytes) -> Delivery:
     """Raises ValueError for bytes of an unknown version."""
-    if data[:1] != _VERSION:
+    if data[:1] not in (_VERSION, *_OLDER):
         raise ValueError(f"a delivery of an unknown format: {data[:16]!r}")
     return _unpack(data[1:])
 
@@ -81,3 +86,10 @@ def key_of(action: Action) -> bytes:
     if not key or key[0] == 0 or len(key) > _MAX_ID_BYTES:
         raise Malformed(f"'action_id' must be text of 1 to {_MAX_ID_BYTES} bytes without NUL")
     return key
+
+
+def last_start(delivery: Delivery, action: Action) -> int | None:
+    """When (ms) the last attempt of a trigger's request may start; None for other actions."""
+    if action.trigger is UNSET:
+        return None
+    return delivery.written_at + action.trigger.within

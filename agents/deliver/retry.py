@@ -6,11 +6,12 @@ worker that takes over repeats at the same time as the one before it would have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
 from journeys.documents import Retry
 
@@ -22,13 +23,14 @@ _LONGEST_WAIT = 366 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one attempt.
+    """What came of one attempt, or of the turn of one that may not be made any more.
 
-    started_at: ms, the wall clock. took: ms.
+    started_at: ms, the wall clock. took: ms. attempted: whether it was made.
     reason: why it is final, one word of the outcomes; `refused` is the destination's own answer.
     error: the same for people to read, without secrets; None when delivered.
     status: of the HTTP answer. body: the beginning of its text, without secrets.
     retry_after: ms to wait, as the destination asked for.
+    labels: what a trigger wants of the answer, without secrets.
     """
 
     meaning: Meaning
@@ -39,6 +41,8 @@ class Answer:
     status: int | None = None
     body: str | None = None
     retry_after: int | None = None
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    attempted: bool = True
 
     @property
     def returned_at(self) -> int:
@@ -95,10 +99,24 @@ def next_attempt(
     `retry.first`. The last attempt is made when `retry.for` ends, however long the wait would be.
     """
     end = first_attempt_at + retry.for_
-    now = answer.returned_at
-    if now >= end:
+    if answer.returned_at >= end:
         return None
+    return min(_earliest(retry, action_id, attempt, answer), end)
+
+
+def next_attempt_until(
+    retry: Retry, action_id: str, attempt: int, end: int, answer: Answer
+) -> int | None:
+    """The same for a request that somebody waits for; None when it would be after `end` (ms).
+
+    None is put at the end itself: its answer would come too late.
+    """
+    at = _earliest(retry, action_id, attempt, answer)
+    return at if at <= end else None
+
+
+def _earliest(retry: Retry, action_id: str, attempt: int, answer: Answer) -> int:
     wait = backoff(retry, action_id, attempt)
     if answer.retry_after is not None:
         wait = max(answer.retry_after, retry.first)
-    return min(now + wait, end)
+    return answer.returned_at + wait

@@ -2,7 +2,8 @@
 
 Law: an action is an outstanding record before it is called, and stays one until the transaction
 that tells how it ended. So a worker that dies calls again what it was calling, with the same
-idempotency key, and every action ends in exactly one outcome.
+idempotency key, and every action ends in exactly one outcome, every trigger's request in exactly
+one response.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Message
+from msgspec import UNSET
 
 from agents.catalog import CatalogReader
 from agents.deliver import outcomes
 from agents.deliver.addresses import Allowed, Guard
 from agents.deliver.calls import Call, Calls, Result
 from agents.deliver.http import HttpCaller
-from agents.deliver.records import CODEC, Delivery, Malformed, key_of, read_action
-from agents.deliver.retry import Answer, next_attempt
+from agents.deliver.records import CODEC, Delivery, Malformed, key_of, last_start, read_action
+from agents.deliver.retry import Answer, next_attempt, next_attempt_until
 from agents.deliver.secrets import Secrets
 from agents.errors import TopicError, UserError
 from agents.kafka.client import base_config
-from agents.kafka.topics import CATALOG, DEAD, OUTCOMES, actions, check_topics, deliveries
+from agents.kafka.topics import CATALOG, DEAD, EVENTS, OUTCOMES, actions, check_topics, deliveries
 from agents.runtime.app import App
 from agents.runtime.exits import last_line
 from agents.runtime.partition import Batch
@@ -156,7 +158,7 @@ class Deliverer:
         key = key_of(action)
         if batch.view.get(key) is not None:
             return []
-        delivery = Delivery(message.offset(), value)
+        delivery = Delivery(message.offset(), value, written_at=message.timestamp()[1])
         batch.view.put(key, delivery)
         room.add(delivery)
         return [Call(batch.partition, key, delivery, action, batch.loop)]
@@ -168,43 +170,58 @@ class Deliverer:
             return []
         answer = result.answer
         first_attempt_at = before.first_attempt_at
-        if first_attempt_at is None:
+        if first_attempt_at is None and answer.attempted:
             first_attempt_at = answer.started_at
         delivery = msgspec.structs.replace(
             before,
-            attempts=before.attempts + 1,
+            attempts=before.attempts + answer.attempted,
             first_attempt_at=first_attempt_at,
             error=answer.error,
         )
         call = _call(batch, result.key, delivery)
-        cause = Cause(batch.topic, batch.partition, delivery.offset)
-        user = call.action.user_id.encode()
-        if answer.meaning == "delivered":
-            outcome = outcomes.delivered(call.action, cause, delivery.attempts, answer)
-        else:
-            if answer.meaning == "retriable":
-                at = next_attempt(
-                    self._retry(),
-                    call.action.action_id,
-                    delivery.attempts,
-                    first_attempt_at,
-                    answer,
-                )
-                if at is not None:
-                    waiting = msgspec.structs.replace(delivery, next_attempt_at=at)
-                    batch.view.put(result.key, waiting)
-                    return [(call, False)]
-            outcome, dead = outcomes.failed(call.action, cause, delivery, answer)
-            batch.send(DEAD, user, _encode(dead), batch.partition)
-        batch.send(OUTCOMES, user, _encode(outcome), batch.partition)
+        at = self._next_attempt(call, answer) if answer.meaning == "retriable" else None
+        if at is not None:
+            batch.view.put(result.key, msgspec.structs.replace(delivery, next_attempt_at=at))
+            return [(call, False)]
+        self._tell(batch, call, answer)
         batch.view.delete(result.key)
         self._rooms[batch.partition].add(delivery, -1)
         return [(call, True)]
 
+    def _next_attempt(self, call: Call, answer: Answer) -> int | None:
+        """When (ms) to try again what may be better next time; None when its time is over."""
+        id, delivery = call.action.action_id, call.delivery
+        end = last_start(delivery, call.action)
+        if end is not None:
+            return next_attempt_until(self._retry(), id, delivery.attempts, end, answer)
+        assert delivery.first_attempt_at is not None, "an attempt without its time"
+        return next_attempt(self._retry(), id, delivery.attempts, delivery.first_attempt_at, answer)
+
+    def _tell(self, batch: Batch, call: Call, answer: Answer) -> None:
+        """A delivery has ended: the outcome, and what follows from it."""
+        action, delivery, partition = call.action, call.delivery, batch.partition
+        cause = Cause(batch.topic, partition, delivery.offset)
+        user = action.user_id.encode()
+        if answer.meaning == "delivered":
+            outcome = outcomes.delivered(action, cause, delivery.attempts, answer)
+        else:
+            outcome = outcomes.failed(action, cause, delivery.attempts, answer)
+        batch.send(OUTCOMES, user, _encode(outcome), partition)
+        if action.trigger is not UNSET:
+            # Actions stand in the partition of their user's record, as events do.
+            told = outcomes.response(action, answer)
+            batch.send(EVENTS, user, told, partition, outcomes.RESPONSE)
+        elif answer.meaning != "delivered":
+            dead = outcomes.given_up(action, cause, delivery, answer)
+            batch.send(DEAD, user, _encode(dead), partition)
+
     async def _attempt(self, call: Call) -> Answer:
-        """One attempt with the destination as it is in force now."""
+        """One attempt with the destination as it is in force now; none when its time is over."""
         destination, _ = self._destination_or_default()
         now = time.time_ns() // 1_000_000
+        end = last_start(call.delivery, call.action)
+        if end is not None and now > end:
+            return outcomes.too_late(call.delivery, now)
         if destination is None:
             why = f"there is no destination {self.name!r} in force"
             return Answer("retriable", now, 0, "unknown_destination", why)

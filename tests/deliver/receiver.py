@@ -20,6 +20,7 @@ class Reply:
     """How one request is answered.
 
     delay: seconds before the answer. hang: never answers. reset: closes the connection instead.
+    torn: nothing comes after the body, whatever Content-Length says.
     echo_headers: the body is the request's headers, one a line.
     """
 
@@ -29,6 +30,7 @@ class Reply:
     delay: float = 0
     hang: bool = False
     reset: bool = False
+    torn: bool = False
     echo_headers: bool = False
 
 
@@ -63,6 +65,7 @@ class Receiver:
         self._attempts: dict[str, int] = defaultdict(int)
         self._arrived = threading.Condition()
         self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = port
         self._runner: web.AppRunner | None = None
@@ -86,8 +89,7 @@ class Receiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._runner is not None
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -114,6 +116,11 @@ class Receiver:
         await web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024).start()
         self.port = self._runner.addresses[0][1]
 
+    async def _stop(self) -> None:
+        self._closing.set()
+        assert self._runner is not None
+        await self._runner.cleanup()
+
     async def _answer(self, received: web.Request) -> web.StreamResponse:
         transport = received.transport
         assert transport is not None
@@ -133,12 +140,19 @@ class Receiver:
             self._arrived.notify_all()
         rule = self.rule
         reply = rule if isinstance(rule, Reply) else rule(request, before)
-        await asyncio.sleep(3_600 if reply.hang else reply.delay)
+        await asyncio.sleep(reply.delay)
+        if reply.hang:
+            await self._closing.wait()
         if reply.reset:
             transport.abort()
         body = reply.body
         if reply.echo_headers:
             body = "\n".join(f"{k}: {v}" for k, v in request.headers.items()).encode()
+        if reply.torn:
+            begun = web.StreamResponse(status=reply.status, headers=reply.headers)
+            await begun.prepare(received)
+            await begun.write(body)
+            await self._closing.wait()
         request.answered_at = time.monotonic()
         return web.Response(status=reply.status, body=body, headers=reply.headers)
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from agents.commands._broker import committed_ends
 from agents.kafka.client import admin_client, base_config, cluster_metadata
+from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import (
     CATALOG,
     DEAD,
@@ -28,6 +30,8 @@ from agents.kafka.topics import (
 from journeys.catalog import Accepted, Catalog, check_push
 from journeys.effects import Action, DeadLetter, Outcome
 from journeys.ids import action_id
+from journeys.responses import Response
+from journeys.responses import decode as decode_response
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +50,9 @@ class Site:
         self._producer = Producer(
             {**base_config(broker), "partitioner": "murmur2_random", "linger.ms": 1}
         )
-        self._told = {topic: _Log(broker, topic, self.partitions) for topic in (OUTCOMES, DEAD)}
+        self._told = {
+            topic: _Log(broker, topic, self.partitions) for topic in (OUTCOMES, DEAD, EVENTS)
+        }
         self._number = 0
 
     # ---- destinations and actions
@@ -155,8 +161,8 @@ class Site:
         log = self._told[OUTCOMES]
         while True:
             found.clear()
-            for value in log.to_the_end():
-                outcome = msgspec.json.decode(value, type=Outcome)
+            for message in log.to_the_end():
+                outcome = msgspec.json.decode(message.value(), type=Outcome)
                 if outcome.detail is not None and outcome.detail.get("action_id") in ids:
                     found[outcome.detail["action_id"]].append(outcome)
             if len(found) == len(set(ids)):
@@ -170,9 +176,28 @@ class Site:
         (only,) = self.outcomes([id], seconds)[id]
         return only
 
+    def response(self, id: str, seconds: float = 40) -> Response:
+        """The one response to a trigger's request; it comes with the request's outcome."""
+        self.outcome(id, seconds)
+        found: list[Response] = []
+        limit = time.monotonic() + seconds
+        while not found:  # what is committed together is not seen at the same moment
+            assert time.monotonic() < limit, f"no response: {self.log}"
+            for message in self._told[EVENTS].to_the_end():
+                response = decode_response(message.value())
+                if response.action_id == id:
+                    user = response.user_id.encode()
+                    assert message.headers() == [("journeys-record", b"response")]
+                    assert message.key() == user
+                    assert message.partition() == partition_for(user, self.partitions)
+                    found.append(response)
+        (only,) = found
+        return only
+
     def dead_letters(self, topic: str) -> list[DeadLetter]:
         """The dead letters whose cause is in a topic."""
-        found = [msgspec.json.decode(one, type=DeadLetter) for one in self._told[DEAD].to_the_end()]
+        letters = self._told[DEAD].to_the_end()
+        found = [msgspec.json.decode(one.value(), type=DeadLetter) for one in letters]
         return [one for one in found if one.cause.topic == topic]
 
     def wait_for_dead_letter(self, topic: str, seconds: float = 30) -> DeadLetter:
@@ -184,9 +209,10 @@ class Site:
 
 
 class _Log:
-    """All committed values of a topic."""
+    """All committed records of a topic."""
 
     def __init__(self, broker: str, topic: str, partitions: int) -> None:
+        self._admin = admin_client(broker)
         self._consumer = Consumer(
             {
                 **base_config(broker),
@@ -197,25 +223,27 @@ class _Log:
                 "fetch.wait.max.ms": 20,
             }
         )
-        self._values: list[bytes] = []
-        self._all = partitions
-        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        self._messages: list[Message] = []
+        self._partitions = [TopicPartition(topic, number, 0) for number in range(partitions)]
+        self._reached = dict.fromkeys(range(partitions), 0)
+        self._consumer.assign(self._partitions)
 
-    def to_the_end(self) -> list[bytes]:
-        """Reads on; the end counts when every partition has said so, or nothing came for 0.2 s."""
-        ended: set[int] = set()
-        while len(ended) < self._all:
-            messages = self._consumer.consume(1_000, 0.2)
-            if not messages:
-                break
-            for message in messages:
+    def to_the_end(self, seconds: float = 30) -> list[Message]:
+        """Reads on to where the log ends now for a reader of what is committed."""
+        limit = time.monotonic() + seconds
+        ends = committed_ends(self._admin, self._partitions)
+        while True:
+            for message in self._consumer.consume(1_000, 0.05):
+                offset = message.offset()
                 if message.error() is None:
-                    self._values.append(message.value())
-                    ended.discard(message.partition())
+                    self._messages.append(message)
+                    offset += 1
                 else:
                     assert message.error().code() == KafkaError._PARTITION_EOF
-                    ended.add(message.partition())
-        return self._values
+                self._reached[message.partition()] = offset
+            if all(self._reached[partition] >= end for partition, end in ends.items()):
+                return self._messages
+            assert time.monotonic() < limit, f"{self._reached}, not {ends}"
 
     def close(self) -> None:
         self._consumer.close()

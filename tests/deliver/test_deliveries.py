@@ -179,7 +179,7 @@ def test_after_retry_for_an_action_is_given_up(site: Site, receiver: Receiver) -
     detail = outcome.detail
     assert detail is not None
     assert (detail["reason"], detail["status"], detail["body"]) == ("retries_over", 503, "later")
-    assert detail["attempts"] == len(receiver.requests) >= 5
+    assert detail["attempts"] == len(receiver.requests) > 1
     assert 0.5 <= receiver.requests[-1].at - receiver.requests[0].at < 30
     (dead,) = site.dead_letters(actions(name))
     assert dead.reason == "retries_over"

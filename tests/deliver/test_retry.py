@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.deliver.retry import Answer, backoff, meaning_of, next_attempt, retry_after
+from agents.deliver.retry import (
+    Answer,
+    backoff,
+    meaning_of,
+    next_attempt,
+    next_attempt_until,
+    retry_after,
+)
 from journeys.documents import Retry
 
 RETRY = Retry.model_validate({"for": "60s", "first": "1s", "max_delay": "8s"})
@@ -104,3 +111,21 @@ def test_an_action_is_retried_until_its_time_is_over(
         assert now + took < at <= NOW + 60_000
         now = at
     assert now + took >= NOW + 60_000
+
+
+@given(st.text(max_size=20), st.integers(1, 60_000), st.one_of(st.none(), st.integers(0, 10**6)))
+def test_no_attempt_of_a_request_that_is_waited_for_starts_after_its_time(
+    action_id: str, took: int, wait: int | None
+) -> None:
+    now, attempt, end = NOW, 0, NOW + 60_000
+    while True:
+        attempt += 1
+        answer = Answer("retriable", now, took, retry_after=wait)
+        at = next_attempt_until(RETRY, action_id, attempt, end, answer)
+        shortest = RETRY.first // 2 if wait is None else max(wait, RETRY.first)
+        if at is None:
+            longest = RETRY.max_delay if wait is None else shortest
+            assert now + took + longest > end
+            break
+        assert now + took + shortest <= at <= end
+        now = at
