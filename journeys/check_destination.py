@@ -22,8 +22,8 @@ _METADATA_ADDRESSES = frozenset(
     for address in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
 )
 _OURS = frozenset(
-    "idempotency-key journeys-send-key journeys-event-name journeys-action host content-length "
-    "transfer-encoding connection".split()
+    "idempotency-key journeys-send-key journeys-event-name journeys-action journeys-test host "
+    "content-length transfer-encoding connection".split()
 )
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from journeys.canned import Canned
+    from journeys.catalog import Catalog
     from journeys.problems import Problem
     from journeys.program import RunningCatalog
 
@@ -34,8 +35,8 @@ def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
     return texts, problems
 
 
-def running_catalog(paths: Iterable[Path], *, drafts: bool = False) -> RunningCatalog:
-    """What the files bring in force, together; drafts too, if wanted.
+def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
+    """What the files bring in force, together; drafts as if they were running, if wanted.
 
     Raises:
         typer.Exit: with code 1 where one is wrong; what is wrong is told on stderr.
@@ -43,7 +44,6 @@ def running_catalog(paths: Iterable[Path], *, drafts: bool = False) -> RunningCa
     import typer
 
     from journeys.catalog import Rejected, catalog_of
-    from journeys.program import RunningCatalog
     from journeys.scenario import with_drafts
 
     texts, problems = read_files(paths)
@@ -52,7 +52,14 @@ def running_catalog(paths: Iterable[Path], *, drafts: bool = False) -> RunningCa
         for problem in catalog.problems:
             typer.echo(str(problem), err=True)
         raise typer.Exit(1)
-    return RunningCatalog(with_drafts(catalog) if drafts else catalog)
+    return with_drafts(catalog) if drafts else catalog
+
+
+def running_catalog(paths: Iterable[Path]) -> RunningCatalog:
+    """The same, ready to run."""
+    from journeys.program import RunningCatalog
+
+    return RunningCatalog(catalog_of_files(paths))
 
 
 def canned_responses(path: Path | None) -> list[Canned]:

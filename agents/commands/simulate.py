@@ -1,6 +1,7 @@
 """`journeys simulate`: one user's events through journeys, with the reason for every turn.
 
-Law: nothing is called and nothing is kept; what is shown is what workers would do.
+Law: what is shown is what workers would do; nothing is kept, and nothing is called unless `--send`
+asks for it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
+    from agents.commands._test_event import TestEvent
     from journeys.canned import Canned
+    from journeys.catalog import Catalog
     from journeys.program import RunningCatalog
     from journeys.scenario import Happening, Scenario
 
@@ -71,16 +74,32 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    send: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NODE",
+            help="Afterwards send what this node (or JOURNEY/NODE) sent last to its destination: "
+            "one request, once, with the header `Journeys-Test: true`.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Follow one user through journeys on a virtual clock, with every decision and payload.
 
-    Drafts run as if they were running. Exit code 1 when a document or an event is wrong.
+    Drafts run as if they were running. Exit code 1 when a document or an event is wrong, or when
+    what was sent was not delivered.
     """
-    from agents.commands._documents import canned_responses, cleaned, running_catalog
+    from agents.commands._documents import canned_responses, catalog_of_files, cleaned
+    from journeys.program import RunningCatalog
     from journeys.story import standing, tell
 
-    catalog = running_catalog(files, drafts=True)
+    documents = catalog_of_files(files, drafts=True)
+    if send is not None:
+        from agents.commands._test_event import place_of
+
+        send = place_of(send, documents)
+    catalog = RunningCatalog(documents)
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[Happening] = []
     with _lines(events) as lines:
@@ -95,13 +114,32 @@ def simulate(
     scenario = follow.scenario
     if scenario is None:
         raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
+    if not as_json:
+        for instance in scenario.waiting:
+            typer.echo(cleaned(standing(instance)))
+        if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
+            typer.echo("it goes on like this; --until says how far to look", err=True)
+    test = None if send is None else _send(send, story, documents, as_json)
     if as_json:
-        typer.echo(json.dumps(_as_json(scenario, story), ensure_ascii=False))
-        return
-    for instance in scenario.waiting:
-        typer.echo(cleaned(standing(instance)))
-    if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
-        typer.echo("it goes on like this; --until says how far to look", err=True)
+        sent = {} if test is None else {"sent": test.as_json()}
+        typer.echo(json.dumps(_as_json(scenario, story) | sent, ensure_ascii=False))
+    if test is not None and not test.delivered:
+        raise typer.Exit(1)
+
+
+def _send(node: str, story: list[Happening], documents: Catalog, quietly: bool) -> TestEvent:
+    """Sends what the node sent last, and shows it unless `quietly`."""
+    from agents.commands._documents import cleaned
+    from agents.commands._test_event import TestEvent, last_action
+
+    action = last_action(node, story)
+    test = TestEvent(action, documents.destinations[action.destination])
+    for line in () if quietly else test.asked():
+        typer.echo(cleaned(line))
+    test.send()
+    for line in () if quietly else test.answered():
+        typer.echo(cleaned(line))
+    return test
 
 
 class _Follow:

@@ -316,6 +316,12 @@ def test_a_good_document_has_no_problems() -> None:
             "itself, expected another header",
         ),
         (
+            "Authorization:",
+            "Journeys-Test:",
+            "48:11: 'headers' in Destination 'mailer': 'Journeys-Test' is set by the delivery "
+            "itself, expected another header",
+        ),
+        (
             "{for: 24h",
             "{for: 0s",
             "49:14: 'for' in 'retry' of Destination 'mailer': found '0s', expected a duration "
