@@ -175,12 +175,15 @@ def test_a_credential_that_is_echoed_does_not_come_back(scores: Scores) -> None:
         }
 
 
-def test_more_than_a_record_takes_is_left_out(scores: Scores) -> None:
+def test_what_is_too_large_is_left_out(scores: Scores) -> None:
     wanted = {f"label_{number}": "body" for number in range(30)}
     id = scores.ask("large", Reply(200, b"x" * 16_000), response=wanted)
     response = scores.site.response(id)
     assert (response.ok, response.labels) == (True, {})
     assert response.error == "its labels are too large"
+    id = scores.ask("larger", Reply(200, b'{"result": {"score": 1}}' + b" " * 70_000))
+    response = scores.site.response(id)
+    assert (response.ok, response.labels) == (True, {"code": 200})
 
 
 def test_a_request_that_can_not_be_made_is_answered_too(scores: Scores) -> None:
@@ -201,7 +204,7 @@ def test_after_kill_9_a_request_in_flight_is_made_again_while_its_time_lasts(
         worker = site.start(name)
         site.wait_for_line("started")
         lasting = site.request(name, "u-1", trigger=TriggerCall(60_000))
-        short = site.request(name, "u-2", trigger=TriggerCall(4_000))
+        short = site.request(name, "u-2", trigger=TriggerCall(5_000))
         site.flush()
         receiver.wait_for(2)
         worker.kill()
