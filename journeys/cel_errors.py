@@ -137,6 +137,8 @@ def _syntax_error(message: str) -> str:
         if token is None:
             return f"the expression can't be read: {message.split(' expecting ')[0]}"
         shown = token[1].removesuffix("'") or "a character"
+        if shown.strip() == "=":
+            return "the expression can't be read: found '=', expected '=='"
         return f"the expression can't be read from {shown} on: a text without its end?"
     if unexpected[1] == "<EOF>":
         return "the expression ends too early: found its end, expected a value"

@@ -125,7 +125,11 @@ def _journey_names(
             continue
         root, name = reference[:2]
         if not here:
-            yield f"'{root}' has nothing yet in the entry", offsets[0], None
+            if path[0] == "entry":
+                yield f"'{root}' has nothing yet in the entry", offsets[0], None
+            else:
+                why = "it differs from node to node"
+                yield f"'{root}' can't be read in '{path[0]}': {why}", offsets[0], None
         elif root == "attr":
             if name not in names.labels:
                 tail, near = suggest(name, names.labels)

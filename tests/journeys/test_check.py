@@ -141,6 +141,17 @@ def test_a_good_document_has_no_problems() -> None:
             "7:10: 'where' in the entry: 'attr' has nothing yet in the entry",
         ),
         (
+            "nodes:",
+            "exit: [{event: closed, where: attr.x == 1}]\nnodes:",
+            "10:31: 'where' in 'exit[0]' of Journey 'abandoned-checkout': 'attr' can't be read in "
+            "'exit': it differs from node to node",
+        ),
+        (
+            "where: event.properties.total >= 50.0",
+            "where: event.properties.total = 50.0",
+            "7:33: 'where' in the entry: the expression can't be read: found '=', expected '=='",
+        ),
+        (
             "where: event.properties.total >= 50.0",
             "where: |\n    event.properties.total >= 50.0 &&\n      evnt.event == 'x'",
             "9:7: 'where' in the entry: unknown name 'evnt': did you mean 'event'?",
