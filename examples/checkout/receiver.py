@@ -16,4 +16,6 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    HTTPServer(("127.0.0.1", 8099), Receiver).serve_forever()
+    server = HTTPServer(("127.0.0.1", 8099), Receiver)
+    print("http://127.0.0.1:8099 takes requests. Ctrl-C ends it.", flush=True)
+    server.serve_forever()

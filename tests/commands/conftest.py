@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import queue
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agents.kafka.embedded import EmbeddedKafka
+from tests.terminal import Terminal
 
 COMMAND = Path(sys.executable).with_name("journeys")
 NOWHERE = "127.0.0.1:9"  # the port "discard": nobody listens there
@@ -99,27 +99,13 @@ class Journeys:
         )
 
     def on_terminal(self, *arguments: str | Path) -> tuple[int, str]:
-        """Runs a command with a terminal; exit code and what it showed."""
-        ours, theirs = pty.openpty()
-        environment = self.environment | {"TERM": "xterm", "COLUMNS": "120"}
-        process = subprocess.Popen(
-            [COMMAND, *arguments],
-            env=environment,
-            cwd=self.folder,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
-        shown = b""
+        """Runs a command with a terminal; exit code and what it wrote."""
+        command = [str(COMMAND), *map(str, arguments)]
+        terminal = Terminal(command, self.environment, self.folder, columns=120)
         try:
-            while some := os.read(ours, 65_536):
-                shown += some
-        except OSError:
-            pass  # Linux tells the end of a terminal as an error
+            return terminal.ended(30), terminal.raw
         finally:
-            os.close(ours)
-        return process.wait(30), shown.decode()
+            terminal.close()
 
     def start(self, *arguments: str | Path) -> Process:
         """Starts a command beside the test; it is killed at the end of the test if need be."""

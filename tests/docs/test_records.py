@@ -1,0 +1,108 @@
+"""What the pages tell of outcomes and limits is what the engine does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agents.deliver import outcomes
+from agents.deliver.records import Delivery
+from agents.deliver.retry import Answer
+from journeys import (
+    cel_errors,
+    counts,
+    effects,
+    events,
+    expressions,
+    problems,
+    responses,
+    run,
+    seen,
+    state,
+    time,
+    user,
+    yaml_source,
+)
+from journeys.effects import Action, Cause
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks
+from tests.docs.reader import run_suite
+from tests.docs.test_fields import tables
+
+TOLD = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in tables("outcomes")[""]}
+"""The names in `detail` by the type of outcome."""
+
+ACTION = Action("a", "", "mailer", None, None, "j/n", "u", "j", "v", "i", None, "n", None)
+
+LIMITS = {
+    "an event": events.MAX_EVENT,
+    "levels of an event": events.MAX_DEPTH,
+    "a user's id": events.MAX_USER_ID,
+    "a user's record: profile, instances, memory": state.MAX_RECORD,
+    "live instances of a user": state.MAX_INSTANCES,
+    "a payload, or an emitted event's properties": effects.MAX_PAYLOAD,
+    "nodes that one run reaches in one step": run.MAX_NODES,
+    "emitted events in a row": user.MAX_HOPS,
+    "emitted events of one step": user.MAX_EMITTED,
+    "events of one name that `count` sees": counts.MOST,
+    "goals watched for a user": state.MAX_GOALS,
+    "text that a trigger's label takes": responses.MAX_TEXT,
+    "messageIds remembered for a user": seen.MOST,
+    "a text of documents": yaml_source.MAX_BYTES,
+    "levels of a document": yaml_source.MAX_DEPTH,
+    "characters of an expression": expressions.MAX_EXPRESSION,
+    "problems told of one document": problems.MOST_PROBLEMS,
+    "a duration": time.LONGEST // time.YEAR,
+}
+
+
+def test_what_the_examples_tell_is_in_the_table(tmp_path: Path) -> None:
+    told: dict[str, set[str]] = {}
+    for page in PAGES:
+        for title, text in blocks(page, "yaml"):
+            if title is not None:
+                (tmp_path / title).write_text(text, "utf-8")
+            if title is None or not title.endswith(".test.yaml") or title.startswith("failing"):
+                continue
+            results = run_suite(tmp_path / title)
+            assert not isinstance(results, str), results
+            for step in (step for result in results for step in result.story):
+                for one in step.outcomes:
+                    told.setdefault(one.type, set()).update(one.detail or {})
+    assert {"criteria.matched", "goal.reached", "wait.matched", "action.skipped"} <= set(told)
+    for type, names in told.items():
+        assert names <= TOLD[type], type
+
+
+def test_what_a_delivery_tells_is_in_the_table() -> None:
+    cause, answer = Cause("journeys.actions.mailer", 0, 0), Answer("delivered", 0, 1)
+    told = outcomes.delivered(ACTION, cause, 1, answer)
+    assert set(told.detail or {}) == TOLD["action.delivered"]
+    told, _ = outcomes.failed(ACTION, cause, Delivery(0, b"{}"), answer)
+    assert set(told.detail or {}) == TOLD["action.failed"]
+
+
+def test_nothing_is_told_that_no_code_knows() -> None:
+    files = [path for house in ("journeys", "agents") for path in (ROOT / house).rglob("*.py")]
+    code = "".join(path.read_text("utf-8") for path in files)
+    for type, names in TOLD.items():
+        for name in names:
+            assert re.search(rf"\b{name}=|\"{name}\"", code), f"{type}: {name}"
+
+
+@pytest.mark.parametrize("row", tables("limits")[""], ids=lambda row: row[0])
+def test_a_limit_is_the_code_s(row: list[str]) -> None:
+    figure = re.match(r"[\d,]+", row[1])
+    assert figure is not None
+    assert int(figure[0].replace(",", "")) == LIMITS[row[0]]
+
+
+def test_every_limit_is_there() -> None:
+    assert {row[0] for row in tables("limits")[""]} == set(LIMITS)
+
+
+def test_every_function_is_there() -> None:
+    page = (DOCS / "language" / "expressions.md").read_text("utf-8")
+    told = page.partition("## Functions")[2].partition("; the operators")[0]
+    assert re.findall(r"`(\w+)`", told) == cel_errors._FUNCTIONS

@@ -1,0 +1,133 @@
+"""What the README and the pages name is there: commands, options, files, settings, node types."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from agents.cli import app
+from journeys.documents import KINDS
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NOT_FOR_USERS = {"JOURNEYS_WORKER", "JOURNEYS_"}
+FAMILIES = ("JOURNEYS_SECRET_", "JOURNEYS_KAFKA_")
+
+
+def command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that these words call, and what is left of them."""
+    found: click.Command = typer.main.get_command(app)
+    while isinstance(found, click.Group) or hasattr(found, "commands"):
+        found = found.commands[words[0]]
+        words = words[1:]
+    return found, words
+
+
+def typed() -> dict[str, str]:
+    """Every `journeys ...` that a page shows, and the page."""
+    found = {}
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for language in ("console", "sh"):
+            for _, block in blocks(page, language):
+                for line in re.findall(r"\bjourneys [a-z][^|>\n]*", block):
+                    found[line.split("#")[0].strip()] = name_of(page)
+        for line in re.findall(r"`(journeys [a-z][^`]*)`", text):
+            found[line] = name_of(page)
+    return found
+
+
+TYPED = typed()
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_a_command_and_its_options_exist(line: str) -> None:
+    words = line.removeprefix("journeys ").split()
+    if words[0].startswith("kafka:") or words[0] == "COMMAND":
+        return
+    found, rest = command(words)
+    options = {name for parameter in found.params for name in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= options, TYPED[line]
+
+
+def test_an_option_in_a_table_belongs_to_the_command_of_its_page() -> None:
+    for page in sorted((DOCS / "tools").glob("*.md")):
+        known = {
+            name
+            for word in page.stem.split("-and-")
+            if word not in ("index",)
+            for parameter in command([word])[0].params
+            for name in parameter.opts
+        }
+        told = re.findall(r"^\| `(--[\w-]+)", page.read_text("utf-8"), re.MULTILINE)
+        assert set(told) <= known, page
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        {
+            path
+            for page in PAGES
+            for path in re.findall(
+                r"(?<![./\w-])(?:examples|docker|docs|agents|tests)/[\w./-]*\w",
+                page.read_text("utf-8"),
+            )
+        }
+    ),
+)
+def test_a_file_that_is_named_is_there(path: str) -> None:
+    assert (ROOT / path.rstrip(".")).exists()
+
+
+@pytest.mark.parametrize(
+    "target",
+    sorted(
+        {
+            target
+            for page in PAGES
+            for target in re.findall(r"(?:`|^ *|\n *)make ([a-z]+)", page.read_text("utf-8"))
+        }
+    ),
+)
+def test_a_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_settings_are_those_of_the_code() -> None:
+    code = "".join(path.read_text() for path in sorted((ROOT / "agents").rglob("*.py")))
+    told = re.findall(r"^\| `(JOURNEYS_[A-Z_]+)", README, re.MULTILINE)
+    read = re.findall(r"\bJOURNEYS_[A-Z_]*", code)
+    assert {_family(name) for name in read} - NOT_FOR_USERS == {_family(name) for name in told}
+
+
+def _family(variable: str) -> str:
+    """The variable, or what all those that begin alike have in common."""
+    return next((start for start in FAMILIES if variable.startswith(start)), variable)
+
+
+def test_every_node_type_and_every_command_has_its_place() -> None:
+    files = {path.stem for path in (ROOT / "journeys" / "nodes").glob("*.py")}
+    assert {path.stem for path in (DOCS / "nodes").glob("*.md")} - {"index"} == files - {
+        "__init__",
+        "base",
+    }
+    index = (DOCS / "nodes" / "index.md").read_text("utf-8")
+    assert set(re.findall(r"^\| \[`(\w+)`\]", index, re.MULTILINE)) == files - {"__init__", "base"}
+    said = re.search(r"The node types are (.*?)\.\s", README, re.DOTALL)
+    assert said is not None
+    assert set(re.findall(r"`(\w+)`", said[1])) == files - {"__init__", "base"}
+    kinds = (DOCS / "language" / "documents.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([A-Z]\w+)` \|", kinds, re.MULTILINE)) == set(KINDS)
+    group = typer.main.get_command(app)
+    tools = (DOCS / "tools" / "index.md").read_text("utf-8")
+    assert set(re.findall(r"`journeys ([a-z]+)", tools)) == set(group.commands)  # type: ignore[attr-defined]
+
+
+def test_the_journey_of_the_readme_is_the_example_that_it_applies() -> None:
+    example = (ROOT / "examples" / "checkout" / "journey.yaml").read_text()
+    assert example in [block for _, block in blocks(Path(ROOT / "README.md"), "yaml")]
