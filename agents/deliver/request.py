@@ -55,14 +55,12 @@ def request_of(
     path = None
     if action.trigger is not UNSET:
         method, path = action.trigger.method or method, action.trigger.path
-    body: bytes | None = value if destination.envelope else bytes(action.payload)
-    if method == "GET" or body == b"null":  # a trigger without a payload
-        body = None
+    body = value if destination.envelope else bytes(action.payload)
     return Request(
         method,
         _url(destination.url, path, action),
         _headers(destination, action, secrets),
-        body,
+        None if method == "GET" else body,
     )
 
 
