@@ -135,6 +135,13 @@ class Retry(Model):
     max_delay: Duration = 10 * MINUTE
 
 
+class RateLimit(Model):
+    """How many requests a destination takes in a time (ms); what is over it waits."""
+
+    requests: Annotated[int, Field(ge=1, le=1_000_000)]
+    per: Duration = SECOND
+
+
 class Destination(Model):
     """Where actions go: an HTTP endpoint."""
 
@@ -147,6 +154,7 @@ class Destination(Model):
     headers: dict[HeaderName, HeaderText] = Field(default_factory=dict)
     timeout: Duration = 10 * SECOND
     retry: Retry = Retry()
+    rate_limit: RateLimit | None = None
     envelope: bool = False
     ordered: bool = False
     status: Literal["running", "archived"] = "running"

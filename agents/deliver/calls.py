@@ -1,6 +1,7 @@
 """The calls to one destination, beside the loops of its partitions.
 
-Law: at most so many at a time, and one at a time for a user, in the order of the log. A user's next
+Law: at most so many at a time, no faster than the destination takes them, and one at a time for a
+user, in the order of the log. A user's next
 call starts when the former one returned; where the destination is ordered, when it is done.
 """
 
@@ -67,13 +68,17 @@ class Calls:
         self,
         call: Callable[[Call], Awaitable[Answer]],
         ordered: Callable[[], bool],
+        pace: Callable[[], float],
         at_once: int = AT_ONCE,
     ) -> None:
         """call: one attempt; doesn't raise. ordered: whether a delivery that waits for a retry
-        holds up the later ones of its user."""
+        holds up the later ones of its user. pace: 0 where a call may start, which then counts as
+        started; else after how long (s) to ask again."""
         self._call = call
         self._ordered = ordered
+        self._pace = pace
         self._at_once = at_once
+        self._later: asyncio.TimerHandle | None = None
         self._lanes: dict[tuple[int, str], _Lane] = {}
         self._ready: deque[Call] = deque()
         self._known: set[tuple[int, bytes]] = set()
@@ -129,11 +134,18 @@ class Calls:
             del self._lanes[name]
 
     def _fill(self) -> None:
-        while self._ready and len(self._tasks) < self._at_once:
+        while self._ready and len(self._tasks) < self._at_once and self._later is None:
+            if (wait := self._pace()) > 0:
+                self._later = asyncio.get_running_loop().call_later(wait, self._go_on)
+                return
             call = self._ready.popleft()
             task = asyncio.get_running_loop().create_task(self._run(call))
             self._tasks[task] = call.partition
             task.add_done_callback(self._ended)
+
+    def _go_on(self) -> None:
+        self._later = None
+        self._fill()
 
     async def _run(self, call: Call) -> None:
         answer = await self._call(call)

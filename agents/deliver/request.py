@@ -55,12 +55,14 @@ def request_of(
     path = None
     if action.trigger is not UNSET:
         method, path = action.trigger.method or method, action.trigger.path
-    body = value if destination.envelope else bytes(action.payload)
+    body: bytes | None = value if destination.envelope else bytes(action.payload)
+    if method == "GET" or body == b"null":  # a trigger without a payload
+        body = None
     return Request(
         method,
         _url(destination.url, path, action),
         _headers(destination, action, secrets),
-        None if method == "GET" else body,
+        body,
     )
 
 

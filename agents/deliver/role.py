@@ -26,6 +26,7 @@ from agents.deliver import outcomes
 from agents.deliver.addresses import Allowed, Guard
 from agents.deliver.calls import Call, Calls, Result
 from agents.deliver.http import HttpCaller
+from agents.deliver.rate import Pace
 from agents.deliver.records import CODEC, Delivery, Malformed, key_of, last_start, read_action
 from agents.deliver.retry import Answer, next_attempt, next_attempt_until
 from agents.deliver.secrets import Secrets
@@ -67,12 +68,19 @@ class _Room:
 class Deliverer:
     """One destination: its partitions' batches, and its calls beside them."""
 
-    def __init__(self, name: str, destinations: Destinations, caller: HttpCaller) -> None:
+    def __init__(
+        self, name: str, destinations: Destinations, caller: HttpCaller, partitions: int
+    ) -> None:
+        """partitions: how many the destination has, here and elsewhere."""
         self.name = name
         self._destinations = destinations
         self._caller = caller
+        self._partitions = partitions
         self._rooms: dict[int, _Room] = {}
-        self.calls = Calls(self._attempt, lambda: self._destination_or_default()[1])
+        self._pace = Pace()
+        self.calls = Calls(
+            self._attempt, lambda: self._destination_or_default()[1], self._wait_for_turn
+        )
 
     # ---- what the loops ask
     def room(self, partition: int) -> int:
@@ -215,6 +223,13 @@ class Deliverer:
             dead = outcomes.given_up(action, cause, delivery, answer)
             batch.send(DEAD, user, _encode(dead), partition)
 
+    def _wait_for_turn(self) -> float:
+        """How long (s) the next call has to wait; 0: it starts now."""
+        destination = self._destinations().get(self.name)
+        limit = None if destination is None else destination.rate_limit
+        share = max(len(self._rooms), 1) / self._partitions
+        return self._pace.take(limit, share, time.monotonic())
+
     async def _attempt(self, call: Call) -> Answer:
         """One attempt with the destination as it is in force now; none when its time is over."""
         destination, _ = self._destination_or_default()
@@ -312,7 +327,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
 
 def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
     """Takes on one destination: its source, its agent."""
-    deliverer = Deliverer(name, destinations, app.caller)
+    deliverer = Deliverer(name, destinations, app.caller, partitions)
     source = app.source(
         actions(name),
         changelog=deliveries(name),

@@ -24,7 +24,7 @@ class Trigger(ForwardNode):
     destination: DestinationName
     method: Method | None = None
     path: UrlPath | None = None
-    payload: Data = Field(default_factory=dict)
+    payload: Data | None = None
     response: dict[Label, ResponsePath] = Field(default_factory=dict)
     within: Duration = MINUTE
     on_error: Next | None = None

@@ -29,6 +29,19 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
+def test_what_is_over_the_rate_limit_waits_and_nothing_is_dropped(
+    site: Site, receiver: Receiver
+) -> None:
+    limit = {"requests": 5, "per": "500ms"}
+    name = site.destination(f"{receiver.url}/", rate_limit=limit)
+    sent = [site.request(name, f"user-{number}") for number in range(20)]
+    site.start(name)
+    started = time.monotonic()
+    assert [site.outcome(id).type for id in sent] == ["action.delivered"] * 20
+    assert time.monotonic() - started > 1.4  # four times five calls, half a second apart
+    assert len(receiver.wait_for(20)) == 20
+
+
 def test_an_action_is_delivered_once_with_its_headers_and_body(
     site: Site, receiver: Receiver
 ) -> None:
