@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from agents.deliver import outcomes
-from agents.deliver.records import Delivery
 from agents.deliver.retry import Answer
 from journeys import (
     cel_errors,
@@ -79,7 +78,7 @@ def test_what_a_delivery_tells_is_in_the_table() -> None:
     cause, answer = Cause("journeys.actions.mailer", 0, 0), Answer("delivered", 0, 1)
     told = outcomes.delivered(ACTION, cause, 1, answer)
     assert set(told.detail or {}) == TOLD["action.delivered"]
-    told, _ = outcomes.failed(ACTION, cause, Delivery(0, b"{}"), answer)
+    told = outcomes.failed(ACTION, cause, 1, answer)
     assert set(told.detail or {}) == TOLD["action.failed"]
 
 
