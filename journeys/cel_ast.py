@@ -28,12 +28,19 @@ _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "int64": _FIELD.TYPE_INT64,
     "int32": _FIELD.TYPE_INT32,
+    "double": _FIELD.TYPE_DOUBLE,
     "string": _FIELD.TYPE_STRING,
     "bool": _FIELD.TYPE_BOOL,
 }
 # The part of cel/expr/syntax.proto that is read here: message -> field -> (number, type).
 _SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
-    "Const": {"string_value": (6, "string")},
+    "Const": {
+        "null_value": (1, "int32"),
+        "bool_value": (2, "bool"),
+        "int64_value": (3, "int64"),
+        "double_value": (5, "double"),
+        "string_value": (6, "string"),
+    },
     "Ident": {"name": (1, "string")},
     "Select": {"operand": (1, "Expr"), "field": (2, "string"), "test_only": (3, "bool")},
     "Call": {"target": (1, "Expr"), "function": (2, "string"), "args": (3, "*Expr")},
@@ -73,10 +80,11 @@ def _classes() -> Any:
     )
     for name, fields in _SYNTAX.items():
         message = file.message_type.add(name=name)
+        if name == "Const":  # a oneof, so that an empty text differs from no text
+            message.oneof_decl.add(name="constant_kind")
         for field, (number, kind) in fields.items():
             added = message.field.add(name=field, number=number)
-            if name == "Const":  # a oneof, so that an empty text differs from no text
-                message.oneof_decl.add(name="constant_kind")
+            if name == "Const":
                 added.oneof_index = 0
             added.label = _FIELD.LABEL_REPEATED if kind.startswith("*") else _FIELD.LABEL_OPTIONAL
             kind = kind.lstrip("*")
@@ -124,8 +132,9 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """What one expression names."""
+    """What one expression names; `tree` is the library's own."""
 
+    tree: Any
     references: tuple[Reference, ...]
     bound: tuple[tuple[str, int], ...]
     """Variables that macros such as `exists` bind, and where."""
@@ -148,7 +157,20 @@ def read(serialized: bytes, text: str) -> Syntax:
     positions = {entry.key: entry.value for entry in parsed.source_info.positions}
     reader = _Reader(text, positions)
     references = tuple(reader.walk(parsed.expr, frozenset()))
-    return Syntax(references, tuple(reader.bound), tuple(reader.counted), tuple(reader.ranges))
+    return Syntax(
+        parsed.expr, references, tuple(reader.bound), tuple(reader.counted), tuple(reader.ranges)
+    )
+
+
+def reference(node: Any) -> Reference | None:
+    """The path that a node of the tree is, without its offsets; None where it is anything else."""
+    return _Reader("", {})._path(node, frozenset())
+
+
+def counted_variable(node: Any) -> str:
+    """The variable that stands for a node that calls `count`."""
+    event, window = (_text_of(argument) or "" for argument in node.call.args)
+    return count_variable(event, window)
 
 
 def count_variable(event: str, window: str) -> str:
@@ -203,10 +225,10 @@ def _name_counts(message: Any, new_ids: Iterator[int]) -> bool:
         found |= _name_counts(part, new_ids)
     if message.DESCRIPTOR.name != "Expr" or message.call.function != COUNT:
         return found
-    event, window = (_text_of(argument) or "" for argument in message.call.args)
+    variable = counted_variable(message)
     message.ClearField("call")
     message.id = next(new_ids)  # what the checker found out holds for the old one
-    message.ident.name = count_variable(event, window)
+    message.ident.name = variable
     return True
 
 

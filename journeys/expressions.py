@@ -17,6 +17,7 @@ from cel_expr_python import cel
 from google.protobuf.message import DecodeError
 
 from journeys import cel_ast
+from journeys.cel_direct import Declined, compile_direct
 from journeys.cel_errors import (
     NO_ORDER,
     arithmetic_hint,
@@ -75,23 +76,26 @@ class Expression:
         type: CEL's name of its type in lower case, such as `bool`; `dyn` when only data tells.
     """
 
-    __slots__ = ("_plan", "_program", "offsets", "paths", "text", "type")
+    __slots__ = ("_plan", "_program", "direct", "offsets", "paths", "text", "type")
 
     def __init__(
         self,
         text: str,
         type: str,
         program: Any,
-        references: tuple[cel_ast.Reference, ...],
+        syntax: cel_ast.Syntax,
         counts: Mapping[str, CountPath],
         declared: Collection[str],
     ) -> None:
         self.text = text
         self.type = type
+        references = syntax.references
         self.paths = frozenset({*(reference.path for reference in references), *counts.values()})
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
+        counters = count_plan(counts)
+        self.direct = compile_direct(syntax.tree, counters)
         self._program = program
-        self._plan = plan(references, declared) + count_plan(counts)
+        self._plan = plan(references, declared) + counters
 
     def evaluate(self, scope: Scope) -> Any:
         """Its value as JSON; times are ISO 8601 in UTC, durations seconds such as `90s`.
@@ -99,6 +103,15 @@ class Expression:
         Raises:
             ExpressionFailed: it has none for this data.
         """
+        if self.direct is not None:
+            try:
+                return self.direct(scope)
+            except Declined:
+                pass
+        return self.by_library(scope)
+
+    def by_library(self, scope: Scope) -> Any:
+        """The same, by the CEL library alone."""
         try:
             data: dict[str, Any] = {}
             for variable, read in self._plan:
@@ -183,7 +196,7 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
         raise compile_error(str(error), text) from None
     kind = checked.return_type().name().lower()
     declared = VARIABLES.keys() - undeclared
-    return Expression(text, kind, program, syntax.references, counts, declared)
+    return Expression(text, kind, program, syntax, counts, declared)
 
 
 @lru_cache(maxsize=256)

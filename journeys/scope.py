@@ -74,10 +74,10 @@ class Scope:
 
 
 _Tree = dict[str, "_Tree"]
-_Reader = Callable[[Scope], Any]
+Reader = Callable[[Scope], Any]
 
 
-def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[tuple[str, _Reader]]:
+def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[tuple[str, Reader]]:
     """For every variable that the library will ask for, a function that reads its pruned value."""
     wanted: dict[str, list[Path]] = {}
     for reference in references:
@@ -88,12 +88,12 @@ def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[t
     return [(name, _reader(name, _tree(paths))) for name, paths in wanted.items()]
 
 
-def count_plan(counts: Mapping[str, CountPath]) -> list[tuple[str, _Reader]]:
+def count_plan(counts: Mapping[str, CountPath]) -> list[tuple[str, Reader]]:
     """The same for the variables that stand for calls of `count`."""
     return [(name, _counter(event, window)) for name, (_, event, window) in counts.items()]
 
 
-def _counter(event: str, window: str) -> _Reader:
+def _counter(event: str, window: str) -> Reader:
     ms = parse_duration(window)
     return lambda scope: count(scope.count.get(event, b""), scope.now, ms)
 
@@ -108,7 +108,7 @@ def _tree(paths: list[Path]) -> _Tree:
     return {name: _tree(rest) for name, rest in tree.items()}
 
 
-def _reader(variable: str, tree: _Tree) -> _Reader:
+def _reader(variable: str, tree: _Tree) -> Reader:
     if variable == "now":
         return lambda scope: _time(scope.now)
     root, _, name = variable.partition(".")
