@@ -40,9 +40,7 @@ def _showings(start: int, end: int, clock: int, days: set[int], zone: ZoneInfo) 
     before = (instant - minute).astimezone(zone)
     for ms in range(start, end, MINUTE):
         shown = instant.astimezone(zone)
-        passed = (
-            shown - before
-        )  # on the clock: of two times in one zone Python compares what is shown
+        passed = shown - before  # on the clock, as the two are in one zone
         comes = [(shown, ms)]
         if passed > minute:
             skipped = range(passed // minute - 1)
