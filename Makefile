@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
+PARALLEL := -n auto
 
 .PHONY: install demo test check docs format lock clean
 
@@ -20,7 +22,7 @@ demo: $(STAMP)
 	$(BIN)/journeys demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -12,12 +12,21 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from agents.kafka.embedded import EmbeddedKafka
 from agents.settings import Settings
+from tests.beside import (  # noqa: F401 - hooks of pytest's
+    pytest_collection_modifyitems,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
+from tests.loopback import no_journeys_topics
 
-settings.register_profile("thorough", max_examples=5_000)
+# How long an example takes says more of what else the machine does.
+settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("usual")
+settings.register_profile("thorough", settings.get_profile("usual"), max_examples=5_000)
 """Fifty times the usual examples: `pytest --hypothesis-profile=thorough`."""
 
 # A run that was started in the background ignores SIGINT, and so would every command under test.
@@ -35,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[EmbeddedKafka]:
-    """The embedded Kafka that the whole run shares; fault tests take `own_kafka`."""
+    """The embedded Kafka that the whole run (with `-n`: a worker of it) shares; fault tests take
+    `own_kafka`."""
     with EmbeddedKafka(report=_tell) as broker:
         yield broker
 
@@ -45,6 +55,13 @@ def own_kafka() -> Iterator[EmbeddedKafka]:
     """An embedded Kafka for one test alone, to be killed and restarted as it likes."""
     with EmbeddedKafka(report=_tell) as broker:
         yield broker
+
+
+@pytest.fixture
+def empty_kafka(kafka: EmbeddedKafka) -> Iterator[EmbeddedKafka]:
+    """The shared Kafka without the engine's topics, whose names are the same for every test."""
+    with no_journeys_topics(kafka.bootstrap):
+        yield kafka
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ JOURNEYS = Path(sys.executable).with_name("journeys")
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [JOURNEYS, *arguments], capture_output=True, text=True, env=environment, timeout=60
+        [JOURNEYS, *arguments], capture_output=True, text=True, env=environment, timeout=120
     )
 
 
@@ -31,8 +31,8 @@ def test_a_wrong_option_is_exit_code_2() -> None:
     assert run("topics", "create", "--partitions", "0").returncode == 2
 
 
-def test_topics_are_made_and_checked(own_kafka: EmbeddedKafka) -> None:
-    broker = own_kafka.bootstrap
+def test_topics_are_made_and_checked(empty_kafka: EmbeddedKafka) -> None:
+    broker = empty_kafka.bootstrap
     before = run("topics", "check", JOURNEYS_BROKER=broker)
     assert before.returncode == 1
     assert before.stderr == (
@@ -48,5 +48,5 @@ def test_topics_are_made_and_checked(own_kafka: EmbeddedKafka) -> None:
 def test_the_command_line_loads_nothing_heavy_before_it_is_needed() -> None:
     heavy = {"confluent_kafka", "faust", "aiokafka", "rocksdict", "duckdb", "sqlalchemy"}
     code = f"import sys, agents.cli; print(sorted({heavy!r} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "[]\n", done.stderr

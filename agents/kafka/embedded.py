@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,7 @@ LOG_LINES_SHOWN = 25
 # Below Linux's and macOS's ephemeral ports: while the broker is down, a client that connects to an
 # ephemeral port may be given that very port as its own and meet itself; the broker can't return.
 PORTS = range(20_000, 30_000)
+CHOICES = 3  # that are made of them where another program is quicker
 JVM_FLAGS = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -113,15 +115,30 @@ class EmbeddedKafka:
             self._dir = self._dir.absolute()
             self._dir.mkdir(parents=True, exist_ok=True)
         atexit.register(self.stop)
+        command = [str(java), *JVM_FLAGS, "-cp", os.pathsep.join(map(str, jars))]
         try:
             if self._ports is None:
-                self._ports = _choose_ports(self._named_port)
-            self._launch([str(java), *JVM_FLAGS, "-cp", os.pathsep.join(map(str, jars))])
+                self._start_on_free_ports(command)
+            else:
+                self._launch(command)
         except BaseException:
             self.stop()
             self._ports = None
             raise
         return self
+
+    def _start_on_free_ports(self, java: list[str]) -> None:
+        """Chooses ports and starts; on others where another program took one in between."""
+        for _ in range(CHOICES):
+            self._ports = _choose_ports(self._named_port)
+            try:
+                return self._launch(java)
+            except EmbeddedKafkaError as error:
+                self._order(b"K")
+                if all(map(_is_free, self._ports)):
+                    raise
+                failed = error
+        raise failed
 
     def stop(self) -> None:
         """Ends the broker (SIGTERM, after 15 s SIGKILL); removes the data unless it was named."""
@@ -214,13 +231,20 @@ class EmbeddedKafka:
             if not self.is_running():
                 raise EmbeddedKafkaError(f"The embedded Kafka ended at its start.{self._log_end()}")
             try:
-                if client.list_topics(timeout=0.5).brokers:
-                    return
+                found = client.list_topics(timeout=0.5)
             except KafkaException:
                 continue
+            # Another's broker answers where it was quicker to take the port; ours then ends.
+            if found.brokers and found.cluster_id == self._cluster_id():
+                return
         raise EmbeddedKafkaError(
             f"The embedded Kafka did not answer within {START_SECONDS:.0f} s.{self._log_end()}"
         )
+
+    def _cluster_id(self) -> str:
+        properties = self._folder() / "data" / "meta.properties"
+        found = re.search(r"^cluster\.id=(.*)$", properties.read_text("utf-8"), re.MULTILINE)
+        return found[1] if found else ""
 
     def _log_end(self) -> str:
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()

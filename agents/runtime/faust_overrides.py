@@ -143,6 +143,11 @@ class Tables(TableManager):
 
     _recovery: TakeOver | None = None
 
+    async def on_start(self) -> None:
+        """tables/manager.py:138 waits a second for tables that agents may make; here are none."""
+        await self._update_channels()
+        await self.recovery.start()
+
     @property
     def recovery(self) -> TakeOver:
         if self._recovery is None:

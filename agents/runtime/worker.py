@@ -1,5 +1,6 @@
 """Runs a role's app in this process until it is told to stop or can't go on."""
 
+import asyncio
 import logging
 import sys
 
@@ -39,6 +40,18 @@ def run(
             await health.start()
             self.say(f"{role}: started, readiness at {health.url}/ready")
             self.stdout.flush()
+
+        def _gather_all(self) -> None:
+            """mode/worker.py:320 first waits a second for tasks that never end by themselves, such
+            as the watchdog's."""
+            for task in asyncio.all_tasks(self.loop):
+                task.cancel()
+
+        async def _sentinel_task(self) -> None:
+            """mode/worker.py:317 gives what was cancelled a second; most of it needs none."""
+            cancelled = asyncio.all_tasks() - {asyncio.current_task()}
+            if cancelled:
+                await asyncio.wait(cancelled, timeout=1.0)
 
     worker = Worker(app, loglevel=log_level, redirect_stdouts=False, stdout=sys.stdout)
     worker.spinner = None

@@ -1,4 +1,4 @@
-"""Runs the command line as its users do: real processes, a Kafka of the module's own."""
+"""Runs the command line as its users do: real processes, a real Kafka."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.topics import create_topics
 from tests.terminal import Terminal
 
 COMMAND = Path(sys.executable).with_name("journeys")
@@ -38,7 +39,7 @@ class Process:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def until(self, text: str, seconds: float = 60) -> str:
+    def until(self, text: str, seconds: float = 120) -> str:
         """Waits for a line that contains the text, among those not yet awaited."""
         deadline = time.monotonic() + seconds
         while True:
@@ -54,7 +55,7 @@ class Process:
             line = self.until("")
             missing -= {text for text in missing if text in line}
 
-    def ended(self, seconds: float = 30) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Waits for the end; returns the exit code."""
         code = self.popen.wait(seconds)
         self._reader.join(seconds)
@@ -85,7 +86,7 @@ class Journeys:
         self._running: list[Process] = []
 
     def run(
-        self, *arguments: str | Path, stdin: str | None = None, seconds: float = 60
+        self, *arguments: str | Path, stdin: str | None = None, seconds: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end, off a terminal."""
         return subprocess.run(
@@ -103,7 +104,7 @@ class Journeys:
         command = [str(COMMAND), *map(str, arguments)]
         terminal = Terminal(command, self.environment, self.folder, columns=120)
         try:
-            return terminal.ended(30), terminal.raw
+            return terminal.ended(60), terminal.raw
         finally:
             terminal.close()
 
@@ -136,19 +137,11 @@ class Journeys:
                 process.ended()
 
 
-@pytest.fixture(scope="module")
-def module_kafka() -> Iterator[EmbeddedKafka]:
-    """A Kafka for one module: the product's topics have global names."""
-    with EmbeddedKafka() as broker:
-        yield broker
-
-
 @pytest.fixture
-def journeys(module_kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Journeys]:
-    """The command line on the module's Kafka, with the topics made."""
-    command = Journeys(module_kafka.bootstrap, tmp_path)
-    made = command.run("topics", "create", "--partitions", "3")
-    assert made.returncode == 0, made.stderr
+def journeys(empty_kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Journeys]:
+    """The command line on a Kafka with the topics made, and nothing in them."""
+    create_topics(empty_kafka.bootstrap, 3)
+    command = Journeys(empty_kafka.bootstrap, tmp_path)
     yield command
     command.close()
 

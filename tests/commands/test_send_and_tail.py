@@ -219,7 +219,7 @@ def test_tail_ends_quietly_when_its_reader_has_enough(journeys: Journeys) -> Non
         env=journeys.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1

@@ -42,7 +42,7 @@ def simulate(folder: Path, *words: str, stdin: str = "") -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-c", "from agents.cli import main; main()", "simulate", *words],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, input=stdin, capture_output=True,
-        text=True, timeout=60, check=False,
+        text=True, timeout=120, check=False,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections import defaultdict
@@ -95,7 +94,7 @@ class Receiver:
         self._loop.close()
 
     def wait_for(
-        self, count: int, seconds: float = 30, where: Callable[[Request], bool] = lambda _: True
+        self, count: int, seconds: float = 120, where: Callable[[Request], bool] = lambda _: True
     ) -> list[Request]:
         """Waits until so many requests that fit have come, and returns those there are."""
         limit = time.monotonic() + seconds
@@ -155,11 +154,3 @@ class Receiver:
             await self._closing.wait()
         request.answered_at = time.monotonic()
         return web.Response(status=reply.status, body=body, headers=reply.headers)
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -124,7 +124,7 @@ class Site:
     def log(self) -> str:
         return (self.directory / "worker.log").read_text()
 
-    def wait_for_line(self, text: str, seconds: float = 30) -> None:
+    def wait_for_line(self, text: str, seconds: float = 120) -> None:
         """Waits until a worker has said something (a file can only be looked at again)."""
         limit = time.monotonic() + seconds
         while text not in self.log:
@@ -153,7 +153,7 @@ class Site:
             log.close()
 
     # ---- what they told
-    def outcomes(self, ids: list[str], seconds: float = 40) -> dict[str, list[Outcome]]:
+    def outcomes(self, ids: list[str], seconds: float = 120) -> dict[str, list[Outcome]]:
         """The outcomes of actions, once each of them has one, and all that are there by then."""
         self.flush()
         found: dict[str, list[Outcome]] = defaultdict(list)
@@ -171,7 +171,7 @@ class Site:
             assert alive, f"no worker is left: {self.log}"
             assert time.monotonic() < limit, f"{len(found)} of {len(ids)} outcomes: {self.log}"
 
-    def outcome(self, id: str, seconds: float = 40) -> Outcome:
+    def outcome(self, id: str, seconds: float = 120) -> Outcome:
         """The one outcome of an action."""
         (only,) = self.outcomes([id], seconds)[id]
         return only
@@ -200,7 +200,7 @@ class Site:
         found = [msgspec.json.decode(one.value(), type=DeadLetter) for one in letters]
         return [one for one in found if one.cause.topic == topic]
 
-    def wait_for_dead_letter(self, topic: str, seconds: float = 30) -> DeadLetter:
+    def wait_for_dead_letter(self, topic: str, seconds: float = 120) -> DeadLetter:
         limit = time.monotonic() + seconds
         while not (found := self.dead_letters(topic)):
             assert time.monotonic() < limit, f"no dead letter: {self.log}"

@@ -14,6 +14,7 @@ from journeys.local_time import WEEKDAYS, ZONES, find_zone, next_local
 from journeys.time import LAST, format_time, parse_time
 from tests.journeys.builders import DAY, HOUR, MINUTE
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EVERY_DAY = range(7)
 # Half an hour of summer time, changes at midnight, two hours, a whole day left out or lived twice.
 ODD = [
@@ -25,8 +26,7 @@ ODD = [
 
 def _wall(ms: int, zone: ZoneInfo) -> datetime:
     """What clocks in a zone show."""
-    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
-    return instant.astimezone(zone).replace(tzinfo=None)
+    return (EPOCH + timedelta(milliseconds=ms)).astimezone(zone).replace(tzinfo=None)
 
 
 def _showings(start: int, end: int, clock: int, days: set[int], zone: ZoneInfo) -> Iterator[int]:
@@ -36,17 +36,21 @@ def _showings(start: int, end: int, clock: int, days: set[int], zone: ZoneInfo) 
     """
     minute = timedelta(minutes=1)
     seen: set[datetime] = set()
-    before = _wall(start - MINUTE, zone)
+    instant = EPOCH + timedelta(milliseconds=start)
+    before = (instant - minute).astimezone(zone)
     for ms in range(start, end, MINUTE):
-        shown = _wall(ms, zone)
-        skipped = max((shown - before) // minute - 1, 0)
-        comes = {before + minute * (n + 1): ms + n * MINUTE for n in range(skipped)} | {shown: ms}
-        for wall, instant in comes.items():
+        shown = instant.astimezone(zone)
+        passed = shown - before  # on the clock, as the two are in one zone
+        comes = [(shown, ms)]
+        if passed > minute:
+            skipped = range(passed // minute - 1)
+            comes += [(before + minute * (n + 1), ms + n * MINUTE) for n in skipped]
+        for wall, at in comes:
             if (wall.hour * 60 + wall.minute) * MINUTE == clock and wall.weekday() in days:
-                if wall not in seen:
-                    yield instant
+                if (wall := wall.replace(tzinfo=None)) not in seen:
+                    yield at
                 seen.add(wall)
-        before = shown
+        instant, before = instant + minute, shown
 
 
 @st.composite

@@ -4,7 +4,6 @@ outlives its owner."""
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,14 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from agents.kafka import jars
+from agents.kafka import embedded, jars
 from agents.kafka.client import admin_client, base_config
 from agents.kafka.embedded import EmbeddedKafka, EmbeddedKafkaError
 from agents.kafka.java import find_java
+from tests.loopback import free_port
 
 JOURNEYS = Path(sys.executable).with_name("journeys")
-GONE_SECONDS = 20
+GONE_SECONDS = 60
 
 
 def send(bootstrap: str, topic: str, *values: bytes) -> None:
@@ -39,16 +39,9 @@ def make(bootstrap: str, topic: str) -> None:
 def read(bootstrap: str, topic: str, number: int) -> list[bytes]:
     consumer = Consumer(base_config(bootstrap) | {"group.id": "none", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])
-    messages = consumer.consume(number, timeout=30)
+    messages = consumer.consume(number, timeout=60)
     consumer.close()
     return [message.value() for message in messages]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def assert_gone(*processes: psutil.Process) -> None:
@@ -171,6 +164,17 @@ def test_a_taken_port_is_told_at_once(kafka: EmbeddedKafka) -> None:
     )
 
 
+def test_a_port_that_another_broker_was_quicker_to_take_is_left_to_it(
+    kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, free = int(kafka.bootstrap.split(":")[1]), embedded._choose_ports(None)
+    choices = iter([(taken, free[1]), free])
+    monkeypatch.setattr(embedded, "_choose_ports", lambda named: next(choices))
+    with EmbeddedKafka() as broker:
+        assert broker.bootstrap == f"127.0.0.1:{free[0]}"
+        assert kafka.is_running()
+
+
 def test_a_failed_start_tells_the_end_of_the_brokers_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -229,7 +233,7 @@ def test_the_command_ends_in_order_on_a_signal(number: signal.Signals, tmp_path:
         assert line.startswith(f"Kafka listens on 127.0.0.1:{port}. Data in {tmp_path}")
         children = psutil.Process(command.pid).children(recursive=True)
         command.send_signal(number)
-        assert command.wait(30) == 0
+        assert command.wait(60) == 0
         assert_gone(*children)
         assert command.stdout.read() == "Kafka has stopped.\n"
     assert (tmp_path / "data" / "broker.log").exists()

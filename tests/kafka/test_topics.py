@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import ConfigResource, NewTopic
 
 from agents.errors import BrokerUnavailable, TopicError
 from agents.kafka.client import admin_client, cluster_metadata
@@ -25,37 +23,21 @@ from agents.kafka.topics import (
     create_topics,
     deliveries,
 )
+from tests.loopback import delete_topics
 
 DAY_MS = 86_400_000
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[EmbeddedKafka]:
-    """A broker of this module's own: the engine's topic names are the same everywhere."""
-    with EmbeddedKafka() as broker:
-        yield broker
-
-
 @pytest.fixture
-def bootstrap(cluster: EmbeddedKafka) -> Iterator[str]:
+def bootstrap(empty_kafka: EmbeddedKafka) -> str:
     """The address of a broker without topics."""
-    yield cluster.bootstrap
-    client = admin_client(cluster.bootstrap)
-    delete(client, *cluster_metadata(client, cluster.bootstrap).topics)
-
-
-def delete(client: AdminClient, *names: str) -> None:
-    """Deletes topics and returns when the broker no longer shows them."""
-    for future in (client.delete_topics(list(names)) if names else {}).values():
-        future.result(10)
-    while client.list_topics(timeout=10).topics.keys() & set(names):
-        pass
+    return empty_kafka.bootstrap
 
 
 def make(bootstrap: str, name: str, partitions: int, **settings: str) -> None:
     """Makes a topic anew; settings are Kafka's with `_` for dots, over those it should have."""
     client = admin_client(bootstrap)
-    delete(client, name)
+    delete_topics(client, name)
     config = next(topic.settings for topic in TOPICS if topic.name == name)
     config |= {key.replace("_", "."): value for key, value in settings.items()}
     new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
@@ -142,7 +124,7 @@ def test_a_missing_topic_is_named_with_the_command_that_makes_it(bootstrap: str)
         "The topic journeys.config does not exist. `journeys topics create` makes it."
     )
     create_topics(bootstrap, partitions=6)
-    delete(admin_client(bootstrap), OUTCOMES)
+    delete_topics(admin_client(bootstrap), OUTCOMES)
     with pytest.raises(TopicError) as told:
         check_topics(bootstrap)
     assert str(told.value) == (
@@ -154,7 +136,7 @@ def test_a_missing_topic_is_named_with_the_command_that_makes_it(bootstrap: str)
 def test_a_missing_changelog_of_a_destination_is_made_too(bootstrap: str) -> None:
     create_topics(bootstrap, partitions=2)
     create_destination_topics(bootstrap, "mailer")
-    delete(admin_client(bootstrap), deliveries("mailer"))
+    delete_topics(admin_client(bootstrap), deliveries("mailer"))
     assert create_topics(bootstrap, partitions=2) == [deliveries("mailer")]
 
 

@@ -1,4 +1,4 @@
-"""A whole installation on a Kafka of its own: the workers, what users push, and what they read."""
+"""A whole installation on a real Kafka: the workers, what users push, and what they read."""
 
 import gzip
 import json
@@ -18,6 +18,7 @@ from agents.kafka.embedded import EmbeddedKafka
 from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS, create_topics
 from agents.supervisor import Supervisor
 from tables.changelog import POSITION_KEY, Position
+from tests.loopback import no_journeys_topics
 
 PARTITIONS = 4
 
@@ -171,7 +172,7 @@ class Stack:
         wait_until(self.applied, seconds)
 
 
-def wait_until(look: Any, seconds: float = 60) -> Any:
+def wait_until(look: Any, seconds: float = 120) -> Any:
     """Looks until the answer is true, and returns it."""
     limit = time.monotonic() + seconds
     while not (found := look()):
@@ -182,10 +183,14 @@ def wait_until(look: Any, seconds: float = 60) -> Any:
 
 @contextmanager
 def stack(
-    roles: dict[str, int], *arguments: str, ready: bool = True, **environment: str
+    kafka: EmbeddedKafka,
+    roles: dict[str, int],
+    *arguments: str,
+    ready: bool = True,
+    **environment: str,
 ) -> Iterator[Stack]:
     """An installation that lasts as long as the block. arguments: of every worker."""
-    with tempfile.TemporaryDirectory() as name, EmbeddedKafka() as kafka:
+    with tempfile.TemporaryDirectory() as name, no_journeys_topics(kafka.bootstrap):
         directory = Path(name)
         create_topics(kafka.bootstrap, PARTITIONS)
         variables = {
@@ -206,7 +211,7 @@ def stack(
         supervisor.start()
         try:
             if ready:
-                supervisor.wait_ready(60)
+                supervisor.wait_ready(120)
             yield made
         except BaseException:
             print("\n".join(lines[-60:]))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from agents.kafka.embedded import EmbeddedKafka
 from tests.pipeline.stack import Stack, stack, wait_until
 
 GOOD = """
@@ -24,8 +25,8 @@ nodes:
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Stack]:
-    with stack({"register": 1, "evaluate": 1}) as made:
+def installation(kafka: EmbeddedKafka) -> Iterator[Stack]:
+    with stack(kafka, {"register": 1, "evaluate": 1}) as made:
         assert {one["type"] for one in made.apply(GOOD)} == {"config.accepted"}
         yield made
 
@@ -34,9 +35,7 @@ def assert_still_works(installation: Stack, user: str) -> None:
     """The good journey still takes users in and sends."""
     installation.send({"event": "signed_up", "userId": user})
     installation.flush()
-    wait_until(
-        lambda: [a for a in installation.actions("mailer") if a["user_id"] == user], seconds=30
-    )
+    wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == user])
 
 
 JOURNEY = "kind: Journey\nname: broken\nentry: {event: a}\nnodes:\n"
@@ -161,7 +160,7 @@ def test_a_bad_event_is_rejected_with_its_reason(installation: Stack, name: str)
     def told() -> list[dict[str, Any]]:
         return [one for one in installation.outcomes() if one["cause"] == place]
 
-    (outcome,) = wait_until(told, seconds=30)
+    (outcome,) = wait_until(told)
     assert outcome["type"] == "event.rejected"
     assert word in json.dumps(outcome["detail"]), outcome["detail"]
 
@@ -185,7 +184,7 @@ def test_an_event_on_the_wrong_partition_is_rerouted_and_applied_once(
         )
     installation.flush()
     installation.wait_applied()
-    wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == "astray"], 30)
+    wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == "astray"])
     installation.wait_applied()
     mine = [one for one in installation.outcomes() if one["user_id"] == "astray"]
     assert sum(one["type"] == "event.rerouted" for one in mine) == 3

@@ -3,9 +3,11 @@ outcome and every action is the one that SQL alone computes, to the millisecond.
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from agents.kafka.embedded import EmbeddedKafka
 from tests.helpdesk.compare import EVENTS, ROOT, differences
 from tests.pipeline.stack import Stack, stack
 
@@ -13,10 +15,16 @@ JOURNEY = (ROOT / "examples" / "helpdesk" / "journey.yaml").read_text()
 DESTINATIONS = ("reminders", "escalations")
 
 
-@pytest.fixture
-def installation() -> Iterator[Stack]:
-    with stack({"register": 1, "evaluate": 2}, "--clock", "stream") as made:
+@contextmanager
+def helpdesk(kafka: EmbeddedKafka) -> Iterator[Stack]:
+    with stack(kafka, {"register": 1, "evaluate": 2}, "--clock", "stream") as made:
         assert {one["type"] for one in made.apply(JOURNEY)} == {"config.accepted"}
+        yield made
+
+
+@pytest.fixture
+def installation(kafka: EmbeddedKafka) -> Iterator[Stack]:
+    with helpdesk(kafka) as made:
         yield made
 
 
@@ -54,11 +62,12 @@ def test_kill_9_of_evaluate_workers_in_the_middle_changes_nothing(installation: 
 
 @pytest.mark.slow
 @pytest.mark.fault
-def test_kill_9_of_the_broker_in_the_middle_changes_nothing(installation: Stack) -> None:
-    traffic = installation.send_file_beside(EVENTS, rate=1_500)
-    threading.Event().wait(6)
-    installation.kafka.restart()  # kills it first
-    traffic.join()
-    installation.flush()
-    installation.advance()
-    assert_equals_sql(installation)
+def test_kill_9_of_the_broker_in_the_middle_changes_nothing(own_kafka: EmbeddedKafka) -> None:
+    with helpdesk(own_kafka) as installation:
+        traffic = installation.send_file_beside(EVENTS, rate=1_500)
+        threading.Event().wait(6)
+        own_kafka.restart()  # kills it first
+        traffic.join()
+        installation.flush()
+        installation.advance()
+        assert_equals_sql(installation)

@@ -78,7 +78,7 @@ def keep_running(cluster: Cluster, done: Counter[str]) -> None:
     supervisor = threading.Thread(target=supervise)
     supervisor.start()
     try:
-        cluster.drained(120)
+        cluster.drained()
     finally:
         drained.set()
         supervisor.join()

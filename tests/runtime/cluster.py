@@ -96,10 +96,10 @@ class Cluster:
     def thaw(self, number: int) -> None:
         self.workers[number].send_signal(signal.SIGCONT)
 
-    def wait_for_exit(self, number: int, seconds: float = 60) -> int:
+    def wait_for_exit(self, number: int, seconds: float = 120) -> int:
         return self.workers[number].wait(seconds)
 
-    def stop(self, number: int, seconds: float = 30) -> int:
+    def stop(self, number: int, seconds: float = 60) -> int:
         """Asks for a graceful stop; returns the exit code."""
         self.workers[number].terminate()
         return self.workers[number].wait(seconds)
@@ -192,7 +192,14 @@ class Cluster:
                 states[message.key()] = CODEC.unpack(message.value())[0]
         return states
 
-    def drained(self, seconds: float = 90) -> None:
+    def wait_until_owned(self, seconds: float = 120) -> None:
+        """Waits until every partition has had an owner: the first one says where it begins."""
+        limit = time.monotonic() + seconds
+        while len(owned := self.applied()) < self.partitions:
+            assert time.monotonic() < limit, f"only {sorted(owned)} are owned"
+            threading.Event().wait(0.1)
+
+    def drained(self, seconds: float = 150) -> None:
         """Waits until every input is applied and every timer has fired or was cancelled."""
         ends = Counter(m.partition() for m in self.read(f"in-{self.name}"))
         limit = time.monotonic() + seconds

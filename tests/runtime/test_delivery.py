@@ -41,7 +41,7 @@ class Partition:
     def take_all(self) -> None:
         self.taken = len(self.offsets)
 
-    async def until(self, reached: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, reached: Callable[[], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not reached():
                 self.changed.clear()
@@ -217,7 +217,7 @@ async def test_an_offset_that_retention_deleted_is_an_error(log: Log, wanted: in
     log.forget(0, 10)
     partition = Partition()
     log.reader.start({log.where(0): (partition, wanted)})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await log.failed.wait()
     assert isinstance(log.errors[0], OffsetGone)
     assert partition.offsets == []
@@ -226,7 +226,7 @@ async def test_an_offset_that_retention_deleted_is_an_error(log: Log, wanted: in
 async def test_an_offset_past_the_end_is_an_error(log: Log) -> None:
     log.write(0, 20)
     log.reader.start({log.where(0): (Partition(), 21)})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await log.failed.wait()
     assert isinstance(log.errors[0], OffsetGone)
 
@@ -238,6 +238,6 @@ async def test_an_error_of_a_receiver_is_told(log: Log) -> None:
 
     log.write(0, 1)
     log.reader.start({log.where(0): (Broken(), 0)})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await log.failed.wait()
     assert isinstance(log.errors[0], ValueError)

@@ -27,7 +27,7 @@ def write(cluster: Cluster, *values: bytes) -> None:
     assert producer.flush(30) == 0
 
 
-def wait_for_output(cluster: Cluster, prefix: str, count: int = 1, seconds: float = 40) -> None:
+def wait_for_output(cluster: Cluster, prefix: str, count: int = 1, seconds: float = 120) -> None:
     limit = time.monotonic() + seconds
     while sum(prefix in m.value().decode() for m in cluster.read(f"out-{cluster.name}")) < count:
         assert time.monotonic() < limit, f"no {prefix} output"
@@ -51,6 +51,7 @@ def test_an_answer_in_the_backlog_beats_a_deadline_that_passed_in_an_outage(
     cluster: Cluster,
 ) -> None:
     cluster.start(1)
+    cluster.wait_until_owned()
     write(cluster, b"w:7000")
     wait_for_output(cluster, "e-0-0")
     cluster.kill(1)
@@ -66,8 +67,9 @@ def test_an_answer_in_the_backlog_beats_a_deadline_that_passed_in_an_outage(
 
 def test_an_answer_behind_a_long_backlog_still_beats_the_deadline(cluster: Cluster) -> None:
     cluster.start(1)
-    write(cluster, b"w:10000")
-    deadline = time.monotonic() + 10
+    cluster.wait_until_owned()
+    write(cluster, b"w:15000")
+    deadline = time.monotonic() + 15
     wait_for_output(cluster, "e-0-0")
     cluster.kill(1)
     cluster.produce(20_000, users=50)
@@ -84,6 +86,7 @@ def test_an_answer_behind_a_long_backlog_still_beats_the_deadline(cluster: Clust
 def answer_in_an_open_transaction(cluster: Cluster) -> Producer:
     """A worker with a timer of 5 s, whose answer is in the source but not yet committed."""
     cluster.start(1)
+    cluster.wait_until_owned()
     writer = Producer(
         {"bootstrap.servers": cluster.broker, "transactional.id": f"other-{cluster.name}"}
     )

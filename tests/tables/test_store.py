@@ -42,7 +42,7 @@ def in_a_process(code: str, *arguments: object) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     ).stdout.strip()
 
