@@ -95,7 +95,7 @@ class _Builder:
     def _path(self, path: Reference) -> _Term:
         names = path.path
         least = 3 if names[0] == "steps" else 2
-        if len(names) < least or names[0] not in ROOTS or (_is_time(names) and not path.tested):
+        if len(names) < least or names[0] not in ROOTS or _is_time(names):
             raise _Unfit
         place = self._place(names, _path_reader(names))
         return _tested(place) if path.tested else _present(place)

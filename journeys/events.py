@@ -21,9 +21,10 @@ MAX_DEPTH = 100
 """Levels of lists and objects inside each other."""
 
 _CUT = 200
+_CONTAINERS = frozenset({dict, list})
 
 
-class Wire(msgspec.Struct):
+class Wire(msgspec.Struct, gc=False):
     """An event as producers write it. Fields that are not named here stay in the log."""
 
     event: str | None = None
@@ -40,7 +41,7 @@ class Wire(msgspec.Struct):
     traits: dict[str, Any] | None = None
 
 
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An admitted event of one user.
 
     Attributes:
@@ -52,30 +53,19 @@ class Event:
         size: bytes on the wire.
     """
 
-    __slots__ = ("message_id", "name", "received_at", "size", "timestamp", "user_id", "wire")
-
-    def __init__(
-        self,
-        wire: Wire,
-        user_id: str,
-        message_id: str,
-        timestamp: int | None,
-        received_at: int | None,
-        size: int,
-    ) -> None:
-        self.wire = wire
-        self.name = wire.event or ""
-        self.user_id = user_id
-        self.message_id = message_id
-        self.timestamp = timestamp
-        self.received_at = received_at
-        self.size = size
+    wire: Wire
+    name: str
+    user_id: str
+    message_id: str
+    timestamp: int | None
+    received_at: int | None
+    size: int
 
     @classmethod
     def emitted(cls, name: str, user_id: str, message_id: str, properties: dict[str, Any]) -> Event:
         """An event that a node emits. It has no timestamp: its time is that of its step."""
         wire = Wire(event=name, userId=user_id, messageId=message_id, properties=properties)
-        return cls(wire, user_id, message_id, None, None, 0)
+        return cls(wire, name, user_id, message_id, None, None, 0)
 
     @property
     def backfill(self) -> bool:
@@ -131,12 +121,16 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
         return _TOO_DEEP
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Rejection("malformed", _explain(error))
-    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
+    if not _is_flat(wire) and _depth(wire) > MAX_DEPTH:
         return _TOO_DEEP
     user_id = wire.userId if wire.userId is not None else wire.anonymousId
     if user_id is None:
         return _missing("userId", "a text in `userId` or `anonymousId`")
-    if not user_id or "\0" in user_id or len(user_id.encode()) > MAX_USER_ID:
+    if (
+        not user_id
+        or "\0" in user_id
+        or (len(user_id) > MAX_USER_ID // 4 and len(user_id.encode()) > MAX_USER_ID)
+    ):
         field = "userId" if wire.userId is not None else "anonymousId"
         found = f"{user_id[:40]!r} of {len(user_id.encode())} bytes"
         expected = f"1 to {MAX_USER_ID} bytes of text without NUL"
@@ -157,7 +151,15 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
         if ms is None:
             return _bad_time("receivedAt", received_at, user_id)
         received_at = ms
-    return Event(wire, user_id, wire.messageId or message_id, timestamp, received_at, size)
+    return Event(
+        wire,
+        wire.event or "",
+        user_id,
+        wire.messageId or message_id,
+        timestamp,
+        received_at,
+        size,
+    )
 
 
 def _milliseconds(time: str | int) -> int | None:
@@ -180,6 +182,14 @@ def _depth(wire: Wire) -> int:
     ]:
         depth += 1
     return depth + 1
+
+
+def _is_flat(wire: Wire) -> bool:
+    """Whether nothing is inside its fields, as is so for most events."""
+    for fields in (wire.properties, wire.context, wire.traits):
+        if fields and not _CONTAINERS.isdisjoint(map(type, fields.values())):
+            return False
+    return True
 
 
 def _bad_time(field: str, found: str | int, user_id: str) -> Rejection:

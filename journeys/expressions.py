@@ -6,6 +6,7 @@ only what the expression's static paths name, so its cost does not depend on the
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -55,6 +56,9 @@ _LOCAL = cel.FunctionDecl(
         )
     ],
 )
+_keep = ctypes.pythonapi.Py_IncRef
+_keep.argtypes = [ctypes.py_object]
+_keep.restype = None
 _MISSING_KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 
 
@@ -120,6 +124,7 @@ class Expression:
                     data[variable] = value
             result = self._program.eval(data=data)
             value = result.plain_value()
+            _own_nulls(value)
             failed = result.type() == cel.Type.ERROR
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise ExpressionFailed(self.text, self._why(str(error), scope)) from None
@@ -287,6 +292,22 @@ def _kind(value: Any) -> str:
         return "null"
     kinds = {bool: "a boolean", int: "an int", float: "a double", str: "a text", dict: "a map"}
     return kinds.get(type(value), "a list")
+
+
+def _own_nulls(value: Any) -> None:
+    """Takes a reference to every None that the library gave away without one of its own.
+
+    cel-expr-python 0.1.3 returns null without counting it; some thousands later the interpreter
+    frees None and aborts. Should a later version count, one count too many is harmless.
+    """
+    if value is None:
+        _keep(None)
+    elif type(value) is list:
+        for item in value:
+            _own_nulls(item)
+    elif type(value) is dict:
+        for item in value.values():
+            _own_nulls(item)
 
 
 def _json(value: Any) -> Any:

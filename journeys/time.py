@@ -31,6 +31,9 @@ _SHORT = re.compile(r"(\d{1,15})(ms|s|m|h|d|w)")
 _ISO = re.compile(
     r"P(?:(\d{1,9})W|(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,3}))?S)?)?)"
 )
+_MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
+_SECONDS = tuple(f"{second:02}." for second in range(60))
+_MILLISECONDS = tuple(f"{ms:03}Z" for ms in range(SECOND))
 _UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 
 
@@ -73,7 +76,8 @@ def parse_time(text: str) -> int:
         if not _DATE_TIME.fullmatch(text):
             raise ValueError(f"{text!r} is not an ISO 8601 date and time with a zone")
         text = text.upper()
-    return check_time((datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND)
+    ms = (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+    return ms if 0 <= ms <= LAST else check_time(ms)
 
 
 def is_time(text: str) -> bool:
@@ -93,8 +97,8 @@ def check_time(ms: int) -> int:
 
 
 @lru_cache(maxsize=4_096)
-def _minute(number: int) -> str:
-    return (_EPOCH + timedelta(minutes=number)).strftime("%Y-%m-%dT%H:%M:")
+def _day(number: int) -> str:
+    return f"{(_EPOCH + timedelta(number)).date().isoformat()}T"
 
 
 @lru_cache(maxsize=1_024)
@@ -103,5 +107,6 @@ def format_time(ms: int) -> str:
 
     A deadline may lie after the year 9999; such a time is shown as the last one that is not.
     """
-    minutes, rest = divmod(ms if ms < LAST else LAST, MINUTE)
-    return f"{_minute(minutes)}{rest // SECOND:02}.{rest % SECOND:03}Z"
+    day, rest = divmod(ms if ms < LAST else LAST, DAY)
+    second, ms = divmod(rest, SECOND)
+    return _day(day) + _MINUTES[second // 60] + _SECONDS[second % 60] + _MILLISECONDS[ms]
