@@ -2,7 +2,8 @@
 on after a pause, and versions that take over.
 
 Law: it is done when the user is next touched, once for each change, and gives the same whether an
-event, a timer or a sweep touches the user first.
+event, a timer or a sweep touches the user first. A version takes over with a step of the user's: a
+sweep, which comes at any time, is none.
 """
 
 from __future__ import annotations
@@ -18,37 +19,39 @@ from journeys.user import User
 
 
 def catch_up(user: User) -> None:
-    """Bring the user's instances to what the catalog says now."""
-    for instance in tuple(user.instances):
+    """Bring the user's instances to what the catalog says now, before a step."""
+    judge(user)
+    for instance in tuple(user.instances) if user.catalog.following else ():
+        following = user.catalog.following.get((instance.journey, instance.version))
+        if following is not None and instance.node in following.nodes and instance.held is None:
+            user.put(instance, replace(instance, version=following.program.version))
+
+
+def judge(user: User) -> None:
+    """What became of journeys since their instances were last looked at; at any time."""
+    for instance in tuple(user.instances) if user.catalog.lives else ():
         life = user.catalog.lives.get(instance.journey)
-        now: Instance | None = instance
         if life is not None and instance.judged < life.changed:
-            now = _judge(user, instance, life)
-        if now is None or now.held is not None:
-            continue
-        following = user.catalog.following.get((now.journey, now.version))
-        if following is not None and now.node in following.nodes:
-            user.put(now, replace(now, version=following.program.version))
+            _judge(user, instance, life)
 
 
-def _judge(user: User, instance: Instance, life: Life) -> Instance | None:
-    """The instance after a change of its journey's life; None: it has ended."""
+def _judge(user: User, instance: Instance, life: Life) -> None:
     clock = user.clock
     if life.archived_at > instance.judged:
         at = life.archived_at if clock.wall else clock.partition_time
         around, user.cause = user.cause, Cause(timer=format_time(at))
         user.end(instance, at, "archived")
         user.cause = around
-        return None
+        return
     if not user.runs(instance):
-        return instance  # paused again: it is judged when it runs
+        return  # paused again: it is judged when it runs
     resumed = life.resumed_at if clock.wall else clock.partition_time
     due, judged = instance.wait.due, replace(instance, judged=life.changed)
     if instance.held is not None or (due is not None and due <= resumed):
         at = resumed + spread_of(instance.id, life.spread)
         held = replace(instance.held or Held(), mute=life.skip)
         judged = replace(judged, wait=Wait(at, at), held=held)
-    return user.put(instance, judged)
+    user.put(instance, judged)
 
 
 def spread_of(instance: str, spread: int) -> int:

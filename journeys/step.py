@@ -16,7 +16,7 @@ from journeys.emitting import move, settle
 from journeys.entering import TellNow
 from journeys.events import Event
 from journeys.ids import message_hash
-from journeys.lifecycle import catch_up
+from journeys.lifecycle import catch_up, judge
 from journeys.profile import told
 from journeys.program import RunningCatalog
 from journeys.responses import Response
@@ -189,7 +189,7 @@ def touch(
     clock: Clock,
     tell_now: TellNow,
 ) -> UserRecord:
-    """Bring a user to what the catalog says now, as a sweep does."""
+    """What a sweep does to a user: what became of journeys, and no step."""
     step = User(catalog, effects, user_id, record, clock, partial(settle, tell_now=tell_now))
-    catch_up(step)
+    judge(step)
     return step.record(record.seen) if step.changed else record

@@ -200,10 +200,9 @@ class User:
         life = self.catalog.lives.get(journey)
         return 0 if life is None else life.changed
 
-    def put(self, old: Instance, new: Instance) -> Instance:
+    def put(self, old: Instance, new: Instance) -> None:
         self.changed = True
         self.instances[self.instances.index(old)] = new
-        return new
 
     def end(self, instance: Instance, now: int, reason: str, **detail: Any) -> None:
         program = self.program(instance)

@@ -264,6 +264,16 @@ def test_its_timer_is_the_new_versions_too_at_the_time_that_it_had() -> None:
     assert (end.version, end.at, end.detail) == ("v2", iso(HOUR), {"reason": "new"})
 
 
+def test_a_sweep_is_no_step_with_which_a_version_could_take_over() -> None:
+    world = followed(ASK % ("reply", "tell", "n", "new"))
+    world.turn("tour", "paused", 1)
+    world.turn("tour", "running", 2)
+    world.sweep()
+    assert world.instance().version == "v1"
+    world.event("reply", at=2)
+    assert world.told("journey.exited")[0].version == "v2"
+
+
 def test_the_default_is_to_keep_the_version() -> None:
     world = followed(ASK % ("reply", "tell", "n", "new"), more="{}")
     world.event("reply", at=1)
