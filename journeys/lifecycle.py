@@ -2,8 +2,8 @@
 on after a pause, and versions that take over.
 
 Law: it is done when the user is next touched, once for each change, and gives the same whether an
-event, a timer or a sweep touches the user first. A version takes over with a step of the user's: a
-sweep, which comes at any time, is none.
+event, a timer or a sweep touches the user first. A version takes over with a step that may move the
+user: a due timer, a response, an event that something listens to.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from journeys.time import format_time
 from journeys.user import User
 
 
-def catch_up(user: User) -> None:
-    """Bring the user's instances to what the catalog says now, before a step."""
-    judge(user)
+def take_over(user: User) -> None:
+    """A step comes that may move the user: instances go on with the version in force, where that
+    takes over."""
     for instance in tuple(user.instances) if user.catalog.following else ():
         following = user.catalog.following.get((instance.journey, instance.version))
         if following is not None and instance.node in following.nodes and instance.held is None:
@@ -30,9 +30,8 @@ def catch_up(user: User) -> None:
 def judge(user: User) -> None:
     """What became of journeys since their instances were last looked at; at any time."""
     for instance in tuple(user.instances) if user.catalog.lives else ():
-        life = user.catalog.lives.get(instance.journey)
-        if life is not None and instance.judged < life.changed:
-            _judge(user, instance, life)
+        if user.catalog.changed_since(instance):
+            _judge(user, instance, user.catalog.lives[instance.journey])
 
 
 def _judge(user: User, instance: Instance, life: Life) -> None:

@@ -17,6 +17,7 @@ from journeys.documents import GlobalExit, Journey, Spread
 from journeys.expressions import compile_cel, data_paths
 from journeys.fields import Holds
 from journeys.nodes.base import ForwardNode, NodeModel, marked
+from journeys.state import Instance
 from journeys.time import parse_duration
 
 Paths = dict[str, Any]
@@ -278,6 +279,11 @@ class RunningCatalog:
             if newest.journey.in_flight == "follow":
                 nodes = {node for node in program.nodes if newest.obstacle(program, node) is None}
                 yield (name, version), Following(newest, frozenset(nodes))
+
+    def changed_since(self, instance: Instance) -> bool:
+        """Whether the life of its journey has changed since the instance was last judged."""
+        life = self.lives.get(instance.journey)
+        return life is not None and instance.judged < life.changed
 
     def program(self, journey: str, version: str) -> Program | None:
         """The program of an accepted version, or None where the catalog has none."""

@@ -16,7 +16,7 @@ from journeys.emitting import move, settle
 from journeys.entering import TellNow
 from journeys.events import Event
 from journeys.ids import message_hash
-from journeys.lifecycle import catch_up, judge
+from journeys.lifecycle import judge, take_over
 from journeys.profile import told
 from journeys.program import RunningCatalog
 from journeys.responses import Response
@@ -54,7 +54,9 @@ def apply_event(
     step.arrived = arrived
     try:
         if step.instances:
-            catch_up(step)
+            judge(step)
+            if event.name in catalog.listened or _due(record, arrived):
+                take_over(step)
             step.fire_due(arrived)
         if traits:
             changed = step.merge(traits)
@@ -90,16 +92,17 @@ def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Ar
         return False
     if not record.instances and not record.goals:
         return True
-    if event.name in catalog.listened:
+    if event.name in catalog.listened or _due(record, arrived):
         return False
-    lives = catalog.lives
+    return not catalog.lives or not any(map(catalog.changed_since, record.instances))
+
+
+def _due(record: UserRecord, arrived: Arrived) -> bool:
     for instance in record.instances:
         due = instance.wait.due
         if due is not None and due <= arrived.time:
-            return False
-        if lives and (life := lives.get(instance.journey)) and instance.judged < life.changed:
-            return False
-    return True
+            return True
+    return False
 
 
 def apply_response(
@@ -121,7 +124,8 @@ def apply_response(
     step = User(catalog, effects, response.user_id, record, clock, settled)
     step.arrived = arrived
     try:
-        catch_up(step)
+        judge(step)
+        take_over(step)
         step.fire_due(arrived)
         step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
         if not step.answered(response, arrived.time):
@@ -160,7 +164,8 @@ def fire_timer(
     settled = partial(settle, tell_now=tell_now)
     clock = Clock(now is not None, partition_time)
     step = User(catalog, effects, user_id, record, clock, settled)
-    catch_up(step)
+    judge(step)
+    take_over(step)
     ready = [instance for instance in step.instances if _ready(until, instance)]
     if not ready:  # what was due has ended or was put off
         return step.record(record.seen)

@@ -54,11 +54,14 @@ def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dic
         try:
             return {one.partition: answer.result(_SECONDS).offset for one, answer in asked.items()}
         except (KafkaException, TimeoutError) as error:
-            # Those who just came to lead a new topic's partitions don't know it for a moment.
+            # Those who just came to lead a new topic's partitions don't know it for a moment, nor
+            # that a topic of the same name was deleted before.
             passing = isinstance(error, KafkaException) and error.args[0].code() in (
                 KafkaError.NOT_LEADER_FOR_PARTITION,
                 KafkaError.LEADER_NOT_AVAILABLE,
                 KafkaError.UNKNOWN_TOPIC_OR_PART,
+                KafkaError.FENCED_LEADER_EPOCH,
+                KafkaError.UNKNOWN_LEADER_EPOCH,
             )
             if not passing or time.monotonic() > deadline:
                 reason = error.args[0].str() if isinstance(error, KafkaException) else "time-out"

@@ -11,7 +11,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agents.cli import app
-from tests.deliver.receiver import Receiver, Reply, free_port
+from tests.deliver.receiver import Receiver, Reply
+from tests.loopback import free_port
 
 DOCUMENTS = """\
 kind: Destination

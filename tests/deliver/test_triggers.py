@@ -32,7 +32,7 @@ class Scores:
         site.environment |= {"JOURNEYS_SECRET_TOKEN": SECRET, "JOURNEYS_SECRET_PIN": str(PIN)}
         self.name = site.destination(
             f"{receiver.url}/v1/${{user.id}}?k=v",
-            timeout="400ms",
+            timeout="2s",
             headers={"Authorization": "Bearer ${env.TOKEN}", "X-Pin": "${env.PIN}"},
         )
         self.private = site.destination("http://10.0.0.1/")
@@ -135,14 +135,14 @@ def test_a_body_that_no_label_needs_is_not_waited_for(scores: Scores) -> None:
 
 
 def test_silence_is_borne_while_the_time_lasts_and_no_longer(scores: Scores) -> None:
-    id = scores.ask("silent", Reply(hang=True), within=1_500)
+    id = scores.ask("silent", Reply(hang=True), within=5_000)
     response = scores.site.response(id)
     assert (response.ok, response.status_code, response.labels) == (False, None, {})
-    assert response.error == "no answer within 400 ms"
+    assert response.error == "no answer within 2000 ms"
     calls = scores.requests(id)
     assert scores.failure(id)["reason"] == "retries_over"
     assert len(calls) == scores.failure(id)["attempts"] > 1
-    assert calls[-1].at - calls[0].at < 10  # `retry.for` would be 30 s
+    assert calls[-1].at - calls[0].at < 20  # `retry.for` would be 30 s
 
 
 def test_a_wait_that_the_destination_asks_for_beyond_the_time_ends_it_at_once(

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from journeys.catalog import Catalog, catalog_of
 from journeys.effects import OUTCOME_TYPES
@@ -352,13 +351,6 @@ def test_a_journey_that_goes_round_ends_a_scenario() -> None:
     scenario.event({"event": "answer", "at": "+1m", "properties": {"k": "a"}})
     assert len(list(scenario.finish())) == 1_000
     assert len(scenario.waiting) == 1
-
-
-def test_the_format_that_is_documented_can_be_read() -> None:
-    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    example = page.split("```yaml\n")[1].split("```")[0]
-    suite_of(example)
-    assert yaml.safe_load(example)["documents"] == ["journey.yaml"]
 
 
 def test_every_type_of_outcome_that_the_engine_tells_can_be_expected() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from agents.kafka.embedded import EmbeddedKafka
 from tests.deliver.receiver import Receiver, Reply, Request
 from tests.pipeline.stack import Stack, stack, wait_until
 
@@ -63,9 +64,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def installation(receiver: Receiver) -> Iterator[Stack]:
+def installation(kafka: EmbeddedKafka, receiver: Receiver) -> Iterator[Stack]:
     roles = {"register": 1, "evaluate": 1, "deliver": 1}
-    with stack(roles, JOURNEYS_ALLOW_HOSTS=receiver.host) as made:
+    with stack(kafka, roles, JOURNEYS_ALLOW_HOSTS=receiver.host) as made:
         yield made
 
 
