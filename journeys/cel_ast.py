@@ -131,6 +131,15 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a function that reads a text, with the text written out."""
+
+    function: str
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Syntax:
     """What one expression names; `tree` is the library's own."""
 
@@ -141,6 +150,7 @@ class Syntax:
     counted: tuple[Counted, ...]
     ranges: tuple[Reference, ...]
     """What macros go through, where that is a path, or (with an empty path) a map written out."""
+    calls: tuple[Call, ...]
 
 
 def read(serialized: bytes, text: str) -> Syntax:
@@ -158,7 +168,12 @@ def read(serialized: bytes, text: str) -> Syntax:
     reader = _Reader(text, positions)
     references = tuple(reader.walk(parsed.expr, frozenset()))
     return Syntax(
-        parsed.expr, references, tuple(reader.bound), tuple(reader.counted), tuple(reader.ranges)
+        parsed.expr,
+        references,
+        tuple(reader.bound),
+        tuple(reader.counted),
+        tuple(reader.ranges),
+        tuple(reader.calls),
     )
 
 
@@ -271,6 +286,7 @@ class _Reader:
         self.bound: list[tuple[str, int]] = []
         self.ranges: list[Reference] = []
         self.counted: list[Counted] = []
+        self.calls: list[Call] = []
 
     def _offset(self, node: Any, name: str) -> int:
         # A selection's position is its dot or bracket; the name follows it.
@@ -316,6 +332,8 @@ class _Reader:
         elif node.HasField("call"):
             if node.call.function == COUNT:
                 self._count(node)
+            elif node.call.function in ("timestamp", "duration", "matches"):
+                self._call(node)
             if node.call.HasField("target"):
                 yield from self.walk(node.call.target, local)
             for argument in node.call.args:
@@ -336,6 +354,13 @@ class _Reader:
         offset = max(self._text.rfind(COUNT, 0, opening + 1), 0)
         arguments = tuple(_text_of(argument) for argument in node.call.args)
         self.counted.append(Counted(arguments, offset, node.call.HasField("target")))
+
+    def _call(self, node: Any) -> None:
+        text = _text_of(node.call.args[-1]) if node.call.args else None
+        if text is not None:
+            start = self._positions.get(node.id, 0)
+            offset = max(self._text.rfind(node.call.function, 0, start + 1), 0)
+            self.calls.append(Call(node.call.function, text, offset))
 
     def _comprehension(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
         loop = node.comprehension

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from journeys import cel_hints
 from journeys.cel_ast import COUNT, Syntax, count_variable
 from journeys.problems import suggest
 from journeys.scope import EVENT, FIELDS, MAPS, ROOTS, Path
@@ -26,7 +27,12 @@ _FUNCTIONS = (
     "getMonth getSeconds has int map matches size startsWith string timestamp type uint"
 ).split()
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
-_NUMBERS = re.compile(r"\b(int|int64|uint|uint64|double)\b")
+_MISMATCH = re.compile(
+    r"(?:found no matching overload for|No matching overloads found :) '?([^\s'(]+)'?"
+    r"(?: applied to '|)\((.*)\)'?",
+    re.DOTALL,
+)
+_SELECTED = re.compile(r"expression of type '(.*)' cannot be the operand of a select operation")
 
 
 class CelError(ValueError):
@@ -55,8 +61,7 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
         if root not in ROOTS:
             if root in _TYPE_WORDS or root == "google":
                 continue
-            tail, near = suggest(root, [name for name in ROOTS if env or name != "env"])
-            raise CelError(f"unknown name '{root}'{tail}", text, offsets[0], near)
+            raise _unknown_name(root, text, offsets[0], env)
         if root == "env":
             _check_env(path, offsets, text, env)
         if root == "steps":
@@ -68,11 +73,22 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
             known = FIELDS.get(root)
             at = 1
         if known is not None and len(path) > at and path[at] not in known:
-            tail, near = suggest(path[at], known, most=9)
             inside = ".".join(path[:at])
-            if near is None and known is EVENT:
-                tail += f" (what a producer sends is under {inside}.properties)"
+            tail, near = suggest(path[at], known, most=9)
+            if near is None:
+                found, near = cel_hints.unknown_field(inside, path[at])
+                tail = found or tail
             raise CelError(f"'{inside}' has no field '{path[at]}'{tail}", text, offsets[at], near)
+
+
+def _unknown_name(name: str, text: str, offset: int, env: bool) -> CelError:
+    known = [root for root in ROOTS if env or root != "env"]
+    tail, near = cel_hints.unknown_name(name, text, offset)
+    if not tail:
+        tail, near = suggest(name, known)
+        if near is None:
+            tail += ", or a text in quotes"
+    return CelError(f"unknown name '{name}'{tail}", text, offset, near)
 
 
 def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
@@ -115,31 +131,56 @@ def compile_error(error: str, text: str) -> CelError:
     lines = text.split("\n")
     offset = sum(len(one) + 1 for one in lines[: int(line) - 1]) + max(int(column) - 1, 0)
     if message.startswith("Syntax error: "):
-        return CelError(_syntax_error(message.removeprefix("Syntax error: ")), text, offset)
+        return _syntax_error(message.removeprefix("Syntax error: "), text, offset)
     for line, column, undeclared in found:
         name = re.match(r"undeclared reference to '([^']+)'", undeclared)
-        if name is not None and name[1] not in ROOTS:
+        if name is not None:
             offset = sum(len(one) + 1 for one in lines[: int(line) - 1]) + int(column) - 1
             at = text.rfind(name[1], 0, offset + 1)
-            tail, near = suggest(name[1], _FUNCTIONS)
-            return CelError(
-                f"unknown function '{name[1]}'{tail}", text, at if at >= 0 else offset, near
-            )
-    return CelError(arithmetic_hint(plain_operators(message)), text, offset)
+            return _unknown_function(name[1], text, at if at >= 0 else offset)
+    reserved = re.match(r"reserved identifier: (\w+)", message)
+    if reserved is not None:
+        hint = cel_hints.unknown_function(reserved[1])
+        return CelError(f"'{reserved[1]}' is a word that CEL keeps for itself{hint}", text, offset)
+    if message.startswith("has() argument"):
+        return CelError("'has' asks for a field: has(event.properties.x)", text, offset)
+    if message.startswith("invalid int literal"):
+        return CelError("a number beyond 64 bits: write it in quotes", text, offset)
+    return CelError(plain(message), text, offset)
 
 
-def _syntax_error(message: str) -> str:
+def _unknown_function(name: str, text: str, at: int) -> CelError:
+    if name in ROOTS:
+        return CelError(f"'{name}' is no function: write it without '()'", text, at, name)
+    tail, near = cel_hints.unknown_function(name), None
+    if not tail and name not in _FUNCTIONS:
+        tail, near = suggest(name, _FUNCTIONS)
+    return CelError(f"unknown function '{name}'{tail}", text, at, near)
+
+
+def _syntax_error(message: str, text: str, offset: int) -> CelError:
+    if (hint := cel_hints.found_sign(text, offset)) is not None:
+        return CelError(hint[0], text, hint[1])
+    return CelError(_unreadable(message), text, offset)
+
+
+def _unreadable(message: str) -> str:
     unexpected = re.match(
-        r"(?:mismatched|extraneous|no viable alternative at) input '(.*?)'(?: expecting|$)", message
+        r"(?:mismatched|extraneous|no viable alternative at) input '(.*?)'(?: expecting|$)",
+        message,
+        re.DOTALL,
     )
     if unexpected is None:
-        token = re.match(r"token recognition error at: '(.*)", message)
+        token = re.match(r"token recognition error at: '(.*)", message, re.DOTALL)
         if token is None:
             return f"the expression can't be read: {message.split(' expecting ')[0]}"
-        shown = token[1].removesuffix("'") or "a character"
-        if shown.strip() == "=":
-            return "the expression can't be read: found '=', expected '=='"
-        return f"the expression can't be read from {shown} on: a text without its end?"
+        found = token[1].removesuffix("'").rstrip()
+        if found[:1] not in ("'", '"'):
+            return f"found '{found[:1]}', which means nothing in CEL"
+        escape = re.search(r"\\(.)", found)
+        if escape is not None and escape[1] not in "abfnrtv\\'\"`?xXuU01234567":
+            return f"found '{escape[0]}', which is no escape: write r'...' around the text"
+        return f"a text without its end: expected a closing {found[0]}"
     if unexpected[1] == "<EOF>":
         return "the expression ends too early: found its end, expected a value"
     wanted = re.search(r"expecting ('[^']*')$", message)
@@ -147,15 +188,18 @@ def _syntax_error(message: str) -> str:
     return f"the expression can't be read: found '{unexpected[1]}', expected {expected}"
 
 
-def plain_operators(message: str) -> str:
-    message = re.sub(r"'?\b_?([!<>=+*/%&|-]+)_\b'?", r"'\1'", message)
-    message = message.replace("'_[_]'", "'[]'").replace("'@in'", "'in'").replace("'!_'", "'!'")
-    return message.replace("'-_'", "'-'").replace("applied to '(", "for '(")
-
-
-def arithmetic_hint(message: str) -> str:
-    """Where numbers of two kinds meet, what to write instead."""
-    kinds = {kind.removesuffix("64") for kind in _NUMBERS.findall(message)}
-    if "overload" in message and len(kinds) > 1:
-        return f"{message}: int and double don't mix, write double(x)"
+def plain(message: str) -> str:
+    """A message of the library, at compile time or at run time, in the words of the document."""
+    if (found := _MISMATCH.search(message)) is not None:
+        return cel_hints.mismatch(_operator(found[1]), found[2])
+    if (found := _SELECTED.search(message)) is not None:
+        kind = cel_hints.kind_in_words(found[1])
+        way = ": write getFullYear(), getHours() and so on" if kind == "a time" else ""
+        return f"found a field of {kind}, which has none{way}"
     return message
+
+
+def _operator(name: str) -> str:
+    """`_+_` as people write it."""
+    special = {"_[_]": "[]", "@in": "in", "_?_:_": "? :", "!_": "!", "-_": "-"}
+    return special.get(name, name.strip("_"))

@@ -6,28 +6,39 @@ can't make a step run for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from journeys.check_destination import check_destination
-from journeys.check_expressions import check_expressions
-from journeys.check_graph import check_graph
+from journeys.check_expressions import Written, check_expressions
+from journeys.check_graph import Graph, check_graph
 from journeys.documents import KINDS, Destination, Document, Journey
 from journeys.nodes.base import Refers
 from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
 from journeys.schema import Findings, TooManyError, field_name, validate, walk
+from journeys.warn import warn
 from journeys.yaml_source import Source, YamlNode, load
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A document with its place; `model` is None where its schema is not met."""
+    """A document with its place.
+
+    Attributes:
+        model: None where its schema is not met.
+        written: its expressions.
+        graph: of a journey.
+        sound: whether nothing is wrong with it but, it may be, what it refers to.
+    """
 
     findings: Findings
     kind: str
     name: str
     model: Document | None
+    written: Sequence[Written] = ()
+    graph: Graph | None = None
+    sound: bool = False
 
 
 def check(
@@ -49,7 +60,7 @@ def check(
         source, found = load(text, file)
         problems += found
         if source is not None:
-            documents += [_document(source, root) for root in source.documents]
+            documents += [_document(source, root, not found) for root in source.documents]
     known = {kind: {**in_force.get(kind, {})} for kind in KINDS}
     for document in documents:
         # A misspelt kind is one mistake, not one more at every journey that names the document.
@@ -71,7 +82,20 @@ def check(
     return documents, problems
 
 
-def _document(source: Source, root: YamlNode) -> Checked:
+def warnings(documents: Iterable[Checked]) -> list[Problem]:
+    """What is hardly meant in checked documents; those of one document in the order of its text.
+
+    A document with mistakes is not doubted before they are mended.
+    """
+    found: list[Problem] = []
+    for document in documents:
+        if document.sound and document.model is not None:
+            doubts = warn(document.findings, document.model, document.written, document.graph)
+            found += sorted(doubts, key=lambda one: (one.line, one.column))
+    return found
+
+
+def _document(source: Source, root: YamlNode, readable: bool) -> Checked:
     findings = Findings(source, root)
     if not isinstance(root.value, dict):
         found = shown(root.value)
@@ -84,19 +108,24 @@ def _document(source: Source, root: YamlNode) -> Checked:
     if model is None:
         _unknown_kind(findings)
         return Checked(findings, kind, name, None)
-    valid = None
+    valid: Document | None = None
+    written: list[Written] = []
+    graph = None
     with suppress(TooManyError):
-        valid = validate(model, findings)
-        check_expressions(findings, model, check_graph(findings) if model is Journey else None)
+        valid = validate(model, findings)  # type: ignore[assignment]
+        graph = check_graph(findings) if model is Journey else None
+        written = check_expressions(findings, model, graph)
         if model is Destination:
             check_destination(findings)
-    return Checked(findings, kind, name, valid)  # type: ignore[arg-type]
+    sound = readable and not findings.problems
+    return Checked(findings, kind, name, valid, written, graph, sound)
 
 
 def _unknown_kind(findings: Findings) -> None:
     given = findings.root.value.get("kind")
     if given is None:
-        known = " or ".join(f"'{kind}'" for kind in KINDS)
+        *most, last = (f"'{kind}'" for kind in KINDS)
+        known = f"{', '.join(most)} or {last}"
         findings.at(
             findings.root,
             f"'kind' is missing in the document: expected {known}",

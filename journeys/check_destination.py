@@ -25,6 +25,7 @@ _OURS = frozenset(
     "idempotency-key journeys-send-key journeys-event-name journeys-action journeys-test host "
     "content-length transfer-encoding connection".split()
 )
+_SECRET = re.compile(r"(?i)authorization|api-?key|secret|token|cookie")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -38,6 +39,16 @@ def check_destination(findings: Findings) -> None:
     headers = findings.root.value.get("headers")
     if headers is not None and isinstance(headers.value, dict):
         _check_headers(findings, headers)
+
+
+def doubt_destination(findings: Findings) -> None:
+    """Adds warnings about a Destination without mistakes."""
+    headers = findings.root.value.get("headers")
+    for name, node in headers.value.items() if headers is not None else ():
+        if _SECRET.search(name) and "${env." not in node.value:
+            key = field_name(findings.root, ("headers", name))
+            way = "documents are kept for ever: expected '${env.NAME}' for the secret in it"
+            findings.warn(node, f"{key}: {way}")
 
 
 def _check_url(findings: Findings, node: YamlNode) -> None:

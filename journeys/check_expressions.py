@@ -6,6 +6,7 @@ nodes, captures and labels that can be there when it is evaluated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from journeys.cel_ast import COUNT
+from journeys.cel_hints import kind_in_words
 from journeys.check_graph import Graph
 from journeys.documents import Destination
 from journeys.expressions import CelError, Expression, compile_cel, data_expressions
@@ -24,34 +26,78 @@ from journeys.schema_types import Path, model_of
 from journeys.time import is_time
 from journeys.yaml_source import YamlNode
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_OUTSIDE = {"entry": "the entry", "exit": "a global exit", "goal": "the goal"}
 _OF_DESTINATIONS = {"user": ("id",), "journey": ("name", "version", "instance", "key")}
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """An expression of a document.
+
+    Attributes:
+        start: where it begins in the text of its field, in characters.
+        path: of the field, in the document.
+    """
+
+    expression: Expression
+    start: int
+    node: YamlNode
+    path: Path
+    holds: Holds
+
+
+@dataclass(frozen=True, slots=True)
 class _Names:
-    """What expressions of a journey can name."""
+    """What expressions of a journey can name.
+
+    Attributes:
+        captures: of each node, what it captures.
+        responses: of each node that has any, the labels of its response.
+        labels: of each label, the nodes and branches that set it.
+    """
 
     captures: dict[str, frozenset[str]]
-    """Of each node, what it captures."""
     types: dict[str, str]
-    labels: dict[str, list[str]]
-    """Of each label, the nodes that set it."""
+    responses: dict[str, list[str]]
+    labels: dict[str, list[Path]]
     graph: Graph | None
 
-    def before(self, nodes: list[str], here: str) -> bool:
-        """Whether an instance can have left one of the nodes when it stands on `here`."""
+    def is_set(self, label: str, here: Path) -> bool:
+        """Whether an instance can have the label where an expression stands."""
+        own = "set" in here and any(part[1] == here[1] for part in self.labels[label])
+        return own or any(self._leads(part, here, ()) for part in self.labels[label])
+
+    def has_captured(self, node: str, here: Path) -> bool:
+        own = node == here[1] and "set" in here
+        return own or self._leads(("nodes", node), here, ("on_timeout",))
+
+    def _leads(self, part: Path, here: Path, but_by: tuple[str, ...]) -> bool:
+        """Whether a way from a node, or a part of it, leads to where an expression stands."""
         if self.graph is None or not self.graph.certain:
             return True
-        return any(self.graph.leads(node, here) for node in nodes)
+        return any(
+            way.target == here[1] or self.graph.leads(way.target, str(here[1]))
+            for way in self.graph.ways_from(part)
+            if way.path is None or way.path[-1] not in but_by
+        )
 
 
-def check_expressions(findings: Findings, model: type[BaseModel], graph: Graph | None) -> None:
-    """Adds what is wrong with the expressions of a document; `graph` is a journey's."""
+def check_expressions(
+    findings: Findings, model: type[BaseModel], graph: Graph | None
+) -> list[Written]:
+    """Adds what is wrong with the expressions of a document, and returns those that compile.
+
+    Args:
+        graph: a journey's.
+    """
     names = _names(findings.root, graph)
+    written: list[Written] = []
     for marked in walk(model, findings.root):
         for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
             for node, text, path in _texts(marked.node, marked.path, holds):
-                _check(findings, model, holds, names, node, text, path)
+                written += _check(findings, model, holds, names, node, text, path)
+    return written
 
 
 def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode, str, Path]]:
@@ -78,7 +124,7 @@ def _check(
     node: YamlNode,
     text: str,
     path: Path,
-) -> None:
+) -> list[Written]:
     def problem(at: int, message: str, found: str | None = None, near: str | None = None) -> None:
         findings.at(
             findings.source.position(node, at),
@@ -99,53 +145,79 @@ def _check(
         if not text.strip() and holds.kind == "condition":
             message = "an empty condition: expected CEL that is true or false"
         problem(error.offset, message, near=error.nearest)
-        return
+        return []
     for expression, start in found:
         if holds.kind == "condition" and expression.type not in ("bool", "dyn"):
-            problem(
-                0, f"the condition is {expression.type}, expected true or false", expression.type
-            )
+            found_kind = kind_in_words(expression.type)
+            problem(0, f"the condition is {found_kind}, expected true or false", expression.type)
+        if "timestamp" in holds.types and _DATE.fullmatch(text.strip()):
+            # As CEL it is the year without the month and the day.
+            problem(0, f"found a plain date, expected CEL: timestamp('{text.strip()}T00:00:00Z')")
         if holds.types and expression.type not in (*holds.types, "dyn"):
-            expected = " or ".join([", ".join(holds.types[:-1]), holds.types[-1]])
-            problem(0, f"the value is {expression.type}, expected {expected}", expression.type)
+            kinds = [kind_in_words(kind) for kind in holds.types if kind != "uint"]
+            expected = " or ".join([", ".join(kinds[:-1]), kinds[-1]])
+            problem(
+                0,
+                f"the value is {kind_in_words(expression.type)}, expected {expected}",
+                expression.type,
+            )
         for message, at, near in (
             _destination_names(expression, holds)
             if model is Destination
             else _journey_names(expression, names, path)
         ):
             problem(start + at, message, near=near)
+    return [Written(expression, start, node, path, holds) for expression, start in found]
 
 
 def _journey_names(
     expression: Expression, names: _Names, path: Path
 ) -> Iterator[tuple[str, int, str | None]]:
-    here = str(path[1]) if path[0] == "nodes" else ""
     for reference, offsets in expression.offsets.items():
         if reference[0] not in ("steps", "attr") or len(reference) < 2:
             continue
         root, name = reference[:2]
-        if not here:
+        if path[0] in _OUTSIDE:
             if path[0] == "entry":
-                yield f"'{root}' has nothing yet in the entry", offsets[0], None
+                message = f"'{root}' has nothing yet in the entry"
             else:
-                why = "it differs from node to node"
-                yield f"'{root}' can't be read in '{path[0]}': {why}", offsets[0], None
+                known = "event, entry, user, journey or now"
+                message = f"'{root}' can't be read in {_OUTSIDE[str(path[0])]}: expected {known}"
+            yield message, offsets[0], None
         elif root == "attr":
             if name not in names.labels:
                 tail, near = suggest(name, names.labels)
                 yield f"no node sets '{name}'{tail}", offsets[1], near
-            elif not names.before(names.labels[name], here):
-                yield f"no node on the way to '{here}' sets '{name}'", offsets[1], None
-        elif name not in names.captures:
-            tail, near = suggest(name, names.captures)
-            yield f"'{name}' is not a node{tail}", offsets[1], near
-        elif not names.captures[name]:
-            yield f"node '{name}' ({names.types[name]}) captures nothing", offsets[1], None
-        elif len(reference) > 2 and reference[2] not in names.captures[name]:
-            tail, near = suggest(reference[2], names.captures[name])
-            yield f"node '{name}' captures no '{reference[2]}'{tail}", offsets[2], near
-        elif not names.before([name], here) and not (name == here and "set" in path):
-            yield f"node '{name}' is on no way to '{here}': it has nothing yet", offsets[1], None
+            elif not names.is_set(name, path):
+                yield f"no node on the way to '{path[1]}' sets '{name}'", offsets[1], None
+        else:
+            yield from _step_names(reference, offsets, names, path)
+
+
+def _step_names(
+    reference: Path, offsets: tuple[int, ...], names: _Names, path: Path
+) -> Iterator[tuple[str, int, str | None]]:
+    name = str(reference[1])
+    if name not in names.captures:
+        tail, near = suggest(name, names.captures)
+        yield f"'{name}' is not a node{tail}", offsets[1], near
+    elif not names.captures[name]:
+        yield f"node '{name}' ({names.types[name]}) captures nothing", offsets[1], None
+    elif len(reference) > 2 and reference[2] not in names.captures[name]:
+        tail, near = suggest(str(reference[2]), names.captures[name])
+        yield f"node '{name}' captures no '{reference[2]}'{tail}", offsets[2], near
+    elif (
+        len(reference) > 3
+        and reference[2] == "response"
+        and (reference[3] not in names.responses.get(name, ()))
+    ):
+        tail, near = suggest(str(reference[3]), names.responses.get(name, ()))
+        message = f"node '{name}' takes no '{reference[3]}' from its response{tail}"
+        yield message, offsets[3], near
+    elif name == path[1] and not names.has_captured(name, path):
+        yield f"node '{name}' has nothing yet when it is reached first", offsets[1], None
+    elif not names.has_captured(name, path):
+        yield f"node '{name}' is on no way to '{path[1]}': it has nothing yet", offsets[1], None
 
 
 def _destination_names(
@@ -170,15 +242,19 @@ def _names(root: YamlNode, graph: Graph | None) -> _Names:
     nodes = root.value.get("nodes")
     captures: dict[str, frozenset[str]] = {}
     types: dict[str, str] = {}
-    labels: dict[str, list[str]] = {}
+    responses: dict[str, list[str]] = {}
+    labels: dict[str, list[Path]] = {}
     if nodes is not None and isinstance(nodes.value, dict):
         for name, node in nodes.value.items():
             model = model_of(Node, node)
             captures[name] = getattr(model, "captures", frozenset())
             types[name] = _type(node)
-            for label in _labels(node):
-                labels.setdefault(label, []).append(name)
-    return _Names(captures, types, labels, graph)
+            response = node.value.get("response") if isinstance(node.value, dict) else None
+            if response is not None and isinstance(response.value, dict):
+                responses[name] = list(response.value)
+            for label, part in _labels(node, ("nodes", name)):
+                labels.setdefault(label, []).append(part)
+    return _Names(captures, types, responses, labels, graph)
 
 
 def _type(node: YamlNode) -> str:
@@ -186,15 +262,16 @@ def _type(node: YamlNode) -> str:
     return str(kind.value) if kind is not None else "without a type"
 
 
-def _labels(node: YamlNode) -> Iterator[str]:
-    """The labels that a node or one of its branches sets."""
+def _labels(node: YamlNode, part: Path) -> Iterator[tuple[str, Path]]:
+    """The labels that a node or one of its branches sets, and which of them does."""
     if isinstance(node.value, dict):
         written: Any = node.value.get("set")
         if written is not None and isinstance(written.value, dict):
-            yield from written.value
+            for label in written.value:
+                yield label, part
         for key, below in node.value.items():
             if key not in ("set", "payload", "traits", "properties"):
-                yield from _labels(below)
+                yield from _labels(below, (*part, key))
     elif isinstance(node.value, list):
-        for below in node.value:
-            yield from _labels(below)
+        for index, below in enumerate(node.value):
+            yield from _labels(below, (*part, index))

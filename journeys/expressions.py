@@ -21,10 +21,9 @@ from journeys import cel_ast
 from journeys.cel_direct import Declined, compile_direct
 from journeys.cel_errors import (
     NO_ORDER,
-    arithmetic_hint,
     check_names,
     compile_error,
-    plain_operators,
+    plain,
     read_counts,
 )
 from journeys.cel_errors import CelError as CelError
@@ -77,10 +76,11 @@ class Expression:
     Attributes:
         paths: what it reads, as `("entry", "properties", "total")`; a whole variable is
             `("event",)`; what it counts `("count", "login", "10m")`.
+        calls: its calls with a text that is written out.
         type: CEL's name of its type in lower case, such as `bool`; `dyn` when only data tells.
     """
 
-    __slots__ = ("_plan", "_program", "direct", "offsets", "paths", "text", "type")
+    __slots__ = ("_plan", "_program", "calls", "direct", "offsets", "paths", "text", "type")
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Expression:
         references = syntax.references
         self.paths = frozenset({*(reference.path for reference in references), *counts.values()})
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
+        self.calls = syntax.calls
         counters = count_plan(counts)
         self.direct = compile_direct(syntax.tree, counters)
         self._program = program
@@ -155,7 +156,7 @@ class Expression:
             return NO_ORDER
         error = re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", error)
         error = error.replace("Key not found in map : ", "missing key ")
-        return arithmetic_hint(plain_operators(error))
+        return plain(error)
 
 
 @lru_cache(maxsize=16_384)
@@ -218,6 +219,21 @@ def condition(text: str, scope: Scope) -> bool:
     if value is True or value is False:
         return value
     raise ExpressionFailed(text, f"the condition is {_kind(value)}, expected true or false")
+
+
+def always(text: str) -> bool | None:
+    """What a condition that reads nothing is every time; one that fails never holds.
+
+    Returns:
+        None where it depends on something.
+    """
+    expression = compile_cel(text)
+    if expression.paths:
+        return None
+    try:
+        return expression.evaluate(Scope()) is True
+    except ExpressionFailed:
+        return False
 
 
 def render(data: Any, scope: Scope, *, env: bool = False) -> Any:

@@ -27,7 +27,7 @@ from pydantic import (
 from journeys.interpolation import UnclosedError, pieces
 from journeys.local_time import WEEKDAYS, ZONES
 from journeys.responses import PATH_PATTERN
-from journeys.time import SECOND, format_duration, parse_duration
+from journeys.time import SECOND, format_duration, like_duration, parse_duration
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -86,9 +86,14 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Marks a field with what a message, and the schema for editors, says is expected there."""
+    """Marks a field with what a message, and the schema for editors, says is expected there.
+
+    Attributes:
+        guess: what a text that is none was most likely meant to be.
+    """
 
     text: str
+    guess: Callable[[str], str | None] | None = None
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         schema: dict[str, Any] = handler(core)
@@ -136,6 +141,11 @@ def _time_of_day(value: object) -> int:
     if hours > 23 or minutes > 59 or seconds > 59:
         raise ValueError(f"expected {TIME_OF_DAY}")
     return ((hours * 60 + minutes) * 60 + seconds) * 1_000
+
+
+def _like_time_of_day(text: str) -> str | None:
+    found = re.fullmatch(r"(\d{1,2})[:.](\d\d)", text)
+    return f"{int(found[1]):02}:{found[2]}" if found and int(found[1]) < 24 else None
 
 
 def _clock(ms: int) -> str:
@@ -191,6 +201,11 @@ def _path(value: str) -> str:
     return value
 
 
+def _like_name(text: str) -> str | None:
+    name = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63]
+    return name or None
+
+
 def _slug(value: str) -> str:
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(f"expected {NAME}")
@@ -202,7 +217,7 @@ Duration = Annotated[
     BeforeValidator(_duration),
     _text(format_duration),
     _pattern(_LENGTH),
-    Expected(DURATION),
+    Expected(DURATION, like_duration),
 ]
 """Milliseconds; written `90s 15m 1h 2d 1w` or in ISO 8601; more than nothing."""
 
@@ -220,7 +235,7 @@ TimeOfDay = Annotated[
     BeforeValidator(_time_of_day),
     _text(_clock),
     _pattern("[0-9]{2}(:[0-9]{2}){1,2}"),
-    Expected(TIME_OF_DAY),
+    Expected(TIME_OF_DAY, _like_time_of_day),
 ]
 """Milliseconds since midnight on the clock; written `09:00` or `23:59:59`."""
 
@@ -242,15 +257,15 @@ SomeZone = Annotated[
 ]
 """A time zone of the IANA, or whose zone is meant."""
 
-Slug = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME)]
+Slug = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME, _like_name)]
 """A name of a document."""
 
-NodeName = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME)]
+NodeName = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME, _like_name)]
 """The name of a node."""
 
-EventName = Annotated[
-    str, StringConstraints(min_length=1, max_length=256), Expected("an event's name, as text")
-]
+EVENT_NAME = Expected("an event's name, as text")
+
+EventName = Annotated[str, StringConstraints(min_length=1, max_length=256), EVENT_NAME]
 """The name of an event, as producers write it; any text."""
 
 TraitName = Annotated[
@@ -269,8 +284,8 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""
 
-Value = Annotated[str, Holds("value"), Expected("CEL")]
-"""CEL of any type."""
+Value = Annotated[str, Holds("value", types=("string", "int", "uint", "bool")), Expected("CEL")]
+"""CEL of a key: what is neither text, an integer, true nor false is none."""
 
 Moment = Annotated[
     str,

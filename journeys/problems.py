@@ -7,9 +7,10 @@ its message alone is enough to act on.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 MOST_PROBLEMS = 200
 """Of one document; the rest is not looked for."""
@@ -19,7 +20,10 @@ MOST_CANDIDATES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in one document; lines and columns count from 1."""
+    """One thing that is wrong in one document; lines and columns count from 1.
+
+    A document with a warning is accepted all the same: what it says holds, but is hardly meant.
+    """
 
     file: str
     line: int
@@ -30,9 +34,14 @@ class Problem:
     nearest: str | None = None
     document: str | None = None
     """`kind/name`, where the document could be told."""
+    severity: Literal["error", "warning"] = "error"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {'' if self.severity == 'error' else 'warning: '}{self.message}"
 
 
 class ProblemError(Exception):
@@ -43,11 +52,17 @@ class ProblemError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was most likely meant to be, or None when none is close."""
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that `word` was most likely meant to be, or None when none is close.
+
+    It is the one spelt most alike, or the only one that has the word as one of its parts, as
+    `wait_for_event` has `wait`.
+    """
     candidates = {name.lower(): name for name in sorted(known)[:MOST_CANDIDATES]}
-    close = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
-    return candidates[close[0]] if close else None
+    close = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=cutoff)
+    if not close and len(word) > 2:
+        close = [name for name in candidates if word.lower() in re.split("[-_ .]", name)]
+    return candidates[close[0]] if len(close) == 1 else None
 
 
 def suggest(word: str, known: Iterable[str], *, most: int = 8) -> tuple[str, str | None]:
@@ -67,6 +82,18 @@ def suggest(word: str, known: Iterable[str], *, most: int = 8) -> tuple[str, str
     return "", None
 
 
+def short(text: str) -> str:
+    """A text of a document as a message has it: on one line, and not more than 60 characters."""
+    return printable(text if len(text) <= 60 else text[:57] + "...")
+
+
+def printable(text: str) -> str:
+    """The text with an escape for every character that a line doesn't show."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def shown(value: Any) -> str:
     """A value of a document as a message shows it, with the name of its type."""
     if value is None:
@@ -78,8 +105,7 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value!r} (number)"
     if isinstance(value, str):
-        text = value if len(value) <= 60 else value[:57] + "..."
-        return "'" + text.replace("\n", "\\n") + "'" if text else "an empty text"
+        return f"'{short(value)}'" if value else "an empty text"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
+from journeys.nodes.base import NextNode, Refers
+from journeys.problems import MOST_PROBLEMS, Problem, nearest, short, shown, suggest
 from journeys.schema_types import (
     Path,
     annotation_at,
@@ -21,16 +22,19 @@ from journeys.schema_types import (
     child,
     entries_of,
     expects,
+    guesses_of,
     is_model,
     model_at,
     names_of_fields,
     nulls,
     options_of,
     tags_of,
+    takes_text,
     text_at,
     type_of_field,
     words_of,
 )
+from journeys.time import like_duration
 from journeys.yaml_source import Source, YamlNode
 
 
@@ -40,12 +44,17 @@ class TooManyError(Exception):
 
 @dataclass(slots=True)
 class Findings:
-    """Collects the problems of one document, at most one for each place and message."""
+    """Collects the problems of one document, at most one for each place and message.
+
+    Attributes:
+        warnings: what doesn't keep the document from being accepted.
+    """
 
     source: Source
     root: YamlNode
     document: str | None = None
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     _known: set[Problem] = field(default_factory=set)
 
     def at(
@@ -56,17 +65,30 @@ class Findings:
         found: str | None = None,
         expected: str | None = None,
         near: str | None = None,
+        severity: Literal["error", "warning"] = "error",
     ) -> None:
         line, column = (place.line, place.column) if isinstance(place, YamlNode) else place
         problem = Problem(
-            self.source.file, line, column, message, found, expected, near, self.document
+            self.source.file, line, column, message, found, expected, near, self.document, severity
         )
         if problem in self._known:
             return
-        if len(self.problems) >= MOST_PROBLEMS:
+        several = self.problems if severity == "error" else self.warnings
+        if len(several) >= MOST_PROBLEMS:
             raise TooManyError
         self._known.add(problem)
-        self.problems.append(problem)
+        several.append(problem)
+
+    def warn(
+        self,
+        place: YamlNode | tuple[int, int],
+        message: str,
+        *,
+        found: str | None = None,
+        near: str | None = None,
+    ) -> None:
+        """The same for what doesn't keep the document from being accepted."""
+        self.at(place, message, found=found, near=near, severity="warning")
 
     def node(self, path: Path) -> YamlNode:
         """The value at a path, or the innermost one above it that is there."""
@@ -132,13 +154,13 @@ def where(root: YamlNode, path: Path) -> str:
     if len(path) >= 2 and path[0] == "nodes":
         node = child(child(root, "nodes") or root, path[1])
         kind = text_at(node, "type")
-        place = f"node '{path[1]}'" + (f" ({kind})" if kind else "")
+        place = f"node '{short(str(path[1]))}'" + (f" ({short(kind)})" if kind else "")
         rest = path[2:]
     elif path and path[0] == "entry":
         place, rest = "the entry", path[1:]
     else:
         kind, name = text_at(root, "kind") or "the document", text_at(root, "name")
-        place, rest = f"{kind} '{name}'" if name else kind, path
+        place, rest = f"{short(kind)} '{short(name)}'" if name else short(kind), path
     return f"'{dotted(rest)}' of {place}" if rest else place
 
 
@@ -146,7 +168,10 @@ def dotted(path: Path) -> str:
     """`branches[0].when`"""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{short(part)}" if text else short(part)
     return text
 
 
@@ -203,13 +228,15 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
     tail, near = suggest(str(path[-1]), known, most=16)
     findings.at(
         findings.key(path),
-        f"unknown key '{path[-1]}' in {where(findings.root, path[:-1])}{tail}",
+        f"unknown key '{short(str(path[-1]))}' in {where(findings.root, path[:-1])}{tail}",
         found=str(path[-1]),
         near=near,
     )
 
 
 def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
+    if findings.node(path).damaged:
+        return  # it may be among what could not be read
     above = model_at(model, findings.root, path)
     kind = None if above is None else type_of_field(above, name)
     expected = None if kind is None else expects(kind)
@@ -225,6 +252,8 @@ def _wrong_tag(model: type[BaseModel], findings: Findings, path: Path) -> None:
     known = tags_of(annotation_at(model, findings.root, path))
     node = findings.node(path)
     given = child(node, "type")
+    if given is None and node.damaged:
+        return
     if given is None:
         listing = ", ".join(f"'{name}'" for name in known)
         findings.at(
@@ -234,10 +263,10 @@ def _wrong_tag(model: type[BaseModel], findings: Findings, path: Path) -> None:
         )
         return
     found = shown(given.value)
-    tail, near = suggest(given.value, known) if isinstance(given.value, str) else ("", None)
+    tail, near = suggest(given.value if isinstance(given.value, str) else "", known, most=16)
     findings.at(
         given,
-        f"unknown node type {found} in node '{path[-1]}'{tail}",
+        f"unknown node type {found} in node '{short(str(path[-1]))}'{tail}",
         found=found,
         near=near,
     )
@@ -245,19 +274,25 @@ def _wrong_tag(model: type[BaseModel], findings: Findings, path: Path) -> None:
 
 def _wrong_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
     base = base_of(annotation_at(model, findings.root, path[:-1]))
-    expected = expects(get_args(base)[0]) if get_origin(base) is dict else "another name"
+    kind = get_args(base)[0] if get_origin(base) is dict else Any
+    name = str(path[-1])
+    expected = "another name" if kind is Any else expects(kind)
+    near = _meant(kind, name)
     findings.at(
         findings.key(path),
-        f"'{path[-1]}' in {where(findings.root, path[:-1])} is not a valid name: "
-        f"expected {expected}",
-        found=str(path[-1]),
+        f"'{short(name)}' in {where(findings.root, path[:-1])} is not a valid name: "
+        f"expected {expected}" + (f": did you mean '{near}'?" if near else ""),
+        found=name,
         expected=expected,
+        near=near,
     )
 
 
 def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
     """A rule over several keys; it is placed at the first one that its message names."""
     node = findings.node(path)
+    if node.damaged or any(below.damaged for below in node.value.values()):
+        return
     words = re.findall(r"\w+", message)
     named = sorted((words.index(key), key) for key in node.value if key in words)
     place = node.value[named[0][1]] if named else findings.key(path)
@@ -267,6 +302,8 @@ def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
 def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: Any = None) -> None:
     node = findings.node(path)
     annotation = annotation_at(model, findings.root, path)
+    if node.damaged or (isinstance(node.value, str) and _is_reference(annotation)):
+        return  # a name that is none is told where it is looked up
     found = shown(node.value)
     kind = "" if error is None else error["type"]
     limits = {} if error is None else error.get("ctx", {})
@@ -282,9 +319,13 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         )
     else:
         expected = expects(annotation)
-    words = [option for option in words_of(annotation) if isinstance(node.value, str)]
-    near = nearest(node.value, words) if words else None
-    tail = f": did you mean '{near}'?" if near else ""
+    near = _meant(annotation, node.value)
+    if near is not None:
+        tail = f": did you mean '{near}'?"
+    elif isinstance(node.value, bool | int | float) and takes_text(annotation):
+        tail = ": write it in quotes"
+    else:
+        tail = ""
     findings.at(
         node,
         f"{field_name(findings.root, path)}: found {found}, expected {expected}{tail}",
@@ -292,3 +333,31 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         expected=expected,
         near=near,
     )
+
+
+def _is_reference(annotation: Any) -> bool:
+    return any(
+        isinstance(mark, NextNode | Refers)
+        for _, marks in options_of(annotation, None)
+        for mark in marks
+    )
+
+
+def _meant(annotation: Any, value: Any) -> str | None:
+    """What a value of the wrong type, or an unknown word, was most likely meant to be."""
+    base = base_of(annotation)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value}s" if value > 0 and like_duration in guesses_of(annotation) else None
+    if not isinstance(value, str):
+        return None
+    if base is bool:
+        word = value.lower()
+        yes, no = word in ("yes", "on", "true", "y"), word in ("no", "off", "false", "n")
+        return "true" if yes else "false" if no else None
+    if get_origin(base) is list and words_of(get_args(base)[0]):
+        return f"[{short(value)}]"
+    for guess in guesses_of(annotation):
+        if (found := guess(value)) is not None:
+            return found
+    words = words_of(annotation)
+    return nearest(value, words) if words else None

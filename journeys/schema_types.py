@@ -5,14 +5,14 @@ Law: what a type says about a value can be asked in any document, however many m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from journeys.fields import Among, Expected
+from journeys.fields import Among, Expected, Holds
 from journeys.yaml_source import YamlNode
 
 Path = tuple[str | int, ...]
@@ -139,6 +139,22 @@ def words_of(annotation: Any) -> list[str]:
     return words
 
 
+def guesses_of(annotation: Any) -> Iterator[Callable[[str], str | None]]:
+    """What a type's marks make of a text that is not of the type."""
+    for _, marks in options_of(annotation, None):
+        for mark in marks:
+            if isinstance(mark, Expected) and mark.guess is not None:
+                yield mark.guess
+
+
+def takes_text(annotation: Any) -> bool:
+    """Whether the type is text, and not CEL."""
+    return all(
+        base is str and not any(isinstance(mark, Holds) and mark.kind != "data" for mark in marks)
+        for base, marks in options_of(annotation, None)
+    )
+
+
 def child(node: YamlNode, part: str | int) -> YamlNode | None:
     if isinstance(node.value, dict) and isinstance(part, str):
         return node.value.get(part)
@@ -161,13 +177,21 @@ def text_at(node: YamlNode | None, key: str) -> str | None:
 def expects(annotation: Any) -> str:
     """What a type accepts, in words."""
     texts = []
-    for base, marks in options_of(annotation, None):
+    options = options_of(annotation, None)
+    models = [base for base, _ in options if is_model(base)]
+    for base, marks in options:
         told = [mark.text for mark in marks if isinstance(mark, Expected)]
         if told:
             texts.append(told[-1])
         elif get_origin(base) is Literal:
             texts += [f"'{word}'" for word in get_args(base)]
-        elif is_model(base) or get_origin(base) is dict:
+        elif is_model(base):
+            needed = [
+                name for name in names_of_fields(base) if all(_needs(m, name) for m in models)
+            ]
+            listing = ", ".join(f"'{name}'" for name in needed)
+            texts.append(f"a mapping with {listing}" if listing else "a mapping")
+        elif get_origin(base) is dict:
             texts.append("a mapping")
         elif get_origin(base) is list:
             texts.append("a list")
@@ -176,3 +200,10 @@ def expects(annotation: Any) -> str:
             texts.append(words.get(base, "a value"))
     texts = list(dict.fromkeys(texts))
     return " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def _needs(model: type[BaseModel], key: str) -> bool:
+    return any(
+        info.is_required() and key == (info.alias or name)
+        for name, info in model.model_fields.items()
+    )

@@ -35,6 +35,14 @@ _MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 *
 _SECONDS = tuple(f"{second:02}." for second in range(60))
 _MILLISECONDS = tuple(f"{ms:03}Z" for ms in range(SECOND))
 _UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+)\W*")
+_SPOKEN = {
+    **dict.fromkeys(("sec", "second"), "s"),
+    **dict.fromkeys(("min", "minute"), "m"),
+    **dict.fromkeys(("hr", "hour"), "h"),
+    "day": "d",
+    "week": "w",
+}
 
 
 def parse_duration(text: str) -> int:
@@ -62,6 +70,18 @@ def format_duration(ms: int) -> str:
     """The shortest text that `parse_duration` reads as these milliseconds: `90s`, `36h`, `2w`."""
     unit = next(unit for unit in reversed(_UNITS) if ms % _UNITS[unit] == 0)
     return f"{ms // _UNITS[unit]}{unit}"
+
+
+def like_duration(text: str) -> str | None:
+    """The duration that `1 hour`, `1H`, `1h30m` or `1.5h` is meant to be, or None."""
+    left, ms = text.strip().lower(), 0.0
+    while part := _PART.match(left):
+        unit = _SPOKEN.get(part[2].removesuffix("s"), part[2])
+        if unit not in _UNITS:
+            return None
+        ms += float(part[1]) * _UNITS[unit]
+        left = left[part.end() :]
+    return format_duration(round(ms)) if 0 < ms <= LONGEST and not left else None
 
 
 def parse_time(text: str) -> int:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from journeys.problems import MOST_PROBLEMS, Problem, shown
+from journeys.problems import MOST_PROBLEMS, Problem, short, shown
+from journeys.yaml_errors import QUOTES, complaint
 
 MAX_BYTES = 1_000_000
 """Of one text, and of what its aliases expand to."""
@@ -44,6 +46,7 @@ class YamlNode:
         keys: of a mapping, where each key starts.
         style: of a text, how it is written: None (plain), `'`, `"`, `|` or `>`.
         start, end: of a text, its place in the source in characters.
+        damaged: whether a problem was found in it, so that it is not all that was meant.
     """
 
     line: int
@@ -55,6 +58,7 @@ class YamlNode:
     end: int = 0
     cost: int = 1
     height: int = 1
+    damaged: bool = False
 
     def plain(self) -> Any:
         """The value without positions, as JSON has it."""
@@ -92,14 +96,24 @@ class Source:
             if not at_space and count == wanted:
                 place = start
                 break
-        before = self.text[:place]
-        return before.count("\n") + 1, place - (before.rfind("\n") + 1) + 1
+        return _place(self.text[:place])
 
 
 class _RefusedError(Exception):
-    def __init__(self, line: int, column: int, message: str, **facts: str | None) -> None:
+    def __init__(
+        self,
+        line: int,
+        column: int,
+        message: str,
+        found: str | None = None,
+        expected: str | None = None,
+    ) -> None:
         super().__init__(message)
-        self.line, self.column, self.message, self.facts = line, column, message, facts
+        self.line, self.column, self.message = line, column, message
+        self.found, self.expected = found, expected
+
+    def of(self, file: str) -> Problem:
+        return Problem(file, self.line, self.column, self.message, self.found, self.expected)
 
 
 def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
@@ -122,12 +136,12 @@ def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
                 expected="a document",
             )
     except _RefusedError as refused:
-        return None, [Problem(file, refused.line, refused.column, refused.message, **refused.facts)]
+        return None, [refused.of(file)]
     except yaml.YAMLError as error:
-        line, column, message = _yaml_error(error, decoded)
-        return None, [Problem(file, line, column, message)]
+        offset, message = complaint(error, decoded)
+        return None, [Problem(file, *_place(decoded[:offset]), message)]
     problems = [
-        Problem(file, refused.line, refused.column, refused.message, **refused.facts)
+        refused.of(file)
         for refused in sorted(builder.problems, key=lambda one: (one.line, one.column))
     ]
     return Source(file, decoded, documents), problems
@@ -148,8 +162,7 @@ def _decode(given: str | bytes) -> str:
         try:
             text = given.decode("utf-8")
         except UnicodeDecodeError as error:
-            before = given[: error.start].decode("utf-8")
-            line, column = _place(before)
+            line, column = _place(_unified(given[: error.start].decode("utf-8")))
             raise _RefusedError(
                 line,
                 column,
@@ -157,7 +170,7 @@ def _decode(given: str | bytes) -> str:
                 found=f"byte 0x{given[error.start]:02x}",
                 expected="UTF-8 text",
             ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = _unified(text)
     if (wrong := _NOT_YAML.search(text)) is not None:
         line, column = _place(text[: wrong.start()])
         found = f"the character U+{ord(wrong.group()):04X}"
@@ -171,7 +184,13 @@ def _decode(given: str | bytes) -> str:
     return text
 
 
+def _unified(text: str) -> str:
+    """The text with one kind of line end, and without a byte order mark."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _place(before: str) -> tuple[int, int]:
+    """Line and column of what follows a text."""
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
@@ -180,6 +199,7 @@ class _Builder:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._ends = [match.start() for match in re.finditer("\n", text)]
         self._anchors: dict[str, YamlNode | None] = {}
         self._spent = 0
         self.problems: list[_RefusedError] = []
@@ -213,13 +233,20 @@ class _Builder:
             elif not (node.value is None and node.start == node.end):
                 yield node
 
+    def _place(self, event: Any) -> tuple[int, int]:
+        """Line and column of an event. The parser's own count ends lines at more characters, such
+        as U+2028, than editors do."""
+        index = event.start_mark.index
+        line = bisect_left(self._ends, index)
+        return line + 1, index - (self._ends[line - 1] if line else -1)
+
     def _collection(self, event: Any) -> YamlNode:
-        mark = event.start_mark
-        self._check_tag(event, "map" if isinstance(event, yaml.MappingStartEvent) else "seq")
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        node = YamlNode(*self._place(event), {} if mapping else [])
+        self._check_tag(node, event.tag, "map" if mapping else "seq")
         if event.anchor is not None:
             self._anchors[event.anchor] = None  # open: an alias to it would contain itself
-        value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-        return YamlNode(mark.line + 1, mark.column + 1, value)
+        return node
 
     def _close(self, node: YamlNode, items: list[YamlNode]) -> None:
         node.cost = 1 + sum(item.cost for item in items)
@@ -229,11 +256,14 @@ class _Builder:
             return
         for key, value in zip(items[::2], items[1::2], strict=True):
             self._entry(node, key, value)
+            node.damaged |= key.damaged
 
     def _entry(self, node: YamlNode, key: YamlNode, value: YamlNode) -> None:
         if not isinstance(key.value, str):
             found = shown(key.value)
-            hint = "" if isinstance(key.value, dict | list) else ": write it in quotes"
+            hint = ": write it in quotes"
+            if isinstance(key.value, dict | list):
+                hint = f", or {QUOTES} that begins with '{{' or '['"
             self._problem(key, f"a key must be text: found {found}, expected text{hint}", found)
         elif key.value == "<<" and key.style is None:
             self._problem(key, "merge keys ('<<') are not supported: write the fields out", "'<<'")
@@ -249,13 +279,11 @@ class _Builder:
             node.keys[key.value] = (key.line, key.column)
 
     def _scalar(self, event: Any) -> YamlNode:
-        mark, end = event.start_mark, event.end_mark
-        node = YamlNode(
-            mark.line + 1, mark.column + 1, event.value, {}, None, mark.index, end.index
-        )
+        start, end = event.start_mark.index, event.end_mark.index
+        node = YamlNode(*self._place(event), event.value, {}, None, start, end)
         node.cost = 1 + len(event.value)
-        tag = self._check_tag(event, *_TAGS)
-        if event.style in ("'", '"', "|", ">") or tag == "!":
+        tag = self._check_tag(node, event.tag, *_TAGS)
+        if event.style in ("'", '"', "|", ">"):
             node.style = event.style
         elif tag is None:
             node.value = self._resolve(node, event.value)
@@ -277,7 +305,7 @@ class _Builder:
                 self._problem(
                     node, "found an integer beyond 64 bits: write it in quotes", "an integer"
                 )
-                return 0
+                return 1
             return whole
         if _FLOAT.fullmatch(text):
             number = float(text)
@@ -286,17 +314,19 @@ class _Builder:
         elif not _NOT_FINITE.fullmatch(text):
             return text
         self._problem(node, f"found {text}, expected a finite number", text)
-        return 0.0
+        return 1.0
 
     def _alias(self, event: Any, depth: int) -> YamlNode:
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
-        if event.anchor not in self._anchors:
-            raise _RefusedError(
-                line, column, f"'*{event.anchor}' names nothing: expected an anchor above it"
-            )
-        node = self._anchors[event.anchor]
+        line, column = self._place(event)
+        node = self._anchors.get(event.anchor)
         if node is None:
-            raise _RefusedError(line, column, f"'*{event.anchor}' contains itself")
+            node = YamlNode(line, column, None)
+            if event.anchor in self._anchors:
+                self._problem(node, f"'*{short(event.anchor)}' contains itself")
+            else:
+                way = f"expected an anchor above it, or {QUOTES}"
+                self._problem(node, f"'*{short(event.anchor)}' names nothing: {way}")
+            return node
         self._spent += node.cost
         if self._spent > MAX_BYTES:
             raise _RefusedError(
@@ -308,19 +338,17 @@ class _Builder:
             self._too_deep(YamlNode(line, column, None))
         return node
 
-    def _check_tag(self, event: Any, *known: str) -> str | None:
-        tag: str | None = event.tag
-        if tag is None or tag == "!" or tag.removeprefix(_CORE) in known:
+    def _check_tag(self, node: YamlNode, tag: str | None, *known: str) -> str | None:
+        if tag is None or tag.removeprefix(_CORE) in known:
             return tag
-        name = tag.replace(_CORE, "!!")
-        raise _RefusedError(
-            event.start_mark.line + 1,
-            event.start_mark.column + 1,
-            f"found the tag '{name}': expected none",
-            found=name,
-        )
+        name = short(tag.replace(_CORE, "!!"))
+        # A condition that begins with '!' would be read as its opposite.
+        way = "" if name.startswith("!!") else f", or {QUOTES} where '!' means 'not'"
+        self._problem(node, f"found the tag '{name}': expected none{way}", name)
+        return None
 
     def _problem(self, node: YamlNode, message: str, found: str | None = None) -> None:
+        node.damaged = True
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(_RefusedError(node.line, node.column, message, found=found))
 
@@ -352,26 +380,3 @@ def _written(text: str, node: YamlNode) -> Iterator[tuple[int, int]]:
             continue
         yield at, at + width
         at += width
-
-
-def _yaml_error(error: yaml.YAMLError, text: str) -> tuple[int, int, str]:
-    """The parser's complaint as place and message."""
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return 1, 1, f"this is not YAML: {error}".split("\n")[0]
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    problem = error.problem or "it can't be read"
-    if "cannot start any token" in problem and mark is not None and mark.index < len(text):
-        char = text[mark.index]
-        if char == "\t":
-            return line, column, "found a tab, expected spaces: YAML is not indented with tabs"
-        return line, column, f"found '{char}', which can't start a value: write it in quotes"
-    problem = problem.replace("did not find expected", "expected")
-    problem = problem.replace("<document start>", "the start of a document")
-    message = f"this is not YAML: {problem}"
-    if error.context is not None and "next token" not in error.context:
-        message += f" ({error.context}"
-        if error.context_mark is not None and error.context_mark.line + 1 != line:
-            message += f" that starts on line {error.context_mark.line + 1}"
-        message += ")"
-    return line, column, message

@@ -117,7 +117,8 @@ def _shown(problem: Problem, source: bytes | None) -> Text:
     from rich.text import Text
 
     place = f"{problem.file}:{problem.line}:{problem.column}"
-    shown = Text.assemble((cleaned(place), "bold"), ": ", cleaned(problem.message), "\n")
+    warned = ("warning: ", "bold yellow") if problem.severity == "warning" else ""
+    shown = Text.assemble((cleaned(place), "bold"), ": ", warned, cleaned(problem.message), "\n")
     lines = [] if source is None else _lines(source)
     line = "".join(lines[problem.line - 1 : problem.line]).replace("\t", " ")
     if not line.strip():
@@ -126,7 +127,8 @@ def _shown(problem: Problem, source: bytes | None) -> Text:
     number = str(problem.line)
     margin = " " * len(number)
     shown.append(f"  {number} │ ", "cyan").append(cleaned(line) + "\n")
-    return shown.append(f"  {margin} │ ", "cyan").append(" " * before + "^\n", "bold red")
+    caret = "bold yellow" if warned else "bold red"
+    return shown.append(f"  {margin} │ ", "cyan").append(" " * before + "^\n", caret)
 
 
 def _lines(source: bytes) -> list[str]:

@@ -24,6 +24,7 @@ def apply(
     """
     from agents.commands import _documents
     from agents.commands._push import REJECTED, Joined, push
+    from journeys.check import check, warnings
 
     texts, problems = _documents.read_files(files)
     if problems:
@@ -38,6 +39,10 @@ def apply(
         for one in verdict.documents:
             changed = "changed" if one["changed"] else "unchanged"
             typer.echo(f"{one['kind']}/{one['name']} {one['version']} ({changed})")
+        new = {f"{one['kind']}/{one['name']}" for one in verdict.documents if one["changed"]}
+        for doubt in warnings(check(texts.items(), {})[0]):
+            if doubt.document in new:
+                typer.secho(_documents.cleaned(str(doubt)), fg="yellow", err=True)
     if verdict.problems:
         if not as_json:
             typer.secho("rejected: nothing has changed", fg="red", err=True)

@@ -4,46 +4,78 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from journeys.lanes import Lane
+
+
+_MARKS = {"real_time": "⚡", "batch": "🐌"}
 
 
 def validate(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Files of YAML documents.")
     ],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 for warnings, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check documents, by the given files alone.
 
-    Off a terminal each problem is one line, file:line:col: message. Exit code 1 when there is one.
+    Off a terminal each problem is one line, file:line:col: message, or file:line:col: warning:
+    message. Exit code 1 when there is one that is no warning.
     """
     from agents.commands import _documents
-    from journeys.check import check
+    from journeys.check import check, warnings
     from journeys.documents import Journey
+    from journeys.lanes import lanes
 
-    texts, problems = _documents.read_files(files)
-    documents, found = check(texts.items(), {})
+    texts, unread = _documents.read_files(files)
+    documents, wrong = check(texts.items(), {})
+    doubts = warnings(documents)
+    errors = len(unread) + len(wrong)
     order = {str(path): number for number, path in enumerate(files)}
-    problems = sorted(problems + found, key=lambda problem: order[problem.file])
+    problems = sorted(
+        unread + wrong + doubts, key=lambda one: (order[one.file], one.line, one.column)
+    )
+    marks = {one.name: lanes(one.model) for one in documents if isinstance(one.model, Journey)}
     if as_json:
         shown = [_documents.as_json(problem) for problem in problems]
-        typer.echo(json.dumps({"documents": len(documents), "problems": shown}))
+        found = {"documents": len(documents), "problems": shown, "lanes": marks}
+        typer.echo(json.dumps(found))
     else:
         _documents.print_problems(problems, texts)
-    if problems:
+        if not errors:
+            _print_lanes(marks)
+            _print_counts(len(documents), len(texts), len(doubts))
+    if errors or (strict and doubts):
         raise typer.Exit(1)
-    if not as_json:
-        if sys.stdout.isatty():
-            for one in documents:
-                if isinstance(one.model, Journey):
-                    # Every node type there is runs in real time.
-                    nodes = _count(len(one.model.nodes), "node")
-                    typer.echo(f"⚡ {one.name}: {nodes} in real time")
-        counts = f"{_count(len(documents), 'document')} in {_count(len(texts), 'file')}"
-        typer.secho(f"{counts}: valid", fg="green", err=True)
+
+
+def _print_lanes(journeys: Mapping[str, Mapping[str, Lane]]) -> None:
+    """The mark of each journey, and below it those of its nodes."""
+    if not sys.stdout.isatty():
+        return
+    for journey, nodes in journeys.items():
+        slowest: Lane = "batch" if "batch" in nodes.values() else "real_time"
+        typer.echo(f"{_MARKS[slowest]} {journey}")
+        for lane, mark in _MARKS.items():
+            names = [name for name, its in nodes.items() if its == lane]
+            if names:
+                typer.echo(f"   {mark} {', '.join(names)}")
+
+
+def _print_counts(documents: int, files: int, doubts: int) -> None:
+    told = f"{_count(documents, 'document')} in {_count(files, 'file')}: valid"
+    if doubts:
+        told += f", {_count(doubts, 'warning')}"
+    typer.secho(told, fg="yellow" if doubts else "green", err=True)
 
 
 def _count(number: int, word: str) -> str:

@@ -4,9 +4,10 @@ A node never acts. It reads the step it is given, records effects on it and answ
 instance goes; so a node type is one file, and nothing outside that file branches on its type.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, StringConstraints
@@ -29,14 +30,30 @@ class Refers(NamedTuple):
 Next = Annotated[NodeName, NextNode(), Expected("the name of a node")]
 DestinationName = Annotated[Slug, Refers("Destination"), Expected("the name of a destination")]
 JourneyName = Annotated[Slug, Refers("Journey"), Expected("the name of a journey")]
+
+
+def _like_label(text: str) -> str | None:
+    label = re.sub(r"\W+", "_", text, flags=re.ASCII)[:62]
+    return f"_{label}" if label[:1].isdigit() else label or None
+
+
 Label = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
-    Expected("a label of letters, digits and '_', at most 63, the first not a digit"),
+    Expected("a label of letters, digits and '_', at most 63, the first not a digit", _like_label),
 ]
 Labels = dict[Label, Data]
 
 Path = tuple[str | int, ...]
+Mover = Literal["here", "event", "apart"]
+"""What takes an instance on: the step that brought it, an awaited event, or a step without one."""
+
+
+class Doubt(NamedTuple):
+    """What a node says and hardly means: where in it, and why."""
+
+    path: Path
+    message: str
 
 
 class Target(NamedTuple):
@@ -147,6 +164,8 @@ class NodeModel(Model):
 
     blocking: ClassVar[bool] = False
     """Whether an instance may stay here: a cycle must lead through such a node."""
+    slow: ClassVar[bool] = False
+    """Whether it runs in minutes, through the batch lane."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """What later nodes can read as `steps.<node>.<label>`."""
 
@@ -173,6 +192,26 @@ class NodeModel(Model):
     def on_timer(self, step: Step) -> Go | End:
         """The due time came while the instance stayed here."""
         raise NotImplementedError
+
+    def emits(self) -> Collection[str]:
+        """Names of the events that it sends back into the journeys."""
+        return ()
+
+    def moved_by(self, way: Path | None) -> Collection[Mover]:
+        """What takes an instance from here on a way: that of a field, or (None) to the node below.
+
+        A node that doesn't say is believed to do all it can.
+        """
+        both: tuple[Mover, ...] = ("here", "apart")
+        return both if self.blocking else both[:1]
+
+    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+        """What `validate` warns of in this node alone.
+
+        Args:
+            captured_read: whether some expression reads what it captures.
+        """
+        return iter(())
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         """Why one of its outcomes came about, in the words of the document; or nothing."""

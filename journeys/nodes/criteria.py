@@ -1,12 +1,13 @@
 """criteria: branches in order, the first whose condition holds wins, else `otherwise`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
+from journeys.expressions import always
 from journeys.fields import Condition, Model
-from journeys.nodes.base import ForwardNode, Go, Labels, Next, Step
+from journeys.nodes.base import Doubt, ForwardNode, Go, Labels, Next, Step
 
 
 class Branch(Model):
@@ -32,6 +33,21 @@ class Criteria(ForwardNode):
                 return Go(to, branch.set)
         step.tell("criteria.matched", branch="otherwise", next=self.otherwise)
         return Go(self.otherwise)
+
+    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+        if self.next is not None and not self.falls_through:
+            yield Doubt(("next",), "every branch has a 'next' of its own: this one is never taken")
+        seen: dict[str, int] = {}
+        for index, branch in enumerate(self.branches):
+            before = seen.get(branch.when)
+            if before is not None:
+                why = f"'branches[{before}]' has the same condition"
+            elif (before := next((i for t, i in seen.items() if always(t)), None)) is not None:
+                why = f"'branches[{before}]' always holds"
+            else:
+                seen[branch.when] = index
+                continue
+            yield Doubt(("branches", index), f"{why}: this one is never taken")
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome != "criteria.matched":

@@ -10,7 +10,17 @@ from pydantic import Field, model_validator
 from journeys.expressions import ExpressionFailed
 from journeys.fields import Duration, Model, Moment, SignedDuration, SomeZone, TimeOfDay, Weekdays
 from journeys.local_time import WEEKDAYS, next_local
-from journeys.nodes.base import USERS_ZONE, Block, End, ForwardNode, Go, Next, Step
+from journeys.nodes.base import (
+    USERS_ZONE,
+    Block,
+    End,
+    ForwardNode,
+    Go,
+    Mover,
+    Next,
+    Path,
+    Step,
+)
 from journeys.time import check_time, parse_time
 
 
@@ -46,6 +56,11 @@ class Delay(ForwardNode):
     def reads(self) -> tuple[tuple[str, ...], ...]:
         local = self.until_local
         return (USERS_ZONE,) if local is not None and local.timezone == "user" else ()
+
+    def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
+        if way is not None and way[-1] == "on_error":
+            return ("here",)
+        return ("apart",) if self.until is None else ("here", "apart")
 
     def enter(self, step: Step) -> Go | Block | End:
         if self.for_ is not None:

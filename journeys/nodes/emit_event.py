@@ -15,6 +15,9 @@ class EmitEvent(ForwardNode):
     properties: dict[PropertyName, Data] = Field(default_factory=dict)
     on_error: Next | None = None
 
+    def emits(self) -> tuple[str, ...]:
+        return (self.event,)
+
     def enter(self, step: Step) -> Go:
         try:
             properties = step.render(self.properties)

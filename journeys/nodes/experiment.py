@@ -4,7 +4,7 @@ Nothing is stored: the same user always gets the same variant, and a change of w
 moves only the users it must.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from math import log
 from typing import Annotated, Any, Literal, Self
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.fields import Model, ShortText, Weight
-from journeys.nodes.base import ForwardNode, Go, Label, Labels, Next, Step
+from journeys.nodes.base import Doubt, ForwardNode, Go, Label, Labels, Next, Step
 
 _SCALE = 2.0**-53
 
@@ -74,6 +74,17 @@ class Experiment(ForwardNode):
         step.tell("experiment.assigned", variant=name)
         step.capture("variant", name)
         return Go(variant.next or self.next, variant.set)
+
+    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+        if self.next is not None and not self.falls_through:
+            yield Doubt(("next",), "every variant has a 'next' of its own: this one is never taken")
+        if self.winner is not None:
+            return
+        if len(self.variants) == 1:
+            yield Doubt(("variants",), "there is one variant: everybody gets it")
+        for name, variant in self.variants.items():
+            if variant.weight == 0:
+                yield Doubt(("variants", name, "weight"), f"nobody gets '{name}': its weight is 0")
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome != "experiment.assigned":

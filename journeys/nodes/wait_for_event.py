@@ -3,13 +3,14 @@
 Only an event that carries the instance's key moves it, unless `match` says otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from journeys.expressions import always
 from journeys.fields import Condition, Duration, EventName, Match, Model
-from journeys.nodes.base import Block, ForwardNode, Go, Labels, Next, Step
+from journeys.nodes.base import Block, Doubt, ForwardNode, Go, Labels, Mover, Next, Path, Step
 
 
 class Awaited(Model):
@@ -39,6 +40,12 @@ class WaitForEvent(ForwardNode):
             raise ValueError("`on_timeout` is never taken where `within` is forever")
         return self
 
+    @property
+    def falls_through(self) -> bool:
+        """Not where every event and the time-out lead somewhere of their own."""
+        timed = self.within != "forever" and self.on_timeout is None
+        return timed or self.any_of is None or any(one.next is None for one in self.any_of)
+
     def awaits(self) -> tuple[str, ...]:
         if self.event is not None:
             return (self.event,)
@@ -63,6 +70,32 @@ class WaitForEvent(ForwardNode):
     def on_timer(self, step: Step) -> Go:
         step.tell("wait.timed_out")
         return Go(self.on_timeout or self.next)
+
+    def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
+        if way is not None and way[-1] == "on_timeout":
+            return ("apart",)
+        own = way is not None and way[0] == "any_of"
+        timed = self.within != "forever" and self.on_timeout is None
+        return ("event", "apart") if timed and not own else ("event",)
+
+    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+        if self.next is not None and not self.falls_through:
+            yield Doubt(("next",), "every event has a 'next' of its own: this one is never taken")
+        ways = self.any_of or []
+        for index, one in enumerate(ways):
+            for before, other in enumerate(ways[:index]):
+                if other.event == one.event and (
+                    other.where in (None, one.where) or always(other.where)
+                ):
+                    why = f"'any_of[{before}]' takes every such event before"
+                    yield Doubt(("any_of", index), f"{why}: this one is never taken")
+                    break
+        told = captured_read or any(one.next or one.set for one in ways)
+        if self.within != "forever" and self.on_timeout is None and not told:
+            yield Doubt(
+                ("within",),
+                "nothing tells a time-out from the event: say where it leads with 'on_timeout'",
+            )
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome not in ("wait.started", "wait.timed_out"):

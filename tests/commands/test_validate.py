@@ -74,11 +74,39 @@ def test_a_terminal_shows_the_line_and_a_caret_below_the_place(offline: Journeys
     assert lines[2].index("^") == lines[1].index("mailer")
 
 
-def test_a_terminal_shows_in_which_lane_each_journey_runs(offline: Journeys) -> None:
-    both = offline.write("both.yaml", DESTINATION + "---\n" + JOURNEY)
+def test_a_terminal_shows_in_which_lane_each_journey_and_node_runs(offline: Journeys) -> None:
+    both = offline.write("both.yaml", DESTINATION + "---\n" + JOURNEY + "  done: {type: exit}\n")
     code, shown = offline.on_terminal("validate", both)
     assert code == 0
-    assert "⚡ welcome: 1 node in real time" in shown
+    assert "⚡ welcome\r\n   ⚡ mail, done\r\n" in shown
+
+
+DOUBTFUL = DESTINATION + "---\n" + JOURNEY.replace("'${user.id}'", "user.id")
+WARNING = (
+    "doubt.yaml:10:64: warning: 'to' in 'payload' of node 'mail' (destination): "
+    "this is sent as it stands: expected '${user.id}'\n"
+)
+
+
+def test_a_warning_is_told_and_ends_with_code_0(offline: Journeys) -> None:
+    done = offline.run("validate", offline.write("doubt.yaml", DOUBTFUL))
+    assert (done.returncode, done.stdout) == (0, WARNING)
+    assert done.stderr == "2 documents in 1 file: valid, 1 warning\n"
+
+
+def test_a_warning_is_code_1_where_one_is_strict(offline: Journeys) -> None:
+    done = offline.run("validate", "--strict", offline.write("doubt.yaml", DOUBTFUL))
+    assert (done.returncode, done.stdout) == (1, WARNING)
+    sound = offline.write("sound.yaml", DESTINATION + "---\n" + JOURNEY)
+    assert offline.run("validate", "--strict", sound).returncode == 0
+
+
+def test_a_terminal_shows_the_line_that_a_warning_is_about(offline: Journeys) -> None:
+    code, shown = offline.on_terminal("validate", offline.write("doubt.yaml", DOUBTFUL))
+    assert code == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r", "").splitlines()
+    assert lines[0] + "\n" == WARNING
+    assert lines[2].index("^") == lines[1].index("user.id")
 
 
 def test_scripts_read_the_problems_as_json(offline: Journeys) -> None:
@@ -90,3 +118,5 @@ def test_scripts_read_the_problems_as_json(offline: Journeys) -> None:
     (problem,) = found["problems"]
     assert (problem["file"], problem["line"], problem["column"]) == (name, 5, 42)
     assert problem["found"] == "mailer"
+    assert problem["severity"] == "error"
+    assert found["lanes"] == {"welcome": {"mail": "real_time"}}

@@ -58,7 +58,7 @@ nodes:
   call:
     type: destination
     destination: mailer
-    payload: {user: '${user.id}', offer: '${attr.offer}', bought: '${steps.bought.event.timestamp}'}
+    payload: {user: '${user.id}', offer: '${attr.offer}', more: '${attr.offer}'}
     next: done
   done: {type: exit}
 ---
@@ -92,7 +92,8 @@ def test_a_good_document_has_no_problems() -> None:
             "name: abandoned-checkout",
             "name: Abandoned Checkout",
             "2:7: 'name' in Journey 'Abandoned Checkout': found 'Abandoned Checkout', expected a "
-            "name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit",
+            "name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit: "
+            "did you mean 'abandoned-checkout'?",
         ),
         (
             "status: running",
@@ -103,7 +104,8 @@ def test_a_good_document_has_no_problems() -> None:
         (
             "event: checkout_started",
             "event: 5",
-            "6:10: 'event' in the entry: found 5 (integer), expected an event's name, as text",
+            "6:10: 'event' in the entry: found 5 (integer), expected an event's name, as text: "
+            "write it in quotes",
         ),
         (
             "event: checkout_started",
@@ -144,12 +146,12 @@ def test_a_good_document_has_no_problems() -> None:
             "nodes:",
             "exit: [{event: closed, where: attr.x == 1}]\nnodes:",
             "10:31: 'where' in 'exit[0]' of Journey 'abandoned-checkout': 'attr' can't be read in "
-            "'exit': it differs from node to node",
+            "a global exit: expected event, entry, user, journey or now",
         ),
         (
             "where: event.properties.total >= 50.0",
             "where: event.properties.total = 50.0",
-            "7:33: 'where' in the entry: the expression can't be read: found '=', expected '=='",
+            "7:33: 'where' in the entry: found '=', expected '=='",
         ),
         (
             "where: event.properties.total >= 50.0",
@@ -177,7 +179,7 @@ def test_a_good_document_has_no_problems() -> None:
             "within: 1h",
             "within: 60",
             "14:13: 'within' in node 'bought' (wait_for_event): found 60 (integer), expected "
-            "'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H",
+            "'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H: did you mean '60s'?",
         ),
         (
             "on_timeout: worth",
@@ -257,28 +259,34 @@ def test_a_good_document_has_no_problems() -> None:
             "no node sets 'ofer': did you mean 'offer'?",
         ),
         (
-            "steps.bought.event",
-            "steps.bougt.event",
-            "40:76: 'bought' in 'payload' of node 'call' (destination): "
+            "more: '${attr.offer}'",
+            "more: '${steps.bougt.event}'",
+            "40:74: 'more' in 'payload' of node 'call' (destination): "
             "'bougt' is not a node: did you mean 'bought'?",
         ),
         (
-            "steps.bought.event",
-            "steps.bought.variant",
-            "40:83: 'bought' in 'payload' of node 'call' (destination): "
+            "more: '${attr.offer}'",
+            "more: '${steps.bought.variant}'",
+            "40:81: 'more' in 'payload' of node 'call' (destination): "
             "node 'bought' captures no 'variant': expected 'event'",
         ),
         (
-            "steps.bought.event.timestamp",
-            "steps.worth.event",
-            "40:76: 'bought' in 'payload' of node 'call' (destination): "
+            "more: '${attr.offer}'",
+            "more: '${steps.worth.event}'",
+            "40:74: 'more' in 'payload' of node 'call' (destination): "
             "node 'worth' (criteria) captures nothing",
         ),
         (
-            "steps.bought.event.timestamp",
-            "steps.split.variant",
-            "40:76: 'bought' in 'payload' of node 'call' (destination): "
+            "more: '${attr.offer}'",
+            "more: '${steps.split.variant}'",
+            "40:74: 'more' in 'payload' of node 'call' (destination): "
             "node 'split' is on no way to 'call': it has nothing yet",
+        ),
+        (
+            "more: '${attr.offer}'",
+            "more: '${steps.bought.event.event}'",
+            "40:74: 'more' in 'payload' of node 'call' (destination): "
+            "node 'bought' is on no way to 'call': it has nothing yet",
         ),
         (
             "kind: Destination",
@@ -387,11 +395,12 @@ def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
             "  a: {type: exit}\n  B: {type: delay, for: 1s}\n",
             [
                 "6:3: 'B' in 'nodes' of Journey 'tour' is not a valid name: expected a name of "
-                "a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit",
+                "a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit: "
+                "did you mean 'b'?",
                 "6:3: node 'B' (delay) can't be reached: no node leads to it",
             ],
         ),
-        ("  a:\n", ["5:5: node 'a': found nothing, expected a mapping"]),
+        ("  a:\n", ["5:5: node 'a': found nothing, expected a mapping with 'type'"]),
         (
             "  a: {next: a}\n",
             [

@@ -169,7 +169,7 @@ def test_every_window_up_to_the_longest_is_exact_for_events_in_order(
         ("count('view', '10x') > 1", "'count': '10x' is not a duration such as 90s"),
         ("count('view', '0s') > 1", "'count': a window of no length counts nothing"),
         ("count('view', '1m')", "the condition is int, expected true or false"),
-        ("count('view', '1m') > '1'", "found no matching overload for '>' for '(int, string)'"),
+        ("count('view', '1m') > '1'", "'>' doesn't take int and text"),
         ("cuont('view', '1m') > 1", "unknown function 'cuont': did you mean 'count'?"),
     ],
 )

@@ -287,7 +287,7 @@ def test_under_wall_a_late_delay_counts_the_next_from_when_it_fired() -> None:
         ),
         (
             "{type: delay, until: 'true'}",
-            "'until' in node 'pause' (delay): the value is bool, expected timestamp, string or int",
+            "'until' in node 'pause' (delay): the value is bool, expected a time, text or int",
         ),
         (
             "{type: delay, until: '2026-03-01T09:00:00Z'}",

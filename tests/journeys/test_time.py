@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.time import LAST, format_duration, format_time, parse_duration, parse_time
+from journeys.time import (
+    LAST,
+    format_duration,
+    format_time,
+    like_duration,
+    parse_duration,
+    parse_time,
+)
 from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, World, iso, journey
 
 WAIT = """
@@ -371,3 +378,29 @@ def test_the_wall_clock_fires_nothing_beyond_what_is_safe() -> None:
     assert world.told("wait.timed_out") == []
     world.fire(HOUR, now=2 * HOUR)
     assert len(world.told("wait.timed_out")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("1 hour", "1h"),
+        ("1H", "1h"),
+        ("1h30m", "90m"),
+        ("1 h 30 min", "90m"),
+        ("1.5h", "90m"),
+        ("2 weeks, 1 day", "15d"),
+        ("90 secs", "90s"),
+        ("500 ms", "500ms"),
+        ("0s", None),
+        ("-1h", None),
+        ("1 month", None),
+        ("60", None),
+        ("1h x", None),
+        ("999999999w", None),
+        ("", None),
+    ],
+)
+def test_what_is_meant_as_a_duration_is_told(text: str, meant: str | None) -> None:
+    assert like_duration(text) == meant
+    if meant is not None:
+        assert parse_duration(meant) > 0
