@@ -50,6 +50,8 @@ def _judge(user: User, instance: Instance, life: Life) -> None:
         at = resumed + spread_of(instance.id, life.spread)
         held = replace(instance.held or Held(), mute=life.skip)
         judged = replace(judged, wait=Wait(at, at), held=held)
+    elif due is not None and instance.wait.fire_at is None:
+        judged = replace(judged, wait=Wait(due, due))  # a clock that is ahead had put it off
     user.put(instance, judged)
 
 

@@ -55,9 +55,7 @@ def apply_event(
     try:
         if step.instances:
             judge(step)
-            if event.name in catalog.listened or _due(record, arrived):
-                take_over(step)
-            step.fire_due(arrived)
+            _fire_due(step, arrived)
         if traits:
             changed = step.merge(traits)
             if changed:
@@ -65,6 +63,8 @@ def apply_event(
         step.note(event, arrived.time)
         if not event.backfill and (step.instances or step.goals or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
+            if event.name in catalog.listened:
+                take_over(step)
             move(step, event, arrived, tell_now)
             settled(step)
         kept = step.record(memory)
@@ -125,8 +125,8 @@ def apply_response(
     step.arrived = arrived
     try:
         judge(step)
+        _fire_due(step, arrived)
         take_over(step)
-        step.fire_due(arrived)
         step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
         if not step.answered(response, arrived.time):
             step.tell("event.rejected", arrived, reason="visit_over", action_id=response.action_id)
@@ -165,20 +165,57 @@ def fire_timer(
     clock = Clock(now is not None, partition_time)
     step = User(catalog, effects, user_id, record, clock, settled)
     judge(step)
-    take_over(step)
-    ready = [instance for instance in step.instances if _ready(until, instance)]
+    ready = [at for at, one in enumerate(step.instances) if _ready(until, one)]
     if not ready:  # what was due has ended or was put off
         return step.record(record.seen)
-    instance = min(ready, key=lambda one: (one.wait.fire_at, one.wait.due))
+    at = min(ready, key=lambda at: _order(step.instances[at]))
+    instance = step.instances[at]
     due = due_of(instance)
     late = now is not None and now - due > LATE
     logical = now if now is not None and late else due
     step.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
     if step.runs(instance):
-        step.fire(instance, logical)
+        take_over(step)
+        step.fire(step.instances[at], logical)
     else:  # it stays, and no clock looks at it until the journey runs again
         step.put(instance, replace(instance, wait=Wait(due, None)))
     return step.record(record.seen)
+
+
+def _fire_due(step: User, arrived: Arrived) -> None:
+    """Fire what is due at or before the event, earliest first, ties: the older instance. Each
+    timer is a step of its own."""
+    while True:
+        first: int | None = None
+        for at, instance in enumerate(step.instances):
+            due = instance.wait.due
+            if (
+                due is not None
+                and due <= arrived.time
+                and (first is None or due < due_of(step.instances[first]))
+                and step.runs(instance)
+            ):
+                first = at
+        if first is None:
+            return
+        due = due_of(step.instances[first])
+        late = arrived.wall and arrived.time - due > LATE
+        now = arrived.time if late else due
+        step.cause = Cause(
+            arrived.topic,
+            arrived.partition,
+            arrived.offset,
+            format_time(due),
+            format_time(now) if late else None,
+        )
+        take_over(step)
+        step.fire(step.instances[first], now)
+
+
+def _order(instance: Instance) -> tuple[int, int]:
+    at = instance.wait.fire_at
+    assert at is not None, "only timers that a clock may fire are put in order"
+    return at, due_of(instance)
 
 
 def _ready(until: int, instance: Instance) -> bool:

@@ -242,33 +242,6 @@ class User:
             self.effects.roll_back(mark)
             self.end(instance, now, "error", error=_brief(error))
 
-    def fire_due(self, arrived: Arrived) -> None:
-        """Fire what is due at or before the event, earliest first, ties: the older instance."""
-        while True:
-            first: Instance | None = None
-            for instance in self.instances:
-                due = instance.wait.due
-                if (
-                    due is not None
-                    and due <= arrived.time
-                    and (first is None or due < due_of(first))
-                    and self.runs(instance)
-                ):
-                    first = instance
-            if first is None:
-                return
-            due = due_of(first)
-            late = arrived.wall and arrived.time - due > LATE
-            now = arrived.time if late else due
-            self.cause = Cause(
-                arrived.topic,
-                arrived.partition,
-                arrived.offset,
-                format_time(due),
-                format_time(now) if late else None,
-            )
-            self.fire(first, now)
-
     # Events.
 
     def merge(self, traits: Mapping[str, Any]) -> list[str]:
@@ -303,7 +276,9 @@ class User:
         for instance in self.instances:
             if instance.id == response.instance:
                 visit = action_id(instance.id, instance.node, instance.visit)
-                if visit != response.action_id or instance.held is not None:
+                due = instance.wait.due
+                over = instance.held is not None or (due is not None and due <= now)
+                if over or visit != response.action_id:
                     return False
                 program = self.program(instance)
                 run = Run.resume(self, program, instance, now, "response")

@@ -151,6 +151,15 @@ def test_it_makes_no_difference_who_touches_the_user_first(touched_by: str) -> N
     assert len(world.told("wait.timed_out")) == 1
 
 
+def test_a_timer_that_a_clock_ahead_of_the_registers_put_off_is_not_lost() -> None:
+    world = paused(clock="wall")
+    world.fire(HOUR + 1)
+    world.turn("tour", "running", HOUR - 1)
+    world.sweep()
+    world.fire(2 * HOUR)
+    assert len(world.told("wait.timed_out")) == 1
+
+
 def test_a_journey_that_is_paused_again_keeps_what_it_kept() -> None:
     world = paused()
     world.event("answer", at=2 * MINUTE, properties={"text": "hi", "n": 1})
@@ -272,6 +281,18 @@ def test_a_sweep_is_no_step_with_which_a_version_could_take_over() -> None:
     assert world.instance().version == "v1"
     world.event("reply", at=2)
     assert world.told("journey.exited")[0].version == "v2"
+
+
+@pytest.mark.parametrize("first", ["clock", "event"])
+def test_each_timer_is_a_step_with_which_a_version_can_take_over(first: str) -> None:
+    nodes = "%s: {type: delay, for: 1h}\nask: {type: wait_for_event, event: %s, within: 9h}\n"
+    world = World(journey(nodes % ("old", "answer")), clock="wall")
+    world.event(arrival=0)
+    world.push(journey(nodes % ("new", "reply"), more=FOLLOW))
+    if first == "clock":
+        world.fire(HOUR)
+    world.event("reply", at=HOUR + 1, arrival=HOUR + 1)
+    assert len(world.told("wait.matched")) == 1
 
 
 def test_the_default_is_to_keep_the_version() -> None:

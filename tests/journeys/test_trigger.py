@@ -164,6 +164,14 @@ def test_a_response_is_kept_while_the_journey_is_paused() -> None:
     assert world.told("journey.exited")[0].detail == {"reason": "high"}
 
 
+def test_a_response_after_the_deadline_is_late_also_while_the_journey_is_paused() -> None:
+    world = asked(clock="wall")
+    world.turn("tour", "paused", 1)
+    respond(world, at=3 * MINUTE)
+    assert world.told("wait.matched") == []
+    assert [one.detail["reason"] for one in world.told("event.rejected")] == ["visit_over"]
+
+
 @pytest.mark.parametrize("value", [b"", b"{}", b"null", b'{"action_id": 5}', b"\xff", b"[" * 9_999])
 def test_a_broken_response_is_an_outcome(value: bytes) -> None:
     world = asked(clock="wall")
