@@ -20,9 +20,9 @@ from journeys.documents import Destination
 from journeys.expressions import CelError, Expression, compile_cel, data_expressions
 from journeys.fields import Holds
 from journeys.nodes import Node
-from journeys.problems import suggest
+from journeys.problems import short, suggest
 from journeys.schema import Findings, field_name, walk
-from journeys.schema_types import Path, model_of
+from journeys.schema_types import Path, model_of, text_at
 from journeys.time import is_time
 from journeys.yaml_source import YamlNode
 
@@ -258,8 +258,8 @@ def _names(root: YamlNode, graph: Graph | None) -> _Names:
 
 
 def _type(node: YamlNode) -> str:
-    kind = node.value.get("type") if isinstance(node.value, dict) else None
-    return str(kind.value) if kind is not None else "without a type"
+    kind = text_at(node, "type")
+    return short(kind) if kind else "without a type"
 
 
 def _labels(node: YamlNode, part: Path) -> Iterator[tuple[str, Path]]:

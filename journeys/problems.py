@@ -17,6 +17,9 @@ MOST_PROBLEMS = 200
 MOST_CANDIDATES = 1_000
 """Words that a misspelt one is compared with; a comparison takes about 10 µs."""
 
+LONGEST_MESSAGE = 1_000
+"""Characters; it is one line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -37,7 +40,10 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", printable(self.message))
+        message = printable(self.message)
+        if len(message) > LONGEST_MESSAGE:  # an author's own words may be of any length
+            message = f"{message[: LONGEST_MESSAGE - 3]}..."
+        object.__setattr__(self, "message", message)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}"

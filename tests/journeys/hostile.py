@@ -141,7 +141,7 @@ def trees(draw: st.DrawFn) -> list[Any]:
         container, key = draw(st.sampled_from(places))
         edit = draw(st.sampled_from(["put", "put", "put", "drop", "rename", "copy", "add", "swap"]))
         if edit == "put":
-            container[key] = draw(values)
+            container[key] = copy.deepcopy(draw(values))
         elif edit == "drop":
             del container[key]
         elif edit == "copy":
@@ -157,9 +157,9 @@ def trees(draw: st.DrawFn) -> list[Any]:
             if edit == "rename":
                 container[new] = container.pop(key)
             else:
-                container[new] = draw(values)
+                container[new] = copy.deepcopy(draw(values))
         else:
-            container.append(draw(values))
+            container.append(copy.deepcopy(draw(values)))
         if not documents:
             break
     return documents

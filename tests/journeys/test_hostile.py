@@ -21,7 +21,7 @@ from journeys.catalog import Accepted, Catalog, check_push
 from journeys.check import check, warnings
 from journeys.effects import Effects, key_of
 from journeys.inputs import Input
-from journeys.problems import Problem
+from journeys.problems import LONGEST_MESSAGE, Problem
 from journeys.program import RunningCatalog
 from journeys.responses import Response
 from journeys.state import decode, encode
@@ -54,7 +54,7 @@ def assert_told(problem: Problem, shown: list[str]) -> None:
     assert 1 <= problem.line <= len(shown), problem
     assert 1 <= problem.column <= len(shown[problem.line - 1]) + 1, problem
     assert problem.message.isprintable(), problem
-    assert len(problem.message) <= 1_000, problem
+    assert len(problem.message) <= LONGEST_MESSAGE, problem
 
 
 class Partition:
