@@ -307,3 +307,19 @@ def test_what_can_not_be_there_yet_is_told_by_the_way_that_leads_there() -> None
         "19:48: 'e' in 'set' of node 'two' (delay): no node on the way to 'two' sets 'label'",
         "27:7: 'name' in Lifecycle 'tuor': 'tuor' is not a journey: did you mean 'tour'?",
     ]
+
+
+def test_a_type_that_is_no_text_is_told_once_and_not_shown_where_the_node_is_named() -> None:
+    nodes = "  a: {type: {b: 1}}\n  n: {type: delay, until: steps.a.event.timestamp}\n"
+    assert [message.split(": ", 1)[1] for message in told(HEAD + nodes)] == [
+        "unknown node type a mapping in node 'a': expected one of 'criteria', 'delay', "
+        "'destination', 'emit_event', 'exit', 'experiment', 'trigger', 'update_profile', "
+        "'wait_for_event'",
+        "'until' in node 'n' (delay): node 'a' (without a type) captures nothing",
+    ]
+
+
+def test_a_message_is_bounded_however_long_the_authors_words_are() -> None:
+    (message,) = told(entry(f"event: a, where: {'x' * 5_000} == 1"))
+    assert len(message) < 1_100
+    assert message.endswith("...")
