@@ -3,8 +3,8 @@
     python -m benchmarks.backtest [--events 250000] [--rounds 3]
 
 The history is the help desk's, again and again with other customers, in time order. Each round
-reads and decodes every line, then backtests the file with the help desk's journey, and with one that
-no event enters. What is told is the median of the rounds.
+reads and decodes every line, then backtests the file with the help desk's journey, and with one
+that no event enters. What is told is the median of the rounds.
 """
 
 from __future__ import annotations
