@@ -1,6 +1,9 @@
-"""Run by name, as it takes long: `pytest tests/lives/lives.py`. Journeys under live users, against a model that knows nothing of the engine: random documents are
+"""Journeys under live users, against a model that knows nothing of the engine: random documents are
 edited, paused, resumed and archived while events, responses and time go on. Every outcome, action
-and record is to be the model's."""
+and record is to be the model's.
+
+It takes long and is run by name: `pytest tests/lives/lives.py`.
+"""
 
 from __future__ import annotations
 
