@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +42,7 @@ from journeys.testing.suite import check_names, read_tests
 from journeys.time import parse_time
 from journeys.yaml_source import load
 from tests.docs.pages import ROOT, cells, code, row
+from tests.loopback import free_port
 from tests.terminal import Terminal
 
 _SHOWS = 40.0
@@ -76,7 +76,7 @@ class Reader:
         self._terminals: dict[str, Terminal] = {}
         self._code = 0
         self._scope: Scope | None = None
-        self._port = _free_port() if live else 0
+        self._port = free_port() if live else 0
         kept = {name: text for name, text in os.environ.items() if "JOURNEYS" not in name}
         self._environment = {
             **kept,
@@ -334,12 +334,3 @@ def _scope(given: dict[str, Any]) -> Scope:
         if event is not None:
             event["timestamp"] = parse_time(event["timestamp"])
     return Scope(**{**given, "now": parse_time(given["now"])})
-
-
-def _free_port() -> int:
-    """Below the ephemeral ones, as agents/kafka/embedded.py does it and for its reason."""
-    for port in range(20_000 + os.getpid() % 9_000, 30_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise OSError("no port is free")
