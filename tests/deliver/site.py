@@ -63,7 +63,7 @@ class Site:
         return name
 
     def put_in_force(self, name: str, url: str, **fields: Any) -> None:
-        fields = {"retry": {"for": "30s", "first": "100ms", "max_delay": "1s"}} | fields
+        fields = {"retry": {"for": "10m", "first": "100ms", "max_delay": "1s"}} | fields
         document = {"kind": "Destination", "name": name, "type": "http", "url": url} | fields
         text = msgspec.json.encode(document).decode()
         verdict = check_push(text, "test", Catalog())
