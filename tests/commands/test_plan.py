@@ -6,7 +6,7 @@ import json
 import re
 
 from tests.commands.conftest import Journeys
-from tests.commands.test_apply import DESTINATION, JOURNEY
+from tests.commands.welcome import DESTINATION, JOURNEY
 
 
 def test_changes_are_shown_until_they_are_applied(journeys: Journeys) -> None:

@@ -6,20 +6,7 @@ import json
 import re
 
 from tests.commands.conftest import Journeys
-
-DESTINATION = """\
-kind: Destination
-name: mailer
-type: http
-url: http://mail.example.com/
-"""
-JOURNEY = """\
-kind: Journey
-name: welcome
-entry: {event: Signed Up}
-nodes:
-  mail: {type: destination, destination: mailer, payload: {to: '${user.id}'}}
-"""
+from tests.commands.welcome import DESTINATION, JOURNEY
 
 
 def test_documents_that_hold_are_counted_on_stderr_alone(offline: Journeys) -> None:

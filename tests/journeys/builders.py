@@ -20,6 +20,14 @@ from journeys.timeline import Clock, Timeline
 START = parse_time("2026-01-18T12:00:00Z")
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
+WAIT = """
+waiting: {type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: late}
+done: {type: exit, reason: answered}
+late: {type: exit, reason: late}
+"""
+"""The nodes of a journey that is ended by an answer or by an hour."""
+KEYED = "event: start, key: event.properties.k"
+
 
 def journey(
     nodes: str,

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.builders import DAY, HOUR, MINUTE, World, journey
-
-WAIT = """
-waiting: {type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: late}
-done: {type: exit, reason: answered}
-late: {type: exit, reason: late}
-"""
-KEYED = "event: start, key: event.properties.k"
+from tests.journeys.builders import DAY, HOUR, KEYED, MINUTE, WAIT, World, journey
 
 
 def two_orders(more: str) -> World:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.builders import World, journey
+from tests.journeys.builders import KEYED, World, journey
 
 WAIT = """
 waiting: {type: wait_for_event, event: answer, within: 1h, match: event.properties.k}
 """
-KEYED = "event: start, key: event.properties.k"
 
 
 @pytest.mark.parametrize("k", ["5", 5, 1.5, None, []])

@@ -16,13 +16,8 @@ from journeys.time import (
     parse_duration,
     parse_time,
 )
-from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, World, iso, journey
+from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, WAIT, World, iso, journey
 
-WAIT = """
-waiting: {type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: late}
-done: {type: exit, reason: answered}
-late: {type: exit, reason: late}
-"""
 CHAIN = """
 first: {type: delay, for: 1h}
 second: {type: delay, for: 1h}

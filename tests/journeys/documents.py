@@ -1,0 +1,13 @@
+"""Documents, and what is told of them."""
+
+from __future__ import annotations
+
+from journeys.catalog import validate_files
+
+HEAD = "kind: Journey\nname: tour\nentry: {event: start}\nnodes:\n"
+MAILER = "---\n{kind: Destination, name: mailer, type: http, url: 'https://mail.example.com/'}\n"
+
+
+def told(text: str, file: str = "tour.yaml") -> list[str]:
+    """The problems of a file with this text, a line each."""
+    return [str(problem) for problem in validate_files([(file, text)])]
