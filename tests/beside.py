@@ -17,7 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 ROOT = Path(__file__).parents[1]
 
 
-class Spread(LoadScopeScheduling):  # type: ignore[misc]
+class Spread(LoadScopeScheduling):
     """Gives the next piece of work to the process that is free."""
 
     def _split_scope(self, nodeid: str) -> str:
