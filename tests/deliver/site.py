@@ -176,7 +176,7 @@ class Site:
         (only,) = self.outcomes([id], seconds)[id]
         return only
 
-    def response(self, id: str, seconds: float = 40) -> Response:
+    def response(self, id: str, seconds: float = 120) -> Response:
         """The one response to a trigger's request; it comes with the request's outcome."""
         self.outcome(id, seconds)
         found: list[Response] = []

@@ -41,7 +41,7 @@ def assert_still_works(installation: Stack, user: str) -> None:
 JOURNEY = "kind: Journey\nname: broken\nentry: {event: a}\nnodes:\n"
 
 BROKEN: dict[str, tuple[str | bytes, int, int, str]] = {
-    "not YAML": ("kind: Journey\nname: [broken\n", 3, 1, "expected"),
+    "not YAML": ("kind: Journey\nname: [broken\n", 2, 7, "is not closed"),
     "not text": (b"kind: \xff\xfe", 1, 7, "UTF-8"),
     "empty": ("", 1, 1, "no document"),
     "an unknown key": (

@@ -108,6 +108,11 @@ class SelfKilling(TransactionalProducer):
             die()
 
 
+def held() -> bool:
+    """Whether a batch must not end yet: as long as a file is there."""
+    return "HOLD" in os.environ and Path(os.environ["HOLD"]).exists()
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -135,6 +140,8 @@ def main() -> None:
         async for batch in batches:
             async with batch:
                 compute(batch, f"out-{name}")
+                while held():  # noqa: ASYNC110 - another process ends it
+                    await asyncio.sleep(0.02)
                 if next(batches_begun) == int(nth_batch):
                     if end_badly == "error":
                         raise ValueError("a bug of the role")
