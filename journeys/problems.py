@@ -81,9 +81,9 @@ def suggest(word: str, known: Iterable[str], *, most: int = 8) -> tuple[str, str
     names = sorted(set(known))
     near = nearest(word, names)
     if near is not None:
-        return f": did you mean '{near}'?", near
+        return f": did you mean '{short(near)}'?", near
     if 0 < len(names) <= most:
-        listing = ", ".join(f"'{name}'" for name in names)
+        listing = ", ".join(f"'{short(name)}'" for name in names)
         return f": expected {'one of ' if len(names) > 1 else ''}{listing}", None
     return "", None
 
