@@ -29,7 +29,13 @@ def after(edges: Edges) -> tuple[dict[str, int], dict[str, int]]:
         a bit for every node, and for every node the bits of those that come after it.
     """
     bits = {node: 1 << index for index, node in enumerate(edges)}
-    found = dict.fromkeys(edges, 0)
+    to = {node: sum({bits[target] for target in targets}) for node, targets in edges.items()}
+    return bits, gathered(edges, to)
+
+
+def gathered(edges: Edges, here: Mapping[str, int]) -> dict[str, int]:
+    """For every node, the bits that stand at it and at any node that can be reached from it."""
+    found = dict(here)
     order = _last_first(edges)
     grown = True
     while grown:  # twice where there are no cycles
@@ -37,11 +43,11 @@ def after(edges: Edges) -> tuple[dict[str, int], dict[str, int]]:
         for node in order:
             reached = found[node]
             for target in edges[node]:
-                reached |= bits[target] | found[target]
+                reached |= found[target]
             if reached != found[node]:
                 found[node] = reached
                 grown = True
-    return bits, found
+    return found
 
 
 def _last_first(edges: Edges) -> list[str]:

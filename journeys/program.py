@@ -16,6 +16,7 @@ from journeys.cel_ast import COUNT
 from journeys.documents import GlobalExit, Journey, Spread
 from journeys.expressions import compile_cel, data_paths
 from journeys.fields import Holds
+from journeys.graph import gathered
 from journeys.nodes.base import ForwardNode, NodeModel, marked
 from journeys.state import Instance
 from journeys.time import parse_duration
@@ -54,7 +55,7 @@ class Program:
         for leaving in journey.exit:
             self.exits.setdefault(leaving.event, []).append(leaving)
         anywhere = {path for leaving in journey.exit for path in expression_paths(leaving)}
-        self.reads = _reads(self.nodes, entry.key, anywhere)
+        self.reads: dict[str, Paths] = _Reads(self.nodes, entry.key, anywhere)
         self._event = _tree(expression_paths(journey), ("event",))
         self._goal: Paths = {}
         if journey.goal is not None:
@@ -115,26 +116,36 @@ def _leads_to(node: NodeModel) -> set[str]:
     return {target.node for target in node.targets() if target.path != unused}
 
 
-def _reads(
-    nodes: Mapping[str, NodeModel], key: str | None, anywhere: set[tuple[str, ...]]
-) -> dict[str, Paths]:
-    own = {
-        name: {*expression_paths(node), *node.reads(), *anywhere} for name, node in nodes.items()
-    }
-    if key is not None:
+class _Reads(dict[str, Paths]):
+    """What the nodes from each one on read: made when it is first asked for.
+
+    Nodes that need the same share it, so that a long journey costs no more than what it reads.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, NodeModel], key: str | None, anywhere: set[tuple[str, ...]]
+    ) -> None:
+        bits: dict[tuple[str, ...], int] = {}
+        here: dict[str, int] = {}
         for name, node in nodes.items():
-            if node.awaits():
-                own[name] |= compile_cel(key).paths
-    reached = {name: {name} | _leads_to(node) for name, node in nodes.items()}
-    grown = True
-    while grown:
-        grown = False
-        for name in nodes:
-            more = set().union(*(reached[other] for other in reached[name]))
-            if not more <= reached[name]:
-                reached[name] |= more
-                grown = True
-    return {name: _tree(path for other in reached[name] for path in own[other]) for name in nodes}
+            paths = {*expression_paths(node), *node.reads(), *anywhere}
+            if key is not None and node.awaits():
+                paths |= compile_cel(key).paths
+            here[name] = 0
+            for path in paths:
+                here[name] |= bits.setdefault(path, 1 << len(bits))
+        self._paths = list(bits)
+        self._bits = gathered({name: _leads_to(node) for name, node in nodes.items()}, here)
+        self._trees: dict[int, Paths] = {}
+
+    def __missing__(self, node: str) -> Paths:
+        bits = self._bits[node]
+        if bits not in self._trees:
+            self._trees[bits] = _tree(
+                path for index, path in enumerate(self._paths) if bits >> index & 1
+            )
+        self[node] = self._trees[bits]
+        return self[node]
 
 
 def expression_paths(part: BaseModel) -> Iterator[tuple[str, ...]]:
