@@ -34,7 +34,10 @@ class MemoryRecords:
         return self.records.get(user)
 
     def put(self, user: str, record: UserRecord) -> None:
+        before = self.records.get(user)
         self.records[user] = record
+        if before is not None and before.instances is record.instances:
+            return  # nothing else has a due time
         due = record.next_due() if record.instances else None
         if due == self._due.get(user):
             return

@@ -27,7 +27,7 @@ OUTCOME_TYPES = frozenset(
 """What an outcome's `type` can be, so that a misspelt one is seen where an author writes it."""
 
 
-class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why an outcome is there: the input, the timer, or both where an input fired the timer.
 
     `timer` is the time the timer was due; `fired` is there when it fired more than a minute late
@@ -57,7 +57,7 @@ class TriggerCall(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str | None = None
 
 
-class Action(msgspec.Struct, frozen=True):
+class Action(msgspec.Struct, frozen=True, gc=False):
     """One message to a destination."""
 
     action_id: str
@@ -76,7 +76,7 @@ class Action(msgspec.Struct, frozen=True):
     trigger: TriggerCall | UnsetType = UNSET
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened, for whoever wants to know."""
 
     outcome_id: str

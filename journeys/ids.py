@@ -13,6 +13,7 @@ NAMESPACE = UUID("6f1d2c1e-4b53-5d0c-9a57-0c9f1c0c5b7e")
 """The namespace of every id: each is a uuid5 of what it names."""
 
 _PREFIX = sha1(NAMESPACE.bytes, usedforsecurity=False)
+_EMPTY = blake2b(digest_size=8)
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
@@ -60,4 +61,6 @@ def dead_id(topic: str, partition: int, offset: int) -> str:
 
 def message_hash(message_id: str) -> bytes:
     """8 bytes that stand for a messageId in the memory of those seen lately."""
-    return blake2b(message_id.encode(), digest_size=8).digest()
+    digest = _EMPTY.copy()
+    digest.update(message_id.encode())
+    return digest.digest()

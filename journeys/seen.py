@@ -6,6 +6,8 @@ It is one text of 14-byte entries, oldest first: 8 bytes of hash, 6 bytes of tim
 
 from __future__ import annotations
 
+import struct
+
 from journeys.time import HOUR
 
 ENTRY = 14
@@ -13,6 +15,9 @@ LEAST = 64
 MOST = 1_024
 
 _HASH = 8
+_LEAST = LEAST * ENTRY
+_MOST = MOST * ENTRY
+_pack = struct.Struct(">q").pack
 
 
 def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
@@ -20,23 +25,26 @@ def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
     at = seen.find(message)
     while at >= 0:
         if at % ENTRY == 0:
-            return len(seen) - at <= LEAST * ENTRY or _time(seen, at) >= partition_time - HOUR
+            if len(seen) - at <= _LEAST:
+                return True
+            return seen[at + _HASH : at + ENTRY] >= _an_hour_before(partition_time)
         at = seen.find(message, at + 1)
     return False
 
 
-def _time(seen: bytes, at: int) -> int:
-    return int.from_bytes(seen[at + _HASH : at + ENTRY], "big")
-
-
 def remember(seen: bytes, message: bytes, partition_time: int) -> bytes:
     """The memory with one more hash, seen at `partition_time` (ms), and without what is too old."""
-    seen += message + partition_time.to_bytes(6, "big")
-    surplus = len(seen) - LEAST * ENTRY
+    seen += message + _pack(partition_time)[2:]
+    surplus = len(seen) - _LEAST
     if surplus <= 0:
         return seen
-    drop = max(0, len(seen) - MOST * ENTRY)
-    oldest = partition_time - HOUR
-    while drop < surplus and _time(seen, drop) < oldest:
+    drop = max(0, len(seen) - _MOST)
+    oldest = _an_hour_before(partition_time)
+    while drop < surplus and seen[drop + _HASH : drop + ENTRY] < oldest:
         drop += ENTRY
     return seen[drop:]
+
+
+def _an_hour_before(time: int) -> bytes:
+    """As times are kept, which is in the order of their bytes."""
+    return _pack(time - HOUR)[2:] if time > HOUR else b""

@@ -6,12 +6,15 @@ in order, and are there in full or not at all.
 
 from __future__ import annotations
 
+import gc
 import gzip
+import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -63,15 +66,17 @@ def backtest(
     dead: list[Any] = []
     sent = 0
     encoder = msgspec.json.Encoder()
+    gc.freeze()  # what is there by now stays: no need to look at it again and again
     with ExitStack() as stack:
-        lines = stack.enter_context(_lines(events))
+        lines, show = stack.enter_context(_lines(events))
         to_actions = stack.enter_context(_whole(actions))
         to_outcomes = stack.enter_context(_whole(outcomes))
         for effects in run.run(lines, drain=drain):
             sent += len(effects.actions)
-            types.update(one.type for one in effects.outcomes)
+            types.update(map(attrgetter("type"), effects.outcomes))
             counts.update(effects.counts)
             dead += effects.dead
+            show()
             if to_actions is not None:
                 to_actions.write(encoder.encode_lines(effects.actions))
             if to_outcomes is not None:
@@ -96,8 +101,8 @@ def backtest(
 
 
 @contextmanager
-def _lines(path: Path) -> Iterator[Iterator[bytes]]:
-    """The lines of a file, and on a terminal how far they are read."""
+def _lines(path: Path) -> Iterator[tuple[Iterable[bytes], Callable[[], None]]]:
+    """The lines of a file, and what shows on a terminal how far they are read."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -107,20 +112,14 @@ def _lines(path: Path) -> Iterator[Iterator[bytes]]:
         raw = stack.enter_context(path.open("rb"))
         lines: Iterable[bytes] = raw
         if path.suffix == ".gz":
-            lines = stack.enter_context(gzip.open(raw))
+            unpacked = stack.enter_context(gzip.open(raw))
+            lines = io.BufferedReader(unpacked)  # GzipFile makes its lines in Python, one by one
         progress = stack.enter_context(
             Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
         )
         task = progress.add_task(path.name, total=path.stat().st_size or None)
-
-        def read() -> Iterator[bytes]:
-            for number, line in enumerate(lines):
-                if number % 1_000 == 0:
-                    progress.update(task, completed=raw.tell())
-                yield line
-
         try:
-            yield read()
+            yield lines, lambda: progress.update(task, completed=raw.tell())
         except (gzip.BadGzipFile, EOFError) as error:
             raise UserError(f"{path} is not a whole gzip file: {error}") from None
 
