@@ -60,10 +60,13 @@ class Versions:
             self.push(document)
 
     def push(self, document: Journey) -> None:
-        """The next version of a journey: v1, v2, ..."""
-        count = sum(name == document.name for name, _ in self._versions) + 1
-        self._versions[document.name, f"v{count}"] = document
-        self._journeys[document.name] = InForce(f"v{count}", document.status, document.status)
+        """The next version of a journey: v1, v2, ... The same once more is the version it was."""
+        mine = [version for name, version in self._versions if name == document.name]
+        known = [one for one in mine if self._versions[document.name, one] == document]
+        version = known[0] if known else f"v{len(mine) + 1}"
+        self._versions[document.name, version] = document
+        now = self._journeys.get(document.name, InForce("", document.status, document.status))
+        self._journeys[document.name] = now._replace(version=version)
 
     def accepted(self) -> list[tuple[str, str]]:
         """Every journey and version that was ever pushed."""

@@ -7,100 +7,118 @@ write them, with a `Cel` wherever an expression stands. Times are ms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from tests.journeys.model_lives import Lives
 from tests.journeys.model_terms import (
+    DAY,
+    HOUR,
+    MINUTE,
     Cel,
+    Document,
     Failed,
     Instance,
     Moment,
     See,
-    Sent,
     Told,
     User,
+    action_id,
+    instance_id,
     iso,
     key_text,
-    rendered,
-    variant_of,
 )
+from tests.journeys.model_walk import lay_over
 
-SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
-GRACE = 10 * SECOND
-YEARS = 10_000 * 365 * 24 * HOUR
+YEARS = 10_000 * 365 * DAY
+MOST_INSTANCES = 1_000
+MOST_TIMES = 1_000
 
 
-class Model:
-    """One partition."""
+class Model(Lives):
+    """One partition.
 
-    def __init__(self, clock: str, *journeys: dict[str, Any]) -> None:
-        self.clock = clock
-        self.versions: dict[str, list[dict[str, Any]]] = {}
-        self.users: dict[str, User] = {}
-        self.time = 0
-        self.told: list[Told] = []
-        self.sent: list[Sent] = []
+    Args:
+        everything: instances keep their whole context, whatever later nodes read.
+        most: outcomes after which it gives up with TooLong.
+    """
+
+    def __init__(
+        self, clock: str, *journeys: Document, everything: bool = False, most: int = 3_000
+    ) -> None:
+        super().__init__(clock, everything, most)
         self.failed_entries: dict[tuple[str, int], int] = {}
         for journey in journeys:
             self.push(journey)
 
     # What happens.
 
-    def push(self, journey: dict[str, Any]) -> None:
-        """Instances keep the version they entered with; whoever enters from now on gets this."""
-        self.versions.setdefault(journey["name"], []).append(journey)
-
     def event(self, wire: dict[str, Any], offset: int, arrival: int | None = None) -> None:
         """One event; `arrival` is the log's, which only the wall clock follows."""
         arrived = arrival if self.clock == "wall" else wire.get("receivedAt")
-        time = wire["timestamp"] if arrived is None else min(wire["timestamp"], arrived)
-        self.time = max(self.time, time)
+        time = wire.get("timestamp", self.time if arrived is None else arrived)
+        if arrived is not None:
+            time = min(time, arrived)
+        latest = max(self.time, time)
         if self.clock == "stream":
-            self._fire_all(self.time, None)
+            self._fire_all(latest, None)
+        self.time = latest
         if arrived is None:
-            arrived = self.time
-        user = self.users.setdefault(wire["userId"], User(wire["userId"]))
+            arrived = latest
+        id = wire.get("userId", wire.get("anonymousId"))
+        user = self.users.setdefault(id, User(id))
         # 1. Repeats.
-        if self.remembers(user, wire["messageId"]):
+        message = wire.get("messageId", f"events-0-{offset}")
+        if self.remembers(user, message):
             return
-        user.seen.append((wire["messageId"], self.time))
+        user.seen.append((message, self.time))
         # 2. Timers that are due.
-        while due := [one for one in user.live if one.due is not None and one.due <= time]:
-            first = min(due, key=lambda one: one.due or 0)
-            assert first.due is not None
-            late = self.clock == "wall" and time - first.due > MINUTE
-            now = time if late else first.due
-            cause = (offset, iso(first.due), iso(now) if late else None)
-            self._time_out(user, first, Moment(None, arrived, now, cause))
+        self._fire_due(user, time, arrived, offset)
         # 3. The profile.
-        before = dict(user.traits)
-        for name, value in wire.get("traits", {}).items():
-            user.traits.pop(name, None)
-            if value is not None:
-                user.traits[name] = value
-        names = wire.get("traits", {})
-        changed = [name for name in names if user.traits.get(name) != before.get(name)]
+        moment = Moment(None, arrived, time, (offset, None, None))
+        changed = lay_over(user, wire.get("traits", {}))
         if changed:
-            cause, detail = (offset, None, None), {"traits": changed}
-            self.told.append(
-                Told("profile.changed", iso(time), user.id, "", 0, None, None, None, cause, detail)
-            )
-        if wire.get("backfill"):
+            self._tell_user(user, moment, "profile.changed", traits=changed)
+        if wire.get("event"):
+            self._note(user, wire["event"], time)
+        if wire.get("backfill") or not wire.get("event"):
             return
         facts = {name: wire.get(name, {}) for name in ("properties", "context", "traits")}
-        facts |= {name: wire[name] for name in ("event", "messageId", "userId")}
-        moment = Moment({**facts, "timestamp": time}, arrived, time, (offset, None, None))
-        # 5. Waits.
-        for one in list(user.live):
-            self._awaited(user, one, moment)
-        # 6. Entries.
-        for name in sorted(self.versions):
-            self._enter(user, name, moment)
+        ids = ("event", "userId", "anonymousId")
+        facts |= {name: wire[name] for name in ids if name in wire}
+        facts |= {"timestamp": time, "messageId": message}
+        if self.can_move(wire["event"]):
+            self.follow(user)
+        self._apply(user, moment._replace(event=facts))
+        self._apply_emitted(user, moment)
+
+    def response(self, answer: dict[str, Any], offset: int, arrival: int | None = None) -> None:
+        """What came of a trigger's request."""
+        now = self.time
+        if self.clock == "wall":
+            assert arrival is not None
+            now = arrival
+        else:
+            self._fire_all(now, None)
+        user = self.users.setdefault(answer["user_id"], User(answer["user_id"]))
+        self._fire_due(user, now, now, offset)
+        self.follow(user)
+        moment = Moment(None, now, now, (offset, None, None))
+        id = answer["action_id"]
+        for one in user.live:
+            if self._waits_for(one, id, now):
+                detail = {name: answer.get(name) for name in ("action_id", "ok", "status_code")}
+                node = self.node(one)
+                to = node["next"] if answer["ok"] else node.get("on_error", node["next"])
+                labels = answer.get("labels", {})
+                self.answer(user, one, moment, to, detail=detail, response=labels)
+                self._apply_emitted(user, moment)
+                return
+        self._tell_user(user, moment, "event.rejected", reason="visit_over", action_id=id)
 
     def advance(self, to: int) -> None:
         """A clock record of a stream."""
+        self._fire_all(max(self.time, to), None)
         self.time = max(self.time, to)
-        self._fire_all(self.time, None)
 
     def fire(self, until: int, now: int) -> None:
         """The wall clock shows `now`, and all that arrived before `until` has been applied."""
@@ -108,79 +126,165 @@ class Model:
 
     # Timers.
 
-    def _fire_all(self, until: int, now: int | None) -> None:
+    def _fire_due(self, user: User, time: int, arrived: int, offset: int) -> None:
+        """An input at `time` fires the timers of its user, earliest first."""
         while due := [
-            (one.fire_at, one.due, user.live.index(one), user.id)
+            one
+            for one in user.live
+            if one.due is not None and one.due <= time and not self.is_paused(one)
+        ]:
+            first = min(due, key=lambda one: one.due or 0)
+            assert first.due is not None
+            late = self.clock == "wall" and time - first.due > MINUTE
+            now = time if late else first.due
+            cause = (offset, iso(first.due), iso(now) if late else None)
+            self._fire(user, first, Moment(None, arrived, now, cause))
+
+    def _fire_all(self, until: int, now: int | None) -> None:
+        """The clock fires the timers of all users, those first that are ready first; in a pause it
+        puts them off."""
+        for one in [one for user in self.users.values() for one in user.live]:
+            if self.is_paused(one) and one.fire_at is not None and one.fire_at <= until:
+                one.fire_at = None
+        while due := [
+            (one.fire_at, user.id, one.due, user.live.index(one))
             for user in self.users.values()
             for one in user.live
             if one.fire_at is not None and one.due is not None and one.fire_at <= until
         ]:
-            _, when, place, id = min(due)
+            _, id, when, place = min(due)
             user = self.users[id]
             late = now is not None and now - when > MINUTE
             logical = now if late and now is not None else when
             cause = (None, iso(when), iso(logical) if late else None)
-            self._time_out(user, user.live[place], Moment(None, None, logical, cause))
+            self._fire(user, user.live[place], Moment(None, None, logical, cause))
 
-    def _time_out(self, user: User, one: Instance, moment: Moment) -> None:
-        node = self._node(one)
-        to = node.get("next")
-        if node["type"] == "wait_for_event":
-            self._tell(user, one, moment, "wait.timed_out")
-            to = node.get("on_timeout", to)
-        self._go(user, one, moment, to)
+    def _fire(self, user: User, one: Instance, moment: Moment) -> None:
+        self.follow(user)
+        self.time_out(user, one, moment)
+        self._apply_emitted(user, moment)
 
-    # Waits.
+    # An event of the log, or one that a node emitted.
+
+    def _apply(self, user: User, moment: Moment) -> None:
+        # 4. Global exits and goals.
+        for one in list(user.live):
+            self._leave_by(user, one, moment)
+        for one in list(user.goals):
+            self._reach_goal(user, one, moment)
+        # 5. Waits.
+        for one in list(user.live):
+            self._awaited(user, one, moment)
+        # 6. Entries.
+        for name in sorted(self.journeys):
+            self._enter(user, name, moment)
+
+    def _apply_emitted(self, user: User, moment: Moment) -> None:
+        """In the same step, after all that the event or timer moves, in the order emitted."""
+        while self.emitted:
+            event, hops = self.emitted.pop(0)
+            self._note(user, event["event"], moment.now)
+            self._apply(user, moment._replace(event=event, now=event["timestamp"], hops=hops))
+        self.emitted_in_all = 0
+
+    def _leave_by(self, user: User, one: Instance, moment: Moment) -> None:
+        """The first global exit that holds; without a `match` it is about every instance."""
+        assert moment.event is not None
+        for way in one.journey.get("exit", []):
+            if (
+                way["event"] == moment.event["event"]
+                and self.same_key(user, one, moment, way.get("match", "none"))
+                and self.holds(user, one, moment, way.get("where"))
+            ):
+                reason = way.get("reason", "global_exit")
+                self.end(user, one, moment, reason, **told_of(moment.event))
+                return
+
+    def _reach_goal(self, user: User, one: Instance, moment: Moment) -> None:
+        """Whether the instance is live or not; of the version that it entered with."""
+        goal, event = one.goal, moment.event
+        assert goal is not None
+        assert event is not None
+        if goal["event"] != event["event"]:
+            return
+        if "within" in goal and moment.now >= one.started + goal["within"]:
+            return
+        if not self.may_count(one) or not self._is_goal(user, one, goal, moment):
+            return
+        self._tell_of(user, one, one.entered, None, moment, "goal.reached", told_of(event))
+        user.goals.remove(one)
+        if goal.get("exit") and not one.ended:
+            self.end(user, one, moment, "goal", **told_of(event))
+
+    def may_count(self, one: Instance) -> bool:
+        """Whether its goal is still watched: until a day after the end of the window."""
+        assert one.goal is not None
+        return "within" not in one.goal or self.time < one.started + one.goal["within"] + DAY
+
+    def _is_goal(self, user: User, one: Instance, goal: Document, moment: Moment) -> bool:
+        """A goal sees neither steps nor labels, and its failures are no node's."""
+        version = self.journeys[one.name].versions[one.entered - 1]
+        key = version["entry"].get("key")
+        match = goal.get("match")
+        profile = {"id": user.id, "traits": dict(user.traits)}
+        see = See(moment.event, one.entry, profile, one.key, moment.now, times=user.times)
+        try:
+            if match != "none" and (match is not None or key is not None):
+                value = key_text((key if match is None else match).value(see))
+                if value is None or value != one.key:
+                    return False
+        except Failed:
+            if match is not None:
+                self._tell_of(user, one, one.entered, None, moment, "expression.failed", {})
+            return False
+        try:
+            return "where" not in goal or goal["where"].holds(see)
+        except Failed:
+            self._tell_of(user, one, one.entered, None, moment, "expression.failed", {})
+            return False
 
     def _awaited(self, user: User, one: Instance, moment: Moment) -> None:
-        node = self._node(one)
+        node = self.node(one)
         assert moment.event is not None
         name = moment.event["event"]
-        if node["type"] != "wait_for_event":
+        if node["type"] != "wait_for_event" or not self._is_open(one, moment.now):
             return
         branches = node.get("any_of", [{"event": node.get("event")}])
         branches = [branch for branch in branches if branch["event"] == name]
-        if not branches or not self._same_key(user, one, moment, node.get("match")):
+        if not branches or not self.same_key(user, one, moment, node.get("match")):
             return
-        if not self._holds(user, one, moment, node.get("where")):
+        if not self.holds(user, one, moment, node.get("where")):
             return
         for branch in branches:
-            if self._holds(user, one, moment, branch.get("where")):
-                detail = {"event": name, "message_id": moment.event["messageId"]}
-                self._tell(user, one, moment, "wait.matched", **detail)
-                self._capture(one, event=moment.event)
-                to = branch.get("next", node.get("next"))
-                self._go(user, one, moment, to, branch.get("set"))
+            if self.holds(user, one, moment, branch.get("where")):
+                to, set = branch.get("next", node["next"]), branch.get("set")
+                self.answer(user, one, moment, to, set, told_of(moment.event), event=moment.event)
                 return
 
-    def _same_key(self, user: User, one: Instance, moment: Moment, match: Cel | str | None) -> bool:
-        key = one.journey["entry"].get("key")
-        if match == "none" or (match is None and key is None):
-            return True
-        expression = key if match is None else match
-        try:
-            value = key_text(expression.value(self._see(user, one, moment)))
-        except Failed:
-            if match is not None:  # events that don't carry the journey's own key are common
-                self._tell(user, one, moment, "expression.failed")
-            return False
-        return value is not None and value == one.key
+    def _waits_for(self, one: Instance, action: str, now: int) -> bool:
+        """Whether a response is that of the visit where the instance stands."""
+        assert one.node is not None
+        visit = action_id(one.id, one.node, one.visit)
+        return visit == action and self.node(one)["type"] == "trigger" and self._is_open(one, now)
+
+    def _is_open(self, one: Instance, now: int) -> bool:
+        """Whether its wait can still be answered at that time."""
+        return one.held is None and (one.due is None or now < one.due)
 
     # Entries.
 
     def _enter(self, user: User, name: str, moment: Moment) -> None:
-        version = len(self.versions[name])
-        journey = self.versions[name][-1]
+        version, journey = self.journeys[name].version, self.journeys[name].in_force
         entry, event = journey["entry"], moment.event
         assert event is not None
-        assert moment.arrival is not None
-        see = See(event, event, {"id": user.id, "traits": user.traits}, None, moment.now)
+        if self.journeys[name].status != "running":
+            return
+        profile = {"id": user.id, "traits": dict(user.traits)}
+        see = See(event, event, profile, None, moment.now, times=user.times)
 
         def tell(type: str, key: str | None, **detail: Any) -> None:
-            told = Told(
-                type, iso(moment.now), user.id, name, version, None, key, None, moment.cause, detail
-            )
-            self.told.append(told)
+            at, cause = iso(moment.now), moment.cause
+            self.told.append(Told(type, at, user.id, name, version, None, key, None, cause, detail))
 
         def holds(where: Cel | None) -> bool:
             try:
@@ -198,7 +302,12 @@ class Model:
             return
         if not any(holds(way.get("where")) for way in ways):
             return
-        if "max_lateness" in entry and moment.arrival - moment.now > entry["max_lateness"]:
+        if (
+            "max_lateness" in entry
+            and moment.arrival is not None
+            and moment.cause[1] is None  # what a timer brings about is not late
+            and moment.arrival - moment.now > entry["max_lateness"]
+        ):
             tell("journey.rejected", None, reason="too_late")
             return
         key = None
@@ -214,17 +323,20 @@ class Model:
         if reason is not None:
             tell("journey.rejected", key, reason=reason)
             return
-        one = Instance(journey, version, key, event)
+        id = instance_id(name, user.id, key, event["messageId"])
+        goal = journey.get("goal")
+        one = Instance(id, journey, version, key, event, moment.now, version, goal)
         user.live.append(one)
         user.entered.add(name)
-        detail = {"event": event["event"], "message_id": event["messageId"]}
-        self._tell(user, one, moment, "journey.entered", **detail)
-        self._go(user, one, moment, next(iter(journey["nodes"])))
+        if goal is not None:
+            user.goals.append(one)
+        self.tell(user, one, moment, "journey.entered", **told_of(event))
+        self.reach(user, one, moment, next(iter(journey["nodes"])))
 
     def _refusal(
         self, user: User, name: str, entry: dict[str, Any], key: str | None, now: int
     ) -> str | None:
-        mine = [one for one in user.live if one.journey["name"] == name]
+        mine = [one for one in user.live if one.name == name]
         if entry.get("reentry") == "once" and name in user.entered:
             return "once"
         if entry.get("reentry") == "after_exit":
@@ -235,94 +347,7 @@ class Model:
                 return "min_gap"
         if key is not None and any(one.key == key for one in mine):
             return "already_in"
-        return None
-
-    # One instance's way.
-
-    def _go(
-        self,
-        user: User,
-        one: Instance,
-        moment: Moment,
-        to: str | None,
-        set: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Leave the node for another, and so on until one blocks or the journey ends."""
-        while True:
-            leaving = self._node(one).get("set", {}) if one.node is not None else {}
-            for label, data in (*leaving.items(), *(set or {}).items()):
-                try:
-                    one.attr = {**one.attr, label: rendered(data, self._see(user, one, moment))}
-                except Failed:
-                    self._tell(user, one, moment, "expression.failed")
-            if to is None:
-                self._end(user, one, moment, "end")
-                return
-            one.node, one.due, one.fire_at = to, None, None
-            self._tell(user, one, moment, "node.reached")
-            went = getattr(self, "_reach_" + self._node(one)["type"])(user, one, moment)
-            if went is None:
-                return
-            to, set = went
-
-    def _reach_exit(self, user: User, one: Instance, moment: Moment) -> None:
-        self._end(user, one, moment, self._node(one).get("reason", "exit"))
-
-    def _reach_delay(self, user: User, one: Instance, moment: Moment) -> None:
-        self._stay(user, one, moment, self._node(one)["for"])
-
-    def _reach_wait_for_event(self, user: User, one: Instance, moment: Moment) -> None:
-        within = self._node(one)["within"]
-        self._stay(user, one, moment, None if within == "forever" else within)
-
-    def _reach_criteria(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
-        node = self._node(one)
-        for index, branch in enumerate(node["branches"]):
-            if self._holds(user, one, moment, branch["when"]):
-                to = branch.get("next", node.get("next"))
-                self._tell(user, one, moment, "criteria.matched", branch=index, next=to)
-                return to, branch.get("set")
-        to = node["otherwise"]
-        self._tell(user, one, moment, "criteria.matched", branch="otherwise", next=to)
-        return to, None
-
-    def _reach_experiment(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
-        node = self._node(one)
-        salt = node.get("salt", f"{one.journey['name']}/{one.node}")
-        weights = {name: variant["weight"] for name, variant in node["variants"].items()}
-        name = node.get("winner") or variant_of(salt, user.id, weights)
-        self._tell(user, one, moment, "experiment.assigned", variant=name)
-        self._capture(one, variant=name)
-        variant = node["variants"][name]
-        return variant.get("next", node.get("next")), variant.get("set")
-
-    def _reach_destination(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
-        node = self._node(one)
-        where = {"destination": node["destination"]}
-        try:
-            payload = rendered(node["payload"], self._see(user, one, moment))
-        except Failed:
-            self._tell(user, one, moment, "expression.failed")
-            self._tell(user, one, moment, "action.skipped", **where, reason="payload_failed")
-            return node.get("on_error", node.get("next")), None
-        assert one.node is not None
-        at = iso(moment.now)
-        self.sent.append(Sent(at, user.id, one.id, one.key, one.node, node["destination"], payload))
-        self._tell(user, one, moment, "action.requested", **where)
-        return node.get("next"), None
-
-    def _stay(self, user: User, one: Instance, moment: Moment, within: int | None) -> None:
-        if within is not None:
-            one.due = one.fire_at = moment.now + within
-            if moment.arrival is not None and one.due <= moment.arrival:
-                one.fire_at = moment.arrival + GRACE
-        self._tell(user, one, moment, "wait.started", due=None if one.due is None else iso(one.due))
-
-    def _end(self, user: User, one: Instance, moment: Moment, reason: str) -> None:
-        self._tell(user, one, moment, "journey.exited", reason=reason)
-        user.live.remove(one)
-        user.last_end[one.journey["name"]] = moment.now
-        one.ended = True
+        return "too_many" if len(user.live) >= MOST_INSTANCES else None
 
     # Small things.
 
@@ -331,41 +356,23 @@ class Model:
         lately = [known for known, at in user.seen[-1_024:] if at >= self.time - HOUR]
         return message in lately or message in [known for known, _ in user.seen[-64:]]
 
-    def _node(self, one: Instance) -> dict[str, Any]:
-        """The node it stands on; one without `next` goes on to the one below it."""
-        nodes = one.journey["nodes"]
-        assert one.node is not None
-        names = [*nodes, None]
-        return {"next": names[names.index(one.node) + 1], **nodes[one.node]}
+    def _note(self, user: User, event: str, time: int) -> None:
+        """Keep the time of an event that some journey counts, as long as the longest window."""
+        asked = self.counted()
+        if event not in asked:
+            return
+        user.times = {name: times for name, times in user.times.items() if name in asked}
+        known = user.times.get(event, [])
+        oldest = max([time, *known]) - asked[event]
+        kept = [one for one in known if one > oldest][-(MOST_TIMES - 1) :]
+        user.times[event] = [*kept, time]
 
-    def _see(self, user: User, one: Instance, moment: Moment) -> See:
-        profile = {"id": user.id, "traits": dict(user.traits)}
-        return See(moment.event, one.entry, profile, one.key, moment.now, one.steps, one.attr)
+    def _tell_user(self, user: User, moment: Moment, type: str, **detail: Any) -> None:
+        """What is no journey's."""
+        at = iso(moment.now)
+        told = Told(type, at, user.id, "", 0, None, None, None, moment.cause, detail)
+        self.told.append(told)
 
-    def _capture(self, one: Instance, **what: Any) -> None:
-        assert one.node is not None
-        one.steps = {**one.steps, one.node: {**one.steps.get(one.node, {}), **what}}
 
-    def _holds(self, user: User, one: Instance, moment: Moment, where: Cel | None) -> bool:
-        try:
-            return where is None or where.holds(self._see(user, one, moment))
-        except Failed:
-            self._tell(user, one, moment, "expression.failed")
-            return False
-
-    def _tell(self, user: User, one: Instance, moment: Moment, type: str, **detail: Any) -> None:
-        assert not one.ended
-        self.told.append(
-            Told(
-                type,
-                iso(moment.now),
-                user.id,
-                one.journey["name"],
-                one.version,
-                one.id,
-                one.key,
-                one.node,
-                moment.cause,
-                detail,
-            )
-        )
+def told_of(event: dict[str, Any]) -> dict[str, Any]:
+    return {"event": event["event"], "message_id": event["messageId"]}

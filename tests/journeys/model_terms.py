@@ -5,12 +5,20 @@ Law: nothing of the engine is used here. Times are ms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from math import log
 from typing import Any, NamedTuple
+from urllib.parse import quote
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Document = dict[str, Any]
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+DAY = 24 * HOUR
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Failed(Exception):
@@ -28,6 +36,11 @@ class See:
     now: int
     steps: dict[str, Any] = field(default_factory=dict)
     attr: dict[str, Any] = field(default_factory=dict)
+    times: Mapping[str, list[int]] = field(default_factory=dict)
+    """When the user's events came, by their names."""
+
+    def count(self, event: str, window: int) -> int:
+        return sum(self.now - window < time <= self.now for time in self.times.get(event, []))
 
 
 class Cel(NamedTuple):
@@ -59,6 +72,17 @@ class Joined(NamedTuple):
     hole: Cel
 
 
+def expressions(part: Any) -> Iterator[Cel]:
+    """All that are written in a part of a document."""
+    if isinstance(part, Cel):
+        yield part
+    elif isinstance(part, Joined):
+        yield part.hole
+    elif isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from expressions(inner)
+
+
 def iso(ms: int) -> str:
     time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -71,7 +95,7 @@ def key_text(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def rendered(data: Any, see: See) -> Any:
+def rendered(data: Any, see: See, *, in_url: bool = False) -> Any:
     if isinstance(data, Cel):
         return data.value(see)
     if isinstance(data, Joined):
@@ -79,7 +103,7 @@ def rendered(data: Any, see: See) -> Any:
         text = f"{value:g}" if isinstance(value, float) else key_text(value)
         if text is None:
             raise Failed(data.hole.text)
-        return data.before + text
+        return data.before + (quote(text, safe="") if in_url else text)
     if isinstance(data, dict):
         return {name: rendered(value, see) for name, value in data.items()}
     return data
@@ -95,6 +119,44 @@ def variant_of(salt: str, user: str, weights: Mapping[str, float]) -> str:
     return max((name for name in weights if weights[name] > 0), key=score)
 
 
+def share_of(instance: str, spread: int) -> int:
+    """When, of the `spread` (ms) after a resume, an instance goes on."""
+    return int(blake2b(instance.encode(), digest_size=8).hexdigest(), 16) % spread
+
+
+NAMESPACE = UUID("6f1d2c1e-4b53-5d0c-9a57-0c9f1c0c5b7e")
+
+
+def instance_id(journey: str, user: str, key: str | None, message: str) -> str:
+    keyed = "" if key is None else f"{len(key)}={key}"
+    return str(uuid5(NAMESPACE, "\0".join(("instance", journey, user, keyed, message))))
+
+
+def action_id(instance: str, node: str, visit: int) -> str:
+    return str(uuid5(NAMESPACE, "\0".join(("action", instance, node, str(visit)))))
+
+
+def next_local(now: int, time: str, weekdays: Collection[str], zone: str) -> int:
+    """Strictly after `now`, the first time that a clock of the zone shows `time` on such a day."""
+    clock = ZoneInfo(zone)
+    hours, minutes = map(int, time.split(":"))
+    today = datetime.fromtimestamp(now / 1000, clock).date()
+    for day in (today + timedelta(days=count) for count in range(-1, 10)):
+        # What the clock skips has here the offset before the gap; what it repeats is the first.
+        there = datetime(day.year, day.month, day.day, hours, minutes, tzinfo=clock)
+        found = round(there.timestamp() * 1000)
+        if found > now and DAYS[day.weekday()] in weekdays:
+            return found
+    raise AssertionError("no such day in a week")
+
+
+def is_zone(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and bool(ZoneInfo(name))
+    except ZoneInfoNotFoundError:
+        return False
+
+
 class Told(NamedTuple):
     """An outcome, as far as it has a meaning."""
 
@@ -103,8 +165,7 @@ class Told(NamedTuple):
     user: str
     journey: str
     version: int
-    instance: tuple[str, str] | None
-    """The journey, and the messageId of the event that started the instance."""
+    instance: str | None
     key: str | None
     node: str | None
     cause: tuple[int | None, str | None, str | None]
@@ -115,31 +176,55 @@ class Told(NamedTuple):
 class Sent(NamedTuple):
     """An action."""
 
+    id: str
     at: str
     user: str
-    instance: tuple[str, str]
+    journey: str
+    version: int
+    instance: str
     key: str | None
     node: str
     destination: str
     payload: Any
+    trigger: dict[str, Any] | None
+    """How the response is asked for, where one is."""
+
+
+class Held(NamedTuple):
+    """How an instance goes on that a pause has kept from it."""
+
+    answered: bool
+    """It goes on to `to`, with `event` in sight; else its timer decides."""
+    to: str | None = None
+    event: dict[str, Any] | None = None
 
 
 @dataclass(eq=False)
 class Instance:
-    journey: dict[str, Any]
+    """A user's way through a journey; `goal` is that of the version it entered with, `entered`."""
+
+    id: str
+    journey: Document
     version: int
     key: str | None
     entry: dict[str, Any]
+    started: int
+    entered: int
+    goal: Document | None
     node: str | None = None
+    visit: int = 0
     due: int | None = None
     fire_at: int | None = None
     steps: dict[str, Any] = field(default_factory=dict)
     attr: dict[str, Any] = field(default_factory=dict)
+    held: Held | None = None
+    mute: bool = False
     ended: bool = False
 
     @property
-    def id(self) -> tuple[str, str]:
-        return self.journey["name"], self.entry["messageId"]
+    def name(self) -> str:
+        name: str = self.journey["name"]
+        return name
 
 
 @dataclass
@@ -148,8 +233,11 @@ class User:
     traits: dict[str, Any] = field(default_factory=dict)
     seen: list[tuple[str, int]] = field(default_factory=list)
     live: list[Instance] = field(default_factory=list)
+    goals: list[Instance] = field(default_factory=list)
+    """Whose goal is still watched."""
     entered: set[str] = field(default_factory=set)
     last_end: dict[str, int] = field(default_factory=dict)
+    times: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Moment(NamedTuple):
@@ -159,3 +247,5 @@ class Moment(NamedTuple):
     arrival: int | None
     now: int
     cause: tuple[int | None, str | None, str | None]
+    hops: int = 0
+    """How many emitted events led to this one."""

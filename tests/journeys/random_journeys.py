@@ -1,4 +1,4 @@
-"""Random journeys and logs: everything that is implemented, in every order that may be written."""
+"""Random journeys and edits of them: all that is implemented, in every order there may be."""
 
 from __future__ import annotations
 
@@ -7,23 +7,34 @@ from typing import Any
 from hypothesis import strategies as st
 
 from journeys.documents import Journey
-from tests.journeys.builders import START
-from tests.journeys.model import HOUR, MINUTE, SECOND
-from tests.journeys.model_terms import Cel, Joined, See, iso
+from tests.journeys.model_terms import DAY, HOUR, MINUTE, Cel, Document, Joined
+from tests.journeys.random_expressions import (
+    CONDITIONS,
+    EVENT_CONDITIONS,
+    KEYS,
+    PAYLOADS,
+    UNTIL,
+    VALUES,
+)
 
-DAY = 24 * HOUR
-EVENTS = ("a", "b", "c")
-USERS = ("u", "v", "w")
-_DURATIONS = ("for", "within", "min_gap", "max_lateness")
+EVENTS = ("a", "b", "c", "a", "b", "c", "x")
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata")
+_DURATIONS = ("for", "within", "min_gap", "max_lateness", "offset", "spread")
+_DATA = ("set", "payload", "properties", "traits", "path")
 
 
-def document(journey: dict[str, Any]) -> Journey:
+def document(journey: Document) -> Journey:
     """A random journey as its user would write it."""
-    return Journey.model_validate({"kind": "Journey", **_written(journey)})
+    return Journey.model_validate(written(journey))
+
+
+def written(journey: Document) -> Document:
+    """The same as plain data."""
+    return {"kind": "Journey", **_written(journey)}
 
 
 def _written(part: Any, name: str = "", data: bool = False) -> Any:
-    data = data or name in ("set", "payload")
+    data = data or name in _DATA
     if isinstance(part, Cel):
         return f"${{{part.text}}}" if data else part.text
     if isinstance(part, Joined):
@@ -35,251 +46,247 @@ def _written(part: Any, name: str = "", data: bool = False) -> Any:
     return f"{part}ms" if name in _DURATIONS and isinstance(part, int) else part
 
 
-# --- Expressions ---------------------------------------------------------------------------------
-
-
-def same(left: Any, right: Any) -> bool:
-    """CEL's equality: a truth value is no number."""
-    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
-
-
-def more(left: Any, right: int) -> bool:
-    """CEL's order: only numbers stand above numbers."""
-    if isinstance(left, bool):
-        raise TypeError
-    return bool(left > right)
-
-
-def _shown(event: Any) -> dict[str, Any]:
-    return {**event, "timestamp": iso(event["timestamp"])}
-
-
-def _captured(see: See) -> dict[str, Any]:
-    captured = see.steps["n0"]
-    return {
-        label: _shown(value) if label == "event" else value for label, value in captured.items()
-    }
-
-
-def _text(value: Any) -> Any:
-    if value is None:
-        raise TypeError
-    return value
-
-
-EVENT_CONDITIONS = [
-    Cel("event.properties.n > 1", lambda s: more(s.event["properties"]["n"], 1)),
-    Cel("event.properties.ok", lambda s: s.event["properties"]["ok"]),
-    Cel(
-        "has(event.properties.n) && event.properties.n == 2",
-        lambda s: "n" in s.event["properties"] and same(s.event["properties"]["n"], 2),
-    ),
-    Cel("user.traits.t == 1", lambda s: same(s.user["traits"]["t"], 1)),
-    Cel("entry.properties.n > 1", lambda s: more(s.entry["properties"]["n"], 1)),
-]
-CONDITIONS = [
-    *EVENT_CONDITIONS,
-    Cel("true", lambda s: True),
-    Cel("has(entry.properties.n)", lambda s: "n" in s.entry["properties"]),
-    Cel("attr.p == 1", lambda s: same(s.attr["p"], 1)),
-    Cel('has(attr.q) && attr.q != "n=1"', lambda s: "q" in s.attr and s.attr["q"] != "n=1"),
-    Cel(
-        "event.properties.n == entry.properties.n",
-        lambda s: same(s.event["properties"]["n"], s.entry["properties"]["n"]),
-    ),
-    Cel('steps.n1.variant == "x"', lambda s: s.steps["n1"]["variant"] == "x"),
-    Cel(
-        "steps.n0.event.properties.n == entry.properties.n",
-        lambda s: same(s.steps["n0"]["event"]["properties"]["n"], s.entry["properties"]["n"]),
-    ),
-    Cel('journey.key == "1"', lambda s: _text(s.key) == "1"),
-    Cel("now - entry.timestamp > duration('30m')", lambda s: s.now - s.entry["timestamp"] > 1.8e6),
-]
-KEYS = [
-    Cel("event.properties.k", lambda s: s.event["properties"]["k"]),
-    Cel("event.properties.m", lambda s: s.event["properties"]["m"]),
-    Cel("entry.properties.k", lambda s: s.entry["properties"]["k"]),
-]
-VALUES = [
-    1,
-    "plain",
-    Cel("entry.properties.n", lambda s: s.entry["properties"]["n"]),
-    Cel("event.properties.n", lambda s: s.event["properties"]["n"]),
-    Cel("entry.properties", lambda s: s.entry["properties"]),
-    Cel("entry.timestamp", lambda s: iso(s.entry["timestamp"])),
-    Cel("steps.n0.event.messageId", lambda s: s.steps["n0"]["event"]["messageId"]),
-    Cel("user.id", lambda s: s.user["id"]),
-    Cel("journey.key", lambda s: _text(s.key)),
-    Cel("now", lambda s: iso(s.now)),
-    Joined("n=", Cel("entry.properties.n", lambda s: s.entry["properties"]["n"])),
-]
-PAYLOADS = [
-    *VALUES,
-    Cel("user.traits", lambda s: s.user["traits"]),
-    Cel("attr", lambda s: s.attr),
-    Cel("steps.n0", _captured),
-    Cel("event", lambda s: _shown(s.event)),
-    Cel("entry", lambda s: _shown(s.entry)),
-    Cel("steps.n0.event.properties", lambda s: s.steps["n0"]["event"]["properties"]),
-    {"p": Cel("attr.p", lambda s: s.attr["p"])},
-]
-
-# --- Journeys ------------------------------------------------------------------------------------
-
 _conditions = st.sampled_from(CONDITIONS)
 _event_conditions = st.sampled_from(EVENT_CONDITIONS)
 _spans = st.sampled_from([10 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, DAY])
 _sets = st.dictionaries(st.sampled_from("pq"), st.sampled_from(VALUES), max_size=2)
 _weights = st.sampled_from([0, 1, 2.5])
+_matches = st.sampled_from(["none", "none", *KEYS])
+
+
+def _one_in(draw: st.DrawFn, count: int) -> bool:
+    return bool(draw(st.integers(1, count)) == count)
+
+
+# Nothing is written out that is so by default: the same journey is the same version.
 
 
 @st.composite
-def journeys(draw: st.DrawFn, name: str = "tour") -> dict[str, Any]:
+def journeys(draw: st.DrawFn, name: str = "tour") -> Document:
     """A journey of 2 to 8 nodes; it goes back only from nodes where instances wait."""
     names = [f"n{number}" for number in range(draw(st.sampled_from([2, 3, 4, 5, 6, 7, 8])))]
-    return {
+    journey = {
         "name": name,
         "entry": draw(_entries()),
         "nodes": {here: draw(_nodes(names, place)) for place, here in enumerate(names)},
     }
+    for field, values in _AROUND.items():
+        if _one_in(draw, 2):
+            journey[field] = draw(values)
+    return journey
 
 
 @st.composite
-def _entries(draw: st.DrawFn) -> dict[str, Any]:
-    entry: dict[str, Any] = {"event": draw(st.sampled_from("aaab"))}
-    if draw(st.integers(0, 3)) == 0:
+def edited(draw: st.DrawFn, journey: Document) -> Document:
+    """The next version of a journey, that takes over or lets the last one be."""
+    journey = {**journey, "nodes": dict(journey["nodes"])}
+    nodes = journey["nodes"]
+    for _ in range(draw(st.sampled_from([0, 1, 1, 2]))):
+        names = list(nodes)
+        place = draw(st.integers(0, len(names) - 1))
+        nodes[names[place]] = draw(_nodes(names, place))
+    if _one_in(draw, 4):
+        journey["entry"] = draw(_entries())
+    for field, values in _AROUND.items():
+        if _one_in(draw, 5):
+            journey[field] = draw(values)
+    journey.pop("in_flight", None)
+    if draw(st.integers(0, 3)):
+        journey["in_flight"] = "follow"
+    return journey
+
+
+@st.composite
+def _entries(draw: st.DrawFn) -> Document:
+    entry: Document = {"event": draw(st.sampled_from("aaab"))}
+    if _one_in(draw, 4):
         way = st.fixed_dictionaries(
-            {"event": st.sampled_from("ab")}, optional={"where": _event_conditions}
+            {"event": st.sampled_from("abx")}, optional={"where": _event_conditions}
         )
         entry = {"any_of": draw(st.lists(way, min_size=1, max_size=3))}
-    if draw(st.integers(0, 5)) == 0:
+    if _one_in(draw, 6):
         entry["where"] = draw(_event_conditions)
     if draw(st.booleans()):
         entry["key"] = draw(st.sampled_from([KEYS[0], *KEYS]))
     if draw(st.booleans()):
-        entry["reentry"] = draw(st.sampled_from(["every_time", "once", *["after_exit"] * 3]))
+        entry["reentry"] = draw(st.sampled_from(["once", *["after_exit"] * 3]))
         if entry["reentry"] == "after_exit" and draw(st.booleans()):
             entry["min_gap"] = draw(_spans)
-    if draw(st.integers(0, 3)) == 0:
+    if _one_in(draw, 4):
         entry["max_lateness"] = draw(_spans)
     return entry
 
 
 @st.composite
-def _nodes(draw: st.DrawFn, names: list[str], place: int) -> dict[str, Any]:
+def _goals(draw: st.DrawFn) -> Document:
+    goal: Document = {"event": draw(st.sampled_from(EVENTS))}
+    for field, values in _OF_GOALS.items():
+        if _one_in(draw, 2 if field == "within" else 4):
+            goal[field] = draw(values)
+    return goal
+
+
+_OF_GOALS: dict[str, st.SearchStrategy[Any]] = {
+    "where": _event_conditions,
+    "match": _matches,
+    "within": _spans,
+    "exit": st.just(True),
+}
+_exits = st.fixed_dictionaries(
+    {"event": st.sampled_from("bccx")},
+    optional={"where": _event_conditions, "match": _matches, "reason": st.just("gone")},
+)
+_AROUND: dict[str, st.SearchStrategy[Any]] = {
+    "exit": st.lists(_exits, min_size=1, max_size=2),
+    "goal": _goals(),
+    "in_flight": st.just("follow"),
+    "on_resume": st.sampled_from(
+        ["send", "skip", "skip", {"spread": 10 * MINUTE}, {"spread": 2 * HOUR}]
+    ),
+    "timezone": st.sampled_from(ZONES),
+}
+
+
+class _Draws:
+    """Fills one node; `leads` draws where a part of it goes on."""
+
+    def __init__(self, draw: st.DrawFn, names: list[str], place: int, kind: str) -> None:
+        self.draw = draw
+        self.later = names[place + 1 :]
+        self.waits = kind in ("wait_for_event", "delay")
+        self.to = st.sampled_from(names if self.waits else self.later or [""])
+
+    def sometimes(self, part: Document, field: str, values: st.SearchStrategy[Any]) -> None:
+        if _one_in(self.draw, 3):
+            part[field] = self.draw(values)
+
+    def leads(self, part: Document, field: str = "next") -> None:
+        if self.later or self.waits:
+            self.sometimes(part, field, self.to)
+
+
+@st.composite
+def _nodes(draw: st.DrawFn, names: list[str], place: int) -> Document:
     later = names[place + 1 :]
-    kinds = ["wait_for_event"] * 4 + ["delay", "destination", "experiment"]
+    kinds = ["wait_for_event"] * 7 + ["delay", "destination"] * 2
+    kinds += ["experiment", *["trigger"] * 3, "update_profile", "emit_event"]
     if place:
         kinds.append("exit")
     if later:
         kinds += ["criteria"] * 2
     kind = draw(st.sampled_from(kinds))
-    node: dict[str, Any] = {"type": kind}
-    to = st.sampled_from(names if kind in ("wait_for_event", "delay") else later or [""])
-
-    def sometimes(part: dict[str, Any], field: str, values: st.SearchStrategy[Any]) -> None:
-        if draw(st.integers(0, 2)) == 0:
-            part[field] = draw(values)
-
-    def leads(part: dict[str, Any], field: str = "next") -> None:
-        if later or kind in ("wait_for_event", "delay"):
-            sometimes(part, field, to)
-
+    node: Document = {"type": kind}
+    draws = _Draws(draw, names, place, kind)
     if kind == "exit":
-        sometimes(node, "reason", st.sampled_from(["done", "late"]))
+        draws.sometimes(node, "reason", st.sampled_from(["done", "late"]))
         return node
-    leads(node)
-    sometimes(node, "set", _sets)
-    if kind == "delay":
-        node["for"] = draw(_spans)
-    elif kind == "destination":
-        node["destination"] = draw(st.sampled_from(["mail", "text"]))
-        node["payload"] = draw(st.sampled_from(PAYLOADS))
-        leads(node, "on_error")
-    elif kind == "criteria":
-        node["otherwise"] = draw(to)
-        node["branches"] = [{"when": draw(_conditions)} for _ in range(draw(st.integers(1, 3)))]
-        for branch in node["branches"]:
-            leads(branch)
-            sometimes(branch, "set", _sets)
-    elif kind == "experiment":
-        node["variants"] = {"x": {"weight": 1}, "y": {"weight": draw(_weights)}}
-        for variant in node["variants"].values():
-            leads(variant)
-            sometimes(variant, "set", _sets)
-        sometimes(node, "salt", st.just("pepper"))
-        if draw(st.integers(0, 5)) == 0:
-            node["winner"] = draw(st.sampled_from("xy"))
-    else:
-        _waits(draw, node, sometimes, leads)
+    draws.leads(node)
+    draws.sometimes(node, "set", _sets)
+    _FILL[kind](draws, node)
     return node
 
 
-def _waits(draw: st.DrawFn, node: dict[str, Any], sometimes: Any, leads: Any) -> None:
+def _destination(draws: _Draws, node: Document) -> None:
+    node["destination"] = draws.draw(st.sampled_from(["mail", "text"]))
+    node["payload"] = draws.draw(st.sampled_from(PAYLOADS))
+    draws.leads(node, "on_error")
+
+
+def _trigger(draws: _Draws, node: Document) -> None:
+    node["destination"] = draws.draw(st.sampled_from(["mail", "score"]))
+    draws.sometimes(node, "payload", st.sampled_from(PAYLOADS))
+    if not _one_in(draws.draw, 4):
+        node["within"] = draws.draw(_spans)
+    draws.sometimes(node, "method", st.sampled_from(["GET", "PUT"]))
+    paths = [Joined("/users/", value) for value in VALUES if isinstance(value, Cel)]
+    draws.sometimes(node, "path", st.sampled_from(["/score", *paths]))
+    if draws.draw(st.booleans()):
+        node["response"] = {"code": "status_code", "word": "payload.word"}
+    draws.leads(node, "on_error")
+
+
+def _update_profile(draws: _Draws, node: Document) -> None:
+    values = st.sampled_from([None, *VALUES])
+    zones = st.sampled_from([*ZONES, "Mars/Base"])
+    node["traits"] = draws.draw(
+        st.fixed_dictionaries({"t": values}, optional={"x": values, "timezone": zones})
+    )
+    draws.leads(node, "on_error")
+
+
+def _emit_event(draws: _Draws, node: Document) -> None:
+    node["event"] = draws.draw(st.sampled_from("abccxxxx"))
+    values = st.sampled_from(VALUES)
+    some = st.fixed_dictionaries({}, optional={"n": values, "k": st.sampled_from(KEYS[2:])})
+    draws.sometimes(node, "properties", some)
+    draws.leads(node, "on_error")
+
+
+def _delay(draws: _Draws, node: Document) -> None:
+    """Until a time that may be over it goes on only: a way round might never come to wait."""
+    way = draws.draw(st.sampled_from(["for", "for", "until", "until_local"]))
+    if way == "for":
+        node["for"] = draws.draw(_spans)
+    elif way == "until_local":
+        local: Document = {"time": draws.draw(st.sampled_from(["00:00", "09:00", "14:30"]))}
+        days = st.sampled_from([["mon"], ["sun"], ["mon", "fri"]])
+        draws.sometimes(local, "weekdays", days)
+        draws.sometimes(local, "timezone", st.sampled_from(["journey", *ZONES]))
+        node["until_local"] = local
+    else:
+        node["until"] = draws.draw(st.sampled_from(UNTIL))
+        draws.sometimes(node, "offset", st.sampled_from([-HOUR, 10 * MINUTE, HOUR]))
+        node.pop("next", None)
+        if draws.later:
+            draws.sometimes(node, "next", st.sampled_from(draws.later))
+            draws.sometimes(node, "on_error", st.sampled_from(draws.later))
+
+
+def _criteria(draws: _Draws, node: Document) -> None:
+    draw = draws.draw
+    node["otherwise"] = draw(draws.to)
+    node["branches"] = [{"when": draw(_conditions)} for _ in range(draw(st.integers(1, 3)))]
+    for branch in node["branches"]:
+        draws.leads(branch)
+        draws.sometimes(branch, "set", _sets)
+
+
+def _experiment(draws: _Draws, node: Document) -> None:
+    node["variants"] = {"x": {"weight": 1}, "y": {"weight": draws.draw(_weights)}}
+    for variant in node["variants"].values():
+        draws.leads(variant)
+        draws.sometimes(variant, "set", _sets)
+    draws.sometimes(node, "salt", st.just("pepper"))
+    if _one_in(draws.draw, 6):
+        node["winner"] = draws.draw(st.sampled_from("xy"))
+
+
+def _wait_for_event(draws: _Draws, node: Document) -> None:
+    draw = draws.draw
     node["within"] = draw(st.just("forever") | _spans | _spans | _spans)
     if node["within"] != "forever":
-        leads(node, "on_timeout")
-    sometimes(node, "where", _conditions)
-    sometimes(node, "match", st.sampled_from(["none", "none", *KEYS]))
+        draws.leads(node, "on_timeout")
+    draws.sometimes(node, "where", _conditions)
+    draws.sometimes(node, "match", _matches)
     if draw(st.booleans()):
         node["event"] = draw(st.sampled_from(EVENTS))
         return
     node["any_of"] = []
     for _ in range(draw(st.integers(1, 3))):
-        branch: dict[str, Any] = {"event": draw(st.sampled_from(EVENTS))}
-        sometimes(branch, "where", _conditions)
-        leads(branch)
-        sometimes(branch, "set", _sets)
+        branch: Document = {"event": draw(st.sampled_from(EVENTS))}
+        draws.sometimes(branch, "where", _conditions)
+        draws.leads(branch)
+        draws.sometimes(branch, "set", _sets)
         node["any_of"].append(branch)
 
 
-# --- Logs ----------------------------------------------------------------------------------------
-
-_numbers = st.sampled_from([0, 1, 1, 2, 2, 2, 3, 1.5, "1", None])
-_ABSENT = object()
-_properties = st.fixed_dictionaries(
-    {
-        "n": _numbers | st.just(_ABSENT),
-        "ok": st.sampled_from([True, True, True, False, 1, _ABSENT]),
-        "k": st.sampled_from([1, 1, 1, "1", "1", "2", True, 1.5, None, _ABSENT]),
-        "m": st.sampled_from([1, 1, 1, "1", "1", "2", 1.5, None, _ABSENT]),
-    }
-).map(lambda some: {name: value for name, value in some.items() if value is not _ABSENT})
-FORWARD = [0, 0, 1, 5 * MINUTE, 10 * MINUTE - 1, *[10 * MINUTE] * 3, 30 * MINUTE, HOUR, 7 * HOUR]
-BACK = [-1, -10 * MINUTE, -30 * MINUTE, -HOUR, -5 * HOUR]
-LATE = [0, 0, 5 * SECOND, 10 * MINUTE, HOUR, 9 * HOUR]
-
-
-@st.composite
-def logs(
-    draw: st.DrawFn,
-    *,
-    ordered: bool = False,
-    received: bool = True,
-    repeats: bool = True,
-    least: int = 6,
-    most: int = 24,
-) -> list[dict[str, Any]]:
-    """Events of several users, each with a messageId; in order of time when `ordered`."""
-    log: list[dict[str, Any]] = []
-    time = START
-    for number in range(draw(st.sampled_from(range(least, most + 1)))):
-        time += draw(st.sampled_from(FORWARD if ordered else FORWARD + FORWARD + BACK))
-        event: dict[str, Any] = {
-            "event": draw(st.sampled_from("aaaabbbccz")),
-            "userId": draw(st.sampled_from("uuuuvw")),
-            "timestamp": time,
-            "messageId": f"m{number}",
-            "properties": draw(_properties),
-        }
-        chance = draw(st.integers(0, 19))
-        if chance < 3:
-            event["traits"] = {"t": draw(st.sampled_from([0, 1, 2, None]))}
-        if chance == 3:
-            event["backfill"] = True
-        if chance == 4 and log and repeats:
-            event["messageId"] = draw(st.sampled_from(log))["messageId"]
-        if 5 <= chance < 9 and received:
-            event["receivedAt"] = time + draw(st.sampled_from([*LATE, -HOUR]))
-        log.append(event)
-    return log
+_FILL: dict[str, Any] = {
+    "criteria": _criteria,
+    "delay": _delay,
+    "destination": _destination,
+    "emit_event": _emit_event,
+    "experiment": _experiment,
+    "trigger": _trigger,
+    "update_profile": _update_profile,
+    "wait_for_event": _wait_for_event,
+}

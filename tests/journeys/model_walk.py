@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from tests.lives.model_terms import (
+from tests.journeys.model_terms import (
     DAYS,
     MINUTE,
     SECOND,
@@ -38,10 +38,15 @@ HOPS = 16
 EMITTED = 1_000
 
 
+class TooLong(Exception):
+    """More is told than anybody wants to read, as where events are emitted in a circle."""
+
+
 class Walk:
     """What nodes do. Subclasses say when they are asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.told: list[Told] = []
         self.sent: list[Sent] = []
         self.emitted: list[tuple[dict[str, Any], int]] = []
@@ -95,7 +100,7 @@ class Walk:
         self._capture(one, **captured)
         self.leave(user, one, moment, set)
         if self.is_paused(one):
-            one.held, one.due = Held(True, to, moment.event), None
+            one.held, one.fire_at = Held(True, to, moment.event), None
         else:
             self.reach(user, one, moment, to)
 
@@ -295,7 +300,7 @@ class Walk:
             return False
 
     def same_key(self, user: User, one: Instance, moment: Moment, match: Cel | str | None) -> bool:
-        """Whether the event is about the instance's key; without `match`, by the entry's `key`."""
+        """Whether an event is about the instance's key; without a `match`, by the entry's key."""
         key = one.journey["entry"].get("key")
         if match == "none" or (match is None and key is None):
             return True
@@ -322,6 +327,8 @@ class Walk:
         type: str,
         detail: dict[str, Any],
     ) -> None:
+        if len(self.told) > self.most:
+            raise TooLong
         at, cause = iso(moment.now), moment.cause
         whose = (user.id, one.name, version, one.id, one.key, node)
         self.told.append(Told(type, at, *whose, cause, detail))

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.lives.model_terms import (
+from tests.journeys.model_terms import (
     HOUR,
     Document,
     Held,
@@ -21,7 +21,7 @@ from tests.lives.model_terms import (
     iso,
     share_of,
 )
-from tests.lives.model_walk import Walk, with_next
+from tests.journeys.model_walk import Walk, with_next
 
 
 @dataclass
@@ -44,8 +44,8 @@ class Lives(Walk):
         everything: instances keep their whole context, whatever later nodes read.
     """
 
-    def __init__(self, clock: str, everything: bool) -> None:
-        super().__init__()
+    def __init__(self, clock: str, everything: bool, most: int) -> None:
+        super().__init__(most)
         self.clock = clock
         self.everything = everything
         self.journeys: dict[str, Journey] = {}
@@ -74,10 +74,11 @@ class Lives(Walk):
         return self.journeys[one.name].status == "paused"
 
     def _resume(self, one: Instance, now: int) -> None:
-        """What the pause has held up goes on by a timer; all else keeps its time."""
+        """What the pause has held up goes on by a timer; all else keeps its time, also where a
+        clock looked at it meanwhile."""
         over = one.due is not None and one.due <= now
         if one.held is None and not over:
-            one.fire_at = one.due
+            one.fire_at = one.due if one.fire_at is None else one.fire_at
             return
         policy = self.journeys[one.name].in_force.get("on_resume", {"spread": HOUR})
         one.held = one.held or Held(False)
@@ -92,7 +93,8 @@ class Lives(Walk):
             journey = self.journeys[one.name]
             newest = journey.in_force
             if (
-                newest.get("in_flight") == "follow"
+                one.version != journey.version
+                and newest.get("in_flight") == "follow"
                 and one.held is None
                 and self._can_take_over(one, newest)
             ):

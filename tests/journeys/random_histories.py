@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.lives.builders import START
-from tests.lives.model_terms import HOUR, MINUTE, SECOND, Document
-from tests.lives.random_journeys import edited, journeys
+from tests.journeys.builders import START
+from tests.journeys.model_terms import HOUR, MINUTE, SECOND, Document
+from tests.journeys.random_journeys import edited, journeys
 
 
 class Event(NamedTuple):
@@ -151,19 +151,30 @@ def histories(
     """
     log = draw(logs(ordered=True, received=False, **of_logs) if wall else logs(**of_logs))
     between = _Between(draw, tours, wall)
+    kinds = ["time"] * 4 + ["answer"] * answers + ["turn", "push"] * 2 * changes
     steps: History = []
     for number, wire in enumerate(log):
-        arrival = wire["timestamp"]
+        time = wire["timestamp"]
         if wall:
             late = draw(st.sampled_from([*[0] * 6, 1, MINUTE, 10 * MINUTE, HOUR, 9 * HOUR, -HOUR]))
-            wire = {**wire, "timestamp": arrival - late}
+            wire = {**wire, "timestamp": time - late}
         if number and draw(st.integers(0, 30)) == 0:
             wire = {name: value for name, value in wire.items() if name != "timestamp"}
-        steps.append(Event(wire, arrival if wall else None))
-        following = log[number + 1]["timestamp"] if number + 1 < len(log) else arrival + 4 * HOUR
-        for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):
-            steps += between.some(arrival, following, changes, answers)
+        steps.append(Event(wire, time if wall else None))
+        following = log[number + 1]["timestamp"] if number + 1 < len(log) else time + 4 * HOUR
+        between.begin(time, following)
+        if answers and draw(st.integers(0, 2)) == 0:
+            steps.append(between.answer(user_of(wire)))
+        for kind in draw(st.lists(st.sampled_from(kinds), max_size=2)):
+            steps += between.some(kind)
     return [*steps, *between.end(max(wire["timestamp"] for wire in log) + 4 * HOUR)]
+
+
+@st.composite
+def worlds(draw: st.DrawFn, **of_histories: Any) -> tuple[tuple[Document, ...], History]:
+    """Journeys and what happens to them."""
+    tours = draw(TOURS)
+    return tours, draw(histories(tours, **of_histories))
 
 
 class _Between:
@@ -176,28 +187,37 @@ class _Between:
         self.status = {tour["name"]: "running" for tour in tours}
         self.archived: set[str] = set()
         self.at = 0
+        self.time = self.following = START
         self.shown = START
 
-    def some(self, time: int, following: int, changes: bool, answers: bool) -> History:
-        """What comes after `time` and before `following`, where the log is in order."""
-        gap = max(0, following - time)
-        kinds = ["time"] * 4 + ["answer"] * 4 * answers + ["turn", "turn", "push"] * changes
-        kind = self.draw(st.sampled_from(kinds))
+    def begin(self, time: int, following: int) -> None:
+        """After an event at `time`, and before the one at `following`."""
+        self.time, self.following = time, max(time, following)
+
+    def some(self, kind: str) -> History:
         if kind == "answer":
-            return [self._answer(time + gap // 2)]
+            return [self.answer(self.draw(st.sampled_from("uuuuvw")))]
         if kind == "turn":
-            return self._turn(time + gap // 2)
+            return self._turn(self._later())
         if kind == "push":
             return self._push()
         if not self.wall:
-            return [Clock(time + self.draw(st.sampled_from([0, gap // 2, gap])))]
-        ticks = self.draw(st.sampled_from([[gap], [0, gap // 2], range(0, gap + 1, 10 * MINUTE)]))
-        return [self._fire(time + tick) for tick in ticks]
+            return [Clock(self._later())]
+        if self.draw(st.booleans()):
+            return [self._fire(self._later())]
+        ticks = range(self.time, self.following + 1, 10 * MINUTE)
+        self.time = self.following
+        return [self._fire(tick) for tick in ticks]
+
+    def _later(self) -> int:
+        gap = self.following - self.time
+        self.time += self.draw(st.sampled_from([0, min(gap, SECOND), gap // 2, gap]))
+        return self.time
 
     def end(self, time: int) -> History:
         """All that is paused goes on, and so does time."""
         names = [name for name, status in self.status.items() if status == "paused"]
-        steps: History = [Turn(name, "running", self._later(time)) for name in names]
+        steps: History = [Turn(name, "running", self._registered(time)) for name in names]
         if not self.wall:
             return [*steps, Clock(time), Clock(time + HOUR)]
         fires = [self._fire(time + HOUR * hour) for hour in (0, 1)]
@@ -208,16 +228,17 @@ class _Between:
         self.shown = max(self.shown, until + late)
         return Fire(until, self.shown)
 
-    def _answer(self, arrival: int) -> Step:
+    def answer(self, user: str) -> Step:
+        arrival = self._later()
         ok = self.draw(st.sampled_from([True, True, False]))
         labels = {"code": 200 if ok else 500, "word": self.draw(st.sampled_from(["yes", "no"]))}
         if self.draw(st.integers(0, 4)) == 0:
             del labels["word"]
         return Answer(
-            self.draw(st.sampled_from("uuuuvw")),
+            user,
             self.draw(st.sampled_from([0] * 6 + [1, 2, 9])),
             ok,
-            self.draw(st.sampled_from([200 if ok else 500, None])) if not ok else 200,
+            200 if ok else self.draw(st.sampled_from([500, None])),
             labels,
             arrival if self.wall else None,
         )
@@ -231,12 +252,12 @@ class _Between:
             "archived": ["running", "running", "paused"],
         }
         self.status[name] = self.draw(st.sampled_from(chances[self.status[name]]))
-        turn = Turn(name, self.status[name], self._later(time))
+        turn = Turn(name, self.status[name], self._registered(time))
         again = turn.status == "archived" and name in self.archived
         self.archived |= {name} if turn.status == "archived" else set()
         return [Sweep(1_000), turn] if again else [turn]
 
-    def _later(self, time: int) -> int:
+    def _registered(self, time: int) -> int:
         """The register's clock may be behind or ahead of that of the log, but goes on."""
         shift = self.draw(st.sampled_from([0, 0, 0, -MINUTE, MINUTE]))
         self.at = max(self.at + 1, time + shift)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.lives.model_terms import MINUTE, Cel, Joined, See, iso
+from tests.journeys.model_terms import MINUTE, Cel, Joined, See, iso
 
 
 def same(left: Any, right: Any) -> bool:
@@ -102,6 +102,11 @@ PAYLOADS = [
     Cel("entry", lambda s: _shown(s.entry)),
     Cel("steps.n0.event.properties", lambda s: s.steps["n0"]["event"]["properties"]),
     {"p": Cel("attr.p", lambda s: s.attr["p"])},
+    *[
+        {"sure": value}
+        for value in ("plain", *VALUES[-3:-2], Cel("user.id", lambda s: s.user["id"]))
+    ]
+    * 8,
 ]
 UNTIL = [
     Cel("entry.timestamp", lambda s: s.entry["timestamp"]),
