@@ -31,24 +31,25 @@ class InForce(NamedTuple):
     Attributes:
         written: the status that its document was last pushed with.
         resumed_at: when it last went on after a pause, ms; 0: never.
-        archived_at: when it was last archived, ms; 0: never.
+        archived_at: when it was archived, each time, ms: the first one after an instance was
+            looked at ends it.
     """
 
     version: str
     status: str
     written: str
     resumed_at: int = 0
-    archived_at: int = 0
+    archived_at: tuple[int, ...] = ()
 
     def with_status(self, status: str, at: int) -> InForce:
         """The journey after a change of its life at `at`, ms; each is later than the one before."""
-        at = max(at, self.resumed_at + 1, self.archived_at + 1)
+        at = max(at, *(before + 1 for before in (self.resumed_at, *self.archived_at)))
         resumed = self.status == "paused" and status == "running"
         archived = self.status != "archived" and status == "archived"
         return self._replace(
             status=status,
             resumed_at=at if resumed else self.resumed_at,
-            archived_at=at if archived else self.archived_at,
+            archived_at=(*self.archived_at, at) if archived else self.archived_at,
         )
 
 
@@ -256,8 +257,8 @@ def _in_force(name: str, now: InForce, description: str | None) -> bytes:
     return _bytes({"kind": "Journey", "name": name, **now._asdict(), "description": description})
 
 
-def _life(entry: Mapping[str, Any]) -> tuple[str, int, int]:
-    return entry["written"], entry["resumed_at"], entry["archived_at"]
+def _life(entry: Mapping[str, Any]) -> tuple[str, int, tuple[int, ...]]:
+    return entry["written"], entry["resumed_at"], tuple(entry["archived_at"])
 
 
 def _check_status(document: Checked, documents: list[Checked], catalog: Catalog) -> None:

@@ -36,8 +36,9 @@ def judge(user: User) -> None:
 
 def _judge(user: User, instance: Instance, life: Life) -> None:
     clock = user.clock
-    if life.archived_at > instance.judged:
-        at = life.archived_at if clock.wall else clock.partition_time
+    archived = next((at for at in life.archived_at if at > instance.judged), None)
+    if archived is not None:
+        at = archived if clock.wall else clock.partition_time
         around, user.cause = user.cause, Cause(timer=format_time(at))
         user.end(instance, at, "archived")
         user.cause = around

@@ -209,14 +209,14 @@ class Life(NamedTuple):
     Attributes:
         changed: the time of the newest change that instances must meet, ms.
         resumed_at: when it last went on after a pause, ms; 0: never.
-        archived_at: when it was last archived, ms; 0: never.
+        archived_at: when it was archived, each time, ms.
         spread: what a pause held up goes on within this time after it, ms; 0: at once.
         skip: what a pause held up goes on without its actions.
     """
 
     changed: int
     resumed_at: int
-    archived_at: int
+    archived_at: tuple[int, ...]
     spread: int
     skip: bool
 
@@ -304,7 +304,7 @@ class RunningCatalog:
 def _life(now: InForce, journey: Journey) -> Life:
     policy = journey.on_resume
     return Life(
-        max(now.resumed_at, now.archived_at),
+        max((now.resumed_at, *now.archived_at[-1:])),
         now.resumed_at,
         now.archived_at,
         policy.spread if isinstance(policy, Spread) else 0,

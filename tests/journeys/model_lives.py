@@ -150,7 +150,8 @@ def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
     if any(nodes[name]["type"] == "wait_for_event" for name in found):
         parts.append(journey["entry"].get("key"))
     texts = [cel.text for cel in expressions(parts)]
-    if any("until_local" in nodes[name] for name in found):
+    local = [nodes[name]["until_local"] for name in found if "until_local" in nodes[name]]
+    if any(one.get("timezone", "user") == "user" for one in local):
         texts.append("entry.context.timezone")
     paths = (path for text in texts for path in re.findall(r"\b(?:entry|steps|attr)\b[.\w]*", text))
     return {tuple(path.split(".")) for path in paths}

@@ -185,7 +185,6 @@ class _Between:
         self.wall = wall
         self.pushed = {tour["name"]: [tour] for tour in tours}
         self.status = {tour["name"]: "running" for tour in tours}
-        self.archived: set[str] = set()
         self.at = 0
         self.time = self.following = START
         self.shown = START
@@ -198,7 +197,7 @@ class _Between:
         if kind == "answer":
             return [self.answer(self.draw(st.sampled_from("uuuuvw")))]
         if kind == "turn":
-            return self._turn(self._later())
+            return [self._turn(self._later())]
         if kind == "push":
             return self._push()
         if not self.wall:
@@ -243,8 +242,7 @@ class _Between:
             arrival if self.wall else None,
         )
 
-    def _turn(self, time: int) -> History:
-        """Who is come by after a second archiving was archived then: so all are met before."""
+    def _turn(self, time: int) -> Turn:
         name = self.draw(st.sampled_from(sorted(self.status)))
         chances = {
             "running": ["paused"] * 5 + ["archived"],
@@ -252,10 +250,7 @@ class _Between:
             "archived": ["running", "running", "paused"],
         }
         self.status[name] = self.draw(st.sampled_from(chances[self.status[name]]))
-        turn = Turn(name, self.status[name], self._registered(time))
-        again = turn.status == "archived" and name in self.archived
-        self.archived |= {name} if turn.status == "archived" else set()
-        return [Sweep(1_000), turn] if again else [turn]
+        return Turn(name, self.status[name], self._registered(time))
 
     def _registered(self, time: int) -> int:
         """The register's clock may be behind or ahead of that of the log, but goes on."""

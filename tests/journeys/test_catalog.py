@@ -261,7 +261,7 @@ def test_changes_of_life_have_times_that_only_grow() -> None:
         for key, value in verdict.entries:
             catalog = catalog.with_entry(key, value)
     now = catalog.journeys["tour"]
-    assert (now.resumed_at, now.archived_at) == (1_002, 1_001)
+    assert (now.resumed_at, now.archived_at) == (1_002, (1_001,))
 
 
 def test_an_archived_destination_waits_for_the_life_of_its_journeys_too() -> None:
