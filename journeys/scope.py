@@ -41,7 +41,6 @@ FIELDS: dict[str, dict[str, Any]] = {
     "user": {
         "id": cel.Type.STRING,
         "traits": _DATA,
-        "audiences": cel.Type.List(cel.Type.STRING),
     },
     "journey": dict.fromkeys(("name", "version", "instance", "key"), cel.Type.STRING),
 }

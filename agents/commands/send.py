@@ -163,9 +163,8 @@ class _Sender:
             typer.echo(json.dumps(counts))
         else:
             if events:
-                typer.echo(
-                    f"{self.delivered:,} events sent in {self.seconds:.1f} s ({rate:,.0f} events/s)"
-                )
+                sent = "1 event" if self.delivered == 1 else f"{self.delivered:,} events"
+                typer.echo(f"{sent} sent in {self.seconds:.1f} s ({rate:,.0f} events/s)")
             if advance is not None and not self.failed:
                 typer.echo(f"clock moved on to {advance}")
         if self.without_user:

@@ -144,7 +144,7 @@ def test_what_a_lost_broker_did_not_take_is_counted(
     sender.popen.stdin.write(event("Seen", "u", 2) + event("Seen", "u", 3))
     sender.popen.stdin.close()
     assert sender.ended() == 1
-    assert "1 events sent" in sender.output
+    assert "1 event sent" in sender.output
     assert "journeys: 2 records were not delivered: " in sender.output
 
 
