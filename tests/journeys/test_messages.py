@@ -239,7 +239,7 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("size(user.id) > 1.5", "15: '>' doesn't take int and double: int and double don't mix, write double(x)"),
         ("now > '2026-01-01'", "5: '>' doesn't take a time and text: write timestamp('2026-03-01T09:00:00Z')"),
         ("now - event.timestamp > 5", "23: '>' doesn't take a duration and int: write duration('90m')"),
-        ("user.audiences == 'x'", "16: '==' doesn't take a list of text and text: write 'a' in list"),
+        ("['b'] == 'x'", "7: '==' doesn't take a list of text and text: write 'a' in list"),
         ("'x' in user.id", "5: 'in' doesn't take text and text: write text.contains('...')"),
         ("1 <= size(user.id) <= 3", "20: '<=' doesn't take bool and int: write a < x && x < b"),
         ("user.id == 'a' || 'b'", "16: '||' doesn't take bool and text: both sides are true or false, as in x == 'a' || x == 'b'"),
