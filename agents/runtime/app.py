@@ -16,6 +16,7 @@ import uvloop
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.delivery import Reader, Where
 from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.faust_overrides import BatchChannel, Tables, Transport
@@ -86,7 +87,8 @@ class App(faust.App):
         self.sources: dict[str, Source] = {}
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="transaction")
         self.exit = Exit(self._leave)
-        self.watermarks = HighWatermarks(client, self.exit.fail)
+        self.clock = BrokerClock()
+        self.watermarks = HighWatermarks(client, self.clock, self.exit.fail)
         self.ownership = Ownership(
             open_partition=self._open_partition,
             make_loop=self._make_loop,
@@ -165,6 +167,7 @@ class App(faust.App):
             codec=source.codec,
             state_dir=self.state_dir,
             client=self.client,
+            clock=self.clock,
             producer_class=self.producer_class,
             progressed=progressed,
         )
@@ -177,6 +180,7 @@ class App(faust.App):
             timers=source.timers,
             hand_over=source.batches.put,
             room=source.room,
+            clock=self.clock,
             watermarks=self.watermarks,
             executor=self._executor,
             has_room=self._has_room,

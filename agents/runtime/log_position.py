@@ -18,18 +18,15 @@ from typing import Any
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import ended_by_errors
 
 CLOCK_TOLERANCE_MS = 1_000
-"""How far the broker's clock and the worker's may differ."""
+"""How far the clocks of the brokers may differ."""
 _MIN_INTERVAL_SECONDS = 0.1
 _REQUEST_TIMEOUT_SECONDS = 10.0
 _UNANSWERED_SECONDS = 120.0
 """Longer than the outages that are planned for: nothing else would show that no timer fires."""
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class LogPosition:
@@ -52,7 +49,7 @@ class LogPosition:
         self._prove()
 
     def high_watermark(self, asked_at: int, offset: int) -> None:
-        """The partition ended at `offset` some time after `asked_at` (ms, the worker's time)."""
+        """The partition ended at `offset` some time after `asked_at` (ms, the broker's time)."""
         if self._seen is None or asked_at > self._seen[0]:
             # An earlier answer that isn't reached yet is reached sooner: keep the better of both.
             if self._seen is not None and self.offset < self._seen[1] < offset:
@@ -76,11 +73,14 @@ class HighWatermarks:
     def __init__(
         self,
         client: Mapping[str, Any],
+        clock: BrokerClock,
         fail: Callable[[BaseException], None],
         unanswered: float = _UNANSWERED_SECONDS,
     ) -> None:
-        """fail: called with NoHighWatermark when a wish has had no answer for `unanswered` s."""
+        """clock: says when it was asked. fail: called with NoHighWatermark when a wish has had no
+        answer for `unanswered` s."""
         self._client = dict(client)
+        self._clock = clock
         self._fail = fail
         self._unanswered = unanswered
         self._admin: AdminClient | None = None
@@ -103,7 +103,7 @@ class HighWatermarks:
     async def _ask(self) -> None:
         while self._wanted:
             wanted, self._wanted = self._wanted, {}
-            asked_at = now_ms()
+            asked_at = self._clock.now()
             answers = await asyncio.to_thread(self._request, list(wanted))
             for where, tell in wanted.items():
                 if where not in self._wanted_since:

@@ -17,6 +17,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.delivery import Where
 from agents.runtime.partition import PartitionLoop, Taken
 from agents.runtime.transaction import Outputs, TransactionalProducer
@@ -128,6 +129,7 @@ def open_partition(
     codec: Codec[Any],
     state_dir: Path,
     client: Mapping[str, Any],
+    clock: BrokerClock,
     producer_class: type[TransactionalProducer] = TransactionalProducer,
     progressed: Callable[[], None] = lambda: None,
 ) -> Taken:
@@ -136,7 +138,8 @@ def open_partition(
     progressed: called from time to time while a long restore goes on.
     """
     topic, partition = where
-    producer = producer_class(client, f"{application}-{topic}-{partition}", changelog, partition)
+    transactional_id = f"{application}-{topic}-{partition}"
+    producer = producer_class(client, transactional_id, changelog, partition, clock)
     producer.fence()
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
@@ -146,6 +149,8 @@ def open_partition(
             # that retention deletes before it is applied is an error and no silent loss.
             begin = Position(look_at(client, topic, partition).first)
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
+        elif not clock.known:  # no timer may go by this machine's clock
+            store.write([], producer.commit(Outputs.none(), [], store.position), store.position)
     except BaseException:
         store.close()
         raise

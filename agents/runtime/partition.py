@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
-from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition, now_ms
+from agents.runtime.broker_clock import BrokerClock
+from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition
 from agents.runtime.transaction import Headers, Outputs, TransactionalProducer
 from tables.changelog import Position
 from tables.store import Store
@@ -53,7 +54,7 @@ class Batch:
 
     inputs: source records in log order. results: what calls beside the loop handed in.
     view: the partition's records. partition_time: ms, -1 before the first event; the role moves it.
-    now: ms, the wall clock. safe_until: ms; timers due up to here may fire by the wall clock.
+    now: ms, the broker's clock. safe_until: ms; timers due up to here may fire by the wall clock.
     first: the first batch since the partition was taken over (it may be empty).
     consumed: how many of `inputs` the role applied; the rest comes again with the next batch.
     more_timers: the role left due timers for the next batch.
@@ -122,6 +123,7 @@ class PartitionLoop:
         timers: TimerRule,
         hand_over: Callable[[Batch], Any],
         room: Callable[[int], int],
+        clock: BrokerClock,
         watermarks: HighWatermarks,
         executor: Executor,
         has_room: Callable[[], None],
@@ -138,6 +140,7 @@ class PartitionLoop:
         self._timers = timers
         self._hand_over = hand_over
         self._room = room
+        self._clock = clock
         self._watermarks = watermarks
         self._executor = executor
         self._has_room = has_room
@@ -245,7 +248,7 @@ class PartitionLoop:
             self.fail(error)
 
     def _take(self) -> Batch | None:
-        now = now_ms()
+        now = self._clock.now()
         inputs = self._take_inputs()
         due = self._timers_due(now)
         if not (inputs or due or self._results or self._first or self._more_timers):
@@ -315,7 +318,7 @@ class PartitionLoop:
         timer = None
         if self._timers != "none" and (first := self.view.next_due()) is not None:
             tolerance = CLOCK_TOLERANCE_MS if self._timers == "log" else 0
-            delay = (first[0] + tolerance - now_ms()) / 1000
+            delay = (first[0] + tolerance - self._clock.now()) / 1000
             if delay > -0.5:  # past that, the answer about the log wakes the loop
                 timer = asyncio.get_running_loop().call_later(
                     min(max(delay, 0.02), 60.0), self._wake.set

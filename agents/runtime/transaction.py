@@ -14,8 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 
+from agents.runtime.broker_clock import BrokerClock
 from tables.changelog import POSITION_KEY, Position
 from tables.store import Change
 
@@ -72,10 +79,13 @@ class TransactionalProducer:
         transactional_id: str,
         changelog: str,
         partition: int,
+        clock: BrokerClock,
     ) -> None:
-        """client: librdkafka's base configuration. changelog, partition: where records go."""
+        """client: librdkafka's base configuration. changelog, partition: where records go.
+        clock: is told the broker's time at every commit."""
         self.changelog = changelog
         self.partition = partition
+        self._clock = clock
         self._producer = Producer(
             {
                 **client,
@@ -107,9 +117,13 @@ class TransactionalProducer:
         TransactionError when it isn't known whether everything arrived. Both end the process.
         """
         delivered: list[int | KafkaError] = []
+        sent = self._clock.steady()
 
         def on_position(error: KafkaError | None, message: Message) -> None:
             delivered.append(error if error is not None else message.offset())
+            kind, stamp = message.timestamp()
+            if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
+                self._clock.saw(stamp, sent, self._clock.steady())
 
         self.begin()
         for (topic, partition), messages in outputs.plain.items():

@@ -61,7 +61,9 @@ class Cluster:
         topics = [
             NewTopic(f"in-{self.name}", partitions, 1, config=stamped),
             NewTopic(f"out-{self.name}", partitions, 1),
-            NewTopic(f"log-{self.name}", partitions, 1, config={"cleanup.policy": "compact"}),
+            NewTopic(
+                f"log-{self.name}", partitions, 1, config={**stamped, "cleanup.policy": "compact"}
+            ),
         ]
         for future in admin.create_topics(topics).values():
             future.result()

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from agents.kafka.client import base_config
 from agents.runtime import log_position
+from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.log_position import (
     CLOCK_TOLERANCE_MS,
     HighWatermarks,
     LogPosition,
     NoHighWatermark,
-    now_ms,
 )
 
 steps = st.lists(
@@ -80,7 +80,9 @@ async def test_a_partition_that_never_has_an_answer_ends_the_process(
     """Its timers would wait for ever and nothing would show it; the other partitions go on."""
     monkeypatch.setattr(log_position, "_REQUEST_TIMEOUT_SECONDS", 1.0)
     failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-    watermarks = HighWatermarks(base_config(broker), failed.set_result, unanswered=0.3)
+    watermarks = HighWatermarks(
+        base_config(broker), BrokerClock(), failed.set_result, unanswered=0.3
+    )
     watermarks.want("no-such-topic", 0, lambda asked_at, offset: None)
     async with asyncio.timeout(60):
         assert isinstance(await failed, NoHighWatermark)
@@ -91,10 +93,10 @@ async def test_an_error_of_who_is_told_ends_the_process(broker: str, topic_prefi
     admin = AdminClient(base_config(broker))
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
     failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-    watermarks = HighWatermarks(base_config(broker), failed.set_result)
+    watermarks = HighWatermarks(base_config(broker), BrokerClock(), failed.set_result)
 
     def tell(asked_at: int, offset: int) -> None:
-        assert abs(asked_at - now_ms()) < 60_000
+        assert abs(asked_at - BrokerClock().now()) < 60_000
         assert offset == 0
         raise ValueError("a bug of the loop")
 
@@ -105,7 +107,9 @@ async def test_an_error_of_who_is_told_ends_the_process(broker: str, topic_prefi
 
 async def test_what_is_forgotten_is_not_told(broker: str) -> None:
     told: list[int] = []
-    watermarks = HighWatermarks(base_config(broker), lambda error: None, unanswered=0.1)
+    watermarks = HighWatermarks(
+        base_config(broker), BrokerClock(), lambda error: None, unanswered=0.1
+    )
     watermarks.want("no-such-topic", 0, lambda asked_at, offset: told.append(offset))
     watermarks.forget("no-such-topic", 0)
     assert watermarks._task is not None

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from agents.kafka.client import base_config
 from agents.kafka.partitioner import partition_for
 from agents.runtime import transaction
+from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from tables.changelog import POSITION_KEY, Position
 from tables.store import Change
@@ -26,7 +27,9 @@ class Topics:
             created.result()
 
     def owner(self, fenced: bool = True) -> TransactionalProducer:
-        producer = TransactionalProducer(self.client, f"app-{self.name}", self.changelog, 1)
+        producer = TransactionalProducer(
+            self.client, f"app-{self.name}", self.changelog, 1, BrokerClock()
+        )
         if fenced:
             producer.fence()
         return producer
@@ -107,7 +110,7 @@ def test_nothing_is_seen_before_the_commit(topics: Topics) -> None:
             assert len(topics.read(topics.out, "read_uncommitted")) == 2
             super().end()
 
-    producer = Looks(topics.client, f"app-{topics.name}", topics.changelog, 1)
+    producer = Looks(topics.client, f"app-{topics.name}", topics.changelog, 1, BrokerClock())
     producer.fence()
     producer.commit(*batch(topics))
     assert len(topics.read(topics.out)) == 2
@@ -129,7 +132,7 @@ def test_a_fenced_owner_can_not_commit(topics: Topics, point: str) -> None:
                 newer.append(topics.owner())
             super().end()
 
-    older = Slow(topics.client, f"app-{topics.name}", topics.changelog, 1)
+    older = Slow(topics.client, f"app-{topics.name}", topics.changelog, 1, BrokerClock())
     older.fence()
     if point == "before":
         newer.append(topics.owner())
