@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any, Self
 
@@ -51,6 +51,7 @@ class Supervisor:
         environment: of the workers; by default this process's own.
         report: called with a worker's name and a line that it printed, or that is about it; from
             several threads.
+        command: what runs `journeys`; fault tests put their own before it.
     """
 
     def __init__(
@@ -60,11 +61,16 @@ class Supervisor:
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         report: Callable[[str, str], None] = lambda name, line: None,
+        command: Sequence[str] = (sys.executable, "-m", "agents.cli"),
     ) -> None:
         environment = dict(os.environ if environment is None else environment)
         self._children = {
             f"{role}-{number}": _Child(
-                f"{role}-{number}", [role, *arguments], environment, report, self._refused
+                f"{role}-{number}",
+                [*command, "worker", role, *arguments],
+                environment,
+                report,
+                self._refused,
             )
             for role, count in roles.items()
             for number in range(count)
@@ -157,14 +163,14 @@ class _Child:
     def __init__(
         self,
         name: str,
-        arguments: list[str],
+        command: list[str],
         environment: dict[str, str],
         report: Callable[[str, str], None],
         refused: Callable[[str, str], None],
     ) -> None:
         self.name = name
         self.pid: int | None = None
-        self._command = [sys.executable, "-m", "agents.cli", "worker", *arguments]
+        self._command = command
         self._environment = {**environment, "PYTHONUNBUFFERED": "1"}
         self._report = report
         self._refused = refused

@@ -36,7 +36,7 @@ class Reply:
 @dataclass
 class Request:
     """What was received. at, answered_at: seconds, monotonic; answered_at is 0 without an answer.
-    connection: the client's port."""
+    connection: the client's port. status: of the answer that went out whole; 0 without one."""
 
     method: str
     path: str
@@ -45,6 +45,7 @@ class Request:
     at: float
     connection: int
     answered_at: float = 0
+    status: int = 0
 
     @property
     def key(self) -> str:
@@ -68,6 +69,7 @@ class Receiver:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = port
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
 
     @property
     def host(self) -> str:
@@ -93,6 +95,14 @@ class Receiver:
         self._thread.join(10)
         self._loop.close()
 
+    def close_port(self) -> None:
+        """Refuses new connections until `open_port`."""
+        assert self._site is not None
+        asyncio.run_coroutine_threadsafe(self._site.stop(), self._loop).result(10)
+
+    def open_port(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
     def wait_for(
         self, count: int, seconds: float = 120, where: Callable[[Request], bool] = lambda _: True
     ) -> list[Request]:
@@ -112,8 +122,13 @@ class Receiver:
         server.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024).start()
+        await self._listen()
         self.port = self._runner.addresses[0][1]
+
+    async def _listen(self) -> None:
+        assert self._runner is not None
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=1024)
+        await self._site.start()
 
     async def _stop(self) -> None:
         self._closing.set()
@@ -153,4 +168,5 @@ class Receiver:
             await begun.write(body)
             await self._closing.wait()
         request.answered_at = time.monotonic()
+        request.status = 0 if reply.reset else reply.status
         return web.Response(status=reply.status, body=body, headers=reply.headers)

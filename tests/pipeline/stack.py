@@ -156,16 +156,20 @@ class Stack:
     def dead(self) -> list[dict[str, Any]]:
         return [json.loads(message.value()) for message in self.read(DEAD)]
 
+    def positions(self) -> dict[int, int]:
+        """The next event that is to be applied, by partition."""
+        return {
+            message.partition(): Position.unpack(message.value()).source
+            for message in self.read(USERS)
+            if message.key() == POSITION_KEY
+        }
+
     def applied(self) -> bool:
         """Whether every record of the events so far is applied."""
         ends: dict[int, int] = {}
         for message in self.read(EVENTS):
             ends[message.partition()] = message.offset() + 1
-        positions = {
-            message.partition(): Position.unpack(message.value()).source
-            for message in self.read(USERS)
-            if message.key() == POSITION_KEY
-        }
+        positions = self.positions()
         return all(positions.get(partition, 0) >= end for partition, end in ends.items())
 
     def wait_applied(self, seconds: float = 120) -> None:

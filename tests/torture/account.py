@@ -1,0 +1,274 @@
+"""The account of a run: every input against every outcome, action, timer and call.
+
+Law: all that is counted comes from the log, the topics as `read_committed` readers see them, and
+the books of the server that was called. Nothing is asked of a worker.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from confluent_kafka import Message
+
+from agents.kafka.topics import EVENTS, OUTCOMES
+from journeys.time import parse_time
+from tests.deliver.receiver import Request
+from tests.pipeline.stack import Stack
+from tests.torture.expected import Arrived, Expected, Told, by_partition
+
+DESTINATIONS = ("letters", "pushes", "answers")
+NEUTRAL = ("inputs", "actions", "timers", "calls", "deliveries_repeated", "stall_s", "recover_s")
+
+
+@dataclass
+class Account:
+    """What became of the inputs; every number but the NEUTRAL ones must be 0.
+
+    Attributes:
+        lost: inputs whose outcomes are not all there.
+        applied_twice: inputs that have an outcome twice.
+        unexpected: outcomes that nothing in the log explains.
+        wrong_order: users whose counts, or ordered calls, do not only grow by one.
+        deliveries_lost: actions that have no outcome, or no call that was answered.
+        deliveries_repeated: calls beyond the first one that was answered; of those
+            repeated_after_answer began though a committed record said that the action was done.
+        stall_s: the longest time from an event's arrival to its first outcome.
+        recover_s: the longest time from a fault to the outcome of an event that came after it.
+    """
+
+    inputs: int = 0
+    actions: int = 0
+    timers: int = 0
+    calls: int = 0
+    lost: int = 0
+    applied_twice: int = 0
+    unexpected: int = 0
+    wrong_order: int = 0
+    actions_lost: int = 0
+    actions_repeated: int = 0
+    timers_lost: int = 0
+    timers_early: int = 0
+    timers_double: int = 0
+    dead: int = 0
+    deliveries_lost: int = 0
+    deliveries_repeated: int = 0
+    repeated_after_answer: int = 0
+    stall_s: float = 0.0
+    recover_s: float = 0.0
+    shown: list[str] = field(default_factory=list)
+
+    def faults(self) -> dict[str, Any]:
+        """What must not be there."""
+        return {k: v for k, v in asdict(self).items() if v and k not in (*NEUTRAL, "shown")}
+
+
+def draw_up(
+    stack: Stack,
+    requests: Iterable[Request],
+    faults: Iterable[int],
+    before: Iterable[Message] = (),
+) -> Account:
+    """requests: those that the server got. faults: when each began, ms by the broker's clock.
+    before: events that the log has forgotten since they were applied."""
+    account = Account()
+    log = [_arrived(one) for one in (*before, *stack.read(EVENTS)) if not one.headers()]
+    records = stack.read(OUTCOMES)
+    told = [json.loads(one.value()) for one in records]
+    about = [one for one in told if not one["type"].startswith("config.")]
+    engine = [one for one in about if not _is_deliverys(one)]
+    actions = [one for d in DESTINATIONS for one in stack.actions(d)]
+    expected = Expected(_variants(engine), _fired(engine)).read(by_partition(log))
+    account.inputs, account.actions = len(log), len(actions)
+    account.dead = len(stack.dead())
+    _compare(account, expected.told, [_told(one) for one in engine])
+    _unique(account, told, actions)
+    _look_at_actions(account, expected, engine, actions)
+    _look_at_timers(account, records)
+    _look_at_calls(account, actions, records, list(requests))
+    _look_at_times(account, log, records, list(faults))
+    return account
+
+
+def _wall(request: Request) -> float:
+    """When it came, ms by the clock of this machine, which is the broker's as well."""
+    return (request.at - time.monotonic() + time.time()) * 1000
+
+
+def _arrived(record: Message) -> Arrived:
+    at = record.timestamp()[1]
+    return Arrived(record.partition(), record.offset(), at, record.key(), record.value() or b"")
+
+
+def _is_deliverys(outcome: Mapping[str, Any]) -> bool:
+    return outcome["type"] in ("action.delivered", "action.failed")
+
+
+def _variants(outcomes: list[Any]) -> dict[str, str]:
+    return {
+        one["key"]: one["detail"]["variant"]
+        for one in outcomes
+        if one["type"] == "experiment.assigned"
+    }
+
+
+def _fired(outcomes: list[Any]) -> dict[tuple[str, str], int]:
+    """Timers that were more than a minute late go by the time they fired at."""
+    found = {}
+    for one in outcomes:
+        if one["type"] == "wait.timed_out" and "fired" in one["cause"]:
+            due, fired = parse_time(one["cause"]["timer"]), parse_time(one["cause"]["fired"])
+            assert fired - due > 60_000, one
+            found[one["key"], one["node"]] = fired
+    return found
+
+
+def _told(outcome: dict[str, Any]) -> Told:
+    cause, journey = outcome["cause"], outcome["journey"] or ""
+    at: int | None = parse_time(outcome["at"])
+    by_response = ("told", "answered")
+    if outcome["node"] in by_response or (outcome["type"], outcome["node"]) == _ANSWERED:
+        text, at = "response", None
+    elif cause.get("timer") is not None:
+        text = f"timer {parse_time(cause['timer'])}"
+    else:
+        text = f"event {cause['partition']} {cause['offset']}"
+    user = "" if outcome["type"] == "event.rejected" else outcome["user_id"]
+    node = outcome["node"]
+    if outcome["type"] == "journey.exited" and outcome["detail"]["reason"] == "end":
+        node = None
+    return Told(outcome["type"], user, journey, outcome["key"], node, text, at)
+
+
+_ANSWERED = ("wait.matched", "asked")
+_MISSING = {"action.requested": "actions_lost", "wait.timed_out": "timers_lost"}
+_SURPLUS = {"action.requested": "actions_repeated", "wait.timed_out": "timers_double"}
+
+
+def _compare(account: Account, wanted: list[Told], found: list[Told]) -> None:
+    want, have = Counter(wanted), Counter(found)
+    lost, twice = set(), set()
+    for one, count in (want - have).items():
+        account.shown.append(f"missing: {one}")
+        if one.type in _MISSING:
+            _add(account, _MISSING[one.type], count)
+        else:
+            lost.add((one.user, one.cause))
+    for one, count in (have - want).items():
+        account.shown.append(f"surplus: {one}")
+        if one not in want:
+            account.unexpected += count
+        elif one.type in _SURPLUS:
+            _add(account, _SURPLUS[one.type], count)
+        else:
+            twice.add((one.user, one.cause))
+    account.lost, account.applied_twice = len(lost), len(twice)
+    account.timers = sum(one.type == "wait.timed_out" for one in wanted)
+
+
+def _add(account: Account, name: str, count: int) -> None:
+    setattr(account, name, getattr(account, name) + count)
+
+
+def _unique(account: Account, told: list[Any], actions: list[Any]) -> None:
+    outcomes = Counter(one["outcome_id"] for one in told)
+    account.applied_twice += sum(count - 1 for count in outcomes.values())
+    ids = Counter(one["action_id"] for one in actions)
+    account.actions_repeated += sum(count - 1 for count in ids.values())
+
+
+def _look_at_actions(
+    account: Account, expected: Expected, engine: list[Any], actions: list[Any]
+) -> None:
+    """Each that was requested is there with what it must say; counts grow by one."""
+    requested = {one["detail"]["action_id"] for one in engine if one["type"] == "action.requested"}
+    there = {one["action_id"] for one in actions}
+    account.actions_lost += len(requested - there)
+    account.unexpected += len(there - requested)
+    counts: dict[str, list[int]] = defaultdict(list)
+    for one in actions:
+        payload = one["payload"]
+        if one["journey"] == "tally":
+            counts[one["user_id"]].append(payload["ticks"])
+        elif one["node"] == "told":
+            account.unexpected += payload["answer"] != answer_to(payload["of"])
+        elif one["journey"] == "order":
+            account.unexpected += payload["order"] != one["key"]
+    for user, count in expected.ticks.items():
+        account.wrong_order += counts[user] != list(range(1, count + 1))
+
+
+def answer_to(number: int) -> str:
+    """What the server answers to a question."""
+    return f"answer {number}"
+
+
+def _look_at_timers(account: Account, records: list[Message]) -> None:
+    """By the broker's clock none is told before it is due."""
+    for record in records:
+        outcome = json.loads(record.value())
+        due = outcome["cause"].get("timer")
+        if due is not None and record.timestamp()[1] < parse_time(due):
+            account.timers_early += 1
+            account.shown.append(f"early: {outcome}")
+
+
+def _look_at_calls(
+    account: Account, actions: list[Any], records: list[Message], requests: list[Request]
+) -> None:
+    done: dict[str, int] = {}
+    for record in records:
+        outcome = json.loads(record.value())
+        if _is_deliverys(outcome):
+            id = outcome["detail"]["action_id"]
+            account.applied_twice += id in done
+            account.deliveries_lost += outcome["type"] == "action.failed"
+            done[id] = record.timestamp()[1]
+    calls: dict[str, list[Request]] = defaultdict(list)
+    for request in requests:
+        calls[request.key].append(request)
+    account.calls = len(requests)
+    ordered: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for action in actions:
+        id = action["action_id"]
+        answered = [one for one in calls[id] if one.answered_at and one.status == 200]
+        account.deliveries_lost += not answered or id not in done
+        account.deliveries_repeated += max(0, len(answered) - 1)
+        late = [one for one in calls[id] if id in done and _wall(one) > done[id]]
+        account.repeated_after_answer += len(late)
+        if late:
+            account.shown.append(f"called after its answer was committed: {action}")
+        if action["journey"] == "tally" and answered:
+            ordered[action["user_id"]].append((answered[0].at, action["payload"]["ticks"]))
+    for user, pairs in ordered.items():
+        ticks = [count for _, count in sorted(pairs)]
+        if ticks != sorted(ticks):
+            account.wrong_order += 1
+            account.shown.append(f"{user} was told in another order: {ticks}")
+
+
+def _look_at_times(
+    account: Account, log: list[Arrived], records: list[Message], faults: list[int]
+) -> None:
+    first: dict[tuple[int, int], int] = {}
+    for record in records:
+        cause = json.loads(record.value())["cause"]
+        if cause.get("topic") == EVENTS and cause.get("offset") is not None:
+            first.setdefault((cause["partition"], cause["offset"]), record.timestamp()[1])
+    waits = [
+        (one, first[one.partition, one.offset])
+        for one in log
+        if (one.partition, one.offset) in first
+    ]
+    account.stall_s = max((told - one.at for one, told in waits), default=0) / 1000
+    recovered = []
+    for fault in faults:
+        for partition in {one.partition for one in log}:
+            after = [told for one, told in waits if one.partition == partition and one.at >= fault]
+            if after:
+                recovered.append(min(after) - fault)
+    account.recover_s = max(recovered, default=0) / 1000

@@ -1,0 +1,103 @@
+"""Runs one scenario and draws up its account."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents import supervisor
+from tests.torture.account import Account, draw_up
+from tests.torture.file_system import small_file_system
+from tests.torture.scenarios import SCENARIOS
+from tests.torture.stage import Stage, stage
+
+supervisor.LONGEST_PAUSE = 2.0  # what dies twenty times is not to be waited for half a minute
+
+_COLUMNS = (
+    ("inputs", 7),
+    ("lost", 5),
+    ("applied_twice", 6),
+    ("unexpected", 6),
+    ("wrong_order", 6),
+    ("actions_lost", 8),
+    ("actions_repeated", 8),
+    ("timers_lost", 7),
+    ("timers_early", 7),
+    ("timers_double", 7),
+    ("deliveries_lost", 8),
+    ("repeated_after_answer", 8),
+    ("deliveries_repeated", 8),
+    ("stall_s", 7),
+    ("recover_s", 8),
+)
+_HEADS = (
+    "inputs lost twice odd order act.lost act.rep t.lost t.early t.double del.lost del.bad "
+    "del.rep stall recover"
+).split()
+
+
+@dataclass
+class Result:
+    scenario: str
+    account: Account
+    done: Counter[str]
+    left: str | None
+
+    def faults(self) -> dict[str, Any]:
+        """What must not be; empty when the promise was kept."""
+        found = self.account.faults()
+        return {**found, "not_settled": self.left} if self.left else found
+
+    def line(self) -> str:
+        values = (f"{getattr(self.account, name):>{width}}" for name, width in _COLUMNS)
+        what = ", ".join(f"{count} {what}" for what, count in self.done.items())
+        mark = "" if not self.faults() else f"   <- {self.faults()}"
+        return f"{self.scenario:<34}{' '.join(values)}  {what}{mark}"
+
+
+def columns() -> str:
+    """The head of the lines."""
+    heads = (f"{head:>{width}}" for head, (_, width) in zip(_HEADS, _COLUMNS, strict=True))
+    return f"{'scenario':<34}{' '.join(heads)}"
+
+
+def run(name: str, seed: int, directory: Path, seconds: float | None = None) -> Result:
+    """One scenario from nothing to its account. seconds: of traffic, instead of its own."""
+    scenario = SCENARIOS[name]
+    with _room(name, directory), stage(directory, seed) as play:
+        try:
+            traffic = play.traffic.beside(seconds or scenario.seconds, scenario.rate)
+            scenario.does(play)
+            traffic.join()
+            left = play.settle()
+            account = draw_up(play.stack, play.receiver.requests, play.faults, play.before)
+        except BaseException:
+            _tell(play)
+            raise
+        result = Result(name, account, play.done, left)
+        if result.faults():
+            print("\n".join(account.shown[:20]))
+            _tell(play)
+        return result
+
+
+def _tell(play: Stage) -> None:
+    kept = Path("torture-logs.txt")
+    kept.write_text("\n".join(play.stack.lines))
+    print("\n".join(play.stack.lines[-30:]))
+    print(f"what the workers printed: {kept}")
+
+
+@contextmanager
+def _room(name: str, directory: Path) -> Iterator[None]:
+    if name != "disk-full":
+        yield
+        return
+    with small_file_system(directory / "state"):
+        yield
+        shutil.rmtree(directory / "state", ignore_errors=True)

@@ -1,0 +1,111 @@
+"""`journeys`, with what a torture does to a worker from within.
+
+It dies at a chosen instruction of the protocol, its machine's clock is wrong, or it is of a second
+group that owns everything as well. Nothing of that is asked for: it is `agents.cli`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from agents.cli import main
+from agents.runtime import app, partition
+from agents.runtime.transaction import TransactionalProducer
+
+POINTS = (
+    "after begin",
+    "after produce",
+    "inside commit",
+    "after commit, before RocksDB",
+    "after acknowledge",
+)
+ORDERS, CLOCK, GROUP = "TORTURE_ORDERS", "TORTURE_CLOCK", "TORTURE_GROUP"
+
+
+def is_ordered(point: str) -> bool:
+    """Whether a worker of this role is to die at this point; each order is one worker's."""
+    order = Path(os.environ[ORDERS], f"{sys.argv[2]} {point}")
+    try:
+        order.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Mortal(TransactionalProducer):
+    """Dies where it is ordered to."""
+
+    def commit(self, *args: Any) -> int:
+        if is_ordered("inside commit"):
+            threading.Timer(0.002, die).start()
+        result = super().commit(*args)
+        if is_ordered("after commit, before RocksDB"):
+            die()
+        return result
+
+    def begin(self) -> None:
+        super().begin()
+        if is_ordered("after begin"):
+            die()
+
+    def end(self) -> None:
+        if is_ordered("after produce"):
+            self._producer.flush(5)
+            die()
+        super().end()
+
+
+def make_mortal() -> None:
+    app.App.producer_class = Mortal
+    commit = partition.PartitionLoop.commit
+
+    async def commit_and_die(self: Any, batch: Any) -> None:
+        await commit(self, batch)
+        if is_ordered("after acknowledge"):
+            die()
+
+    partition.PartitionLoop.commit = commit_and_die  # type: ignore[method-assign]
+
+
+def set_clock(by: Path) -> None:
+    """This machine's clock is wrong by so many seconds as a file says, which may change."""
+    right, right_ns = time.time, time.time_ns
+
+    def wrong() -> float:
+        with suppress(OSError, ValueError):
+            return float(by.read_text())
+        return 0.0
+
+    time.time = lambda: right() + wrong()
+    time.time_ns = lambda: right_ns() + int(wrong() * 1e9)
+
+
+def join(group: str) -> None:
+    """Another group, whose members know nothing of the first one's."""
+    begin = app.App.__init__
+
+    def begin_in_group(self: Any, application: str, **arguments: Any) -> None:
+        begin(self, application, **arguments, group=f"{application}-{group}")
+
+    app.App.__init__ = begin_in_group  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    if ORDERS in os.environ:
+        make_mortal()
+    if CLOCK in os.environ:
+        set_clock(Path(os.environ[CLOCK]))
+    if GROUP in os.environ:
+        join(os.environ[GROUP])
+    main()
