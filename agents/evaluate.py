@@ -135,7 +135,13 @@ def build(settings: Settings) -> App:
     """The evaluate role's app. Raises TopicError when a topic is missing or wrong."""
     layout = check_topics(settings.broker)
     client = base_config(settings.broker)
-    app = App(APPLICATION, broker=settings.broker, client=client, state_dir=settings.state_dir)
+    app = App(
+        APPLICATION,
+        broker=settings.broker,
+        client=client,
+        state_dir=settings.state_dir,
+        accept_loss=settings.accept_loss,
+    )
     reader = CatalogReader(client)
     reader.load()
     evaluator = Evaluator(settings.clock, layout.partitions, reader)

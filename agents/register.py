@@ -47,6 +47,7 @@ def build(settings: Settings) -> App:
         broker=settings.broker,
         client=base_config(settings.broker),
         state_dir=settings.state_dir,
+        accept_loss=settings.accept_loss,
     )
     pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
     catalog = Catalog()

@@ -27,6 +27,8 @@ class Settings:
     partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
+    accept_loss: whether a worker goes on where the log has forgotten records that it never applied
+        (`journeys worker --accept-loss` alone sets it)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
@@ -38,6 +40,7 @@ class Settings:
     clock: Clock = "wall"
     partitions: int = 4
     health_port: int | None = None
+    accept_loss: bool = False
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -77,6 +77,13 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Go on where the log has lost records that were never applied, and say which.",
+        ),
+    ] = False,
 ) -> None:
     """Run one worker of a role; more workers of a role share its partitions.
 
@@ -93,6 +100,7 @@ def worker(
         state_dir=claim_state_dir(settings.state_dir, role),
         clock=_clock(clock) or settings.clock,
         health_port=health_port or settings.health_port,
+        accept_loss=accept_loss,
     )
     code = _run(role, settings, names or [])
     if code == EXIT_RESTART:

@@ -300,7 +300,11 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
             raise UserError(f"There is no destination {name!r} yet. Those there are: {known}.")
     client = base_config(settings.broker)
     app = DeliverApp(
-        APPLICATION, broker=settings.broker, client=client, state_dir=settings.state_dir
+        APPLICATION,
+        broker=settings.broker,
+        client=client,
+        state_dir=settings.state_dir,
+        accept_loss=settings.accept_loss,
     )
     reader = CatalogReader(client)
     reader.load()

@@ -72,11 +72,13 @@ class App(faust.App):
         broker: str,
         client: Mapping[str, Any],
         state_dir: Path,
+        accept_loss: bool = False,
         group: str | None = None,
     ) -> None:
         """application: names the transactional ids, so it must be the same for every worker of a
         role. broker: bootstrap servers. client: librdkafka's base configuration. state_dir: holds
-        the local copies; two processes must not share one. group: the consumer group, by default
+        the local copies; two processes must not share one. accept_loss: go on where the log has
+        forgotten records that were never applied. group: the consumer group, by default
         the application.
         """
         # Before Faust asks for an event loop, which it does as soon as an agent is declared.
@@ -84,6 +86,7 @@ class App(faust.App):
         self.application = application
         self.client = dict(client)
         self.state_dir = state_dir
+        self.accept_loss = accept_loss
         self.sources: dict[str, Source] = {}
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="transaction")
         self.exit = Exit(self._leave)
@@ -168,6 +171,7 @@ class App(faust.App):
             state_dir=self.state_dir,
             client=self.client,
             clock=self.clock,
+            accept_loss=self.accept_loss,
             producer_class=self.producer_class,
             progressed=progressed,
         )

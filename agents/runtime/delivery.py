@@ -210,7 +210,7 @@ def _sorted_out(
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise OffsetGone(
                 f"{message.topic()}/{message.partition()}: {error.str()}. The log no longer holds "
-                "the next record to apply; retention must be longer than the longest outage."
+                "the next record to apply"
             )
         elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise KafkaException(error)

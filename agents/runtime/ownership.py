@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.runtime.broker_clock import BrokerClock
-from agents.runtime.delivery import Where
+from agents.runtime.delivery import OffsetGone, Where
+from agents.runtime.exits import last_line
 from agents.runtime.partition import PartitionLoop, Taken
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from tables.changelog import Position
@@ -130,12 +131,16 @@ def open_partition(
     state_dir: Path,
     client: Mapping[str, Any],
     clock: BrokerClock,
+    accept_loss: bool = False,
     producer_class: type[TransactionalProducer] = TransactionalProducer,
     progressed: Callable[[], None] = lambda: None,
 ) -> Taken:
     """Fences the older owners of `where` and restores its state. Blocks.
 
+    accept_loss: go on where the source has forgotten records that were never applied.
     progressed: called from time to time while a long restore goes on.
+
+    Raises OffsetGone where it has, unless that is accepted.
     """
     topic, partition = where
     transactional_id = f"{application}-{topic}-{partition}"
@@ -144,14 +149,29 @@ def open_partition(
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
         restore(store, changelog, partition, codec, client, progressed=progressed)
-        if store.position is None:
-            # The first owner ever begins where the log does, and says so: from now on a record
-            # that retention deletes before it is applied is an error and no silent loss.
-            begin = Position(look_at(client, topic, partition).first)
+        begin = _begin(where, look_at(client, topic, partition).first, store.position, accept_loss)
+        # Unless the broker has told its time, no timer may fire; a commit makes it tell it.
+        if begin != store.position or not clock.known:
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
-        elif not clock.known:  # no timer may go by this machine's clock
-            store.write([], producer.commit(Outputs.none(), [], store.position), store.position)
     except BaseException:
         store.close()
         raise
     return Taken(topic, partition, store, producer)
+
+
+def _begin(where: Where, first: int, position: Position | None, accept_loss: bool) -> Position:
+    """Where the owner reads on; `first` is the first record that the source still holds."""
+    if position is None:
+        # The first owner ever begins where the log does, and says so: from now on a record that
+        # retention deletes before it is applied is an error and no silent loss.
+        return Position(first)
+    if position.source >= first:
+        return position
+    range_ = f"{where[0]}/{where[1]}: {position.source} to {first - 1}"
+    if not accept_loss:
+        raise OffsetGone(
+            f"{range_} are no longer in the log and were never applied: retention must be longer "
+            "than the longest outage. --accept-loss goes on without them"
+        )
+    last_line(f"{range_} were lost: they are no longer in the log and were never applied")
+    return Position(first, position.time)

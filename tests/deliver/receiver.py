@@ -138,11 +138,15 @@ class Receiver:
     async def _answer(self, received: web.Request) -> web.StreamResponse:
         transport = received.transport
         assert transport is not None
+        try:
+            body = await received.read()
+        except ConnectionResetError:  # the caller has died
+            return web.Response()
         request = Request(
             received.method,
             received.raw_path,
             dict(received.headers),
-            await received.read(),
+            body,
             time.monotonic(),
             transport.get_extra_info("peername")[1],
         )

@@ -86,6 +86,8 @@ def draw_up(
     account.inputs, account.actions = len(log), len(actions)
     account.dead = len(stack.dead())
     _compare(account, expected.told, [_told(one) for one in engine])
+    values = {f"event {one.partition} {one.offset}": one.value for one in log}
+    account.shown = [f"{line} {_of(line, values)}" for line in account.shown]
     _unique(account, told, actions)
     _look_at_actions(account, expected, engine, actions)
     _look_at_timers(account, records)
@@ -168,6 +170,12 @@ def _compare(account: Account, wanted: list[Told], found: list[Told]) -> None:
             twice.add((one.user, one.cause))
     account.lost, account.applied_twice = len(lost), len(twice)
     account.timers = sum(one.type == "wait.timed_out" for one in wanted)
+
+
+def _of(line: str, values: Mapping[str, bytes]) -> str:
+    """The input that a line of what is shown is about."""
+    cause = line.partition("cause='")[2].partition("'")[0]
+    return repr(values.get(cause, b"")[:200])
 
 
 def _add(account: Account, name: str, count: int) -> None:

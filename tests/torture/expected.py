@@ -83,7 +83,7 @@ class Expected:
                 continue
             name = event["userId"]
             user = users.setdefault(name, User(name, record.partition))
-            if event["messageId"] in user.seen[-64:]:
+            if event["messageId"] in user.seen[-1_024:]:
                 continue
             user.seen.append(event["messageId"])
             self._time_out(user, record.at)
