@@ -1,8 +1,8 @@
 """The calls to one destination, beside the loops of its partitions.
 
 Law: at most so many at a time, no faster than the destination takes them, and one at a time for a
-user, in the order of the log. A user's next
-call starts when the former one returned; where the destination is ordered, when it is done.
+user, in the order of the log. A user's next call starts when the former one returned; where the
+destination is ordered, when it is done. What can't be called waits, but no longer than its time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agents.deliver.circuit import Change, Circuit
 from agents.deliver.records import Delivery, Received
 from agents.deliver.retry import Answer
 
@@ -69,26 +70,35 @@ class Calls:
         call: Callable[[Call], Awaitable[Answer]],
         ordered: Callable[[], bool],
         pace: Callable[[], float],
+        overdue: Callable[[Call, float], Answer | None],
+        tell: Callable[[Change], None],
         at_once: int = AT_ONCE,
     ) -> None:
         """call: one attempt; doesn't raise. ordered: whether a delivery that waits for a retry
         holds up the later ones of its user. pace: 0 where a call may start, which then counts as
-        started; else after how long (s) to ask again."""
+        started; else after how long (s) to ask again. overdue: the end of a delivery whose time is
+        over, given for how long (s) its destination has not been called. tell: the circuit has
+        opened or closed."""
         self._call = call
         self._ordered = ordered
         self._pace = pace
+        self._overdue = overdue
+        self._tell = tell
         self._at_once = at_once
+        self._circuit = Circuit()
         self._later: asyncio.TimerHandle | None = None
         self._lanes: dict[tuple[int, str], _Lane] = {}
         self._ready: deque[Call] = deque()
-        self._known: set[tuple[int, bytes]] = set()
-        self._tasks: dict[asyncio.Task[None], int] = {}
+        self._known: dict[tuple[int, bytes], float] = {}
+        """Those that wait or are called; when each was added."""
+        self._tasks: dict[asyncio.Task[None], tuple[int, int]] = {}
+        """Their partitions, and the circuit's rounds."""
 
     def add(self, call: Call) -> None:
         """Calls the delivery when it is its turn; nothing where that is under way already."""
         if call.name in self._known:
             return
-        self._known.add(call.name)
+        self._known[call.name] = asyncio.get_running_loop().time()
         lane = self._lanes.setdefault(call.lane, _Lane())
         if lane.turn is None or lane.turn == call.key:
             self._take_turn(lane, call)
@@ -113,8 +123,8 @@ class Calls:
         """Gives up the partition's calls: those in flight are cancelled, their results are void."""
         self._lanes = {name: lane for name, lane in self._lanes.items() if name[0] != partition}
         self._ready = deque(call for call in self._ready if call.partition != partition)
-        self._known = {name for name in self._known if name[0] != partition}
-        for task in [task for task, of in self._tasks.items() if of == partition]:
+        self._known = {name: at for name, at in self._known.items() if name[0] != partition}
+        for task in [task for task, (of, _) in self._tasks.items() if of == partition]:
             task.cancel()
 
     @property
@@ -135,22 +145,61 @@ class Calls:
 
     def _fill(self) -> None:
         while self._ready and len(self._tasks) < self._at_once and self._later is None:
+            now = asyncio.get_running_loop().time()
+            if (wait := self._circuit.wait(now, len(self._tasks))) > 0:
+                self._ask_again(wait)
+                if (since := self._circuit.stopped_since) is not None:
+                    self._end_overdue(since, now)
+                return
             if (wait := self._pace()) > 0:
-                self._later = asyncio.get_running_loop().call_later(wait, self._go_on)
+                self._ask_again(wait)
                 return
             call = self._ready.popleft()
-            task = asyncio.get_running_loop().create_task(self._run(call))
-            self._tasks[task] = call.partition
+            round = self._circuit.started()
+            task = asyncio.get_running_loop().create_task(self._run(call, round))
+            self._tasks[task] = call.partition, round
             task.add_done_callback(self._ended)
 
+    def _ask_again(self, wait: float) -> None:
+        self._later = asyncio.get_running_loop().call_later(wait, self._go_on)
+
     def _go_on(self) -> None:
-        self._later = None
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         self._fill()
 
-    async def _run(self, call: Call) -> None:
+    def _end_overdue(self, since: float, now: float) -> None:
+        """Deliveries that the circuit holds up end when their time is over, as if they were called
+        in vain; also those behind another one that is only waiting for its call."""
+        waiting = list(self._ready)
+        if not self._ordered():
+            waiting += [call for lane in self._lanes.values() for call in lane.behind]
+        ended: dict[tuple[int, bytes], Answer] = {}
+        for call in waiting:
+            held_up = now - max(since, self._known[call.name])
+            if (answer := self._overdue(call, held_up)) is not None:
+                ended[call.name] = answer
+        if not ended:
+            return
+        self._ready = deque(call for call in self._ready if call.name not in ended)
+        for lane in self._lanes.values():
+            lane.behind = deque(call for call in lane.behind if call.name not in ended)
+        for call in waiting:
+            if call.name in ended:
+                self._hand_in(call, ended[call.name])
+
+    async def _run(self, call: Call, round: int) -> None:
         answer = await self._call(call)
         # Cancelled calls don't get here, so what follows is of a partition that is still owned.
-        self._known.discard(call.name)
+        now = asyncio.get_running_loop().time()
+        change = self._circuit.answered(round, call.action.action_id, answer, now)
+        if change is not None:
+            self._tell(change)
+        self._hand_in(call, answer)
+
+    def _hand_in(self, call: Call, answer: Answer) -> None:
+        self._known.pop(call.name, None)
         call.loop.hand_in(Result(call.key, answer))
         if not self._ordered():
             lane = self._lanes.get(call.lane)
@@ -158,5 +207,7 @@ class Calls:
                 self._next(lane, call.lane)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
-        self._fill()
+        _, round = self._tasks.pop(task)
+        if task.cancelled():
+            self._circuit.abandoned(round)
+        self._go_on()

@@ -78,6 +78,14 @@ def too_late(delivery: Delivery, now: int) -> Answer:
     return Answer("final", now, 0, EXPIRED, "its time was over without an answer", attempted=False)
 
 
+def held_up(delivery: Delivery, now: int) -> Answer:
+    """What stands for the last attempt where the destination is not called just then. now: ms."""
+    why = "not called until its time was over: the destination failed again and again"
+    if delivery.error is not None:
+        why = f"{delivery.error}; then {why}"
+    return Answer("final", now, 0, RETRIES_OVER, why, attempted=False)
+
+
 def _reason(answer: Answer) -> str:
     return RETRIES_OVER if answer.meaning == "retriable" else answer.reason
 

@@ -25,6 +25,7 @@ from agents.catalog import CatalogReader
 from agents.deliver import outcomes
 from agents.deliver.addresses import Allowed, Guard
 from agents.deliver.calls import Call, Calls, Result
+from agents.deliver.circuit import FAILURES, Change
 from agents.deliver.http import HttpCaller
 from agents.deliver.rate import Pace
 from agents.deliver.records import CODEC, Delivery, Malformed, key_of, last_start, read_action
@@ -79,7 +80,11 @@ class Deliverer:
         self._rooms: dict[int, _Room] = {}
         self._pace = Pace()
         self.calls = Calls(
-            self._attempt, lambda: self._destination_or_default()[1], self._wait_for_turn
+            self._attempt,
+            lambda: self._destination_or_default()[1],
+            self._wait_for_turn,
+            self._overdue,
+            self._tell_circuit,
         )
 
     # ---- what the loops ask
@@ -229,6 +234,26 @@ class Deliverer:
         limit = None if destination is None else destination.rate_limit
         share = max(len(self._rooms), 1) / self._partitions
         return self._pace.take(limit, share, time.monotonic())
+
+    def _overdue(self, call: Call, held_up: float) -> Answer | None:
+        """What ends a delivery that the circuit holds up, where its time is over: the same time as
+        if it was called in vain. Of one that was never called it began when it was held up."""
+        delivery, now = call.delivery, time.time_ns() // 1_000_000
+        end = last_start(delivery, call.action)
+        if end is not None:
+            return outcomes.too_late(delivery, now) if now > end else None
+        began = delivery.first_attempt_at
+        if began is None:
+            began = now - round(held_up * 1_000)
+        return outcomes.held_up(delivery, now) if now >= began + self._retry().for_ else None
+
+    def _tell_circuit(self, change: Change) -> None:
+        told = {
+            "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
+            "probed by one call now and then",
+            "closed": "it answers again: its deliveries go on",
+        }
+        last_line(f"deliver: destination {self.name}: {told[change]}")
 
     async def _attempt(self, call: Call) -> Answer:
         """One attempt with the destination as it is in force now; none when its time is over."""

@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from agents.commands._broker import committed_ends
+from agents.deliver.records import CODEC, Delivery
 from agents.kafka.client import admin_client, base_config, cluster_metadata
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import (
@@ -26,12 +27,14 @@ from agents.kafka.topics import (
     actions,
     create_destination_topics,
     create_topics,
+    deliveries,
 )
 from journeys.catalog import Accepted, Catalog, check_push
 from journeys.effects import Action, DeadLetter, Outcome
 from journeys.ids import action_id
 from journeys.responses import Response
 from journeys.responses import decode as decode_response
+from tables.changelog import POSITION_KEY
 
 ROOT = Path(__file__).parents[2]
 
@@ -193,6 +196,20 @@ class Site:
                     found.append(response)
         (only,) = found
         return only
+
+    def outstanding(self, destination: str) -> dict[str, Delivery]:
+        """The records of deliveries that have not ended, as they are committed."""
+        topic = deliveries(destination)
+        if topic not in self._told:
+            self._told[topic] = _Log(self.broker, topic, self.partitions)
+        found: dict[str, Delivery] = {}
+        for message in self._told[topic].to_the_end():
+            key, value = message.key(), message.value()
+            if key != POSITION_KEY:
+                found.pop(key.decode(), None)
+                if value is not None:
+                    found[key.decode()], _ = CODEC.unpack(value)
+        return found
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
         """The dead letters whose cause is in a topic."""

@@ -37,20 +37,23 @@ class Scores:
         )
         self.private = site.destination("http://10.0.0.1/")
         self.keyed = site.destination(receiver.url, headers={"X": "${journey.key}"})
+        self.busy = site.destination(receiver.url)
         self.late = self.ask("late", Reply(), within=1)
-        site.start(self.name, self.private, self.keyed)
+        site.start(self.name, self.private, self.keyed, self.busy)
 
     def _reply(self, request: Request, before: int) -> Reply:
         replies = self._replies[request.path.partition("?")[0].rpartition("/")[2]]
         return replies[min(before, len(replies) - 1)]
 
-    def ask(self, case: str, *replies: Reply, within: int = 30_000, **fields: Any) -> str:
+    def ask(
+        self, case: str, *replies: Reply, within: int = 30_000, to: str = "", **fields: Any
+    ) -> str:
         """Requests something; returns the action's id. The last reply is that to all further
-        attempts. within: ms. fields: of the trigger."""
+        attempts. within: ms. to: another destination. fields: of the trigger."""
         self._replies[case] = list(replies)
         fields = {"response": SCORE, "path": f"/{case}"} | fields
         call = TriggerCall(within, **fields)
-        return self.site.request(self.name, "a/b", payload={"n": 1}, trigger=call)
+        return self.site.request(to or self.name, "a/b", payload={"n": 1}, trigger=call)
 
     def requests(self, id: str) -> list[Request]:
         return [request for request in self.receiver.requests if request.key == id]
@@ -148,7 +151,7 @@ def test_silence_is_borne_while_the_time_lasts_and_no_longer(scores: Scores) -> 
 def test_a_wait_that_the_destination_asks_for_beyond_the_time_ends_it_at_once(
     scores: Scores,
 ) -> None:
-    id = scores.ask("wait", Reply(429, b"", {"Retry-After": "60"}))
+    id = scores.ask("wait", Reply(429, b"", {"Retry-After": "60"}), to=scores.busy)
     assert scores.site.response(id).labels == {"code": 429}
     assert len(scores.requests(id)) == 1
 
