@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, cast
 
@@ -27,6 +28,7 @@ class Settings:
     partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
+    health_token: what whoever asks that page must show (JOURNEYS_HEALTH_TOKEN)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
@@ -38,6 +40,7 @@ class Settings:
     clock: Clock = "wall"
     partitions: int = 4
     health_port: int | None = None
+    health_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -61,16 +64,30 @@ class Settings:
             clock=cast(Clock, clock),
             partitions=partitions or default.partitions,
             health_port=_whole(read("JOURNEYS_HEALTH_PORT"), "JOURNEYS_HEALTH_PORT", 1, 65_535),
+            health_token=_token(read("JOURNEYS_HEALTH_TOKEN")),
         )
 
 
 def _broker(text: str) -> str:
+    if "@" in text:  # a password may be before it, so the value is not repeated
+        raise SettingsError(
+            "JOURNEYS_BROKER has an '@'; it must be HOST:PORT, several with commas between. "
+            "JOURNEYS_KAFKA_SASL_USERNAME and JOURNEYS_KAFKA_SASL_PASSWORD say who connects."
+        )
     for server in text.split(","):
         host, colon, port = server.strip().rpartition(":")
         if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
             raise SettingsError(
                 f"JOURNEYS_BROKER is {text!r}; it must be HOST:PORT, several with commas between."
             )
+    return text
+
+
+def _token(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch("[!-~]{16,}", text):
+        raise SettingsError(
+            "JOURNEYS_HEALTH_TOKEN must be 16 or more printable ASCII characters without spaces."
+        )
     return text
 
 
