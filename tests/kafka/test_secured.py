@@ -1,5 +1,5 @@
-"""TLS and SASL reach every client, each role needs no more than its rights, and nothing that is said
-or kept has a secret in it."""
+"""TLS and SASL reach every client, each role needs no more than its rights, and nothing that is
+said or kept has a secret in it."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def everything_kept(bootstrap: str) -> bytes:
     return found
 
 
-def test_every_role_and_command_works_and_tells_no_secret(
-    secured: Secured, user: Users
-) -> None:
+def test_every_role_and_command_works_and_tells_no_secret(secured: Secured, user: Users) -> None:
     said: list[str] = []
 
-    def run(who: str, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        who: str, *arguments: str, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         done = user[who].run(*arguments, stdin=stdin)
         said.append(done.stdout + done.stderr)
         assert done.returncode == 0, said[-1]
