@@ -93,7 +93,7 @@ def cluster_metadata(
         if client.refusal is not None:
             raise BrokerUnavailable(
                 f"No connection to the Kafka broker at {bootstrap}: {client.refusal}. "
-                f"{_PREFIX}* say how it is reached."
+                "JOURNEYS_KAFKA_* say how it is reached."
             ) from None
         reason: KafkaError = error.args[0]
         raise BrokerUnavailable(
