@@ -7,7 +7,7 @@ ARGS ?=
 # Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
 PARALLEL := -n auto
 
-.PHONY: install demo test check docs format lock clean
+.PHONY: install demo test check audit docs format lock clean
 
 install: $(STAMP)
 
@@ -29,6 +29,17 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+# Every package that pyproject.toml leads to is in the lock, in a version that fits, with its hashes.
+	@$(BIN)/uv pip install --dry-run --offline --quiet --require-hashes --python $(BIN)/python \
+	    -r pyproject.toml --all-extras -c requirements.lock || { echo "make lock mends this"; exit 1; }
+
+# Needs a network. Not part of `check`: its answer changes while the code doesn't.
+AUDIT := $(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit
+LOCK := requirements.lock
+audit: $(STAMP)
+	@$(AUDIT) --strict --disable-pip --require-hashes --progress-spinner off -r $(LOCK) || { \
+	    echo "audit: a version above has known vulnerabilities, or the index could not be asked"; \
+	    exit 1; }
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

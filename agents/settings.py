@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, cast
 
@@ -29,6 +30,7 @@ class Settings:
         (JOURNEYS_HEALTH_PORT)
     accept_loss: whether a worker goes on where the log has forgotten records that it never applied
         (`journeys worker --accept-loss` alone sets it)
+    health_token: what whoever asks that page must show (JOURNEYS_HEALTH_TOKEN)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
@@ -41,6 +43,7 @@ class Settings:
     partitions: int = 4
     health_port: int | None = None
     accept_loss: bool = False
+    health_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -64,16 +67,30 @@ class Settings:
             clock=cast(Clock, clock),
             partitions=partitions or default.partitions,
             health_port=_whole(read("JOURNEYS_HEALTH_PORT"), "JOURNEYS_HEALTH_PORT", 1, 65_535),
+            health_token=_token(read("JOURNEYS_HEALTH_TOKEN")),
         )
 
 
 def _broker(text: str) -> str:
+    if "@" in text:  # a password may be before it, so the value is not repeated
+        raise SettingsError(
+            "JOURNEYS_BROKER has an '@'; it must be HOST:PORT, several with commas between. "
+            "JOURNEYS_KAFKA_SASL_USERNAME and JOURNEYS_KAFKA_SASL_PASSWORD say who connects."
+        )
     for server in text.split(","):
         host, colon, port = server.strip().rpartition(":")
         if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
             raise SettingsError(
                 f"JOURNEYS_BROKER is {text!r}; it must be HOST:PORT, several with commas between."
             )
+    return text
+
+
+def _token(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch("[!-~]{16,}", text):
+        raise SettingsError(
+            "JOURNEYS_HEALTH_TOKEN must be 16 or more printable ASCII characters without spaces."
+        )
     return text
 
 

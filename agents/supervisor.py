@@ -75,6 +75,8 @@ class Supervisor:
             for role, count in roles.items()
             for number in range(count)
         }
+        token = environment.get("JOURNEYS_HEALTH_TOKEN", "").strip()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._ended = threading.Event()
         self._refusal: WorkerRefused | None = None
 
@@ -122,7 +124,9 @@ class Supervisor:
     def pages(self) -> dict[str, dict[str, Any] | None]:
         """What every worker's readiness page says now; None where it does not answer."""
         # There is no TLS here, and reading the certificates for it would take 30 ms every time.
-        with httpx.Client(timeout=1.0, trust_env=False, verify=False) as client:
+        with httpx.Client(
+            timeout=1.0, trust_env=False, verify=False, headers=self._headers
+        ) as client:
             return {name: child.page(client) for name, child in self._children.items()}
 
     def wait_ready(self, timeout: float) -> None:

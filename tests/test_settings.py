@@ -21,10 +21,18 @@ def test_every_setting_can_be_set() -> None:
         "JOURNEYS_CLOCK": "stream",
         "JOURNEYS_PARTITIONS": "12",
         "JOURNEYS_HEALTH_PORT": "8080",
+        "JOURNEYS_HEALTH_TOKEN": "sixteen-or-more-of",
     }
-    assert Settings.from_env(environment) == Settings(
-        "a:9092,[::1]:9093", Path("/var/lib/journeys"), "stream", 12, 8080
+    settings = Settings.from_env(environment)
+    assert settings == Settings(
+        "a:9092,[::1]:9093",
+        Path("/var/lib/journeys"),
+        "stream",
+        12,
+        8080,
+        "sixteen-or-more-of",
     )
+    assert "sixteen" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +52,19 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(name: str, value: str
     with pytest.raises(SettingsError) as told:
         Settings.from_env({name: value})
     assert str(told.value).startswith(f"{name} is {value!r}; it must be ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JOURNEYS_BROKER", "kafka://me:hunter2@host:9092"),
+        ("JOURNEYS_BROKER", "me:hunter2@host:9092"),
+        ("JOURNEYS_HEALTH_TOKEN", "hunter2"),
+        ("JOURNEYS_HEALTH_TOKEN", "hunter2 with spaces"),
+        ("JOURNEYS_HEALTH_TOKEN", "hunter2-with-\xfc-and-more"),
+    ],
+)
+def test_a_wrong_value_that_may_be_a_secret_is_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as told:
+        Settings.from_env({name: value})
+    assert "hunter2" not in str(told.value)

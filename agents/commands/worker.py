@@ -145,7 +145,12 @@ def _run(role: Role, settings: Settings, names: list[str]) -> int:
     try:
         from agents.runtime.worker import run
 
-        run(_build(role, settings, names), role.value, health_port=settings.health_port or 0)
+        run(
+            _build(role, settings, names),
+            role.value,
+            health_port=settings.health_port or 0,
+            health_token=settings.health_token,
+        )
     except UserError:
         raise
     except SystemExit as ending:

@@ -44,14 +44,29 @@ def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> 
     return config
 
 
-def admin_client(bootstrap: str) -> AdminClient:
+class Admin(AdminClient):
+    """librdkafka's client for topics and offsets; `refusal`: why no connection came about, where
+    the broker refused it or is not trusted."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.refusal: str | None = None
+        super().__init__({**config, "error_cb": self._told})
+
+    def _told(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            # "sasl_ssl://HOST:PORT/bootstrap: why (after 3ms in state ...)"
+            why = error.str().partition("/bootstrap: ")[2] or error.str()
+            self.refusal = why.rpartition(" (after ")[0] or why
+
+
+def admin_client(bootstrap: str) -> Admin:
     """A client for topics and offsets; it logs nothing, its callers report what goes wrong.
 
     Raises:
         SettingsError: librdkafka does not know a JOURNEYS_KAFKA_ option, or not such a value.
     """
     try:
-        return AdminClient(base_config(bootstrap) | {"log_level": 0})
+        return Admin(base_config(bootstrap) | {"log_level": 0})
     except KafkaException as error:
         # librdkafka quotes a wrong value; it may be a password in the wrong variable.
         reason = re.sub(r'value ".*" for', "value for", error.args[0].str())
@@ -59,7 +74,7 @@ def admin_client(bootstrap: str) -> AdminClient:
 
 
 def cluster_metadata(
-    client: AdminClient, bootstrap: str, seconds: float = ANSWER_SECONDS
+    client: Admin, bootstrap: str, seconds: float = ANSWER_SECONDS
 ) -> ClusterMetadata:
     """What the cluster says of its brokers and topics.
 
@@ -69,11 +84,17 @@ def cluster_metadata(
         seconds: how long to wait for an answer.
 
     Raises:
-        BrokerUnavailable: no broker answered in time.
+        BrokerUnavailable: no broker answered in time, or none that takes us and that we trust.
     """
     try:
         return client.list_topics(timeout=seconds)
     except KafkaException as error:
+        client.poll(0)
+        if client.refusal is not None:
+            raise BrokerUnavailable(
+                f"No connection to the Kafka broker at {bootstrap}: {client.refusal}. "
+                "JOURNEYS_KAFKA_* say how it is reached."
+            ) from None
         reason: KafkaError = error.args[0]
         raise BrokerUnavailable(
             f"No Kafka broker answered at {bootstrap} within {seconds:.0f} s ({reason.str()}). "

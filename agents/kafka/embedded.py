@@ -19,7 +19,7 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Self
 
@@ -60,6 +60,8 @@ class EmbeddedKafka:
             without it a temporary folder that is removed on stop.
         port: TCP port on 127.0.0.1; without it a free one.
         report: called with a line of progress when the start takes longer than usual (download).
+        listeners: more of them on 127.0.0.1, such as `{"SASL_SSL": 20001}`.
+        settings: more properties of the broker, or others than ours.
     """
 
     def __init__(
@@ -67,10 +69,14 @@ class EmbeddedKafka:
         data_dir: Path | None = None,
         port: int | None = None,
         report: Callable[[str], None] | None = None,
+        listeners: Mapping[str, int] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._named_dir = data_dir
         self._named_port = port
         self._report = report
+        self._listeners = dict(listeners or {})
+        self._settings = dict(settings or {})
         self._dir: Path | None = None
         self._ports: tuple[int, int] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -197,7 +203,8 @@ class EmbeddedKafka:
         assert self._ports is not None
         with (folder / "in-use").open("w") as claim:
             _claim(claim, folder)
-            config.write_text(broker_properties(folder / "data", *self._ports), encoding="utf-8")
+            text = broker_properties(folder / "data", *self._ports, self._listeners, self._settings)
+            config.write_text(text, encoding="utf-8")
             if not (folder / "data" / "meta.properties").exists():
                 _format(java, config)
             self.log_path.touch()
@@ -252,13 +259,23 @@ class EmbeddedKafka:
         return f" The last lines of its log:\n  {shown}"
 
 
-def broker_properties(data: Path, port: int, controller_port: int) -> str:
+def broker_properties(
+    data: Path,
+    port: int,
+    controller_port: int,
+    listeners: Mapping[str, int],
+    more: Mapping[str, str],
+) -> str:
     """The text of the broker's configuration file: one node that is broker and controller."""
-    settings = {
+    ports = {"PLAINTEXT": port, "CONTROLLER": controller_port, **listeners}
+    addresses = ",".join(f"{name}://{HOST}:{number}" for name, number in ports.items())
+    protocols = ",".join(f"{name}:{name}" for name in ("PLAINTEXT", *listeners))
+    settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "listeners": addresses,
+        "advertised.listeners": addresses,
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{protocols}",
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
         "log.dirs": data,
@@ -286,6 +303,7 @@ def broker_properties(data: Path, port: int, controller_port: int) -> str:
         "log.cleaner.threads": 1,
         "num.network.threads": 2,
         "num.io.threads": 4,
+        **more,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 

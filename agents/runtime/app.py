@@ -16,6 +16,7 @@ import uvloop
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from agents.kafka.credentials import faust_credentials
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.delivery import Reader, Where
 from agents.runtime.exits import Exit, ended_by_errors, last_line
@@ -108,6 +109,7 @@ class App(faust.App):
         super().__init__(
             group or application,
             broker=[f"kafka://{server}" for server in broker.split(",")],
+            broker_credentials=faust_credentials(client),
             store="memory://",
             datadir=str(state_dir),
             web_enabled=False,

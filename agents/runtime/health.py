@@ -4,7 +4,10 @@ Law: readiness tells the truth. It is computed from what the loops do at the mom
 and a blocked event loop does not answer at all.
 """
 
+import hmac
+
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from agents.runtime.app import App
 
@@ -14,16 +17,18 @@ HOST = "127.0.0.1"
 class Health:
     """GET /ready: 200 when the worker processes what it owns, else 503. GET /live: 200."""
 
-    def __init__(self, app: App, role: str, port: int) -> None:
-        """port: 0 takes a free one."""
+    def __init__(self, app: App, role: str, port: int, token: str | None = None) -> None:
+        """port: 0 takes a free one. token: who doesn't show it (`Authorization: Bearer TOKEN`) is
+        answered 401."""
         self._app = app
         self._role = role
         self._port = port
+        self._wanted = None if token is None else f"Bearer {token}".encode()
         self._runner: web.AppRunner | None = None
         self.url = ""
 
     async def start(self) -> None:
-        server = web.Application()
+        server = web.Application(middlewares=[self._admit])
         server.router.add_get("/ready", self._ready)
         server.router.add_get("/live", self._live)
         self._runner = web.AppRunner(server, access_log=None)
@@ -36,6 +41,13 @@ class Health:
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if self._wanted is not None and not hmac.compare_digest(shown, self._wanted):
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        return await handler(request)
 
     async def _ready(self, request: web.Request) -> web.Response:
         app = self._app

@@ -18,19 +18,21 @@ def run(
     role: str,
     *,
     health_port: int = 0,
+    health_token: str | None = None,
     watchdog_limit: float = LIMIT_SECONDS,
     log_level: str = "WARN",
 ) -> None:
     """Blocks; exits the process with 0 after SIGTERM or SIGINT, else with another code.
 
     health_port: of the readiness endpoint on loopback, 0 for a free one (it is printed).
+    health_token: what it asks of those who ask it.
     """
     # aiokafka and Faust build debug records that nobody reads: 15 % of a core at 500 events/s.
     logging.disable(logging.DEBUG)
     # aiokafka tells every refused connection of an outage, ten lines a second. What matters of it
     # ends the process with a line of our own: here, or the watchdog's.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    health = Health(app, role, health_port)
+    health = Health(app, role, health_port, health_token)
     watchdog = Watchdog(app, watchdog_limit)
 
     class Worker(faust.Worker):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -51,6 +52,34 @@ def test_up_makes_the_topics_and_runs_every_role_until_it_is_told_to_stop(
     assert up.ended() == 0
     assert time.monotonic() - began < 30
     assert [one for one in everything if one.is_running()] == []
+
+
+def test_nobody_elsewhere_is_listened_to_and_who_is_here_shows_the_token(
+    journeys: Journeys,
+) -> None:
+    journeys.environment["JOURNEYS_HEALTH_TOKEN"] = token = "a-token-of-this-test"
+    up = journeys.start("up")
+    while up.until("ready") != "ready\n":
+        pass  # a worker's line that names its page
+    listening = {
+        connection.laddr
+        for process in psutil.Process(up.popen.pid).children(recursive=True)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert len(listening) == 3  # the readiness pages
+    with httpx.Client(trust_env=False) as client:
+        for address in listening:
+            for shown in (None, "Bearer another", token, f"Basic {token}", "Bearer \xfc"):
+                headers = {} if shown is None else {"Authorization": shown.encode()}
+                for page in ("ready", "live", "nowhere"):
+                    url = f"http://{address.ip}:{address.port}/{page}"
+                    assert client.get(url, headers=headers).status_code == 401
+            good = {"Authorization": f"Bearer {token}"}
+            page = client.get(f"http://{address.ip}:{address.port}/ready", headers=good)
+            assert page.json()["ready"] is True
+    assert token not in up.output
 
 
 def test_a_worker_that_was_killed_is_back_with_its_own_state_folder(journeys: Journeys) -> None:

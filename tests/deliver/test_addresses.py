@@ -12,6 +12,9 @@ import httpx
 import pytest
 
 from agents.deliver.addresses import AddressInfo, AddressRefused, Allowed, Guard, not_public
+from agents.deliver.http import HttpCaller
+from agents.deliver.request import Request
+from agents.deliver.secrets import Secrets
 from agents.deliver.transport import GuardedTransport
 from agents.settings import SettingsError
 from tests.deliver.receiver import Receiver
@@ -87,6 +90,21 @@ def test_what_the_operator_allows_is_a_host_a_host_with_a_port_or_a_network() ->
 def test_what_can_t_be_meant_is_an_error(text: str) -> None:
     with pytest.raises(SettingsError, match="JOURNEYS_ALLOW_HOSTS"):
         allowed(text)
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Receiver() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        caller = HttpCaller(Guard(allowed("127.0.0.1")), Secrets({}))
+        answer = await caller.send(Request("GET", f"{receiver.url}/x", {}, None), 5_000)
+        await caller.close()
+    assert answer.meaning == "delivered"
+    assert len(receiver.requests) == 1
+    assert proxy.requests == []
 
 
 class Names:
@@ -168,7 +186,17 @@ async def test_a_literal_address_is_checked_when_it_is_connected_to(
     assert receiver.requests == []
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "0", "localhost"),
+        *("127.0.0.1.", "localhost.", "LOCALHOST", "%31%32%37.0.0.1", "127.0.0.1%00.example.com"),
+        *("①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "ⓛocalhost"),
+        *("me:secret@127.0.0.1", "example.com@127.0.0.1", "example.com%40127.0.0.1"),
+        *("[::]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[::1%25lo]"),
+        *("[64:ff9b::7f00:1]", "[2002:7f00:1::]"),
+    ],
+)
 async def test_no_other_spelling_of_an_address_gets_through(receiver: Receiver, host: str) -> None:
     async with client_of(Guard(Allowed())) as client:
         with pytest.raises((httpx.TransportError, httpx.InvalidURL, OSError)):

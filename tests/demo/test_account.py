@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from typing import Any
 
+import psutil
 import pytest
 
 from agents.demo.account import Account, settle
 from agents.demo.history import Expected, Row
+from agents.demo.receiver import Receiver
 from agents.demo.tree import places
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions
 from journeys.documents import Journey
@@ -135,3 +137,13 @@ def test_the_tree_has_every_node_once_below_what_all_ways_to_it_lead_through() -
     )
     drawn = [(place.guide, place.name, place.how) for place in places(journey)]
     assert drawn == [("", "split", ""), ("├ ", "left", "a"), ("└ ", "both", "")]
+
+
+def test_the_receiver_listens_on_loopback_only() -> None:
+    with Receiver(0) as receiver:
+        listening = [
+            connection.laddr.ip
+            for connection in psutil.Process().net_connections()
+            if connection.laddr.port == receiver.port and connection.status == psutil.CONN_LISTEN
+        ]
+    assert listening == ["127.0.0.1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,9 +10,14 @@ import click
 import pytest
 import typer
 
+from agents import supervisor
 from agents.cli import app
+from agents.deliver import calls, role
+from agents.runtime import app as runtime
+from agents.runtime import log_position, partition, transaction, watchdog
 from journeys.documents import KINDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
+from tests.docs.test_fields import tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOT_FOR_USERS = {"JOURNEYS_WORKER", "JOURNEYS_"}
@@ -131,3 +137,54 @@ def test_every_node_type_and_every_command_has_its_place() -> None:
 def test_the_journey_of_the_readme_is_the_example_that_it_applies() -> None:
     example = (ROOT / "examples" / "checkout" / "journey.yaml").read_text()
     assert example in [block for _, block in blocks(Path(ROOT / "README.md"), "yaml")]
+
+
+def said() -> str:
+    """Every text of the code, one a line, with `…` for what is filled in."""
+    texts = []
+    for house in ("agents", "tables", "journeys"):
+        for path in sorted((ROOT / house).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [
+                        str(part.value) if isinstance(part, ast.Constant) else "…"
+                        for part in node.values
+                    ]
+                    texts.append("".join(parts))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+                elif isinstance(node, ast.ClassDef):
+                    texts.append(f"stopped: {node.name}: ")  # what exits.py makes of an error
+    return "\n".join([*texts, "stopped: KafkaException: "])
+
+
+def test_the_lines_that_the_operations_page_quotes_are_those_of_the_code() -> None:
+    code = said()
+    lines = [
+        line for _, block in blocks(DOCS / "operations.md", "text") for line in block.splitlines()
+    ]
+    assert len(lines) > 10
+    for line in lines:
+        for piece in line.replace("watchdog: ", "watchdog: …").split("…"):
+            assert piece.strip(" :.`,;()") in code, line
+    assert 'last_line(f"stopped: {type(error).__name__}: {error}")' in (
+        ROOT / "agents" / "runtime" / "exits.py"
+    ).read_text("utf-8")
+
+
+FIGURES = {
+    "session of the group": runtime.SESSION_TIMEOUT_SECONDS,
+    "a transaction's time-out": transaction._TRANSACTION_TIMEOUT_MS // 1_000,
+    "inputs of a transaction": partition.MAX_INPUTS,
+    "MB of inputs of a transaction": partition.MAX_INPUT_BYTES >> 20,
+    "watchdog": watchdog.LIMIT_SECONDS,
+    "tolerance for the brokers' clocks": log_position.CLOCK_TOLERANCE_MS,
+    "deliveries under way of a partition": role.MAX_OUTSTANDING,
+    "calls at once of a worker to one destination": calls.AT_ONCE,
+    "from SIGTERM to SIGKILL by `journeys up`": supervisor.STOP_SECONDS,
+}
+
+
+def test_the_figures_of_the_operations_page_are_those_of_the_code() -> None:
+    told = {row[0]: int(re.sub(r"\D", "", row[1])) for row in tables("figures")[""]}
+    assert told == FIGURES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -135,6 +136,45 @@ def test_depth_is_limited_by_the_event_and_not_by_who_looks(field: str) -> None:
 @example(b'{"event":"e","userId":"u","traits":{"a":' + b"9" * 5_000 + b"}}")
 def test_no_bytes_raise(value: bytes) -> None:
     assert isinstance(admit(value, "place"), Event | Rejection)
+
+
+_ONE = b'{"event":"e","userId":"u","properties":'
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(_ONE + b'{"n":' + b"9" * 1_000_000 + b"}}", "malformed", id="digits"),
+        pytest.param(_ONE + b'{"n":0.' + b"9" * 1_000_000 + b"}}", None, id="decimals"),
+        pytest.param(_ONE + b'{"n":1e' + b"9" * 1_000_000 + b"}}", "malformed", id="exponent"),
+        pytest.param(b'{"timestamp":"' + b"9" * 1_000_000 + b'"}', "malformed", id="no user"),
+        pytest.param(
+            b'{"event":"e","userId":"u","timestamp":"' + b"9" * 1_000_000 + b'"}',
+            "invalid_time",
+            id="time",
+        ),
+        pytest.param(b"[" * 1_000_000, "malformed", id="["),
+        pytest.param(_ONE + b'{"a":' * 150_000, "malformed", id="open"),
+        pytest.param(_ONE + b"[" * 500_000 + b"]" * 500_000 + b"}", "malformed", id="lists"),
+        pytest.param(_ONE + b'{"a":' * 170_000 + b"1" + b"}" * 170_001, "malformed", id="objects"),
+        pytest.param(_ONE + b'{"a":[' + b"[]," * 340_000 + b"1]}}", None, id="wide"),
+        pytest.param(
+            b'{"userId":"u",' + b'"event":"a",' * 80_000 + b'"event":"e"}', None, id="twice"
+        ),
+        pytest.param(
+            _ONE + b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}}", None, id="keys"
+        ),
+        pytest.param(_ONE + b'{"n":NaN}}', "malformed", id="NaN"),
+        pytest.param(_ONE + b'{"n":Infinity}}', "malformed", id="Infinity"),
+        pytest.param(b'{"event":"e","userId":"\\ud800"}', "malformed", id="lone surrogate"),
+        pytest.param(b'{"event":"e","userId":"\xed\xa0\x80"}', "malformed", id="its bytes"),
+    ],
+)
+def test_the_worst_megabyte_is_judged_soon(value: bytes, reason: str | None) -> None:
+    before = time.process_time()
+    verdict = admit(value, "place")
+    assert time.process_time() - before < 5  # the slowest takes 0.2 s
+    assert (verdict.reason if isinstance(verdict, Rejection) else None) == reason
 
 
 @given(
