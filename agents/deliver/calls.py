@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +34,8 @@ class Receiver(Protocol):
     """Takes results: the loop of the partition that owns the delivery."""
 
     def hand_in(self, result: Result) -> None: ...
+
+    async def confirm(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,10 @@ class Calls:
         """Those that wait or are called; when each was added."""
         self._tasks: dict[asyncio.Task[None], tuple[int, int]] = {}
         """Their partitions, and the circuit's rounds."""
+        self._told: set[tuple[int, bytes]] = set()
+        """Those whose results are handed in and not committed yet."""
+        self._paused = False
+        self._quiet = asyncio.Event()
 
     def add(self, call: Call) -> None:
         """Calls the delivery when it is its turn; nothing where that is under way already."""
@@ -115,6 +122,8 @@ class Calls:
     def settled(self, partition: int, user: str, key: bytes, done: bool) -> None:
         """The result of a call is committed. done: the delivery has ended; else it will be tried
         again later."""
+        self._told.discard((partition, key))
+        self._look_whether_quiet()
         lane = self._lanes.get((partition, user))
         if lane is not None and lane.turn == key and (done or not self._ordered()):
             self._next(lane, (partition, user))
@@ -124,8 +133,32 @@ class Calls:
         self._lanes = {name: lane for name, lane in self._lanes.items() if name[0] != partition}
         self._ready = deque(call for call in self._ready if call.partition != partition)
         self._known = {name: at for name, at in self._known.items() if name[0] != partition}
+        self._told = {name for name in self._told if name[0] != partition}
         for task in [task for task, (of, _) in self._tasks.items() if of == partition]:
             task.cancel()
+
+    async def drain(self, seconds: float) -> None:
+        """Starts no more calls, and waits for so long at most until those in flight are answered
+        and their results are committed."""
+        self._paused = True
+        self._look_whether_quiet()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), seconds)
+
+    def go_on(self) -> None:
+        """Starts calls again."""
+        self._paused = False
+        self._fill()
+
+    def _look_whether_quiet(self) -> None:
+        if self._tasks or self._told:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
 
     @property
     def in_flight(self) -> int:
@@ -144,7 +177,7 @@ class Calls:
             del self._lanes[name]
 
     def _fill(self) -> None:
-        while self._ready and len(self._tasks) < self._at_once and self._later is None:
+        while self._may_start():
             now = asyncio.get_running_loop().time()
             if (wait := self._circuit.wait(now, len(self._tasks))) > 0:
                 self._ask_again(wait)
@@ -160,10 +193,14 @@ class Calls:
             self._tasks[task] = call.partition, round
             task.add_done_callback(self._ended)
 
-    def _ask_again(self, wait: float) -> None:
-        self._later = asyncio.get_running_loop().call_later(wait, self._go_on)
+    def _may_start(self) -> bool:
+        free = len(self._tasks) < self._at_once and not self._paused
+        return bool(self._ready) and free and self._later is None
 
-    def _go_on(self) -> None:
+    def _ask_again(self, wait: float) -> None:
+        self._later = asyncio.get_running_loop().call_later(wait, self._ask)
+
+    def _ask(self) -> None:
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -200,6 +237,7 @@ class Calls:
 
     def _hand_in(self, call: Call, answer: Answer) -> None:
         self._known.pop(call.name, None)
+        self._told.add(call.name)
         call.loop.hand_in(Result(call.key, answer))
         if not self._ordered():
             lane = self._lanes.get(call.lane)
@@ -210,4 +248,5 @@ class Calls:
         _, round = self._tasks.pop(task)
         if task.cancelled():
             self._circuit.abandoned(round)
-        self._go_on()
+        self._look_whether_quiet()
+        self._ask()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -38,11 +38,17 @@ _FAILURES = (
 _NONE: Mapping[str, str] = {}
 
 
+def _wall() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class HttpCaller:
     """Makes the calls. One for the process: connections are kept alive and shared."""
 
-    def __init__(self, guard: Guard, secrets: Secrets) -> None:
+    def __init__(self, guard: Guard, secrets: Secrets, now: Callable[[], int] = _wall) -> None:
+        """now: the time that answers are told with, ms."""
         self._guard = guard
+        self._now = now
         self.secrets = secrets
         # Made now: reading the certificates takes a moment that belongs to no call.
         self._client = httpx.AsyncClient(
@@ -52,16 +58,23 @@ class HttpCaller:
             trust_env=False,
         )
 
-    async def call(self, destination: Destination, action: Received, value: bytes) -> Answer:
-        """One attempt. value: the action's record as it was received. Never raises for anything
-        that the destination, the network or the document does."""
+    async def call(
+        self,
+        destination: Destination,
+        action: Received,
+        value: bytes,
+        confirm: Callable[[], Awaitable[None]],
+    ) -> Answer:
+        """One attempt. value: the action's record as it was received. confirm: is awaited when all
+        is ready and nothing of the request is sent yet. Never raises for anything that the
+        destination, the network or the document does."""
         try:
             request = request_of(destination, action, value, self.secrets)
         except CantBeSent as error:
-            now, why = time.time_ns() // 1_000_000, self.secrets.masked(str(error))
+            now, why = self._now(), self.secrets.masked(str(error))
             return Answer("retriable" if error.passing else "final", now, 0, "not_sendable", why)
         labels = _NONE if action.trigger is UNSET else action.trigger.response
-        return await self.send(request, destination.timeout, labels)
+        return await self.send(request, destination.timeout, labels, confirm=confirm)
 
     async def send(
         self,
@@ -70,6 +83,7 @@ class HttpCaller:
         labels: Mapping[str, str] = _NONE,
         *,
         excerpt: bool = False,
+        confirm: Callable[[], Awaitable[None]] | None = None,
     ) -> Answer:
         """The same for a request.
 
@@ -77,14 +91,20 @@ class HttpCaller:
             timeout: ms for all of it.
             labels: what of the response each label is.
             excerpt: whether the body's beginning is told of a success too.
+            confirm: see `call`.
         """
-        started_at, clock = time.time_ns() // 1_000_000, time.monotonic()
+        started_at, clock = self._now(), time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> Answer:
             told = None if error is None else self.secrets.masked(error)
             took = round((time.monotonic() - clock) * 1_000)
             return Answer(meaning, started_at, took, reason, told, **rest)
 
+        async def trace(name: str, info: Any) -> None:
+            if confirm is not None and name == "http11.send_request_headers.started":
+                await confirm()
+
+        extensions = {} if confirm is None else {"trace": trace}
         needed = any(in_body(path) for path in labels.values())
         response: httpx.Response | None = None
         body = _Body()
@@ -93,7 +113,11 @@ class HttpCaller:
             async with (
                 asyncio.timeout(timeout / 1_000),
                 self._client.stream(
-                    request.method, request.url, content=request.body, headers=request.headers
+                    request.method,
+                    request.url,
+                    content=request.body,
+                    headers=request.headers,
+                    extensions=extensions,
                 ) as response,
             ):
                 if needed or excerpt or meaning_of(response.status_code) != "delivered":

@@ -49,6 +49,7 @@ MAX_OUTSTANDING_BYTES = 32 << 20
 """The same for their size: a batch of the largest payloads must fit a transaction and memory."""
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 2.0
+_DRAIN_SECONDS = 1.5
 
 _encode = msgspec.json.Encoder().encode
 Destinations = Callable[[], Mapping[str, Destination]]
@@ -70,13 +71,20 @@ class Deliverer:
     """One destination: its partitions' batches, and its calls beside them."""
 
     def __init__(
-        self, name: str, destinations: Destinations, caller: HttpCaller, partitions: int
+        self,
+        name: str,
+        destinations: Destinations,
+        caller: HttpCaller,
+        partitions: int,
+        now: Callable[[], int],
     ) -> None:
-        """partitions: how many the destination has, here and elsewhere."""
+        """partitions: how many the destination has, here and elsewhere. now: ms, by the broker's
+        clock."""
         self.name = name
         self._destinations = destinations
         self._caller = caller
         self._partitions = partitions
+        self._now = now
         self._rooms: dict[int, _Room] = {}
         self._pace = Pace()
         self.calls = Calls(
@@ -238,7 +246,7 @@ class Deliverer:
     def _overdue(self, call: Call, held_up: float) -> Answer | None:
         """What ends a delivery that the circuit holds up, where its time is over: the same time as
         if it was called in vain. Of one that was never called it began when it was held up."""
-        delivery, now = call.delivery, time.time_ns() // 1_000_000
+        delivery, now = call.delivery, self._now()
         end = last_start(delivery, call.action)
         if end is not None:
             return outcomes.too_late(delivery, now) if now > end else None
@@ -258,7 +266,7 @@ class Deliverer:
     async def _attempt(self, call: Call) -> Answer:
         """One attempt with the destination as it is in force now; none when its time is over."""
         destination, _ = self._destination_or_default()
-        now = time.time_ns() // 1_000_000
+        now = self._now()
         end = last_start(call.delivery, call.action)
         if end is not None and now > end:
             return outcomes.too_late(call.delivery, now)
@@ -266,7 +274,9 @@ class Deliverer:
             why = f"there is no destination {self.name!r} in force"
             return Answer("retriable", now, 0, "unknown_destination", why)
         try:
-            return await self._caller.call(destination, call.action, call.delivery.action)
+            return await self._caller.call(
+                destination, call.action, call.delivery.action, call.loop.confirm
+            )
         except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
             last_line(self._caller.secrets.masked(traceback.format_exc()))
             return Answer("retriable", now, 0, "error", f"internal error: {type(error).__name__}")
@@ -289,14 +299,29 @@ def _call(batch: Batch, key: bytes, delivery: Delivery) -> Call:
 
 
 class DeliverApp(App):
-    """The role's app; its calls end with it."""
+    """The role's app; its calls end with it.
+
+    Before partitions are given up, calls in flight get a moment to be answered: what is given up
+    before its answer is known is called again by the next owner.
+    """
 
     deliverers: list[Deliverer]
     caller: HttpCaller
 
+    async def quiesce(self) -> None:
+        """The calls first, while the loops can still commit what they bring."""
+        begun = [one.calls.drain(_DRAIN_SECONDS) for one in self.deliverers if not one.calls.paused]
+        await asyncio.gather(*begun)
+        await super().quiesce()
+
+    def start_reading(self) -> None:
+        super().start_reading()
+        for deliverer in self.deliverers:
+            deliverer.calls.go_on()
+
     async def on_stop(self) -> None:
-        """Calls in flight are given up: the next owner makes them again. First the loops end, so
-        that what has been answered is told, and no batch starts new ones."""
+        """First the loops end, so that what has been answered is told, and no batch starts new
+        calls."""
         self.stopping = True
         await self.quiesce()
         for deliverer in self.deliverers:
@@ -333,7 +358,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
     )
     reader = CatalogReader(client)
     reader.load()
-    app.caller = HttpCaller(Guard(allowed), Secrets(os.environ))
+    app.caller = HttpCaller(Guard(allowed), Secrets(os.environ), app.clock.now)
     app.deliverers = [
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
     ]
@@ -356,7 +381,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
 
 def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
     """Takes on one destination: its source, its agent."""
-    deliverer = Deliverer(name, destinations, app.caller, partitions)
+    deliverer = Deliverer(name, destinations, app.caller, partitions, app.clock.now)
     source = app.source(
         actions(name),
         changelog=deliveries(name),
