@@ -11,6 +11,7 @@ import typer
 from agents.commands import (
     apply,
     backtest,
+    dead,
     demo,
     draw,
     kafka,
@@ -57,6 +58,7 @@ app.command("resume", rich_help_panel=_DOCUMENTS)(lifecycle.resume)
 app.command("archive", rich_help_panel=_DOCUMENTS)(lifecycle.archive)
 app.command("send", rich_help_panel=_DATA)(send.send)
 app.command("tail", rich_help_panel=_DATA)(tail.tail)
+app.add_typer(dead.app, name="dead", rich_help_panel=_DATA)
 app.command("demo", rich_help_panel=_ENGINE)(demo.demo)
 app.command("up", rich_help_panel=_ENGINE)(up.up)
 app.command("worker", rich_help_panel=_ENGINE)(worker.worker)

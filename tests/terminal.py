@@ -72,6 +72,10 @@ class Terminal:
                 lambda: holds(self.lines), timeout=max(0.0, deadline - time.monotonic())
             )
 
+    def type(self, line: str) -> None:
+        """Types a line."""
+        os.write(self._ours, f"{line}\n".encode())
+
     def ended(self, seconds: float = 120) -> int:
         """Waits for the end; the exit code."""
         code = self._process.wait(seconds)

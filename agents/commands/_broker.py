@@ -39,16 +39,28 @@ def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dic
     Raises:
         BrokerUnavailable: the broker doesn't answer.
     """
+    return _ends(client, partitions, committed=True)
+
+
+def log_ends(client: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
+    """The same with what can't be seen yet: open transactions, and what is behind them."""
+    return _ends(client, partitions, committed=False)
+
+
+def _ends(
+    client: AdminClient, partitions: list[TopicPartition], *, committed: bool
+) -> dict[int, int]:
     from confluent_kafka import IsolationLevel, KafkaError, KafkaException
     from confluent_kafka.admin import OffsetSpec
 
     from agents.errors import BrokerUnavailable
 
+    level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     deadline = time.monotonic() + _SECONDS
     while True:
         asked = client.list_offsets(
             dict.fromkeys(partitions, OffsetSpec.latest()),
-            isolation_level=IsolationLevel.READ_COMMITTED,
+            isolation_level=level,
             request_timeout=_SECONDS,
         )
         try:

@@ -48,7 +48,14 @@ def action(record: dict[str, Any]) -> Text:
 
 
 def dead(record: dict[str, Any]) -> Text:
-    """Time, where it stood in which log, why it is dead, and the last line of the traceback."""
+    """Time, where it stood in which log, why it is dead, and the last line of the traceback; of a
+    mark which letter it is about."""
+    if "mark" in record:
+        return Text.assemble(
+            (_time(record) + "  ", "dim"),
+            (cleaned(_text(record["mark"])) + "  ", "bold"),
+            (cleaned(_text(record.get("dead_id"))), "cyan"),
+        )
     cause = record.get("cause") or {}
     place = f"{cause.get('topic')}-{cause.get('partition')}@{cause.get('offset')}"
     detail = _text(record.get("detail")).strip().splitlines() or [""]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 from confluent_kafka import Message
 
+from agents.dead import is_mark
 from agents.demo.history import Expected, Row, row_of
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS
 from journeys.effects import Action, Outcome
@@ -115,7 +116,7 @@ class Tally:
         self.events += not message.headers()
 
     def _read_dead(self, message: Message) -> None:
-        self.dead += 1
+        self.dead += not is_mark(message)
 
 
 _READERS: dict[str, Callable[[Tally, Message], None]] = {

@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from agents.commands._broker import committed_ends
+from agents.dead import is_mark
 from agents.deliver.records import CODEC, Delivery
 from agents.kafka.client import admin_client, base_config, cluster_metadata
 from agents.kafka.partitioner import partition_for
@@ -213,7 +214,7 @@ class Site:
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
         """The dead letters whose cause is in a topic."""
-        letters = self._told[DEAD].to_the_end()
+        letters = [one for one in self._told[DEAD].to_the_end() if not is_mark(one)]
         found = [msgspec.json.decode(one.value(), type=DeadLetter) for one in letters]
         return [one for one in found if one.cause.topic == topic]
 

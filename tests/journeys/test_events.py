@@ -282,6 +282,19 @@ def test_an_input_on_which_the_step_raises_is_a_dead_letter_and_the_rest_go_on()
     assert len(world.told("wait.matched")) == 1
 
 
+def test_an_event_that_was_set_aside_is_none_that_was_seen() -> None:
+    world = World(journey(STAY))
+    world.event()
+    mend = _break(world, Broken)
+    world.event("answer", at=5, messageId="m-1")
+    assert len(world.effects.dead) == 1
+    mend()
+    for at in (6, 7):  # put back, and once more
+        world.event("answer", at=at, messageId="m-1")
+    assert len(world.told("wait.matched")) == 1
+    assert world.effects.counts["event.repeated"] == 1
+
+
 @pytest.mark.parametrize("defect", [OutOfMemory, DiskGone])
 def test_what_no_input_can_cause_passes_through(defect: type[Broken]) -> None:
     world = World(journey(STAY.replace("forever", "1h")), clock="wall")

@@ -14,6 +14,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from agents.dead import is_mark
 from agents.kafka.embedded import EmbeddedKafka
 from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS, create_topics
 from agents.supervisor import Supervisor
@@ -154,7 +155,8 @@ class Stack:
         return [json.loads(message.value()) for message in self.read(*topics)]
 
     def dead(self) -> list[dict[str, Any]]:
-        return [json.loads(message.value()) for message in self.read(DEAD)]
+        """The dead letters, whatever became of them since."""
+        return [json.loads(one.value()) for one in self.read(DEAD) if not is_mark(one)]
 
     def positions(self) -> dict[int, int]:
         """The next event that is to be applied, by partition."""

@@ -1,0 +1,391 @@
+"""`journeys dead`: what was set aside, and putting it back.
+
+Law: a letter is put back once. That it is, is written together with it; who wants it a second time
+says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.errors import UserError
+
+if TYPE_CHECKING:
+    from agents.commands._dead import Writer
+    from agents.dead import Filter, Letter, Letters, Record, Status
+
+app = typer.Typer(help="Look at dead letters, and put them back.", no_args_is_help=True)
+
+OVERTAKEN = 3
+_SHORT = 8
+_MOST, _MOST_BYTES = 500, 8 << 20  # letters of a transaction
+
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="Ids, or how they begin.", show_default=False),
+]
+Role = Annotated[str | None, typer.Option(metavar="ROLE", help="Of this role: evaluate, deliver.")]
+Reason = Annotated[str | None, typer.Option(metavar="REASON", help="With this reason.")]
+Destination = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Actions for this destination.")
+]
+Journey = Annotated[str | None, typer.Option(metavar="NAME", help="Actions of this journey.")]
+User = Annotated[str | None, typer.Option(metavar="ID", help="Of this user.")]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Set aside since this time (ISO 8601), or so long ago: 2h."),
+]
+Until = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Set aside before this time, or so long ago.")
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="At most so many, the oldest first.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that are open.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which it would be.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def show_list(
+    role: Role = None,
+    reason: Reason = None,
+    destination: Destination = None,
+    journey: Journey = None,
+    user: User = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the newest N.")
+    ] = None,
+    closed: Annotated[
+        bool, typer.Option("--all", help="Also those that were replayed or discarded.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines also on a terminal.")] = False,
+) -> None:
+    """List dead letters that are open, the newest last.
+
+    Off a terminal each is one line of JSON.
+    """
+    from agents.commands._dead import read
+    from agents.settings import Settings
+
+    wanted = _filter(role, reason, destination, journey, user, since, until)
+    found = read(Settings.from_env().broker).fitting(wanted, closed=closed)
+    found = found[-limit:] if limit else found
+    if as_json or not sys.stdout.isatty():
+        for letter in found:
+            typer.echo(json.dumps(letter.as_json(), ensure_ascii=False))
+    elif found:
+        _print_table(found)
+    else:
+        typer.echo("no dead letters")
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show all of one dead letter.
+
+    Exit code 1 where there is none.
+    """
+    from agents.commands._dead import read
+    from agents.settings import Settings
+
+    letter = read(Settings.from_env().broker).by_id(id)
+    told = letter.as_json()
+    value = told.pop("value")
+    detail = told.pop("detail")
+    try:
+        value = json.loads(letter.value)
+        told.pop("value_encoding", None)
+    except (ValueError, RecursionError):
+        pass
+    if as_json:
+        typer.echo(json.dumps({**told, "detail": detail, "value": value}, ensure_ascii=False))
+        return
+    cause = told.pop("cause")
+    told["cause"] = f"{cause['topic']}-{cause['partition']}@{cause['offset']}"
+    width = max(map(len, told))
+    for name, one in told.items():
+        if one is not None:
+            _print(f"{name:<{width}}  {one if isinstance(one, str) else json.dumps(one)}")
+    _print("\n" + detail.rstrip("\n") + "\n")
+    _print(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def replay(
+    ids: Ids = None,
+    role: Role = None,
+    reason: Reason = None,
+    destination: Destination = None,
+    journey: Journey = None,
+    user: User = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    everything: All = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also IDs that were replayed or discarded before.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put dead letters back where they came from: actions and events.
+
+    Exit code 0: done; 1: nothing was done; 3: another `journeys dead` has begun meanwhile, and what
+    this one had told by then is done.
+    """
+    wanted = _filter(role, reason, destination, journey, user, since, until)
+    change = _Change("replayed", ids or [], wanted, limit, everything, again)
+    change.make(dry_run, yes, as_json)
+
+
+@app.command()
+def discard(
+    ids: Ids = None,
+    role: Role = None,
+    reason: Reason = None,
+    destination: Destination = None,
+    journey: Journey = None,
+    user: User = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    everything: All = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Mark dead letters as dealt with; `list` shows them no more.
+
+    Exit codes as of `replay`.
+    """
+    wanted = _filter(role, reason, destination, journey, user, since, until)
+    change = _Change("discarded", ids or [], wanted, limit, everything, False)
+    change.make(dry_run, yes, as_json)
+
+
+class _Change:
+    """Letters that are to be replayed or discarded."""
+
+    def __init__(
+        self,
+        status: Status,
+        ids: list[str],
+        wanted: Filter,
+        limit: int | None,
+        everything: bool,
+        again: bool,
+    ) -> None:
+        """Raises typer.BadParameter where it isn't clear which are meant."""
+        from agents.dead import Filter
+
+        filtered = wanted != Filter()
+        if not (ids or filtered or everything or limit):
+            raise typer.BadParameter("give IDs, a filter, or --all", param_hint="ID")
+        if ids and (filtered or everything or limit):
+            raise typer.BadParameter("give either IDs or a filter", param_hint="ID")
+        if again and not ids:
+            raise typer.BadParameter("name the IDs", param_hint="--again")
+        self._status = status
+        self._ids = ids
+        self._wanted = wanted
+        self._limit = limit
+        self._again = again
+
+    def make(self, dry_run: bool, yes: bool, as_json: bool) -> None:
+        """Chooses, asks, writes and tells."""
+        from agents.commands._dead import Overtaken, Writer, read
+        from agents.settings import Settings
+
+        broker = Settings.from_env().broker
+        writer = None if dry_run else Writer(broker)
+        chosen = self._choose(read(broker, to_the_very_end=not dry_run))
+        if self._status == "replayed":
+            _check_targets(broker, chosen)
+        if writer is None:
+            self._tell(chosen, as_json, dry_run=True)
+            return
+        if len(chosen) > 1 and not yes and sys.stdin.isatty():
+            self._ask(chosen)
+        done: list[Letter] = []
+        try:
+            self._write(writer, chosen, done)
+        except Overtaken as error:
+            self._tell(done, as_json)
+            typer.echo(f"journeys: {error}", err=True)
+            raise typer.Exit(OVERTAKEN) from None
+        except UserError:
+            if done:
+                self._tell(done, as_json)
+            raise
+        self._tell(done, as_json)
+
+    def _choose(self, letters: Letters) -> list[Letter]:
+        """In the order of their logs: of a user's actions none overtakes another. Raises UserError
+        where one is not there, or is not open."""
+        if self._ids:
+            named = {letter.id: letter for letter in map(letters.by_id, self._ids)}
+            chosen = list(named.values())
+            for letter in chosen:
+                if letter.status != "open" and not self._again:
+                    hint = ". --again replays it again" if self._status == "replayed" else ""
+                    raise UserError(f"{letter.id} was {letter.status} before{hint}.")
+        else:
+            chosen = letters.fitting(self._wanted)[: self._limit]
+        return sorted(chosen, key=_place)
+
+    def _ask(self, chosen: list[Letter]) -> None:
+        for (role, reason, name), count in _counts(chosen).most_common():
+            to = f" of {name}" if name else ""
+            _print(f"{count:>7,}  {role} {reason}{to}", err=True)
+        verb = "Replay" if self._status == "replayed" else "Discard"
+        if not typer.confirm(f"{verb} these {len(chosen):,} dead letters?", err=True):
+            typer.echo("nothing was done", err=True)
+            raise typer.Exit(1)
+
+    def _write(self, writer: Writer, chosen: list[Letter], done: list[Letter]) -> None:
+        from rich.progress import Progress
+
+        from agents.dead import mark_of, original
+
+        with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task(self._status, total=len(chosen))
+            while len(done) < len(chosen):
+                part = _next_part(chosen[len(done) :])
+                now = time.time_ns() // 1_000_000
+                records: list[Record] = []
+                if self._status == "replayed":
+                    records += map(original, part)
+                records += [mark_of(letter, self._status, now) for letter in part]
+                writer.write(records)
+                done += part
+                progress.update(task, completed=len(done))
+
+    def _tell(self, letters: list[Letter], as_json: bool, dry_run: bool = False) -> None:
+        if as_json:
+            ids = [letter.id for letter in letters]
+            told: dict[str, Any] = {self._status: len(ids), "dry_run": dry_run, "dead_ids": ids}
+            typer.echo(json.dumps(told))
+            return
+        if dry_run and letters:
+            _print_table(letters)
+        count = "1 dead letter" if len(letters) == 1 else f"{len(letters):,} dead letters"
+        typer.echo(f"{count} {'would be ' if dry_run else ''}{self._status}")
+
+
+def _check_targets(broker: str, letters: list[Letter]) -> None:
+    """Raises UserError where a letter can't be put back."""
+    from agents.commands._broker import reach
+    from agents.dead import original
+
+    found = reach(broker)
+    for letter in letters:
+        record = original(letter)
+        if record.partition >= found.get(record.topic, 0):
+            raise UserError(
+                f"{letter.id} can't be put back: {record.topic} has no partition "
+                f"{record.partition} any more. Nothing was done."
+            )
+
+
+def _next_part(letters: list[Letter]) -> list[Letter]:
+    """What one transaction takes."""
+    size = 0
+    for count, letter in enumerate(letters[:_MOST]):
+        size += len(letter.record.value)
+        if count and size > _MOST_BYTES:
+            return letters[:count]
+    return letters[:_MOST]
+
+
+def _place(letter: Letter) -> tuple[str, int, int]:
+    cause = letter.record.cause
+    return cause.topic or "", cause.partition or 0, cause.offset or 0
+
+
+def _counts(letters: list[Letter]) -> Counter[tuple[str, str, str | None]]:
+    return Counter((one.record.role, one.record.reason, one.destination) for one in letters)
+
+
+def _filter(
+    role: str | None,
+    reason: str | None,
+    destination: str | None,
+    journey: str | None,
+    user: str | None,
+    since: str | None,
+    until: str | None,
+) -> Filter:
+    from agents.dead import Filter
+
+    times = _time(since, "--since"), _time(until, "--until")
+    return Filter(role, reason, destination, journey, user, *times)
+
+
+def _time(text: str | None, option: str) -> int | None:
+    """Ms of a time, or of one that is so long ago."""
+    from journeys.time import is_time, parse_duration, parse_time
+
+    if text is None:
+        return None
+    if is_time(text):
+        return parse_time(text)
+    try:
+        return time.time_ns() // 1_000_000 - parse_duration(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is neither an ISO 8601 date and time with a zone nor a duration such as 2h",
+            param_hint=option,
+        ) from None
+
+
+def _print_table(letters: list[Letter]) -> None:
+    """One line each, cut to the width of the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from agents.commands._documents import cleaned
+    from journeys.time import format_time
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("id", "set aside", "role", "reason", "user", "what"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("detail", no_wrap=True, overflow="ellipsis", style="dim")
+    closed = any(letter.status != "open" for letter in letters)
+    if closed:
+        table.add_column("status", no_wrap=True)
+    for one in letters:
+        record = one.record
+        what = f"→ {one.destination}" if one.destination else one.event or record.cause.topic
+        cells = [
+            one.id[:_SHORT],
+            format_time(one.at)[:19].replace("T", " "),
+            record.role,
+            record.reason,
+            one.user or "–",
+            what or "–",
+            (record.detail.strip().splitlines() or [""])[-1],
+        ]
+        cells += [one.status] if closed else []
+        table.add_row(*map(cleaned, cells))
+    Console(highlight=False, markup=False).print(table)
+
+
+def _print(text: str, err: bool = False) -> None:
+    """Lines that do nothing to a terminal but show."""
+    from agents.commands._documents import cleaned
+
+    typer.echo("\n".join(map(cleaned, text.split("\n"))), err=err)
