@@ -7,7 +7,7 @@ ARGS ?=
 # Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
 PARALLEL := -n auto
 
-.PHONY: install demo test check audit docs format lock clean
+.PHONY: install demo test torture check audit docs format lock clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+
+# The proof that nothing is lost or done twice: `make torture SCENARIOS=kill-all,burst SEED=7`.
+torture: $(STAMP)
+	$(BIN)/python -m tests.torture $(SCENARIOS) $(if $(SEED),--seed $(SEED))
 
 check: $(STAMP)
 	$(BIN)/ruff check .

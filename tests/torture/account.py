@@ -85,7 +85,7 @@ def draw_up(
     expected = Expected(_variants(engine), _fired(engine)).read(by_partition(log))
     account.inputs, account.actions = len(log), len(actions)
     account.dead = len(stack.dead())
-    _compare(account, expected.told, [_told(one) for one in engine])
+    compare(account, expected.told, [_told(one) for one in engine])
     values = {f"event {one.partition} {one.offset}": one.value for one in log}
     account.shown = [f"{line} {_of(line, values)}" for line in account.shown]
     _unique(account, told, actions)
@@ -151,7 +151,8 @@ _MISSING = {"action.requested": "actions_lost", "wait.timed_out": "timers_lost"}
 _SURPLUS = {"action.requested": "actions_repeated", "wait.timed_out": "timers_double"}
 
 
-def _compare(account: Account, wanted: list[Told], found: list[Told]) -> None:
+def compare(account: Account, wanted: list[Told], found: list[Told]) -> None:
+    """Counts what is missing and what is there too often."""
     want, have = Counter(wanted), Counter(found)
     lost, twice = set(), set()
     for one, count in (want - have).items():

@@ -104,6 +104,22 @@ def die_at_instructions(stage: Stage) -> None:
             stage.order(role, point)
 
 
+def _fails_at_first(request: Request, before: int) -> Reply:
+    return Reply(500) if before == 0 else well(request, before)
+
+
+@scenario(20)
+def a_bit_of_everything(stage: Stage) -> None:
+    """What the tests' own run has time for."""
+    for role in ("evaluate", "deliver", "register"):
+        stage.some(0.5, 2)
+        stage.kill(role)
+    _while(stage, "500 at first", _fails_at_first, 2)
+    stage.order("evaluate", "after commit, before RocksDB")
+    stage.order("deliver", "after produce")
+    stage.freeze("evaluate", LONGER_THAN_A_SESSION)
+
+
 # ---- Owners that are none any more
 
 
