@@ -119,6 +119,7 @@ class Stack:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 10,
                 "log_level": 2,
             }
