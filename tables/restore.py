@@ -90,6 +90,7 @@ def _read(
     stalled_after: float,
     progressed: Callable[[], None],
 ) -> int:
+    dues = _Dues(store, codec)
     if store.next_log == 0:
         store.current_at = _now_ms()  # what is read from now on keeps its tombstones
     start = max(store.next_log, log.first)
@@ -123,7 +124,7 @@ def _read(
         if messages:
             read_at = time.monotonic()
             store.write(
-                [_change(store, codec, key, value) for key, value in latest.items()],
+                [dues.change(key, value) for key, value in latest.items()],
                 max(next_log, log.end) if reached else next_log,
                 position,
                 current=reached,
@@ -141,13 +142,27 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _change(store: Store, codec: Codec[Any], key: bytes, value: bytes | None) -> Change:
-    if codec.next_due is None:
-        return Change(key, value, None, None)
-    old = store.get(key)
-    return Change(
-        key,
-        value,
-        None if old is None else codec.due_of(old),
-        None if value is None else codec.due_of(value),
-    )
+class _Dues:
+    """The due times that the store has now, which a change must take out of the index.
+
+    A copy that is made from nothing has those that were just put there: keeping them costs less
+    than reading every record again.
+    """
+
+    def __init__(self, store: Store, codec: Codec[Any]) -> None:
+        self._store = store
+        self._codec = codec
+        self._known: dict[bytes, int] | None = {} if store.next_log == 0 else None
+
+    def change(self, key: bytes, value: bytes | None) -> Change:
+        codec, known = self._codec, self._known
+        if codec.next_due is None:
+            return Change(key, value, None, None)
+        due = None if value is None else codec.due_of(value)
+        if known is None:
+            old = self._store.get(key)
+            return Change(key, value, None if old is None else codec.due_of(old), due)
+        old_due = known.pop(key, None)
+        if due is not None:
+            known[key] = due
+        return Change(key, value, old_due, due)
