@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from agents.commands._documents import cleaned
+
+if TYPE_CHECKING:
+    from agents.dead import Letter
+
+_SHORT = 8  # of an id
+_WIDEST = 40  # of a column
 
 # By the beginning of an outcome's type, the longest first.
 _STYLES = {
@@ -66,6 +72,39 @@ def dead(record: dict[str, Any]) -> Text:
         (cleaned(_text(record.get("reason"))) + "  ", "bold red"),
         (cleaned(detail[-1]), "dim"),
     )
+
+
+def print_letters(letters: list[Letter]) -> None:
+    """One line each, cut to the width of the terminal."""
+    from rich.console import Console
+
+    from journeys.time import format_time
+
+    rows: list[tuple[str, ...]] = [
+        ("id", "set aside", "role", "reason", "user", "what", "status", "detail")
+    ]
+    for one in letters:
+        record = one.record
+        what = f"→ {one.destination}" if one.destination else one.event or record.cause.topic
+        rows.append(
+            (
+                one.id[:_SHORT],
+                format_time(one.at).replace("T", " ").removesuffix("Z"),
+                record.role,
+                record.reason,
+                one.user or "–",
+                what or "–",
+                one.status,
+                (record.detail.strip().splitlines() or [""])[-1],
+            )
+        )
+    rows = [tuple(map(cleaned, row)) for row in rows]
+    widths = [min(max(map(len, column)), _WIDEST) for column in list(zip(*rows, strict=True))[:-1]]
+    console = Console(highlight=False, markup=False)
+    for number, row in enumerate(rows):
+        cells = [f"{cell[:width]:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        line = Text("  ".join([*cells, row[-1]]), style="dim" if number == 0 else "")
+        console.print(line, no_wrap=True, overflow="ellipsis")
 
 
 FORMS: dict[str, Callable[[dict[str, Any]], Text]] = {

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at dead letters, and put them back.", no_args_is_help=True)
 
 OVERTAKEN = 3
-_SHORT = 8
 _MOST, _MOST_BYTES = 500, 8 << 20  # letters of a transaction
 
 Ids = Annotated[
@@ -75,6 +74,7 @@ def show_list(
     Off a terminal each is one line of JSON.
     """
     from agents.commands._dead import read
+    from agents.commands._records import print_letters
     from agents.settings import Settings
 
     wanted = _filter(role, reason, destination, journey, user, since, until)
@@ -84,7 +84,7 @@ def show_list(
         for letter in found:
             typer.echo(json.dumps(letter.as_json(), ensure_ascii=False))
     elif found:
-        _print_table(found)
+        print_letters(found)
     else:
         typer.echo("no dead letters")
 
@@ -207,10 +207,13 @@ class _Change:
 
     def make(self, dry_run: bool, yes: bool, as_json: bool) -> None:
         """Chooses, asks, writes and tells."""
+        from agents.commands._broker import partitions_of
         from agents.commands._dead import Overtaken, Writer, read
+        from agents.kafka.topics import DEAD
         from agents.settings import Settings
 
         broker = Settings.from_env().broker
+        partitions_of(broker, DEAD)  # tells sooner than a transaction that the broker is away
         writer = None if dry_run else Writer(broker)
         chosen = self._choose(read(broker, to_the_very_end=not dry_run))
         if self._status == "replayed":
@@ -275,13 +278,15 @@ class _Change:
                 progress.update(task, completed=len(done))
 
     def _tell(self, letters: list[Letter], as_json: bool, dry_run: bool = False) -> None:
+        from agents.commands._records import print_letters
+
         if as_json:
             ids = [letter.id for letter in letters]
             told: dict[str, Any] = {self._status: len(ids), "dry_run": dry_run, "dead_ids": ids}
             typer.echo(json.dumps(told))
             return
         if dry_run and letters:
-            _print_table(letters)
+            print_letters(letters)
         count = "1 dead letter" if len(letters) == 1 else f"{len(letters):,} dead letters"
         typer.echo(f"{count} {'would be ' if dry_run else ''}{self._status}")
 
@@ -350,38 +355,6 @@ def _time(text: str | None, option: str) -> int | None:
             f"{text!r} is neither an ISO 8601 date and time with a zone nor a duration such as 2h",
             param_hint=option,
         ) from None
-
-
-def _print_table(letters: list[Letter]) -> None:
-    """One line each, cut to the width of the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from agents.commands._documents import cleaned
-    from journeys.time import format_time
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("id", "set aside", "role", "reason", "user", "what"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("detail", no_wrap=True, overflow="ellipsis", style="dim")
-    closed = any(letter.status != "open" for letter in letters)
-    if closed:
-        table.add_column("status", no_wrap=True)
-    for one in letters:
-        record = one.record
-        what = f"→ {one.destination}" if one.destination else one.event or record.cause.topic
-        cells = [
-            one.id[:_SHORT],
-            format_time(one.at)[:19].replace("T", " "),
-            record.role,
-            record.reason,
-            one.user or "–",
-            what or "–",
-            (record.detail.strip().splitlines() or [""])[-1],
-        ]
-        cells += [one.status] if closed else []
-        table.add_row(*map(cleaned, cells))
-    Console(highlight=False, markup=False).print(table)
 
 
 def _print(text: str, err: bool = False) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tests.commands.conftest import NOWHERE, Journeys
 
-COMMANDS = ["worker evaluate", "up", "apply mailer.yaml", "send events.jsonl", "tail outcomes"]
+COMMANDS = [
+    "worker evaluate",
+    "up",
+    "apply mailer.yaml",
+    "send events.jsonl",
+    "tail outcomes",
+    "dead list",
+    "dead replay --all",
+]
 
 
 def test_a_missing_broker_is_one_line_and_an_error(offline: Journeys) -> None:

@@ -28,6 +28,7 @@ import msgspec
 import yaml
 from sybil import Example
 
+from agents.dead import DeadMark
 from journeys.catalog import Rejected, catalog_of
 from journeys.check import check
 from journeys.documents import KINDS
@@ -302,7 +303,8 @@ def _json_record(text: str) -> str | None:
     """What is wrong with an event or a record."""
     value = json.loads(text)
     fields = value if isinstance(value, dict) else {}
-    for name, kind in (("outcome_id", Outcome), ("dead_id", DeadLetter), ("action_id", Action)):
+    kinds = {"outcome_id": Outcome, "mark": DeadMark, "dead_id": DeadLetter, "action_id": Action}
+    for name, kind in kinds.items():
         if name in fields:
             record = msgspec.convert(value, kind)
             same = msgspec.to_builtins(record) == value

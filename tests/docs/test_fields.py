@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from agents.dead import DeadMark
 from journeys import canned, documents, events, fields
 from journeys.effects import OUTCOME_TYPES, Action, DeadLetter, Outcome
 from journeys.fields import Expected, Holds
@@ -23,7 +24,7 @@ from journeys.schema_types import options_of
 from journeys.testing import suite
 from tests.docs.pages import DOCS, cells
 
-RECORDS = {kind.__name__: kind for kind in (Action, Outcome, DeadLetter)}
+RECORDS = {kind.__name__: kind for kind in (Action, Outcome, DeadLetter, DeadMark)}
 
 WORDS: dict[str, str] = {
     fields.DURATION: "duration",
