@@ -33,6 +33,11 @@ from journeys.scope import VARIABLES, CountPath, Path, count_plan, missing, plan
 from journeys.scope import Scope as Scope
 
 MAX_EXPRESSION = 10_000
+MAX_GROWN = 64_000_000
+"""Characters that a value may come to which an expression repeats and joins."""
+_MOST_TURNS = 10_000  # of all macros of one evaluation; the library's own limit
+_MANY_JOINS = 32  # with fewer, and without `map`, no event is large enough
+_MAP = re.compile(r"\bmap\s*\(")
 """Characters in one expression."""
 _COUNT = cel.FunctionDecl(
     cel_ast.COUNT,
@@ -80,7 +85,18 @@ class Expression:
         type: CEL's name of its type in lower case, such as `bool`; `dyn` when only data tells.
     """
 
-    __slots__ = ("_plan", "_program", "calls", "direct", "offsets", "paths", "text", "type")
+    __slots__ = (
+        "_joins",
+        "_maps",
+        "_plan",
+        "_program",
+        "calls",
+        "direct",
+        "offsets",
+        "paths",
+        "text",
+        "type",
+    )
 
     def __init__(
         self,
@@ -98,7 +114,9 @@ class Expression:
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
         self.calls = syntax.calls
         counters = count_plan(counts)
-        self.direct = compile_direct(syntax.tree, counters)
+        self._joins, self._maps = text.count("+"), len(_MAP.findall(text))
+        grows = self._maps > 0 or self._joins > _MANY_JOINS
+        self.direct = None if grows else compile_direct(syntax.tree, counters)
         self._program = program
         self._plan = plan(references, declared) + counters
 
@@ -123,6 +141,8 @@ class Expression:
                 value = read(scope)
                 if value is not None:
                     data[variable] = value
+            if self.direct is None:
+                self._refuse_growth(data)
             result = self._program.eval(data=data)
             value = result.plain_value()
             _own_nulls(value)
@@ -137,6 +157,19 @@ class Expression:
             return _json(value)
         except ValueError as error:
             raise ExpressionFailed(self.text, str(error)) from None
+
+    def _refuse_growth(self, data: Mapping[str, Any]) -> None:
+        """The library bounds the turns that macros take, and no size: one event could have it fill
+        the memory. Raises ValueError."""
+        if not self._maps and self._joins <= _MANY_JOINS:
+            return
+        text, items = _longest(data)
+        turns = min(items**self._maps, _MOST_TURNS)
+        if text * turns * (self._joins + 1) > MAX_GROWN:
+            raise ValueError(
+                f"a text of {text} characters joined or repeated up to {turns * (self._joins + 1)} "
+                f"times: at most {MAX_GROWN} characters are allowed"
+            )
 
     def _why(self, error: str, scope: Scope) -> str:
         """The library's reason, in the words of the document."""
@@ -297,6 +330,19 @@ def as_text(value: Any, expression: str) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     raise ExpressionFailed(expression, f"{_kind(value)} has no form as text")
+
+
+def _longest(value: Any) -> tuple[int, int]:
+    """The length of the longest text in a value, and of its longest list."""
+    if isinstance(value, str):
+        return len(value), 0
+    if isinstance(value, Mapping):
+        below = [_longest(one) for one in value.values()]
+    elif isinstance(value, list | tuple):
+        below = [(0, len(value)), *map(_longest, value)]
+    else:
+        return 0, 0
+    return max((text for text, _ in below), default=0), max((n for _, n in below), default=0)
 
 
 def _hole(hole: Hole, env: bool) -> Expression:

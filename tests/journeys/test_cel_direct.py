@@ -70,7 +70,7 @@ PATHS = [
     *(f"attr.{name}" for name in "abc"),
     *(f"user.traits.{name}" for name in "abc"),
     *("event.properties.a.a", "event['properties']['b']", "event.properties", "event", "user.id"),
-    *("journey.key", "journey.name", "now", "user.audiences", "steps.n.variant", "steps.m"),
+    *("journey.key", "journey.name", "now", "user.traits.lists", "steps.n.variant", "steps.m"),
     *("steps.n.event", "steps.n.event.timestamp", "steps.n.event.properties.a", "steps.m.event"),
 ]  # fmt: skip
 WRITTEN = [

@@ -46,7 +46,7 @@ SCOPE = Scope(
     },
     steps={"my-wait": {"event": {"event": "E", "timestamp": 5, "properties": {"x": 1}}}},
     attr={"offer": "vip"},
-    user={"id": "u", "traits": {"tier": "gold"}, "audiences": ["vips"]},
+    user={"id": "u", "traits": {"tier": "gold", "lists": ["vips"]}},
     journey={"name": "j", "version": "v", "instance": "i", "key": "k"},
     now=1_700_000_001_000,
 )
@@ -60,7 +60,7 @@ TEXT_AND_INT = (
     ("text", "value"),
     [
         ("event.properties.total >= 50.0", True),
-        ('user.traits.tier == "gold" && "vips" in user.audiences', True),
+        ('user.traits.tier == "gold" && "vips" in user.traits.lists', True),
         ("event.properties.total + 1", 121),
         ("double(event.properties.total) * event.properties.price", 180.0),
         ("event.timestamp < now", True),
@@ -388,3 +388,14 @@ def test_zones_are_the_same_on_a_machine_that_has_none() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "1\n"
+
+
+def test_no_value_grows_beyond_all_bounds() -> None:
+    """The library would make it: 1,000 times 900,000 characters."""
+    properties = {"text": "x" * 900_000, "items": [{"name": f"n{n}"} for n in range(1_000)]}
+    scope = Scope(event={"properties": properties})
+    grows = "event.properties.items.map(one, event.properties.text + one.name)"
+    with pytest.raises(ExpressionFailed, match="joined or repeated up to 2000 times"):
+        compile_cel(grows).evaluate(scope)
+    names = compile_cel("event.properties.items.map(one, one.name)").evaluate(scope)
+    assert names == [f"n{n}" for n in range(1_000)]
