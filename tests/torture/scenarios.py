@@ -330,7 +330,7 @@ def poison_inputs(stage: Stage) -> None:
         b'{"event": 5, "userId": "u1"}',
         b'{"event": "tick", "userId": "u1", "properties": []}',
         b'{"event": "tick", "userId": "u1", "timestamp": "yesterday"}',
-        json.dumps({"event": "x" * 200_000, "userId": "u1"}).encode(),
+        json.dumps({"event": "tick", "userId": "u1", "properties": "x" * 200_000}).encode(),
     ]
     for _ in range(10):
         for value in stage.chance.sample(nobodys, 4):
