@@ -52,7 +52,13 @@ class Site:
         self.partitions = 4 if found is None else len(found.partitions)
         create_topics(broker, self.partitions)
         self._producer = Producer(
-            {**base_config(broker), "partitioner": "murmur2_random", "linger.ms": 1}
+            {
+                **base_config(broker),
+                "partitioner": "murmur2_random",
+                "linger.ms": 1,
+                # Leaders of a new topic refuse at first; what is sent again would change its order.
+                "enable.idempotence": True,
+            }
         )
         self._told = {
             topic: _Log(broker, topic, self.partitions) for topic in (OUTCOMES, DEAD, EVENTS)

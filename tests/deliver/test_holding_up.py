@@ -108,8 +108,9 @@ def test_an_ordered_destination_s_order_survives_retries_and_kill_9(
     site.start(name)
     site.outcomes([id for ids in sent.values() for id in ids])
     for ids in sent.values():
-        places = [ids.index(one.key) for one in receiver.requests if one.key in ids]
-        assert places == sorted(places)
+        calls = [one for one in receiver.requests if one.key in ids]
+        places = [ids.index(one.key) for one in calls]
+        assert places == sorted(places), [(ids.index(one.key), one.at) for one in calls]
         assert set(places) == set(range(12))
 
 
