@@ -51,6 +51,7 @@ LIMITS = {
     "a text of documents": yaml_source.MAX_BYTES,
     "levels of a document": yaml_source.MAX_DEPTH,
     "characters of an expression": expressions.MAX_EXPRESSION,
+    "characters that `map`, or more than 32 `+`, may join or repeat": expressions.MAX_GROWN,
     "problems told of one document": problems.MOST_PROBLEMS,
     "a duration": time.LONGEST // time.YEAR,
 }
