@@ -28,9 +28,9 @@ class Settings:
     partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
+    health_token: what whoever asks that page must show (JOURNEYS_HEALTH_TOKEN)
     accept_loss: whether a worker goes on where the log has forgotten records that it never applied
         (`journeys worker --accept-loss` alone sets it)
-    health_token: what whoever asks that page must show (JOURNEYS_HEALTH_TOKEN)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
@@ -42,8 +42,8 @@ class Settings:
     clock: Clock = "wall"
     partitions: int = 4
     health_port: int | None = None
-    accept_loss: bool = False
     health_token: str | None = field(default=None, repr=False)
+    accept_loss: bool = False
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -24,10 +24,15 @@ from tests.beside import (  # noqa: F401 - hooks of pytest's
 from tests.loopback import no_journeys_topics
 
 # How long an example takes says more of what else the machine does.
-settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time: a run says something of the change under test and nothing else.
+settings.register_profile(
+    "usual", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("usual")
-settings.register_profile("thorough", settings.get_profile("usual"), max_examples=5_000)
-"""Fifty times the usual examples: `pytest --hypothesis-profile=thorough`."""
+settings.register_profile(
+    "thorough", settings.get_profile("usual"), derandomize=False, max_examples=5_000
+)
+"""Fifty times the usual examples, others each time: `pytest --hypothesis-profile=thorough`."""
 
 # A run that was started in the background ignores SIGINT, and so would every command under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.kafka.client import base_config
 from agents.runtime.app import App
-from agents.runtime.delivery import Where
+from agents.runtime.delivery import OffsetGone, Where
 from agents.runtime.partition import PartitionLoop
 from agents.runtime.transaction import Outputs
 from tables.changelog import Position
@@ -38,12 +38,13 @@ class Job:
         self.released: list[int] = []
         self._processes: list[App] = []
 
-    def process(self, number: int = 0) -> App:
+    def process(self, number: int = 0, *, accept_loss: bool = False) -> App:
         app = App(
             self.name,
             broker=self.broker,
             client=self.client,
             state_dir=self.directory / str(number),
+            accept_loss=accept_loss,
         )
         app.source(
             self.source, changelog=self.changelog, codec=CODEC, released=self.released.append
@@ -176,5 +177,18 @@ async def test_records_that_are_deleted_before_the_first_was_applied_are_missed(
     await first.own(job.where(0), 1)
     await first.ownership.release()
     job.forget(4)
+    with pytest.raises(OffsetGone, match=f"{job.source}/0: 0 to 3 are no longer in the log"):
+        await second.own(job.where(0), 1)
+
+
+async def test_who_accepts_the_loss_goes_on_and_says_what_is_lost(
+    job: Job, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job.write(10)
+    first, second = job.process(1), job.process(2, accept_loss=True)
+    await first.own(job.where(0), 1)
+    await first.ownership.release()
+    job.forget(4)
     await second.own(job.where(0), 1)
-    assert second.ownership.loops[job.source, 0].position == 0  # which the reader finds gone
+    assert second.ownership.loops[job.source, 0].position == 4
+    assert f"{job.source}/0: 0 to 3 were lost" in capfd.readouterr().err
