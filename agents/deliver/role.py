@@ -265,6 +265,7 @@ class Deliverer:
 
     async def _attempt(self, call: Call) -> Answer:
         """One attempt with the destination as it is in force now; none when its time is over."""
+        await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
         destination, _ = self._destination_or_default()
         now = self._now()
         end = last_start(call.delivery, call.action)
