@@ -197,7 +197,7 @@ class _Between:
         if kind == "answer":
             return [self.answer(self.draw(st.sampled_from("uuuuvw")))]
         if kind == "turn":
-            return [self._turn(self._later())]
+            return self._turn(self._later())
         if kind == "push":
             return self._push()
         if not self.wall:
@@ -242,7 +242,9 @@ class _Between:
             arrival if self.wall else None,
         )
 
-    def _turn(self, time: int) -> Turn:
+    def _turn(self, time: int) -> History:
+        """For whom nobody has come by, a pause that follows on a pause is the same one: so all are
+        met before."""
         name = self.draw(st.sampled_from(sorted(self.status)))
         chances = {
             "running": ["paused"] * 5 + ["archived"],
@@ -250,7 +252,8 @@ class _Between:
             "archived": ["running", "running", "paused"],
         }
         self.status[name] = self.draw(st.sampled_from(chances[self.status[name]]))
-        return Turn(name, self.status[name], self._registered(time))
+        turn = Turn(name, self.status[name], self._registered(time))
+        return [Sweep(1_000), turn] if turn.status == "paused" else [turn]
 
     def _registered(self, time: int) -> int:
         """The register's clock may be behind or ahead of that of the log, but goes on."""
