@@ -33,12 +33,12 @@ from journeys.scope import VARIABLES, CountPath, Path, count_plan, missing, plan
 from journeys.scope import Scope as Scope
 
 MAX_EXPRESSION = 10_000
+"""Characters in one expression."""
 MAX_GROWN = 64_000_000
 """Characters that a value may come to which an expression repeats and joins."""
 _MOST_TURNS = 10_000  # of all macros of one evaluation; the library's own limit
 _MANY_JOINS = 32  # with fewer, and without `map`, no event is large enough
 _MAP = re.compile(r"\bmap\s*\(")
-"""Characters in one expression."""
 _COUNT = cel.FunctionDecl(
     cel_ast.COUNT,
     [
@@ -86,8 +86,7 @@ class Expression:
     """
 
     __slots__ = (
-        "_joins",
-        "_maps",
+        "_growth",
         "_plan",
         "_program",
         "calls",
@@ -114,9 +113,9 @@ class Expression:
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
         self.calls = syntax.calls
         counters = count_plan(counts)
-        self._joins, self._maps = text.count("+"), len(_MAP.findall(text))
-        grows = self._maps > 0 or self._joins > _MANY_JOINS
-        self.direct = None if grows else compile_direct(syntax.tree, counters)
+        joins, maps = text.count("+"), len(_MAP.findall(text))
+        self._growth = (joins, maps) if maps or joins > _MANY_JOINS else None
+        self.direct = None if self._growth else compile_direct(syntax.tree, counters)
         self._program = program
         self._plan = plan(references, declared) + counters
 
@@ -141,8 +140,8 @@ class Expression:
                 value = read(scope)
                 if value is not None:
                     data[variable] = value
-            if self.direct is None:
-                self._refuse_growth(data)
+            if self._growth is not None:
+                _refuse_growth(data, *self._growth)
             result = self._program.eval(data=data)
             value = result.plain_value()
             _own_nulls(value)
@@ -157,19 +156,6 @@ class Expression:
             return _json(value)
         except ValueError as error:
             raise ExpressionFailed(self.text, str(error)) from None
-
-    def _refuse_growth(self, data: Mapping[str, Any]) -> None:
-        """The library bounds the turns that macros take, and no size: one event could have it fill
-        the memory. Raises ValueError."""
-        if not self._maps and self._joins <= _MANY_JOINS:
-            return
-        text, items = _longest(data)
-        turns = min(items**self._maps, _MOST_TURNS)
-        if text * turns * (self._joins + 1) > MAX_GROWN:
-            raise ValueError(
-                f"a text of {text} characters joined or repeated up to {turns * (self._joins + 1)} "
-                f"times: at most {MAX_GROWN} characters are allowed"
-            )
 
     def _why(self, error: str, scope: Scope) -> str:
         """The library's reason, in the words of the document."""
@@ -330,6 +316,18 @@ def as_text(value: Any, expression: str) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     raise ExpressionFailed(expression, f"{_kind(value)} has no form as text")
+
+
+def _refuse_growth(data: Mapping[str, Any], joins: int, maps: int) -> None:
+    """The library bounds the turns that macros take, and no size: one event could have it fill the
+    memory. Raises ValueError."""
+    text, items = _longest(data)
+    times = min(items**maps, _MOST_TURNS) * (joins + 1)
+    if text * times > MAX_GROWN:
+        raise ValueError(
+            f"a text of {text} characters joined or repeated up to {times} times: at most "
+            f"{MAX_GROWN} characters are allowed"
+        )
 
 
 def _longest(value: Any) -> tuple[int, int]:
