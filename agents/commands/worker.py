@@ -173,6 +173,6 @@ def _build(role: Role, settings: Settings, names: list[str]) -> App:
 
             return evaluate.build(settings)
         case Role.deliver:
-            from agents.deliver import role as deliver
+            from agents.deliver import app as deliver
 
             return deliver.build(settings, names)

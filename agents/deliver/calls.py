@@ -139,7 +139,9 @@ class Calls:
 
     async def drain(self, seconds: float) -> None:
         """Starts no more calls, and waits for so long at most until those in flight are answered
-        and their results are committed."""
+        and their results are committed; not again before `go_on`."""
+        if self._paused:
+            return
         self._paused = True
         self._look_whether_quiet()
         with suppress(TimeoutError):
@@ -155,10 +157,6 @@ class Calls:
             self._quiet.clear()
         else:
             self._quiet.set()
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
 
     @property
     def in_flight(self) -> int:

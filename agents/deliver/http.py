@@ -23,6 +23,7 @@ from agents.deliver.request import CantBeSent, Request, request_of
 from agents.deliver.retry import Answer, Meaning, meaning_of, retry_after
 from agents.deliver.secrets import Secrets
 from agents.deliver.transport import GuardedTransport
+from agents.runtime.broker_clock import wall
 from journeys.documents import Destination
 
 _DRAIN_SECONDS = 1.0
@@ -38,14 +39,10 @@ _FAILURES = (
 _NONE: Mapping[str, str] = {}
 
 
-def _wall() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class HttpCaller:
     """Makes the calls. One for the process: connections are kept alive and shared."""
 
-    def __init__(self, guard: Guard, secrets: Secrets, now: Callable[[], int] = _wall) -> None:
+    def __init__(self, guard: Guard, secrets: Secrets, now: Callable[[], int] = wall) -> None:
         """now: the time that answers are told with, ms."""
         self._guard = guard
         self._now = now

@@ -17,7 +17,8 @@ def _since_boot() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-def _wall() -> int:
+def wall() -> int:
+    """This machine's clock, ms."""
     return time.time_ns() // 1_000_000
 
 
@@ -25,7 +26,7 @@ class BrokerClock:
     """One per process; from several threads."""
 
     def __init__(
-        self, steady: Callable[[], int] = _since_boot, wall: Callable[[], int] = _wall
+        self, steady: Callable[[], int] = _since_boot, wall: Callable[[], int] = wall
     ) -> None:
         """steady: ms that only go on. wall: this machine's clock, ms, for as long as the broker
         has told nothing."""
