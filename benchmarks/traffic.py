@@ -1,47 +1,101 @@
 """The shop's traffic that every contender of a benchmark gets: the same events in the same order.
 
-One event in ten starts a checkout above 50; users are skewed (a few are busy, most are rare).
+One event in ten is a checkout above 50, which the toy step answers. Users are skewed: a few are
+busy, most are rare. A purchase names the cart of its user's last checkout.
 """
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 from confluent_kafka import Producer
 
-EVENTS = ["page_viewed"] * 5 + ["product_viewed"] * 3 + ["checkout_started"] * 2
-TITLE = "The quick brown fox jumps over the lazy dog and runs away from here."
+SHARES = {
+    "page_viewed": 500,
+    "product_viewed": 278,
+    "checkout_started": 125,
+    "purchase_completed": 50,
+    "cart_updated": 30,
+    "signed_in": 12,
+    "payment_failed": 3,
+    "ticket_opened": 2,
+}
+"""Events of a name per thousand."""
+DEAREST = 250.0
+"""What is spent is anything up to this: four checkouts in five are above 50."""
+USERS = 20_000
+SIZE = 560
+_TEXT = "The quick brown fox jumps over the lazy dog and runs away from here. "
 
 
-def events(count: int, users: int = 20_000, seed: int = 7) -> Iterator[tuple[str, bytes]]:
-    """(user id, event as JSON), about 560 bytes each."""
-    chance = random.Random(seed)
-    for number in range(count):
-        user = f"u{int(users * chance.random() ** 2)}"
-        event = {
-            "event": EVENTS[chance.randrange(10)],
-            "userId": user,
-            "messageId": f"m-{number:012d}-{chance.getrandbits(32):08x}",
-            "properties": {
-                "total": round(chance.random() * 100, 2),
+@dataclass(frozen=True)
+class Traffic:
+    """What differs between the measurements.
+
+    Attributes:
+        users: how many there are.
+        shops: an event belongs to one of so many shops, whose names of events differ, so that a
+            journey listens to those of one shop alone.
+        size: bytes of an event, about; not less than 300.
+        seed: the same seed gives the same events.
+    """
+
+    users: int = USERS
+    shops: int = 1
+    size: int = SIZE
+    seed: int = 7
+
+    def events(self, count: int) -> Iterator[tuple[str, dict[str, object]]]:
+        """(User id, event) in order. An event has neither timestamp nor time of arrival."""
+        chance = random.Random(self.seed)
+        names = [name for name, share in SHARES.items() for _ in range(share)]
+        text = _TEXT * (self.size // len(_TEXT) + 1)
+        carts: dict[str, str] = {}
+        for number in range(count):
+            user = f"u{int(self.users * chance.random() ** 2)}"
+            name = names[chance.randrange(len(names))]
+            cart = f"cart-{chance.randrange(10**8):08d}"
+            if name == "checkout_started":
+                carts[user] = cart
+            elif name == "purchase_completed":
+                cart = carts.get(user, cart)
+            properties: dict[str, object] = {
+                "sent": 0,  # ms, where latency is measured
+                "total": round(chance.random() * DEAREST, 2),
                 "currency": "EUR",
-                "cartId": f"cart-{chance.randrange(10**8):08d}",
-                "url": f"https://shop.example.com/products/{chance.randrange(10**6)}?utm=news",
-                "title": TITLE,
-                "sku": f"SKU-{chance.randrange(10**6):06d}",
-                "category": "shoes/running/women",
+                "cartId": cart,
                 "quantity": chance.randrange(9) + 1,
-                "coupon": None,
+                "country": "DE" if chance.random() < 0.9 else "US",
                 "isMobile": chance.random() < 0.5,
-                "referrer": "https://search.example.com/?q=running+shoes",
-                "locale": "de-DE",
-            },
-        }
-        yield user, msgspec.json.encode(event)
+            }
+            if self.size >= 500:
+                properties |= {
+                    "url": f"https://shop.example.com/products/{number}?utm=news",
+                    "sku": f"SKU-{number % 1_000_000:06d}",
+                    "category": "shoes/running/women",
+                    "coupon": None,
+                    "referrer": "https://search.example.com/?q=running+shoes",
+                    "locale": "de-DE",
+                }
+            event: dict[str, object] = {
+                "event": name + shop_suffix(chance.randrange(self.shops) if self.shops > 1 else 0),
+                "userId": user,
+                "messageId": f"m-{number:012d}-{chance.getrandbits(32):08x}",
+                "properties": properties,
+            }
+            missing = self.size - (410 if self.size >= 500 else 214)
+            properties["text"] = text[: max(missing, 0)]
+            yield user, event
 
 
-def preload(broker: str, topic: str, count: int, users: int = 20_000) -> None:
-    """Writes the traffic to a topic, keyed by user as every Kafka client would."""
+def shop_suffix(shop: int) -> str:
+    """What tells the names of one of several shops from those of the others."""
+    return f"_{shop}" if shop else ""
+
+
+def preload(broker: str, topic: str, events: Iterator[tuple[str, dict[str, object]]]) -> int:
+    """Writes events to a topic, keyed by user as every Kafka client would; returns how many."""
     producer = Producer(
         {
             "bootstrap.servers": broker,
@@ -51,8 +105,13 @@ def preload(broker: str, topic: str, count: int, users: int = 20_000) -> None:
             "batch.size": 200_000,
         }
     )
-    for number, (user, value) in enumerate(events(count, users)):
-        producer.produce(topic, value, user.encode())
+    encode = msgspec.json.Encoder().encode
+    number = 0
+    for number, (user, event) in enumerate(events, 1):
+        producer.produce(topic, encode(event), user.encode())
         if number % 2_000 == 0:
             producer.poll(0)
-    assert producer.flush(120) == 0
+    left = producer.flush(120)
+    if left:
+        raise RuntimeError(f"{left} events did not reach {topic}")
+    return number
