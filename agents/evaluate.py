@@ -4,7 +4,7 @@ Law: for a batch of inputs from one partition, the pure timeline computes; its a
 changed records are the batch's transaction. Nothing here waits for anything but Kafka.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -25,14 +25,20 @@ from journeys.inputs import Input
 from journeys.program import RunningCatalog
 from journeys.state import UserRecord, decode, encode
 from journeys.timeline import Clock, Timeline
-from tables.codec import Codec
+from tables.codec import Codec, Side
 from tables.view import View
 
 APPLICATION = "journeys-evaluate"
 KIND_HEADER = "journeys-record"
 ORIGIN_HEADER = "journeys-origin"
 
-CODEC: Codec[UserRecord] = Codec(encode, decode, UserRecord.next_due)
+CODEC: Codec[UserRecord] = Codec(
+    lambda record: encode(record.with_memory(b"")),
+    decode,
+    UserRecord.next_due,
+    # Every event adds its messageId; few do more, and a user may be on the way in many journeys.
+    Side(lambda record: record.seen, UserRecord.with_memory, UserRecord.same_but_memory),
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -109,18 +115,15 @@ class Evaluator:
         )
 
     def _input(self, batch: Batch, message: Message) -> Input:
-        headers: Mapping[str, bytes] = dict(message.headers() or ())
-        kind, origin = headers.get(KIND_HEADER), headers.get(ORIGIN_HEADER)
-        return Input(
-            batch.topic,
-            batch.partition,
-            message.offset(),
-            message.key(),
-            message.value() or b"",
-            message.timestamp()[1] if self._clock == "wall" else None,
-            None if kind is None else kind.decode(errors="replace"),
-            None if origin is None else origin.decode(errors="replace"),
-        )
+        arrival = message.timestamp()[1] if self._clock == "wall" else None
+        value = message.value() or b""
+        place = batch.topic, batch.partition, message.offset()
+        headers = message.headers()
+        if not headers:
+            return Input(*place, message.key(), value, arrival)
+        texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
+        kind, origin = texts.get(KIND_HEADER), texts.get(ORIGIN_HEADER)
+        return Input(*place, message.key(), value, arrival, kind, origin)
 
     async def _reach_barriers(self, inputs: list[Input]) -> None:
         """Reads the catalog as far as the last barrier of the batch."""

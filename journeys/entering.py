@@ -26,7 +26,7 @@ TellNow = Callable[[str, str, int], bool]
 
 def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow) -> None:
     """The journeys that the event enters, by name."""
-    for program in user.catalog.entries.get(event.name, ()):
+    for program in user.catalog.entered_by(event, user.traits):
         entry = program.journey.entry
         scope = Scope(
             event=user.facts,

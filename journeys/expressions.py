@@ -18,7 +18,7 @@ from cel_expr_python import cel
 from google.protobuf.message import DecodeError
 
 from journeys import cel_ast
-from journeys.cel_direct import Declined, compile_direct
+from journeys.cel_direct import Declined, Sieve, compile_direct, compile_sieve
 from journeys.cel_errors import (
     NO_ORDER,
     check_names,
@@ -29,7 +29,7 @@ from journeys.cel_errors import (
 from journeys.cel_errors import CelError as CelError
 from journeys.interpolation import Hole, UnclosedError, pieces
 from journeys.local_time import clock_time
-from journeys.scope import VARIABLES, CountPath, Path, count_plan, missing, plan
+from journeys.scope import VARIABLES, CountPath, Path, Reader, count_plan, missing, plan
 from journeys.scope import Scope as Scope
 
 MAX_EXPRESSION = 10_000
@@ -86,11 +86,13 @@ class Expression:
     """
 
     __slots__ = (
+        "_counters",
+        "_direct",
         "_growth",
         "_plan",
         "_program",
+        "_tree",
         "calls",
-        "direct",
         "offsets",
         "paths",
         "text",
@@ -115,7 +117,9 @@ class Expression:
         counters = count_plan(counts)
         joins, maps = text.count("+"), len(_MAP.findall(text))
         self._growth = (joins, maps) if maps or joins > _MANY_JOINS else None
-        self.direct = None if self._growth else compile_direct(syntax.tree, counters)
+        self._counters = counters
+        self._tree = None if self._growth else syntax.tree
+        self._direct: Reader | None = None
         self._program = program
         self._plan = plan(references, declared) + counters
 
@@ -125,12 +129,21 @@ class Expression:
         Raises:
             ExpressionFailed: it has none for this data.
         """
-        if self.direct is not None:
+        direct = self._direct if self._tree is None else self.direct
+        if direct is not None:
             try:
-                return self.direct(scope)
+                return direct(scope)
             except Declined:
                 pass
         return self.by_library(scope)
+
+    @property
+    def direct(self) -> Reader | None:
+        """The same without the CEL library, where it is that simple. It is made when it is first
+        asked for: that takes longer than the rest, and most documents wait a while for an event."""
+        if self._tree is not None:
+            self._direct, self._tree = compile_direct(self._tree, self._counters), None
+        return self._direct
 
     def by_library(self, scope: Scope) -> Any:
         """The same, by the CEL library alone."""
@@ -199,7 +212,7 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
     if "\0" in text:
         raise CelError("a NUL character in an expression", text, text.index("\0"))
     try:
-        syntax = cel_ast.read(_library().compile(text, disable_check=True).serialize(), text)
+        syntax = _parsed(text)
     except UnicodeError:
         raise CelError("the expression is not valid Unicode", text, 0) from None
     except DecodeError:  # protobuf's own limit, a little above the library's
@@ -224,6 +237,10 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
     return Expression(text, kind, program, syntax, counts, declared)
 
 
+def _parsed(text: str) -> cel_ast.Syntax:
+    return cel_ast.read(_library().compile(text, disable_check=True).serialize(), text)
+
+
 @lru_cache(maxsize=256)
 def _library(undeclared: frozenset[str] = frozenset()) -> Any:
     return cel.NewEnv(
@@ -238,6 +255,13 @@ def condition(text: str, scope: Scope) -> bool:
     if value is True or value is False:
         return value
     raise ExpressionFailed(text, f"the condition is {_kind(value)}, expected true or false")
+
+
+@lru_cache(maxsize=16_384)
+def sieve(text: str) -> Sieve | None:
+    """A condition that reads no more than a sieve can, as one; it is no other where it gives false
+    than `condition` is."""
+    return compile_sieve(_parsed(text).tree)
 
 
 def always(text: str) -> bool | None:

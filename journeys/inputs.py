@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import base64
 import traceback
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from journeys.effects import Cause, DeadLetter, Effects, Outcome
 from journeys.ids import dead_id, outcome_id_of_input
 from journeys.time import format_time
 
 
-@dataclass(slots=True, frozen=True)
-class Input:
+class Input(msgspec.Struct, frozen=True, gc=False):
     """One record of the events' log.
 
     Attributes:

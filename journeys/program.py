@@ -7,14 +7,17 @@ than later nodes read.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from journeys.catalog import Catalog, InForce
 from journeys.cel_ast import COUNT
+from journeys.cel_direct import Declined, Sieve
 from journeys.documents import GlobalExit, Journey, Spread
-from journeys.expressions import compile_cel, data_paths
+from journeys.events import Event
+from journeys.expressions import compile_cel, data_paths, sieve
 from journeys.fields import Holds
 from journeys.graph import gathered
 from journeys.nodes.base import ForwardNode, NodeModel, marked
@@ -25,6 +28,7 @@ Paths = dict[str, Any]
 """A tree of paths: what is kept below each name; an empty tree keeps everything below it."""
 
 _KEPT = ("entry", "steps", "attr")
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Program:
@@ -83,6 +87,16 @@ class Program:
         read = _prune({"event": event}, self._event).get("event", {})
         return {"event": event["event"], "messageId": event["messageId"], **read}
 
+    @cached_property
+    def sieves(self) -> dict[str, tuple[Sieve, ...]]:
+        """By event name: functions of the event that all give false only where its condition is
+        false. Where only a step can tell, one that never gives false."""
+        found: dict[str, tuple[Sieve, ...]] = {}
+        everyone = _sieve(self.journey.entry.where)
+        for event, ways in self.entry_events.items():
+            found[event] = (everyone,) if everyone is not _open else tuple(map(_sieve, ways))
+        return found
+
     def obstacle(self, other: Program, node: str) -> str | None:
         """Why an instance of another version that stands on `node` can't go on with this one."""
         here, there = self.nodes.get(node), other.nodes[node]
@@ -92,6 +106,14 @@ class Program:
             return "the node is of another type"
         missing = _first_missing(other.reads[node], self.reads[node])
         return None if missing is None else f"{'.'.join(missing)} was not kept"
+
+
+def _open(*_: Mapping[str, Any]) -> None:
+    """The sieve that lets everything through."""
+
+
+def _sieve(where: str | None) -> Sieve:
+    return _open if where is None else sieve(where) or _open
 
 
 def _with_next(journey: Journey) -> dict[str, NodeModel]:
@@ -225,7 +247,7 @@ class RunningCatalog:
     """The programs of a catalog, as steps need them.
 
     Attributes:
-        entries: the journeys that an event of a name may enter, by journey name.
+        entries: the journeys that an event of a name may enter, by journey name, with their sieves.
         awaited: which (journey, version, node) an event of a name may move an instance from.
         exits: which (journey, version) an event of a name may end instances of.
         goals: which (journey, version) an event of a name may be the goal of.
@@ -251,12 +273,12 @@ class RunningCatalog:
             if (life := _life(now, self._programs[name, now.version].journey)).changed
         }
         self.following = dict(self._followed(catalog))
-        entries: dict[str, list[Program]] = {}
+        entries: dict[str, list[tuple[Program, tuple[Sieve, ...]]]] = {}
         for name, version, status in catalog.in_force():
             if status == "running":
                 program = self._programs[name, version]
-                for event in program.entry_events:
-                    entries.setdefault(event, []).append(program)
+                for event, sieves in program.sieves.items():
+                    entries.setdefault(event, []).append((program, sieves))
         self.entries = {event: tuple(programs) for event, programs in entries.items()}
         awaited: dict[str, set[tuple[str, str, str]]] = {}
         for (name, version), program in self._programs.items():
@@ -290,6 +312,28 @@ class RunningCatalog:
             if newest.journey.in_flight == "follow":
                 nodes = {node for node in program.nodes if newest.obstacle(program, node) is None}
                 yield (name, version), Following(newest, frozenset(nodes))
+
+    def entered_by(self, event: Event, traits: Mapping[str, Any]) -> list[Program]:
+        """The journeys that the event may enter, for a user with these traits.
+
+        One that is not among them has nothing to tell of the event either: the entry's condition
+        is false. That is all most events come to, so it costs no step.
+        """
+        entered: list[Program] = []
+        programs = self.entries.get(event.name)
+        if programs is None:
+            return entered
+        wire = event.wire
+        properties, context = wire.properties or _NOTHING, wire.context or _NOTHING
+        for program, sieves in programs:
+            try:
+                for sieve in sieves:
+                    if sieve(properties, context, traits) is not False:
+                        entered.append(program)
+                        break
+            except Declined:
+                entered.append(program)
+        return entered
 
     def changed_since(self, instance: Instance) -> bool:
         """Whether the life of its journey has changed since the instance was last judged."""

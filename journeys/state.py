@@ -121,6 +121,20 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
                 earliest = at
         return earliest
 
+    def with_memory(self, seen: bytes) -> UserRecord:
+        """The same user, who has seen other messages."""
+        return UserRecord(self.traits, seen, self.instances, self.past, self.counts, self.goals)
+
+    def same_but_memory(self, other: UserRecord) -> bool:
+        """Whether the other one was made of this by `with_memory`."""
+        return (
+            self.instances is other.instances
+            and self.traits is other.traits
+            and self.past is other.past
+            and self.counts is other.counts
+            and self.goals is other.goals
+        )
+
 
 EMPTY = UserRecord()
 

@@ -45,9 +45,13 @@ def apply_event(
         return record
     memory = seen.remember(record.seen, message, arrived.partition_time)
     traits = event.wire.traits
+    if (
+        not traits
+        and _rest(catalog, record, event, arrived)
+        and not catalog.entered_by(event, record.traits)
+    ):
+        return record.with_memory(memory)
     clock = Clock(arrived.wall, arrived.partition_time)
-    if not traits and event.name not in catalog.entries and _rest(catalog, record, event, arrived):
-        return _unmoved(record, memory)
     mark = effects.mark()
     settled = partial(settle, tell_now=tell_now)
     step = User(catalog, effects, event.user_id, record, clock, settled)
@@ -67,23 +71,18 @@ def apply_event(
                 take_over(step)
             move(step, event, arrived, tell_now)
             settled(step)
+        if not step.changed:
+            return record.with_memory(memory)
         kept = step.record(memory)
-        if step.changed:
-            check_size(kept)
+        check_size(kept)
     except RecordTooLarge as error:
         effects.roll_back(mark)
         step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
-        return _unmoved(record, memory)
+        return record.with_memory(memory)
     except BaseException:
         effects.roll_back(mark)
         raise
     return kept
-
-
-def _unmoved(record: UserRecord, memory: bytes) -> UserRecord:
-    return UserRecord(
-        record.traits, memory, record.instances, record.past, record.counts, record.goals
-    )
 
 
 def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Arrived) -> bool:
@@ -92,9 +91,19 @@ def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Ar
         return False
     if not record.instances and not record.goals:
         return True
-    if event.name in catalog.listened or _due(record, arrived):
+    if _due(record, arrived) or (
+        event.name in catalog.listened and _listens(catalog, record, event.name)
+    ):
         return False
     return not catalog.lives or not any(map(catalog.changed_since, record.instances))
+
+
+def _listens(catalog: RunningCatalog, record: UserRecord, event: str) -> bool:
+    """Whether the event may do something to the user's instances, or make a version take over."""
+    if catalog.following or event in catalog.exits or event in catalog.goals:
+        return True
+    places = catalog.awaited[event]
+    return any((one.journey, one.version, one.node) in places for one in record.instances)
 
 
 def _due(record: UserRecord, arrived: Arrived) -> bool:

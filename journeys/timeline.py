@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from journeys import responses, sweep
 from journeys.effects import Action, Effects, Reroute
@@ -95,7 +96,7 @@ class Timeline:
     ) -> None:
         self.records = records
         self.catalog = catalog
-        self.clock: Clock = clock
+        self._wall = clock == "wall"
         self.partition_time = partition_time
         self.role = role
         self._partition_of = None if partition_of is None else lru_cache(65_536)(partition_of)
@@ -121,8 +122,10 @@ class Timeline:
             call.
         """
         self._begin(effects, timers)
+        outcomes, dead = effects.outcomes, effects.dead
+        full = len(outcomes) + len(dead) + ENOUGH
         for count, one in enumerate(inputs):
-            if len(effects) >= self._full:
+            if len(outcomes) + len(dead) >= full:
                 return count
             kind = one.kind
             if kind is None or kind == "event":
@@ -140,8 +143,9 @@ class Timeline:
                 continue
             if not done:
                 return count
-            while self._take_answer(self.partition_time, effects):
-                pass
+            if self._answers is not None:
+                while self._take_answer(self.partition_time, effects):
+                    pass
         return len(inputs)
 
     def fire(self, until: int, now: int, effects: Effects, *, timers: int = 1_000) -> bool:
@@ -160,7 +164,7 @@ class Timeline:
             Whether more are left.
         """
         users = self._sweep.next(self.records, records)
-        clock = UserClock(self.clock == "wall", self.partition_time)
+        clock = UserClock(self._wall, self.partition_time)
         for user in users:
             record = self.records.get(user)
             if record is not None:
@@ -178,36 +182,35 @@ class Timeline:
         return one.arrival if one.arrival is not None else self.partition_time
 
     def _event(self, one: Input, effects: Effects) -> bool:
-        origin = one.origin or f"{one.topic}-{one.partition}-{one.offset}"
-        event = admit(one.value, origin)
+        event = admit(one.value, one.origin or "")
         if isinstance(event, Rejection):
             reject(one, effects, event.user_id, event.reason, event.detail, self._now(one))
             return True
-        if self._partition_of is not None and one.kind is None:
+        if not event.message_id:
+            event = replace(event, message_id=_origin(one))
+        record = self.records.get(event.user_id)
+        if record is None and self._partition_of is not None and one.kind is None:
             home = self._partition_of(event.user_id)
             if home != one.partition:
-                self._reroute(one, event, home, origin, effects)
+                self._reroute(one, event, home, effects)
                 return True
-        arrival = one.arrival if self.clock == "wall" else event.received_at
+        wall = self._wall
+        arrival = one.arrival if wall else event.received_at
         time = event.timestamp
         if time is None:
             time = arrival if arrival is not None else self.partition_time
         elif arrival is not None and arrival < time:
             time = arrival
-        latest = max(self.partition_time, time)
-        if self.clock == "stream" and not self._fire(latest, None, effects):
-            return False
+        latest = self.partition_time
+        if time > latest:
+            latest = time
+        if not wall:
+            if not self._fire(latest, None, effects):
+                return False
+            record = self.records.get(event.user_id)
         self.partition_time = latest
-        arrived = Arrived(
-            one.topic,
-            one.partition,
-            one.offset,
-            time,
-            latest if arrival is None else arrival,
-            latest,
-            self.clock == "wall",
-        )
-        record = self.records.get(event.user_id)
+        came = latest if arrival is None else arrival
+        arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
         try:
             changed = apply_event(self.catalog, effects, record, event, arrived, self._tell_now)
         except FATAL:
@@ -226,7 +229,7 @@ class Timeline:
             reject(one, effects, None, "malformed", f"a response: {error}", self._now(one))
             return True
         time = self._now(one)
-        if self.clock == "stream":
+        if not self._wall:
             if not self._fire(time, None, effects):
                 return False
             self.partition_time = max(self.partition_time, time)
@@ -234,7 +237,7 @@ class Timeline:
         return True
 
     def _apply_response(self, one: Input, response: Response, time: int, effects: Effects) -> None:
-        latest, wall = self.partition_time, self.clock == "wall"
+        latest, wall = self.partition_time, self._wall
         arrived = Arrived(one.topic, one.partition, one.offset, time, time, latest, wall)
         record = self.records.get(response.user_id) or EMPTY
         try:
@@ -269,7 +272,7 @@ class Timeline:
         wall clock a sweep goes on beside the log."""
         if self._at_barrier is not None:
             self.follow(self._at_barrier(one))
-        if self.clock == "wall":
+        if self._wall:
             return True
         while self.sweep(effects):
             if len(effects) >= self._full:
@@ -304,7 +307,7 @@ class Timeline:
             self.records.put(user, changed)
 
     def _clock(self, one: Input, effects: Effects) -> bool:
-        if self.clock == "wall":
+        if self._wall:
             return True
         try:
             time = _decode_clock(one.value).time
@@ -321,8 +324,9 @@ class Timeline:
         self.partition_time = latest
         return True
 
-    def _reroute(self, one: Input, event: Event, home: int, origin: str, effects: Effects) -> None:
-        headers = [("journeys-record", b"event"), ("journeys-origin", origin.encode())]
+    def _reroute(self, one: Input, event: Event, home: int, effects: Effects) -> None:
+        origin = (one.origin or _origin(one)).encode()
+        headers = [("journeys-record", b"event"), ("journeys-origin", origin)]
         effects.reroutes.append(Reroute(event.user_id.encode(), one.value, headers))
         detail = {"from": one.partition, "to": home}
         tell(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
@@ -334,3 +338,8 @@ class Timeline:
             return False
         self._told[journey, version] = minute
         return True
+
+
+def _origin(one: Input) -> str:
+    """Where the event stands in the log, which names it when it has no messageId."""
+    return f"{one.topic}-{one.partition}-{one.offset}"

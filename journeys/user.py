@@ -9,7 +9,10 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from journeys import profile
 from journeys.counts import noted
@@ -37,7 +40,7 @@ MAX_EMITTED = 1_000
 """Events that one step may emit."""
 
 
-class Arrived(NamedTuple):
+class Arrived(msgspec.Struct, frozen=True, gc=False):
     """Where and when an event came.
 
     Attributes:
@@ -59,7 +62,7 @@ class Arrived(NamedTuple):
     emitted: str | None = None
 
 
-class Clock(NamedTuple):
+class Clock(msgspec.Struct, frozen=True, gc=False):
     """How time goes on.
 
     Attributes:
@@ -71,7 +74,7 @@ class Clock(NamedTuple):
     partition_time: int
 
 
-class Emitted(NamedTuple):
+class Emitted(msgspec.Struct, frozen=True):
     """An event that a node emitted; `hop` counts those that led to it, itself included."""
 
     event: Event
@@ -305,11 +308,13 @@ class User:
         self.total += 1
         here = self.arrived
         if here is None or self.facts is None:  # a timer's step: nothing arrived late
-            topic, partition, offset = here[:3] if here is not None else ("", 0, 0)
             latest = self.clock.partition_time
-            here = Arrived(topic, partition, offset, now, now, latest, False)
+            if here is None:
+                here = Arrived("", 0, 0, now, now, latest, False)
+            else:
+                here = replace(here, time=now, arrival=now, partition_time=latest, wall=False)
         event = Event.emitted(name, self.user_id, message_id, properties)
-        arrived = here._replace(time=now, emitted=message_id)
+        arrived = replace(here, time=now, emitted=message_id)
         self.emitted.append(Emitted(event, arrived, self.hop + 1))
         return None
 

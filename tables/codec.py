@@ -15,6 +15,30 @@ _DUE = struct.Struct(">q")
 _NEVER = -1
 
 
+_SIDE = b"\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Side(Generic[R]):
+    """The part of a record that changes with nearly every input, while the rest may be large.
+
+    It is kept beside the rest, under the record's key and a NUL behind it, so that an input that
+    changes no more costs no more. Keys of such a table have no NUL.
+
+    pack: the part's bytes. join: the rest with the part. alone: whether two records of one key
+    differ in nothing else; where it can't tell at once it says no.
+    """
+
+    pack: Callable[[R], bytes]
+    join: Callable[[R, bytes], R]
+    alone: Callable[[R, R], bool]
+
+
+def side_key(key: bytes) -> bytes:
+    """Where the side of a record is kept."""
+    return key + _SIDE
+
+
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[R]):
     """The record type of one table.
@@ -23,11 +47,13 @@ class Codec(Generic[R]):
     next_due: the earliest time (ms since the epoch) at which the clock may fire one of the
         record's timers; None when it has none. None instead of a function: records of this
         table never have timers, and their bytes are stored as they are.
+    side: what is kept apart from the bytes of `encode`, if anything.
     """
 
     encode: Callable[[R], bytes]
     decode: Callable[[bytes], R]
     next_due: Callable[[R], int | None] | None = None
+    side: Side[R] | None = None
 
     def pack(self, record: R, due: int | None) -> bytes:
         """Bytes for the changelog and the store: the record, then its due time (8 bytes)."""
@@ -40,6 +66,10 @@ class Codec(Generic[R]):
         if self.next_due is None:
             return self.decode(value), None
         return self.decode(value[:-8]), self.due_of(value)
+
+    def is_side(self, key: bytes) -> bool:
+        """Whether the key is that of a side, and its value no packed record."""
+        return self.side is not None and key.endswith(_SIDE)
 
     def due_of(self, value: bytes) -> int | None:
         """The due time of a packed record, without decoding it."""

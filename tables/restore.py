@@ -156,7 +156,7 @@ class _Dues:
 
     def change(self, key: bytes, value: bytes | None) -> Change:
         codec, known = self._codec, self._known
-        if codec.next_due is None:
+        if codec.next_due is None or codec.is_side(key):
             return Change(key, value, None, None)
         due = None if value is None else codec.due_of(value)
         if known is None:

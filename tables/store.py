@@ -13,10 +13,10 @@ import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import rocksdict
 
 from tables.changelog import Position
@@ -38,8 +38,7 @@ class UnknownFormat(ValueError):
     """Another version of the store wrote this copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One record's new value. `old_due`, `due`: its due times before and after, None for none."""
 
     key: bytes

@@ -7,7 +7,7 @@ it lives in this overlay alone, and dies with the process.
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from tables.codec import Codec
+from tables.codec import Codec, side_key
 from tables.due_index import DueIndex
 from tables.store import Change, Store
 
@@ -22,29 +22,42 @@ class View(Generic[R]):
     def __init__(self, store: Store, codec: Codec[R], cached: int = _CACHED_RECORDS) -> None:
         self._store = store
         self._codec = codec
+        self._side = codec.side
         self._dues = DueIndex(store)
         self._cached = cached
-        # Committed records, the latest used last; None: known not to be there.
+        # Committed records and their due times, the latest used last; None: known not to be there.
         self._cache: dict[bytes, tuple[R | None, int | None]] = {}
-        self._changed: dict[bytes, tuple[R | None, int | None]] = {}
+        # The same as the batch has left it, and whether more than the record's side is new.
+        self._changed: dict[bytes, tuple[R | None, int | None, bool]] = {}
 
     def get(self, key: bytes) -> R | None:
         """The record as the batch has left it so far, else as committed."""
-        entry = self._changed.get(key)
-        if entry is None:
-            entry = self._committed(key)
-        return entry[0]
+        changed = self._changed.get(key)
+        return self._committed(key)[0] if changed is None else changed[0]
 
     def _committed(self, key: bytes) -> tuple[R | None, int | None]:
         entry = self._cache.pop(key, None)
         if entry is None:
-            value = self._store.get(key)
-            entry = (None, None) if value is None else self._codec.unpack(value)
+            entry = self._stored(key)
         self._cache[key] = entry
         return entry
 
+    def _stored(self, key: bytes) -> tuple[R | None, int | None]:
+        value = self._store.get(key)
+        if value is None:
+            return None, None
+        record, due = self._codec.unpack(value)
+        if self._side is not None and (side := self._store.get(side_key(key))) is not None:
+            record = self._side.join(record, side)
+        return record, due
+
     def put(self, key: bytes, record: R) -> None:
         """Replaces the record; its place in the due-time index follows from it."""
+        changed = self._changed.get(key)
+        old, due, new = (*self._committed(key), False) if changed is None else changed
+        if self._side is not None and old is not None and self._side.alone(old, record):
+            self._changed[key] = record, due, new
+            return
         next_due = self._codec.next_due
         due = None if next_due is None else next_due(record)
         # What was due before 1970 is due now; the index is ordered by unsigned times.
@@ -54,10 +67,8 @@ class View(Generic[R]):
         self._change(key, None, None)
 
     def _change(self, key: bytes, record: R | None, due: int | None) -> None:
-        before = self._changed.get(key)
-        if before is None:
-            before = self._committed(key)
-        self._changed[key] = (record, due)
+        before = self._changed.get(key) or self._committed(key)
+        self._changed[key] = record, due, True
         if before[1] != due:
             self._dues.set(key, due)
 
@@ -67,33 +78,36 @@ class View(Generic[R]):
 
     def items(self) -> Iterator[tuple[bytes, R]]:
         """Every committed record, decoded, in key order."""
-        for key, value in self._store.items():
-            yield key, self._codec.unpack(value)[0]
+        for key, _ in self.packed(b""):
+            record, _ = self._stored(key)
+            if record is not None:
+                yield key, record
 
     def packed(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The committed records whose keys come after `after`, in key order, as bytes."""
-        return self._store.items(after)
+        """The committed records whose keys come after `after`, in key order, as bytes and without
+        their sides."""
+        is_side = self._codec.is_side
+        return ((key, value) for key, value in self._store.items(after) if not is_side(key))
 
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""
-        pack = self._codec.pack
-        cache = self._cache
-        return [
-            Change(
-                key,
-                None if record is None else pack(record, due),
-                cache[key][1],
-                due,
-            )
-            for key, (record, due) in self._changed.items()
-        ]
+        pack, side, cache = self._codec.pack, self._side, self._cache
+        changes: list[Change] = []
+        for key, (record, due, more) in self._changed.items():
+            if more:
+                packed = None if record is None else pack(record, due)
+                changes.append(Change(key, packed, cache[key][1], due))
+            if side is not None:
+                packed = None if record is None else side.pack(record)
+                changes.append(Change(side_key(key), packed, None, None))
+        return changes
 
     def committed(self) -> None:
         """The changes are in the store: they are what `get` and the next batch start from."""
         cache = self._cache
-        for key, entry in self._changed.items():
+        for key, (record, due, _) in self._changed.items():
             cache.pop(key, None)
-            cache[key] = entry
+            cache[key] = record, due
         self._changed = {}
         self._dues.committed()
         surplus = len(cache) - self._cached

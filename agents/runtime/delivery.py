@@ -196,15 +196,15 @@ def _sorted_out(
     """Records by partition, and the positions at which a partition's end was reached."""
     slices: dict[Where, list[Message]] = {}
     ends: dict[Where, int] = {}
+    last: Where | None = None
+    found: list[Message] = []
     for message in messages:
         error = message.error()
         if error is None:
             where = (message.topic(), message.partition())
-            found = slices.get(where)
-            if found is None:
-                slices[where] = [message]
-            else:
-                found.append(message)
+            if where != last:  # records of one partition come in runs
+                found, last = slices.setdefault(where, []), where
+            found.append(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             ends[message.topic(), message.partition()] = message.offset()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:

@@ -64,7 +64,11 @@ class Outputs:
             self.with_headers.append((topic, partition, key, value, headers))
         else:
             # librdkafka takes whole batches of messages only without headers.
-            self.plain.setdefault((topic, partition), []).append({"key": key, "value": value})
+            where = topic, partition
+            messages = self.plain.get(where)
+            if messages is None:
+                messages = self.plain[where] = []
+            messages.append({"key": key, "value": value})
 
     def __bool__(self) -> bool:
         return bool(self.plain or self.with_headers)

@@ -11,32 +11,46 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tables import due_index
 from tables.changelog import Position
-from tables.codec import Codec
-from tables.store import Store
+from tables.codec import Codec, Side
+from tables.store import Change, Store
 from tables.view import View
 
 
 class Record(NamedTuple):
     content: int
     due: int | None
+    seen: int = 0
 
 
 def encode(record: Record) -> bytes:
-    return f"{record.content},{'' if record.due is None else record.due}".encode()
+    due = "" if record.due is None else record.due
+    return f"{record.content},{due},{record.seen}".encode()
 
 
 def decode(value: bytes) -> Record:
-    content, due = value.decode().split(",")
-    return Record(int(content), int(due) if due else None)
+    content, due, seen = value.decode().split(",")
+    return Record(int(content), int(due) if due else None, int(seen))
 
 
 CODEC: Codec[Record] = Codec(encode, decode, lambda record: record.due)
+WITH_SIDES: Codec[Record] = Codec(
+    lambda record: encode(record._replace(seen=0)),
+    decode,
+    lambda record: record.due,
+    Side(
+        lambda record: b"%d" % record.seen,
+        lambda record, side: record._replace(seen=int(side)),
+        lambda one, other: one._replace(seen=other.seen) == other,
+    ),
+)
 
 keys = st.integers(0, 12).map(lambda n: b"user-%d" % n)
-records = st.builds(Record, st.integers(0, 99), st.none() | st.integers(-3, 20))
+records = st.builds(Record, st.integers(0, 1), st.none() | st.integers(-3, 20), st.integers(0, 99))
 
 
 class ViewEqualsDict(RuleBasedStateMachine):
+    codec = CODEC
+
     @initialize(cached=st.integers(0, 6), load=st.integers(2, 5), shrink_at=st.integers(2, 8))
     def begin(self, cached: int, load: int, shrink_at: int) -> None:
         self.directory = tempfile.TemporaryDirectory()
@@ -51,7 +65,7 @@ class ViewEqualsDict(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.store = Store(Path(self.directory.name) / "0")
-        self.view = View(self.store, CODEC, self.cached)
+        self.view = View(self.store, self.codec, self.cached)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -90,12 +104,18 @@ class ViewEqualsDict(RuleBasedStateMachine):
         assert record is not None
         assert record.due is not None
         assert max(record.due, 0) == due
-        self.put(key, Record(record.content, None if later is None else due + later))
+        self.put(key, record._replace(due=None if later is None else due + later))
+
+    @rule(key=keys, seen=st.integers(0, 99))
+    def see(self, key: bytes, seen: int) -> None:
+        """A change of what a codec may keep apart."""
+        if (record := self.view.get(key)) is not None:
+            self.put(key, record._replace(seen=seen))
 
     @rule()
     def commit(self) -> None:
         changes = self.view.changes()
-        assert {change.key for change in changes} == self.changed
+        assert {change.key.removesuffix(b"\0") for change in changes} == self.changed
         self.batches += 1
         self.store.write(changes, self.batches, Position(self.batches))
         self.view.committed()
@@ -109,8 +129,9 @@ class ViewEqualsDict(RuleBasedStateMachine):
 
     @rule(after=keys)
     def look_at_what_comes_after(self, after: bytes) -> None:
-        packed = [(key, CODEC.unpack(value)[0]) for key, value in self.view.packed(after)]
-        assert packed == sorted((key, one) for key, one in self.kept.items() if key > after)
+        packed = [(key, value[:-8]) for key, value in self.view.packed(after)]
+        encode = self.codec.encode
+        assert packed == sorted((key, encode(one)) for key, one in self.kept.items() if key > after)
         assert [key for key, _ in self.view.packed(b"")] == sorted(self.kept)
 
     @precondition(lambda self: self.batches > 0)
@@ -130,5 +151,28 @@ class ViewEqualsDict(RuleBasedStateMachine):
         assert self.view.next_due() == min(dues, default=None)
 
 
+class ViewWithSidesEqualsDict(ViewEqualsDict):
+    codec = WITH_SIDES
+
+
 ViewEqualsDict.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestViewEqualsDict = ViewEqualsDict.TestCase
+ViewWithSidesEqualsDict.TestCase.settings = ViewEqualsDict.TestCase.settings
+TestViewWithSidesEqualsDict = ViewWithSidesEqualsDict.TestCase
+
+
+def test_a_change_of_the_side_alone_writes_the_side_alone(tmp_path: Path) -> None:
+    view = View(Store(tmp_path / "0"), WITH_SIDES)
+    view.put(b"u", Record(1, 5, seen=1))
+    assert [change.key for change in view.changes()] == [b"u", b"u\0"]
+    view._store.write(view.changes(), 1, Position(1))
+    view.committed()
+
+    view.put(b"u", Record(1, 5, seen=2))
+    assert view.changes() == [Change(b"u\0", b"2", None, None)]
+    view.put(b"u", Record(2, 5, seen=3))
+    view.put(b"u", Record(2, 5, seen=4))
+    assert [(change.key, change.value) for change in view.changes()] == [
+        (b"u", WITH_SIDES.pack(Record(2, 5), 5)),
+        (b"u\0", b"4"),
+    ]
