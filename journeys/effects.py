@@ -116,7 +116,7 @@ class Reroute(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True):
     """How far the effects had come."""
 
     actions: int

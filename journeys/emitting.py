@@ -10,19 +10,29 @@ from __future__ import annotations
 from journeys.entering import TellNow, enter
 from journeys.events import Event
 from journeys.leaving import leave, reach
+from journeys.program import Entered
 from journeys.user import Arrived, User
 
 
-def move(user: User, event: Event, arrived: Arrived, tell_now: TellNow) -> None:
-    """Global exits, goals, waits, then entries."""
+def move(
+    user: User, event: Event, arrived: Arrived, tell_now: TellNow, entered: Entered | None = None
+) -> None:
+    """Global exits, goals, waits, then entries.
+
+    Args:
+        entered: what `RunningCatalog.entered_by` gives, where nothing but entries can come of it.
+    """
     user.facts = event.facts(arrived.time)
     user.keys = {}
-    if user.instances:
+    if entered is None and user.instances:
         leave(user, event, arrived.time)
-    reach(user, event, arrived)
-    if user.instances:
-        user.answer(event, arrived.time)
-    enter(user, event, arrived, tell_now)
+    if user.goals:
+        reach(user, event, arrived)
+    if entered is None:
+        if user.instances:
+            user.answer(event, arrived.time)
+        entered = user.catalog.entered_by(event, user.traits)
+    enter(user, event, arrived, tell_now, entered)
 
 
 def settle(user: User, tell_now: TellNow) -> None:

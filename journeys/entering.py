@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from journeys.events import Event
-from journeys.expressions import ExpressionFailed, compile_cel, condition
+from journeys.expressions import ExpressionFailed, condition
 from journeys.ids import instance_id
 from journeys.leaving import watch
 from journeys.nodes.base import Go
-from journeys.program import Program
+from journeys.program import Entered, Program
 from journeys.run import Run, as_text
 from journeys.scope import Scope
 from journeys.state import MAX_INSTANCES
@@ -24,28 +24,29 @@ TellNow = Callable[[str, str, int], bool]
 """Whether a failing entry condition of (journey, version) is to be told at that partition time."""
 
 
-def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow) -> None:
-    """The journeys that the event enters, by name."""
-    for program in user.catalog.entered_by(event, user.traits):
+def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow, entered: Entered) -> None:
+    """The journeys that the event enters, by name, of those that it may enter."""
+    for program, wanted in entered:
         entry = program.journey.entry
-        scope = Scope(
-            event=user.facts,
-            entry=user.facts,
-            user=user.user,
-            journey={"name": program.name, "version": program.version},
-            now=arrived.time,
-            count=user.counts,
-        )
-        if not _wanted(user, program, event, scope, arrived, tell_now):
-            continue
+        if not wanted or program.key is not None:
+            scope = Scope(
+                event=user.facts,
+                entry=user.facts,
+                user=user.user,
+                journey=program.facts,
+                now=arrived.time,
+                count=user.counts,
+            )
+            if not wanted and not _wanted(user, program, event, scope, arrived, tell_now):
+                continue
         lateness = arrived.arrival - arrived.time
         if entry.max_lateness is not None and lateness > entry.max_lateness:
             _reject(user, program, None, arrived, "too_late", late_ms=lateness)
             continue
         key = None
-        if entry.key is not None:
+        if program.key is not None:
             try:
-                key = as_text(compile_cel(entry.key).evaluate(scope))
+                key = as_text(program.key.evaluate(scope))
                 error = f"{entry.key}: neither text, an integer, true nor false"
             except ExpressionFailed as failed:
                 error = str(failed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -284,22 +284,33 @@ def render(data: Any, scope: Scope, *, env: bool = False) -> Any:
 
     A text that is one `${...}` keeps the value's type; otherwise the pieces are joined as text.
     """
-    if isinstance(data, str):
-        if "${" not in data:
-            return data
+    return template(data, env=env)(scope)
+
+
+def template(data: Any, *, env: bool = False) -> Callable[[Scope], Any]:
+    """`render` of this data, made ready to be done again and again."""
+    if isinstance(data, str) and "${" in data:
         parts = pieces(data)
-        if len(parts) == 1:
-            part = parts[0]
-            return part if isinstance(part, str) else _hole(part, env).evaluate(scope)
-        return "".join(
-            part if isinstance(part, str) else as_text(_hole(part, env).evaluate(scope), part.text)
-            for part in parts
-        )
+        if len(parts) == 1 and isinstance(parts[0], Hole):
+            return _hole(parts[0], env).evaluate
+        texts = [_constant(part) if isinstance(part, str) else _text(part, env) for part in parts]
+        return lambda scope: "".join([text(scope) for text in texts])
     if isinstance(data, dict):
-        return {key: render(value, scope, env=env) for key, value in data.items()}
+        fields = [(key, template(value, env=env)) for key, value in data.items()]
+        return lambda scope: {key: value(scope) for key, value in fields}
     if isinstance(data, list | tuple):
-        return [render(value, scope, env=env) for value in data]
-    return data
+        items = [template(value, env=env) for value in data]
+        return lambda scope: [item(scope) for item in items]
+    return _constant(data)
+
+
+def _constant(data: Any) -> Callable[[Scope], Any]:
+    return lambda _: data
+
+
+def _text(hole: Hole, env: bool) -> Callable[[Scope], str]:
+    evaluate = _hole(hole, env).evaluate
+    return lambda scope: as_text(evaluate(scope), hole.text)
 
 
 def data_paths(data: Any) -> frozenset[Path]:

@@ -39,8 +39,6 @@ def leave(user: User, event: Event, now: int) -> None:
 
 def reach(user: User, event: Event, arrived: Arrived) -> None:
     """Count the goals that the event reaches, and forget those whose window is over."""
-    if not user.goals:
-        return
     places = user.catalog.goals.get(event.name, ())
     kept = []
     for watched in user.goals:

@@ -6,7 +6,7 @@ than later nodes read.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from journeys.cel_ast import COUNT
 from journeys.cel_direct import Declined, Sieve
 from journeys.documents import GlobalExit, Journey, Spread
 from journeys.events import Event
-from journeys.expressions import compile_cel, data_paths, sieve
+from journeys.expressions import Scope, compile_cel, data_paths, sieve, template
 from journeys.fields import Holds
 from journeys.graph import gathered
 from journeys.nodes.base import ForwardNode, NodeModel, marked
@@ -38,6 +38,9 @@ class Program:
         nodes: as written, with `next` filled in where it is the node below.
         first: the node that a new instance reaches first.
         entry_events: the conditions of `any_of` by event name; an event enters when one holds.
+        key: of the entry.
+        facts: `journey` of the expressions that the entry asks.
+        one_condition: whether an event that meets `where` or one of the ways enters.
         counts: what its expressions count: names of events, and the longest window of each, ms.
         reads: per node, what an instance that stands on it still needs of its context.
         awaits: per node, the names of the events that may move an instance from it.
@@ -47,6 +50,7 @@ class Program:
     def __init__(self, name: str, version: str, journey: Journey) -> None:
         self.name = name
         self.version = version
+        self.facts = {"name": name, "version": version}
         self.journey = journey
         self.nodes = _with_next(journey)
         self.first = journey.first
@@ -54,6 +58,9 @@ class Program:
         self.entry_events: dict[str, list[str | None]] = {}
         for one in entry.events:
             self.entry_events.setdefault(one.event, []).append(one.where)
+        self.key = None if entry.key is None else compile_cel(entry.key)
+        ways = [where for one in self.entry_events.values() for where in one]
+        self.one_condition = entry.where is None or not any(ways)
         self.awaits = {name: frozenset(node.awaits()) for name, node in self.nodes.items()}
         self.exits: dict[str, list[GlobalExit]] = {}
         for leaving in journey.exit:
@@ -67,11 +74,20 @@ class Program:
             if entry.key is not None and journey.goal.match is None:
                 paths |= compile_cel(entry.key).paths
             self._goal = _tree(paths, ("entry",))
+        # By identity, for which the data stays; it has no hash, and is the document's for good.
+        self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
         self.counts = _longest(
             (path[1], parse_duration(path[2]))
             for path in expression_paths(journey)
             if path[0] == COUNT
         )
+
+    def template(self, data: Any) -> Callable[[Scope], Any]:
+        """The template of some data of its document."""
+        found = self._templates.get(id(data))
+        if found is None:
+            found = self._templates[id(data)] = data, template(data)
+        return found[1]
 
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """What an instance that stands on `node` keeps of its context."""
@@ -218,6 +234,10 @@ def _prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
     return kept
 
 
+Entered = list[tuple[Program, bool]]
+"""Journeys that an event may enter, and of each whether its condition is known to hold."""
+
+
 class Following(NamedTuple):
     """A newer version that takes over instances, and the nodes on which it can."""
 
@@ -313,13 +333,14 @@ class RunningCatalog:
                 nodes = {node for node in program.nodes if newest.obstacle(program, node) is None}
                 yield (name, version), Following(newest, frozenset(nodes))
 
-    def entered_by(self, event: Event, traits: Mapping[str, Any]) -> list[Program]:
-        """The journeys that the event may enter, for a user with these traits.
+    def entered_by(self, event: Event, traits: Mapping[str, Any]) -> Entered:
+        """The journeys that the event may enter, for a user with these traits, and of each whether
+        its condition is known to hold.
 
         One that is not among them has nothing to tell of the event either: the entry's condition
         is false. That is all most events come to, so it costs no step.
         """
-        entered: list[Program] = []
+        entered: Entered = []
         programs = self.entries.get(event.name)
         if programs is None:
             return entered
@@ -328,11 +349,12 @@ class RunningCatalog:
         for program, sieves in programs:
             try:
                 for sieve in sieves:
-                    if sieve(properties, context, traits) is not False:
-                        entered.append(program)
+                    found = sieve(properties, context, traits)
+                    if found is not False:
+                        entered.append((program, found is True and program.one_condition))
                         break
             except Declined:
-                entered.append(program)
+                entered.append((program, False))
         return entered
 
     def changed_since(self, instance: Instance) -> bool:

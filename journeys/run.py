@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from journeys import profile
 from journeys.effects import MAX_PAYLOAD, Action, Cause, Effects, Outcome, TriggerCall
-from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition, render
+from journeys.expressions import ExpressionFailed, Scope, compile_cel, condition
 from journeys.ids import action_id, outcome_id
 from journeys.local_time import find_zone
 from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
@@ -232,11 +232,14 @@ class Run:
 
     def _leave(self, verdict: Go) -> None:
         """Write the labels of the node and of the way that is taken from it."""
-        self._set(getattr(self.program.nodes.get(self.node), "set", None))
-        self._set(verdict.set)
+        labels = getattr(self.program.nodes.get(self.node), "set", None)
+        if labels:
+            self._set(labels)
+        if verdict.set:
+            self._set(verdict.set)
 
-    def _set(self, labels: Labels | None) -> None:
-        for label, data in (labels or {}).items():
+    def _set(self, labels: Labels) -> None:
+        for label, data in labels.items():
             try:
                 value = self.render(data)
             except ExpressionFailed as error:
@@ -300,7 +303,7 @@ class Run:
         return compile_cel(expression).evaluate(self.scope())
 
     def render(self, data: Any) -> Any:
-        return render(data, self.scope())
+        return self.program.template(data)(self.scope())
 
     def render_url(self, template: str) -> str:
         return render_url(template, self.scope())

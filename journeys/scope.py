@@ -7,9 +7,9 @@ the event's size, and no value reaches the library that it would change silently
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from cel_expr_python import cel
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -52,8 +52,7 @@ VARIABLES: dict[str, Any] = {
 MAPS = frozenset(name for name, kind in VARIABLES.items() if kind == _DATA)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct):
     """What expressions can read at one step.
 
     All mappings are JSON-shaped dicts. `event`, `entry` and `steps[x]["event"]` hold the wire names
@@ -63,13 +62,13 @@ class Scope:
 
     event: Mapping[str, Any] | None = None
     entry: Mapping[str, Any] | None = None
-    steps: Mapping[str, Any] = field(default_factory=dict)
-    attr: Mapping[str, Any] = field(default_factory=dict)
-    user: Mapping[str, Any] = field(default_factory=dict)
-    journey: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Any] = {}
+    attr: Mapping[str, Any] = {}
+    user: Mapping[str, Any] = {}
+    journey: Mapping[str, Any] = {}
     now: int = 0
-    env: Mapping[str, str] = field(default_factory=dict)
-    count: Mapping[str, bytes] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
+    count: Mapping[str, bytes] = {}
 
 
 _Tree = dict[str, "_Tree"]

@@ -45,31 +45,31 @@ def apply_event(
         return record
     memory = seen.remember(record.seen, message, arrived.partition_time)
     traits = event.wire.traits
-    if (
-        not traits
-        and _rest(catalog, record, event, arrived)
-        and not catalog.entered_by(event, record.traits)
-    ):
-        return record.with_memory(memory)
+    entered = None
+    if not traits and _rest(catalog, record, event, arrived):
+        entered = catalog.entered_by(event, record.traits)
+        if not entered or event.backfill:
+            return record.with_memory(memory)
     clock = Clock(arrived.wall, arrived.partition_time)
     mark = effects.mark()
     settled = partial(settle, tell_now=tell_now)
     step = User(catalog, effects, event.user_id, record, clock, settled)
     step.arrived = arrived
     try:
-        if step.instances:
-            judge(step)
-            _fire_due(step, arrived)
-        if traits:
-            changed = step.merge(traits)
-            if changed:
-                step.tell("profile.changed", arrived, **told(changed))
-        step.note(event, arrived.time)
+        if entered is None:
+            if step.instances:
+                judge(step)
+                _fire_due(step, arrived)
+            if traits:
+                changed = step.merge(traits)
+                if changed:
+                    step.tell("profile.changed", arrived, **told(changed))
+            step.note(event, arrived.time)
         if not event.backfill and (step.instances or step.goals or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
-            if event.name in catalog.listened:
+            if entered is None and event.name in catalog.listened:
                 take_over(step)
-            move(step, event, arrived, tell_now)
+            move(step, event, arrived, tell_now, entered)
             settled(step)
         if not step.changed:
             return record.with_memory(memory)
@@ -86,7 +86,7 @@ def apply_event(
 
 
 def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Arrived) -> bool:
-    """Whether no instance can move now and no goal be reached, as is so for most events."""
+    """Whether the event can do nothing but start an instance, as is so for most events."""
     if event.name in catalog.counted:
         return False
     if not record.instances and not record.goals:

@@ -13,6 +13,9 @@ from tables.store import Change, Store
 
 R = TypeVar("R")
 
+_Entry = tuple[R | None, int | None, bool]
+"""A record, None where there is none, its due time, and whether more than its side is new."""
+
 _CACHED_RECORDS = 20_000
 
 
@@ -25,36 +28,31 @@ class View(Generic[R]):
         self._side = codec.side
         self._dues = DueIndex(store)
         self._cached = cached
-        # Committed records and their due times, the latest used last; None: known not to be there.
-        self._cache: dict[bytes, tuple[R | None, int | None]] = {}
-        # The same as the batch has left it, and whether more than the record's side is new.
-        self._changed: dict[bytes, tuple[R | None, int | None, bool]] = {}
+        # Committed records and their due times, those written last at the end.
+        self._cache: dict[bytes, _Entry[R]] = {}
+        # The same as the batch has left it.
+        self._changed: dict[bytes, _Entry[R]] = {}
 
     def get(self, key: bytes) -> R | None:
         """The record as the batch has left it so far, else as committed."""
-        changed = self._changed.get(key)
-        return self._committed(key)[0] if changed is None else changed[0]
+        return (self._changed.get(key) or self._cache.get(key) or self._read(key))[0]
 
-    def _committed(self, key: bytes) -> tuple[R | None, int | None]:
-        entry = self._cache.pop(key, None)
-        if entry is None:
-            entry = self._stored(key)
-        self._cache[key] = entry
+    def _read(self, key: bytes) -> _Entry[R]:
+        entry = self._cache[key] = self._stored(key)
         return entry
 
-    def _stored(self, key: bytes) -> tuple[R | None, int | None]:
+    def _stored(self, key: bytes) -> _Entry[R]:
         value = self._store.get(key)
         if value is None:
-            return None, None
+            return None, None, False
         record, due = self._codec.unpack(value)
         if self._side is not None and (side := self._store.get(side_key(key))) is not None:
             record = self._side.join(record, side)
-        return record, due
+        return record, due, False
 
     def put(self, key: bytes, record: R) -> None:
         """Replaces the record; its place in the due-time index follows from it."""
-        changed = self._changed.get(key)
-        old, due, new = (*self._committed(key), False) if changed is None else changed
+        old, due, new = self._changed.get(key) or self._cache.get(key) or self._read(key)
         if self._side is not None and old is not None and self._side.alone(old, record):
             self._changed[key] = record, due, new
             return
@@ -67,7 +65,7 @@ class View(Generic[R]):
         self._change(key, None, None)
 
     def _change(self, key: bytes, record: R | None, due: int | None) -> None:
-        before = self._changed.get(key) or self._committed(key)
+        before = self._changed.get(key) or self._cache.get(key) or self._read(key)
         self._changed[key] = record, due, True
         if before[1] != due:
             self._dues.set(key, due)
@@ -79,7 +77,7 @@ class View(Generic[R]):
     def items(self) -> Iterator[tuple[bytes, R]]:
         """Every committed record, decoded, in key order."""
         for key, _ in self.packed(b""):
-            record, _ = self._stored(key)
+            record = self._stored(key)[0]
             if record is not None:
                 yield key, record
 
@@ -107,7 +105,7 @@ class View(Generic[R]):
         cache = self._cache
         for key, (record, due, _) in self._changed.items():
             cache.pop(key, None)
-            cache[key] = record, due
+            cache[key] = record, due, False
         self._changed = {}
         self._dues.committed()
         surplus = len(cache) - self._cached

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, get_args, get_origin
 from zoneinfo import ZoneInfo
 
+import msgspec
 from pydantic import BaseModel, StringConstraints
 
 from journeys.effects import TriggerCall
@@ -71,20 +72,20 @@ class Reference(NamedTuple):
     name: str
 
 
-class Go(NamedTuple):
+class Go(msgspec.Struct, frozen=True):
     """The instance goes on to a node (None: past the last one, where the journey ends)."""
 
     to: str | None
     set: Labels | None = None
 
 
-class Block(NamedTuple):
+class Block(msgspec.Struct, frozen=True):
     """The instance stays here until an awaited event, or until `due` (ms; None: for ever)."""
 
     due: int | None
 
 
-class End(NamedTuple):
+class End(msgspec.Struct, frozen=True):
     """The instance ends."""
 
     reason: str
