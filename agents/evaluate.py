@@ -23,7 +23,7 @@ from agents.settings import Settings
 from journeys.effects import Effects, key_of
 from journeys.inputs import Input
 from journeys.program import RunningCatalog
-from journeys.state import UserRecord, decode, encode
+from journeys.state import UserRecord, decode, encode_rest
 from journeys.timeline import Clock, Timeline
 from tables.codec import Codec, Side
 from tables.view import View
@@ -33,7 +33,7 @@ KIND_HEADER = "journeys-record"
 ORIGIN_HEADER = "journeys-origin"
 
 CODEC: Codec[UserRecord] = Codec(
-    lambda record: encode(record.with_memory(b"")),
+    encode_rest,
     decode,
     UserRecord.next_due,
     # Every event adds its messageId; few do more, and a user may be on the way in many journeys.

@@ -5,11 +5,13 @@ Law: a record is a value. It is replaced and never changed, and equal records ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-VERSION = 3
+VERSION = 4
 
 MAX_RECORD = 1024 * 1024
 """Bytes of one user's record."""
@@ -103,6 +105,9 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
         past: per journey that the user ever entered, when an instance last ended (ms; 0: never).
         counts: the times of recent events, by the names that journeys count, see `counts.py`.
         goals: those not yet reached, oldest first.
+        deadline: the earliest `due` of an instance; an event before it need not look at each.
+        size: at most so many bytes are all of this, the memory aside. It is no part of the bytes,
+            as it tells by which steps the record came about.
     """
 
     traits: dict[str, Any] = {}
@@ -111,6 +116,8 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
     past: dict[str, int] = {}
     counts: dict[str, bytes] = {}
     goals: tuple[Goal, ...] = ()
+    deadline: int | None = None
+    size: int = 0
 
     def next_due(self) -> int | None:
         """The earliest time, ms, at which a clock may fire a timer of this user."""
@@ -123,7 +130,16 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
 
     def with_memory(self, seen: bytes) -> UserRecord:
         """The same user, who has seen other messages."""
-        return UserRecord(self.traits, seen, self.instances, self.past, self.counts, self.goals)
+        return UserRecord(
+            self.traits,
+            seen,
+            self.instances,
+            self.past,
+            self.counts,
+            self.goals,
+            self.deadline,
+            self.size,
+        )
 
     def same_but_memory(self, other: UserRecord) -> bool:
         """Whether the other one was made of this by `with_memory`."""
@@ -138,10 +154,21 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
 
 EMPTY = UserRecord()
 
+
+def deadline_of(instances: Iterable[Instance]) -> int | None:
+    """The earliest of their deadlines, ms; None where none has one."""
+    earliest = None
+    for one in instances:
+        due = one.wait.due
+        if due is not None and (earliest is None or due < earliest):
+            earliest = due
+    return earliest
+
+
 _PREFIX = bytes([VERSION])
-_READABLE = frozenset({_PREFIX, b"\x01", b"\x02"})
-"""Version 1 has no `counts`, 2 no `goals`, `judged` and `held` at their ends: they are read as
-none, and written as the newest."""
+_OLD = frozenset({b"\x01", b"\x02", b"\x03"})
+"""Version 1 has no `counts`, 2 no `goals`, `judged` and `held`, 3 no `deadline` at their ends: they
+are read as none, the deadline as what it is, and written as the newest."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 
@@ -150,13 +177,40 @@ class UnknownRecordVersion(Exception):
     """The record was written by a version of the engine that this one doesn't know."""
 
 
+def packed_size(parts: list[Any]) -> int:
+    """Bytes that parts of a record take, or a few more.
+
+    Raises:
+        OverflowError: a number in it needs more than 64 bits.
+    """
+    return len(_encoder.encode(parts))
+
+
 def encode(record: UserRecord) -> bytes:
     """The record's bytes: the version in front, then msgpack.
 
     Raises:
         OverflowError: a number in it needs more than 64 bits.
     """
-    return _PREFIX + _encoder.encode(record)
+    return _PREFIX + _encoder.encode(_kept(record, record.seen))
+
+
+def encode_rest(record: UserRecord) -> bytes:
+    """The same without the memory, which is kept beside it."""
+    return _PREFIX + _encoder.encode(_kept(record, b""))
+
+
+def _kept(record: UserRecord, seen: bytes) -> tuple[Any, ...]:
+    """The fields that are kept, in their order."""
+    return (
+        record.traits,
+        seen,
+        record.instances,
+        record.past,
+        record.counts,
+        record.goals,
+        record.deadline,
+    )
 
 
 def decode(data: bytes) -> UserRecord:
@@ -166,7 +220,11 @@ def decode(data: bytes) -> UserRecord:
         UnknownRecordVersion: the bytes are of another version, or of none.
         msgspec.DecodeError: they are damaged.
     """
-    if data[:1] not in _READABLE:
+    version = data[:1]
+    if version != _PREFIX and version not in _OLD:
         found = f"version {data[0]}" if data else "nothing"
         raise UnknownRecordVersion(f"a user's record: found {found}, expected at most {VERSION}")
-    return _decoder.decode(memoryview(data)[1:])
+    record = replace(_decoder.decode(memoryview(data)[1:]), size=len(data))
+    if version == _PREFIX:
+        return record
+    return replace(record, deadline=deadline_of(record.instances))

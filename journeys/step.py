@@ -73,8 +73,7 @@ def apply_event(
             settled(step)
         if not step.changed:
             return record.with_memory(memory)
-        kept = step.record(memory)
-        check_size(kept)
+        kept = check_size(step.record(memory))
     except RecordTooLarge as error:
         effects.roll_back(mark)
         step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
@@ -91,9 +90,9 @@ def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Ar
         return False
     if not record.instances and not record.goals:
         return True
-    if _due(record, arrived) or (
-        event.name in catalog.listened and _listens(catalog, record, event.name)
-    ):
+    if record.deadline is not None and record.deadline <= arrived.time:
+        return False
+    if event.name in catalog.listened and _listens(catalog, record, event.name):
         return False
     return not catalog.lives or not any(map(catalog.changed_since, record.instances))
 
@@ -104,14 +103,6 @@ def _listens(catalog: RunningCatalog, record: UserRecord, event: str) -> bool:
         return True
     places = catalog.awaited[event]
     return any((one.journey, one.version, one.node) in places for one in record.instances)
-
-
-def _due(record: UserRecord, arrived: Arrived) -> bool:
-    for instance in record.instances:
-        due = instance.wait.due
-        if due is not None and due <= arrived.time:
-            return True
-    return False
 
 
 def apply_response(
@@ -140,8 +131,7 @@ def apply_response(
         if not step.answered(response, arrived.time):
             step.tell("event.rejected", arrived, reason="visit_over", action_id=response.action_id)
         settled(step)
-        kept = step.record(record.seen)
-        check_size(kept)
+        kept = check_size(step.record(record.seen))
     except RecordTooLarge as error:
         effects.roll_back(mark)
         step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))

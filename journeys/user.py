@@ -23,7 +23,16 @@ from journeys.nodes.base import Go
 from journeys.program import Program, RunningCatalog
 from journeys.responses import Response
 from journeys.run import Run
-from journeys.state import MAX_RECORD, Goal, Held, Instance, UserRecord, encode
+from journeys.state import (
+    MAX_RECORD,
+    Goal,
+    Held,
+    Instance,
+    UserRecord,
+    deadline_of,
+    encode,
+    packed_size,
+)
 from journeys.time import MINUTE, SECOND, format_time
 
 LATE_GRACE = 10 * SECOND
@@ -35,6 +44,9 @@ LATE = MINUTE
 
 MAX_HOPS = 16
 """Emitted events that may lead from one to the next in one step."""
+
+_FRAME = 64
+"""Bytes of a record that none of its parts has, about twice over."""
 
 MAX_EMITTED = 1_000
 """Events that one step may emit."""
@@ -99,6 +111,7 @@ class User:
 
     __slots__ = (
         "arrived",
+        "before",
         "catalog",
         "cause",
         "changed",
@@ -132,6 +145,7 @@ class User:
         self.catalog = catalog
         self.effects = effects
         self.user_id = user_id
+        self.before = record
         self.traits = record.traits
         self.instances: list[Instance] = list(record.instances)
         self.past = record.past
@@ -163,8 +177,36 @@ class User:
         return max(due, self.arrived.arrival + LATE_GRACE)
 
     def record(self, memory: bytes) -> UserRecord:
+        """What is kept of the user. Raises RecordTooLarge for what no record can hold."""
         instances = tuple(self.instances)
-        return UserRecord(self.traits, memory, instances, self.past, self.counts, self.goals)
+        return UserRecord(
+            self.traits,
+            memory,
+            instances,
+            self.past,
+            self.counts,
+            self.goals,
+            deadline_of(instances),
+            self._size(),
+        )
+
+    def _size(self) -> int:
+        """At most so many bytes the record has: what it had, and all that is new in it."""
+        before = self.before
+        known = set(map(id, before.instances))
+        new: list[Any] = [one for one in self.instances if id(one) not in known]
+        if self.traits is not before.traits:
+            new.append(self.traits)
+        if self.past is not before.past:
+            new.append(self.past)
+        if self.counts is not before.counts:
+            new.append(self.counts)
+        if self.goals is not before.goals:
+            new.append(self.goals)
+        try:
+            return before.size + packed_size(new)
+        except OverflowError:
+            raise RecordTooLarge("a number in it needs more than 64 bits") from None
 
     # Instances.
 
@@ -271,8 +313,11 @@ class User:
             if (instance.journey, instance.version, instance.node) not in places:
                 continue
             program = self.program(instance)
+            node = program.nodes[instance.node]
+            if node.keyed and self.keys.get(program.key_text, instance.key) != instance.key:
+                continue  # as most of a user's instances are, it is another key's
             run = Run.resume(self, program, instance, now, event.message_id)
-            self.move(instance, run, program.nodes[instance.node].on_event(run))
+            self.move(instance, run, node.on_event(run))
 
     def answered(self, response: Response, now: int) -> bool:
         """The instance that waits for this response moves; False where none does any more."""
@@ -358,14 +403,17 @@ def due_of(instance: Instance) -> int:
     return due
 
 
-def check_size(record: UserRecord) -> None:
-    """Raises RecordTooLarge for a record that can't be kept."""
-    try:
-        size = len(encode(record))
-    except OverflowError:
-        raise RecordTooLarge("a number in it needs more than 64 bits") from None
+def check_size(record: UserRecord) -> UserRecord:
+    """The record; raises RecordTooLarge when it is too large to be kept.
+
+    Only one that may be is packed to see what it comes to: that takes long where there is much.
+    """
+    if record.size + len(record.seen) + _FRAME <= MAX_RECORD:
+        return record
+    size = len(encode(record))
     if size > MAX_RECORD:
         raise RecordTooLarge(f"found {size} bytes, expected at most {MAX_RECORD}")
+    return replace(record, size=size)
 
 
 def _brief(error: Exception) -> str:

@@ -174,6 +174,11 @@ class NodeModel(Model):
         """Names of the events that may move an instance that stays here."""
         return ()
 
+    @property
+    def keyed(self) -> bool:
+        """Whether an event with another key than the instance's does nothing at all to it here."""
+        return False
+
     def reads(self) -> Collection[tuple[str, ...]]:
         """Paths of `entry`, `steps` and `attr` that it reads besides those of its expressions."""
         return ()

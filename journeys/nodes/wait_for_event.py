@@ -46,6 +46,10 @@ class WaitForEvent(ForwardNode):
         timed = self.within != "forever" and self.on_timeout is None
         return timed or self.any_of is None or any(one.next is None for one in self.any_of)
 
+    @property
+    def keyed(self) -> bool:
+        return self.match is None
+
     def awaits(self) -> tuple[str, ...]:
         if self.event is not None:
             return (self.event,)
