@@ -4,9 +4,7 @@ Law: for a batch of inputs from one partition, the pure timeline computes; its a
 changed records are the batch's transaction. Nothing here waits for anything but Kafka.
 """
 
-from collections.abc import Collection
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,56 +18,17 @@ from agents.poison import PoisonGauge
 from agents.runtime.app import App
 from agents.runtime.partition import Batch
 from agents.settings import Settings
+from agents.users import CODEC, UserRecords
 from journeys.effects import Effects, key_of
 from journeys.inputs import Input
 from journeys.program import RunningCatalog
-from journeys.state import UserRecord, decode, encode_rest
 from journeys.timeline import Clock, Timeline
-from tables.codec import Codec, Side
-from tables.view import View
 
 APPLICATION = "journeys-evaluate"
 KIND_HEADER = "journeys-record"
 ORIGIN_HEADER = "journeys-origin"
 
-CODEC: Codec[UserRecord] = Codec(
-    encode_rest,
-    decode,
-    UserRecord.next_due,
-    # Every event adds its messageId; few do more, and a user may be on the way in many journeys.
-    Side(lambda record: record.seen, UserRecord.with_memory, UserRecord.same_but_memory),
-)
-
 _encode = msgspec.json.Encoder().encode
-
-
-class UserRecords:
-    """The table's records by user id, as the timeline asks for them."""
-
-    def __init__(self, view: View[UserRecord]) -> None:
-        self._view = view
-
-    def get(self, user: str) -> UserRecord | None:
-        return self._view.get(user.encode())
-
-    def put(self, user: str, record: UserRecord) -> None:
-        self._view.put(user.encode(), record)
-
-    def naming(
-        self, journeys: Collection[str], after: str | None, most: int
-    ) -> tuple[list[str], str | None]:
-        """Looks at the packed bytes, where a name stands as it is: most users needn't be read."""
-        names = [journey.encode() for journey in journeys]
-        users, looked, last = [], 0, b""
-        for last, value in islice(self._view.packed((after or "").encode()), most):
-            looked += 1
-            if any(name in value for name in names):
-                users.append(last.decode())
-        return users, last.decode() if looked == most else None
-
-    def next_due(self) -> tuple[int, str] | None:
-        due = self._view.next_due()
-        return None if due is None else (due[0], due[1].decode())
 
 
 class Evaluator:

@@ -20,11 +20,11 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.evaluate import CODEC
 from agents.kafka.client import base_config
 from agents.kafka.embedded import EmbeddedKafka
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.transaction import Outputs, TransactionalProducer
+from agents.users import CODEC
 from benchmarks.engine import START, running
 from journeys.backtest import MemoryRecords
 from journeys.effects import Effects

@@ -17,12 +17,13 @@ from journeys.cel_ast import COUNT
 from journeys.cel_hints import kind_in_words
 from journeys.check_graph import Graph
 from journeys.documents import Destination
-from journeys.expressions import CelError, Expression, compile_cel, data_expressions
+from journeys.expressions import CelError, Expression, compile_cel
 from journeys.fields import Holds
 from journeys.nodes import Node
 from journeys.problems import short, suggest
 from journeys.schema import Findings, field_name, walk
 from journeys.schema_types import Path, model_of, text_at
+from journeys.templates import data_expressions
 from journeys.time import is_time
 from journeys.yaml_source import YamlNode
 

@@ -17,11 +17,12 @@ from journeys.cel_ast import COUNT
 from journeys.cel_direct import Declined, Sieve
 from journeys.documents import GlobalExit, Journey, Spread
 from journeys.events import Event
-from journeys.expressions import Scope, compile_cel, data_paths, sieve, template
+from journeys.expressions import Scope, compile_cel, sieve
 from journeys.fields import Holds
 from journeys.graph import gathered
 from journeys.nodes.base import ForwardNode, NodeModel, marked
 from journeys.state import Instance
+from journeys.templates import data_paths, template
 from journeys.time import parse_duration
 
 Paths = dict[str, Any]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from journeys.expressions import ExpressionFailed, as_text, compile_cel
+from journeys.expressions import ExpressionFailed, compile_cel
 from journeys.interpolation import pieces
 from journeys.scope import Scope
+from journeys.templates import as_text
 
 
 def render_url(template: str, scope: Scope) -> str:

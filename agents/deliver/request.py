@@ -15,7 +15,8 @@ from msgspec import UNSET
 from agents.deliver.records import Received
 from agents.deliver.secrets import Secrets
 from journeys.documents import Destination
-from journeys.expressions import CelError, ExpressionFailed, Scope, as_text, render
+from journeys.expressions import CelError, ExpressionFailed, Scope
+from journeys.templates import as_text, render
 from journeys.urls import join_path, render_url
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

@@ -17,6 +17,7 @@ from confluent_kafka import Message
 from agents.dead import is_mark
 from agents.demo.history import Expected, Row, row_of
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS
+from agents.users import CODEC
 from journeys.effects import Action, Outcome
 from tables.changelog import POSITION_KEY, Position
 
@@ -109,7 +110,7 @@ class Tally:
     def _read_position(self, message: Message) -> None:
         if message.key() == POSITION_KEY:
             self.positions[message.partition()] = Position.unpack(message.value()).source
-        else:
+        elif not CODEC.is_side(message.key()):
             self.users.add(message.key().decode())
 
     def _read_event(self, message: Message) -> None:

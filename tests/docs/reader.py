@@ -34,10 +34,11 @@ from journeys.check import check
 from journeys.documents import KINDS
 from journeys.effects import Action, DeadLetter, Outcome
 from journeys.events import Rejection, admit
-from journeys.expressions import CelError, ExpressionFailed, Scope, compile_cel, condition, render
+from journeys.expressions import CelError, ExpressionFailed, Scope, compile_cel, condition
 from journeys.program import RunningCatalog
 from journeys.scenario import with_drafts
 from journeys.schema_types import names_of_fields
+from journeys.templates import render
 from journeys.testing.run import Result, run_test
 from journeys.testing.suite import check_names, read_tests
 from journeys.time import parse_time

@@ -18,9 +18,8 @@ from journeys.expressions import (
     Scope,
     compile_cel,
     condition,
-    data_paths,
-    render,
 )
+from journeys.templates import data_paths, render
 from journeys.time import parse_time
 
 SCOPE = Scope(

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from agents.kafka.client import base_config
 from tables import restore as restoring
 from tables.changelog import POSITION_KEY, Position
-from tables.codec import Codec
+from tables.codec import Codec, Side
 from tables.restore import RestoreError, restore
 from tables.store import Change, Store
 
@@ -80,8 +80,8 @@ class Changelog:
         self._opened.append(Store.open_or_discard(self.directory / name))
         return self._opened[-1]
 
-    def restore(self, store: Store) -> int:
-        return restore(store, self.topic, 0, CODEC, self.client, stalled_after=10)
+    def restore(self, store: Store, codec: Codec[Record] = CODEC) -> int:
+        return restore(store, self.topic, 0, codec, self.client, stalled_after=10)
 
     def end(self) -> int:
         where = TopicPartition(self.topic, 0)
@@ -120,6 +120,16 @@ def test_everything_up_to_the_control_record_at_the_end(changelog: Changelog) ->
     assert changelog.restore(store) == 6
     changelog.check(store)
     assert changelog.restore(store) == 0
+
+
+def test_the_sides_of_records_have_no_due_time(changelog: Changelog) -> None:
+    side: Side[Record] = Side(lambda _: b"", lambda record, _: record, lambda *_: False)
+    codec = Codec(CODEC.encode, CODEC.decode, CODEC.next_due, side)
+    changelog.write({b"a": Record(1, 5), b"a\0": Record(7, 3)}, 3)
+    store = changelog.store()
+    assert changelog.restore(store, codec) == 3
+    assert store.get(b"a\0") == CODEC.pack(Record(7, 3), 3)
+    assert store.due_from((0, b""), 10) == [(5, b"a")]
 
 
 def test_goes_on_where_the_copy_ends(changelog: Changelog) -> None:
