@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from agents.kafka.embedded import EmbeddedKafka
 from benchmarks.input import Record
@@ -18,6 +18,7 @@ from benchmarks.input import Record
 _ANSWER_SECONDS = 20.0
 _GONE_SECONDS = 30.0
 _QUEUED = 100_000
+_STARTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class Cluster:
@@ -123,11 +124,18 @@ class Cluster:
 
     def ends(self, topic: str) -> dict[int, int]:
         """The offset behind the last record, by partition."""
-        consumer = self.consumer()
-        try:
-            return {
-                one: consumer.get_watermark_offsets(TopicPartition(topic, one), _ANSWER_SECONDS)[1]
-                for one in range(self.partitions(topic))
-            }
-        finally:
-            consumer.close()
+        wanted = {
+            TopicPartition(topic, one): OffsetSpec.latest() for one in range(self.partitions(topic))
+        }
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while True:
+            found = self._admin.list_offsets(wanted, request_timeout=_ANSWER_SECONDS)
+            try:
+                return {where.partition: future.result().offset for where, future in found.items()}
+            except KafkaException as error:
+                # The broker has told of a topic that it has only just begun to serve.
+                if not error.args[0].retriable() and error.args[0].code() not in _STARTING:
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from confluent_kafka import Message
 
+from agents.evaluate import KIND_HEADER
 from benchmarks.contenders.toy import step
+from benchmarks.input import Record
 from benchmarks.outputs import Place
 from journeys.backtest import MemoryRecords
 from journeys.catalog import Catalog, catalog_of
@@ -55,13 +58,13 @@ def of_toy(messages: Iterable[Message]) -> Expected:
 
 
 def of_journeys(
-    messages: Iterable[Message], documents: str, starts: Mapping[int, int] | None = None
+    inputs: Iterable[Input], documents: str, starts: Mapping[int, int] | None = None
 ) -> Expected:
     """By the pure engine, in memory: partition by partition, in the order of the log.
 
     Args:
-        messages: of the input, each partition's in order. Those of users who have none from
-            `starts` on may be missing: users don't meet.
+        inputs: each partition's in order. Those of users who have none from `starts` on may be
+            missing: users don't meet.
         documents: the journeys, as they were applied.
         starts: what is expected is only what inputs from here on bring about, by partition.
     """
@@ -70,29 +73,40 @@ def of_journeys(
     running = RunningCatalog(catalog)
     timelines: dict[int, Timeline] = {}
     expected, begun = Expected(), starts or {}
-    for message in messages:
-        partition, offset = message.partition(), message.offset()
-        timeline = timelines.get(partition)
+    for one in inputs:
+        timeline = timelines.get(one.partition)
         if timeline is None:
-            timeline = timelines[partition] = Timeline(MemoryRecords(), running, "wall")
-        kind = dict(message.headers() or ()).get("journeys-record")
+            timeline = timelines[one.partition] = Timeline(MemoryRecords(), running, "wall")
         effects = Effects()
-        one = Input(
-            message.topic(),
-            partition,
-            offset,
-            message.key(),
-            message.value(),
-            message.timestamp()[1],
-            None if kind is None else kind.decode(),
-        )
         applied = timeline.apply([one], effects)
         assert applied == 1
         assert not effects.dead, effects.dead
-        if offset < begun.get(partition, 0):
+        if one.offset < begun.get(one.partition, 0):
             continue
         expected.events += 1
         for action in effects.actions:
-            expected.places[action.action_id] = (partition, offset)
+            expected.places[action.action_id] = (one.partition, one.offset)
         expected.outcomes.update(outcome.outcome_id for outcome in effects.outcomes)
     return expected
+
+
+def input_of(message: Message) -> Input:
+    """A record of the log as an evaluate worker takes it."""
+    kind = dict(message.headers() or ()).get(KIND_HEADER)
+    return Input(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        message.timestamp()[1],
+        None if kind is None else kind.decode(),
+    )
+
+
+def foreseen(records: Iterable[Record], topic: str, starts: Mapping[int, int]) -> Iterator[Input]:
+    """The records as they will be in the log; that they arrive now changes no id."""
+    now, offsets = int(time.time() * 1_000), Counter(starts)
+    for partition, key, value in records:
+        yield Input(topic, partition, offsets[partition], key, value, now)
+        offsets[partition] += 1

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,8 @@ from agents.evaluate import APPLICATION
 from agents.kafka.topics import EVENTS, OUTCOMES, actions, create_topics
 from agents.supervisor import Supervisor
 from benchmarks.cluster import Cluster
-from benchmarks.expected import Expected, of_journeys
+from benchmarks.expected import Expected, foreseen, input_of, of_journeys
+from benchmarks.input import Record
 from benchmarks.journey_set import journey_set
 from benchmarks.outputs import action
 from benchmarks.verify import Verdict, verify_journeys
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 NAME = "journeys"
 GUARANTEE = "exactly once"
 _READY_SECONDS = 120
+_APPLIED_SECONDS = 600
 _PREFIX = "journeys."
 
 
@@ -37,7 +40,8 @@ class JourneysRun:
     ) -> None:
         self._cluster = cluster
         self._partitions = partitions
-        self._workers = workers
+        self.journeys = journeys
+        self.workers = workers
         self.documents = journey_set(journeys)
         self.input = EVENTS
         self.outputs = (actions("mailer"), actions("chat"))
@@ -73,13 +77,12 @@ class JourneysRun:
 
     def start(self) -> None:
         self.supervisor = Supervisor(
-            {"evaluate": self._workers},
+            {"evaluate": self.workers},
             environment=self._environment,
             report=lambda name, line: self._lines.append(f"{name}: {line}"),
         ).start()
-        while len(self.pids()) < self._workers:
+        while len(self.pids()) < self.workers:
             assert self.failed() is None
-        self._born = self.pids()
 
     def pids(self) -> list[int]:
         assert self.supervisor is not None
@@ -117,13 +120,45 @@ class JourneysRun:
         users = {message.key() for message in self._cluster.read(EVENTS, begun)}
         return of_journeys(
             (
-                message
+                input_of(message)
                 for message in self._cluster.read(EVENTS)
                 if message.key() is None or message.key() in users
             ),
             self.documents,
             begun,
         )
+
+    def foreseen(
+        self, records: Iterable[Record], starts: Mapping[str, Mapping[int, int]]
+    ) -> Expected:
+        """The same before the records are in the log; there must be none before them."""
+        return of_journeys(foreseen(records, EVENTS, starts[EVENTS]), self.documents)
+
+    def wait_ready(self) -> None:
+        """Returns when every worker works on partitions of its own."""
+        assert self.supervisor is not None
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            self.supervisor.wait_ready(_READY_SECONDS)
+            if all(page is not None and page["partitions"] for page in self.pages().values()):
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError("a worker was given no partition")
+            time.sleep(0.2)
+
+    def wait_applied(self) -> None:
+        """Returns when all of the input that is there now is applied."""
+        ends = self._cluster.ends(EVENTS)
+        deadline = time.monotonic() + _APPLIED_SECONDS
+        positions: dict[int, int] = {}
+        while any(positions.get(one, 0) < end for one, end in ends.items()):
+            said = self.failed()
+            if said is not None or time.monotonic() > deadline:
+                raise RuntimeError(said or f"applied {positions} of {ends}")
+            time.sleep(0.2)
+            for page in self.pages().values():
+                for one in [] if page is None else page["partitions"]:
+                    positions[one["partition"]] = one["position"]
 
     def verify(self, expected: Expected, starts: Mapping[str, Mapping[int, int]]) -> Verdict:
         return verify_journeys(self._cluster, self.outputs, OUTCOMES, expected, starts)

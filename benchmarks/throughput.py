@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.cluster import Cluster
@@ -70,8 +70,16 @@ def race(
     run: ToyRun | JourneysRun,
     expected: Expected,
     starts: Mapping[int, int] | None = None,
+    load: Callable[[], object] | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Starts the contender on its input and waits for the last output.
+
+    Args:
+        cluster: where.
+        run: the contender.
+        expected: of its input.
+        starts: where the input begins, by partition.
+        load: writes the input, if it is not to be there before the contender is ready.
 
     Returns:
         The figures by their names in Result, and what went wrong.
@@ -80,6 +88,8 @@ def race(
     with Reader(cluster, run.outputs, run.read, course.took) as reader:
         run.start()
         meter = course.meter = Meter(run.pids(), cluster.pid)
+        if load is not None:
+            load()
         course.last = time.monotonic()
         while not course.ended.wait(0.5):
             said = run.failed() or (reader.error and repr(reader.error))
@@ -138,11 +148,9 @@ def measure_toy(cluster: Cluster, toy: Toy, source: SharedInput, number: int) ->
     )
 
 
-def measure_journeys(
-    cluster: Cluster, load: Load, number: int, journeys: int = 10, workers: int = 1
-) -> Result:
+def measure_journeys(cluster: Cluster, load: Load, number: int) -> Result:
     """The real journey set; `number` is the round's."""
-    with JourneysRun(cluster, journeys, load.partitions, workers) as run:
+    with JourneysRun(cluster, partitions=load.partitions) as run:
         starts = run.mark()
         cluster.load(run.input, traffic(load.traffic, load.events, load.partitions))
         expected = run.expected(starts)
@@ -155,8 +163,8 @@ def measure_journeys(
         work="journeys",
         guarantee=GUARANTEE,
         round=number,
-        journeys=journeys,
-        workers=workers,
+        journeys=run.journeys,
+        workers=run.workers,
         **described(load, verdict, problems),
         **figures,
     )
