@@ -1,4 +1,4 @@
-"""The Kafka of a benchmark and what is done with it beside the measuring: topics, input, reading back.
+"""The Kafka of a benchmark and what is done with it beside measuring: topics, input, reading back.
 
 Law: nothing of one measurement is left for the next one.
 """
@@ -46,9 +46,7 @@ class Cluster:
         """The names of those that are chosen, in order."""
         return sorted(filter(chosen, self._admin.list_topics(timeout=_ANSWER_SECONDS).topics))
 
-    def create(
-        self, name: str, partitions: int, config: Mapping[str, str] | None = None
-    ) -> None:
+    def create(self, name: str, partitions: int, config: Mapping[str, str] | None = None) -> None:
         topic = NewTopic(name, partitions, 1, config=dict(config or {}))
         self._admin.create_topics([topic])[name].result()
 
@@ -105,7 +103,9 @@ class Cluster:
 
     def read(self, topic: str, starts: Mapping[int, int] | None = None) -> Iterator[Message]:
         """All that is readable in a topic now, from `starts` on (offset by partition) or all."""
-        consumer = self.consumer({"enable.partition.eof": True, "queued.max.messages.kbytes": 32768})
+        consumer = self.consumer(
+            {"enable.partition.eof": True, "queued.max.messages.kbytes": 32768}
+        )
         left = set(range(self.partitions(topic)))
         offsets = starts or {}
         consumer.assign([TopicPartition(topic, one, offsets.get(one, 0)) for one in left])

@@ -1,4 +1,4 @@
-"""How the figures of the evaluate role grow with its users, journeys, instances, events and workers.
+"""How the evaluate role's figures grow with users, journeys, instances, events and workers.
 
 Law: one thing differs at a time; what there has to be beforehand is made by the workers themselves
 and is no part of what is measured.

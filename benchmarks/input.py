@@ -1,4 +1,4 @@
-"""Traffic as bytes for a topic: what is written beforehand and what is sent while latency is measured."""
+"""Traffic as bytes for a topic: written beforehand, or sent while latency is measured."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def baskets(users: int, each: int) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"u{number}", _event("checkout_started", cart * users + number, number, 130, more)
 
 
-def _event(
-    name: str, number: int, user: int, total: float, more: dict[str, Any]
-) -> dict[str, Any]:
+def _event(name: str, number: int, user: int, total: float, more: dict[str, Any]) -> dict[str, Any]:
     properties = {"sent": 0, "total": total, "currency": "EUR", "quantity": 1, "isMobile": False}
     return {
         "event": name,

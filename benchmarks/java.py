@@ -43,4 +43,6 @@ def compiled(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(new_lock(LOCK, "Kafka Streams and a compiler; made by `python -m benchmarks.java`."), end="")
+    print(
+        new_lock(LOCK, "Kafka Streams and a compiler; made by `python -m benchmarks.java`."), end=""
+    )

@@ -76,7 +76,7 @@ TOYS = (
     Toy("kafka-streams", "at least once", ("java",), {"GUARANTEE": "at_least_once"}),
     Toy(
         "faust",
-        "loses and repeats",
+        "at least once",
         (str(PEERS), *_module("faust_agent"), "worker", "-l", "warn"),
         share=0.1,
         most_per_s=2_000,

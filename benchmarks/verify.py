@@ -73,8 +73,7 @@ def verify_journeys(
     )
     problems, repeated = _compared("actions", found, expected.places, True)
     told = Counter(
-        _outcome(message.value()).outcome_id
-        for message in cluster.read(outcomes, starts[outcomes])
+        _outcome(message.value()).outcome_id for message in cluster.read(outcomes, starts[outcomes])
     )
     more, again = _compared("outcomes", told, expected.outcomes, True)
     return Verdict((*problems, *more), repeated + again)
