@@ -20,7 +20,7 @@ from benchmarks.throughput import Load, described, race
 from benchmarks.traffic import SIZE, Traffic
 
 EVENTS = 100_000
-FEW_USERS = 2_000
+FEW_USERS = 1_000
 """Where each has many instances."""
 MANY_USERS = 2_000_000
 

@@ -52,11 +52,11 @@ def everybody(users: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def baskets(users: int, each: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Checkouts of every user, each of which starts an instance that waits for its purchase."""
-    for cart in range(each):
-        for number in range(users):
+    """Checkouts of every user, one user after the other: each starts an instance that waits."""
+    for number in range(users):
+        for cart in range(each):
             more = {"country": "DE", "cartId": f"kept-{number}-{cart}"}
-            yield f"u{number}", _event("checkout_started", cart * users + number, number, 130, more)
+            yield f"u{number}", _event("checkout_started", number * each + cart, number, 130, more)
 
 
 def _event(name: str, number: int, user: int, total: float, more: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ TITLES = {
 GROWTHS = {
     "users": "users, each with a record",
     "journeys": "running journeys",
-    "instances": "live instances of each of 2,000 users",
+    "instances": "live instances of each of 1,000 users",
     "event_bytes": "bytes of an event",
     "partitions": "partitions",
     "workers": "workers on two cores",
