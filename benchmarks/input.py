@@ -31,7 +31,7 @@ def records(events: Iterable[tuple[str, dict[str, Any]]], partitions: int) -> It
         yield Record(home(key), key, _encode(event))
 
 
-@lru_cache(1)
+@lru_cache(2)
 def traffic(chosen: Traffic, count: int, partitions: int) -> list[Record]:
     """The shop's traffic; kept, since one measurement after the other takes the same."""
     return list(records(chosen.events(count), partitions))
