@@ -60,13 +60,15 @@ class JourneysRun:
         path.write_text(self.documents, "utf-8")
         with Supervisor({"register": 1}, environment=self._environment) as register:
             register.wait_ready(_READY_SECONDS)
-            subprocess.run(
+            applied = subprocess.run(
                 [sys.executable, "-m", "agents.cli", "apply", str(path)],
                 cwd=ROOT,
                 env=self._environment,
-                check=True,
-                stdout=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
             )
+            if applied.returncode:
+                raise RuntimeError(applied.stderr)
         return self
 
     def __exit__(self, *exc: object) -> None:
