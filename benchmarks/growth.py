@@ -37,6 +37,7 @@ class Point:
         instances: alive of each user then.
         late: whether the input comes when the workers are ready, instead of before they start.
         once: whether one round is enough.
+        brief: whether it is measured where few figures will do.
     """
 
     growth: str
@@ -49,14 +50,21 @@ class Point:
     instances: int | None = None
     late: bool = False
     once: bool = False
+    brief: bool = False
 
 
 def points(events: int = EVENTS) -> list[Point]:
     """All of them. events: of each, except where an event is large."""
     return [
-        Point("base", events=events),
+        Point("base", events=events, brief=True),
         *(
-            Point("journeys", Traffic(shops=shops(count)), events, journeys=count)
+            Point(
+                "journeys",
+                Traffic(shops=shops(count)),
+                events,
+                journeys=count,
+                brief=count == 1_000,
+            )
             for count in (1, 100, 1_000)
         ),
         *(
@@ -78,7 +86,10 @@ def points(events: int = EVENTS) -> list[Point]:
             for size in (300, 1_000, 5_000)
         ),
         *(Point("partitions", events=events, partitions=count) for count in (1, 8)),
-        *(Point("workers", events=events, workers=count, late=True) for count in (1, 2)),
+        *(
+            Point("workers", events=events, workers=count, late=True, brief=True)
+            for count in (1, 2)
+        ),
         *(
             Point(
                 "users",

@@ -82,7 +82,7 @@ def _of_toy(toy: Toy, number: int, source: SharedInput, cluster: Cluster) -> Ste
 
 
 def _latency(plan: Plan, cluster: Cluster, number: int) -> Iterator[Step]:
-    sending = latency.Plan(seconds=5.0) if plan.short else latency.Plan()
+    sending = latency.Plan((500, 2_000), 4.0) if plan.short else latency.Plan()
     if plan.measures(NAME):
         measure = partial(latency.measure_journeys, cluster, sending, number)
         yield Step(measure, _failed("latency", number))
@@ -94,7 +94,7 @@ def _latency(plan: Plan, cluster: Cluster, number: int) -> Iterator[Step]:
 def _growth(plan: Plan, cluster: Cluster, number: int) -> Iterator[Step]:
     if plan.measures(NAME):
         for point in growth.points(min(growth.EVENTS, plan.events // 2)):
-            if not point.once or (number == 1 and not plan.short):
+            if point.brief if plan.short else (number == 1 or not point.once):
                 measure = partial(growth.measure, cluster, point, number)
                 yield Step(measure, _failed("growth", number))
 
