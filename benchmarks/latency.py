@@ -117,7 +117,8 @@ def measure_toy(cluster: Cluster, toy: Toy, plan: Plan, number: int) -> list[Res
     rates = [rate for rate in plan.rates if rate <= toy.most_per_s]
     try:
         with ToyRun(cluster, toy, topic, _PARTITIONS) as run:
-            found = _measure(cluster, run, plan, rates)
+            # A slow one would begin with what the warming up has left.
+            found = _measure(cluster, run, plan, rates, min(WARM_RATE, toy.most_per_s // 4))
             run.stop()
             expected = of_toy(cluster.read(topic))
             verdict = run.verify(expected)
@@ -130,7 +131,7 @@ def measure_journeys(cluster: Cluster, plan: Plan, number: int) -> list[Result]:
     """The real journey set; `number` is the round's."""
     with JourneysRun(cluster, partitions=_PARTITIONS) as run:
         starts = run.mark()
-        found = _measure(cluster, run, plan, plan.rates)
+        found = _measure(cluster, run, plan, plan.rates, WARM_RATE)
         run.stop()
         expected: Expected = run.expected(starts)
         verdict = run.verify(expected, starts)
@@ -160,7 +161,11 @@ def _results(
 
 
 def _measure(
-    cluster: Cluster, run: ToyRun | JourneysRun, plan: Plan, rates: Sequence[int]
+    cluster: Cluster,
+    run: ToyRun | JourneysRun,
+    plan: Plan,
+    rates: Sequence[int],
+    warm_rate: int,
 ) -> list[dict[str, float | int]]:
     """The figures of each rate, by their names in Result."""
     records = iter(traffic(Traffic(), plan.events, _PARTITIONS))
@@ -170,7 +175,7 @@ def _measure(
         sender = Sender(cluster, run.input, records)
         window.wait_first(sender, run)
         meter = Meter(run.pids(), cluster.pid)
-        sender.run(WARM_RATE, WARM_SECONDS)
+        sender.run(warm_rate, WARM_SECONDS)
         window.wait_quiet()
         for rate in rates:
             sender.run(rate, SETTLE_SECONDS)
