@@ -96,7 +96,6 @@ def points(events: int = EVENTS) -> list[Point]:
                 Traffic(users=users),
                 events,
                 before=lambda users=users: everybody(users),
-                instances=1,
                 once=users == MANY_USERS,
             )
             for users in (20_000, 200_000, MANY_USERS)

@@ -43,12 +43,13 @@ def sent(record: Record, now: float) -> bytes:
 
 
 def everybody(users: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One event of every user, which leaves a record of them: a sign-in from abroad.
+    """One event of every user, which leaves a record of them: the view of a page.
 
-    Of the real journeys it enters one, which waits for a purchase.
+    One user in ten signs in from abroad instead, which enters a real journey that then waits.
     """
     for number in range(users):
-        yield f"u{number}", _event("signed_in", number, number, 0, {"country": "US"})
+        name, country = ("page_viewed", "DE") if number % 10 else ("signed_in", "US")
+        yield f"u{number}", _event(name, number, number, 0, {"country": country})
 
 
 def baskets(users: int, each: int) -> Iterator[tuple[str, dict[str, Any]]]:
