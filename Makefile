@@ -7,7 +7,7 @@ ARGS ?=
 # Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
 PARALLEL := -n auto
 
-.PHONY: install demo test torture check audit docs format lock clean
+.PHONY: install demo test torture bench check audit docs format lock clean
 
 install: $(STAMP)
 
@@ -27,6 +27,17 @@ test: $(STAMP)
 # The proof that nothing is lost or done twice: `make torture SCENARIOS=kill-all,burst SEED=7`.
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture $(SCENARIOS) $(if $(SEED),--seed $(SEED))
+
+# Everything side by side, about 45 minutes; `make bench ARGS=--short` takes a few. The peers in Python
+# have an environment of their own, since what they depend on differs from what we do.
+PEERS := .venv-peers
+$(PEERS)/.installed: benchmarks/peers/requirements.lock | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
+	$(BIN)/uv pip install --quiet --require-hashes --python $(PEERS)/bin/python -r $<
+	@touch $@
+
+bench: $(STAMP) $(PEERS)/.installed
+	$(BIN)/python -m benchmarks $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -58,9 +69,11 @@ format: $(STAMP)
 # All extras, every platform, the oldest Python we support. Needs a venv with uv in it, as `make
 # install` leaves behind; `make lock UV=...` takes any other uv.
 UV ?= $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+    --no-emit-index-url --no-emit-find-links
 lock:
-	$(UV) pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
-	    --no-header --no-emit-index-url --no-emit-find-links $(ARGS) -o requirements.lock pyproject.toml
+	$(COMPILE) --all-extras $(ARGS) -o requirements.lock pyproject.toml
+	$(COMPILE) $(ARGS) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build dist site
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build dist site

@@ -2,7 +2,7 @@
 
 `broker-jars.lock` names every jar with its SHA-256. A start reads the lock and checks the cached
 files against it; nothing is resolved again. `python -m agents.kafka.jars` prints a new lock after
-COORDINATES changed.
+its coordinates changed. The benchmarks bring their jars with a lock of their own.
 """
 
 from __future__ import annotations
@@ -21,20 +21,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KAFKA_VERSION = "4.1.0"
-# kafka-clients must be named, else the resolver picks an old one.
-COORDINATES = (
-    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-    f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
-    "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
-    "org.apache.logging.log4j:log4j-core:2.24.3",
-)
-LOCK = Path(__file__).with_name("broker-jars.lock")
 
 Report = Callable[[str], None]
 
 
 class JarError(UserError):
-    """The broker's jars could not be brought onto this machine."""
+    """The jars of a lock could not be brought onto this machine."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A file that names jars, and what it is made from.
+
+    path: the file
+    what: what the jars are, for messages
+    megabytes: of them all, about
+    coordinates: `group:artifact:version` of what the resolver starts from
+    otherwise: a sentence that tells what helps where they can't be downloaded
+    """
+
+    path: Path
+    what: str
+    megabytes: int
+    coordinates: tuple[str, ...]
+    otherwise: str = ""
+
+
+BROKER = Lock(
+    Path(__file__).with_name("broker-jars.lock"),
+    f"Apache Kafka {KAFKA_VERSION}",
+    44,
+    # kafka-clients must be named, else the resolver picks an old one.
+    (
+        f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
+        f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
+        "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
+        "org.apache.logging.log4j:log4j-core:2.24.3",
+    ),
+    " With JOURNEYS_BROKER=HOST:PORT a Kafka that already runs is used instead.",
+)
 
 
 @dataclass(frozen=True)
@@ -66,39 +91,40 @@ def cache_dir() -> Path:
     return Path(base) / "journeys" / "jars"
 
 
-def read_lock() -> list[Jar]:
-    """The jars of the lock, in class path order."""
-    lines = LOCK.read_text(encoding="utf-8").splitlines()
+def read_lock(lock: Lock = BROKER) -> list[Jar]:
+    """The jars of a lock, in class path order."""
+    lines = lock.path.read_text(encoding="utf-8").splitlines()
     return [Jar(*line.split()) for line in lines if line and not line.startswith("#")]
 
 
-def classpath(report: Report | None = None) -> list[Path]:
-    """The broker's jars as intact local files, downloaded where they are missing.
+def classpath(report: Report | None = None, lock: Lock = BROKER) -> list[Path]:
+    """The jars of a lock as intact local files, downloaded where they are missing.
 
     Args:
         report: called with a line of progress for each jar that has to be downloaded.
+        lock: which jars; the broker's unless given.
 
     Raises:
         JarError: a jar can't be downloaded, or what was downloaded is not what the lock says.
     """
-    jars, cache = read_lock(), cache_dir()
+    jars, cache = read_lock(lock), cache_dir()
     missing = [jar for jar in jars if not jar.is_intact(cache)]
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         with _only_one_process(cache / ".lock"):
             # Another process may have brought them while this one waited for its turn.
             missing = [jar for jar in missing if not jar.is_intact(cache)]
-            _download(missing, cache, report or (lambda line: None))
+            _download(missing, cache, lock, report or (lambda line: None))
     return [jar.path(cache) for jar in jars]
 
 
-def _download(jars: list[Jar], cache: Path, report: Report) -> None:
+def _download(jars: list[Jar], cache: Path, lock: Lock, report: Report) -> None:
     from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=cache, remote_repos=_repositories(), timeout=30)
     for number, jar in enumerate(jars, start=1):
         report(
-            f"Downloading Apache Kafka {KAFKA_VERSION} (44 MB, once): "
+            f"Downloading {lock.what} ({lock.megabytes} MB, once): "
             f"{number} of {len(jars)}, {jar.artifact}"
         )
         # A file that a killed download left behind would count as present.
@@ -108,14 +134,13 @@ def _download(jars: list[Jar], cache: Path, report: Report) -> None:
             project.at_version(jar.version).artifact().resolve()
         except (OSError, RuntimeError, ValueError) as error:
             raise JarError(
-                f"Apache Kafka {KAFKA_VERSION} could not be downloaded ({jar.artifact}: {error}). "
-                "With JOURNEYS_BROKER=HOST:PORT a Kafka that already runs is used instead."
+                f"{lock.what} could not be downloaded ({jar.artifact}: {error}).{lock.otherwise}"
             ) from error
         if not jar.is_intact(cache):
             jar.path(cache).unlink(missing_ok=True)
             raise JarError(
                 f"{jar.group}:{jar.artifact}:{jar.version} was downloaded, but its SHA-256 is not "
-                f"the one in {LOCK.name}; it was thrown away."
+                f"the one in {lock.path.name}; it was thrown away."
             )
 
 
@@ -137,16 +162,17 @@ def _only_one_process(path: Path) -> Iterator[IO[str]]:
         yield file
 
 
-def _new_lock() -> str:
-    """Resolves COORDINATES with jgo and returns the text of a new lock."""
+def new_lock(lock: Lock, comment: str) -> str:
+    """Resolves the coordinates with jgo and returns the text of a new lock."""
     import jgo
 
-    lines = ["# The embedded broker's jars; made by `python -m agents.kafka.jars`."]
-    for artifact in jgo.resolve("+".join(COORDINATES), repositories=_repositories()):
+    lines = [f"# {comment}"]
+    for artifact in jgo.resolve("+".join(lock.coordinates), repositories=_repositories()):
         sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
         lines.append(f"{artifact.groupId} {artifact.artifactId} {artifact.version} {sha256}")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    print(_new_lock(), end="")  # noqa: T201
+    made = "The embedded broker's jars; made by `python -m agents.kafka.jars`."
+    print(new_lock(BROKER, made), end="")  # noqa: T201

@@ -1,0 +1,112 @@
+"""What an input must bring about, computed apart from every contender, from the topic itself."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from confluent_kafka import Message
+
+from agents.evaluate import KIND_HEADER
+from benchmarks.contenders.toy import step
+from benchmarks.input import Record
+from benchmarks.outputs import Place
+from journeys.backtest import MemoryRecords
+from journeys.catalog import Catalog, catalog_of
+from journeys.effects import Effects
+from journeys.inputs import Input
+from journeys.program import RunningCatalog
+from journeys.timeline import Timeline
+
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass
+class Expected:
+    """What must be there in the end.
+
+    Attributes:
+        places: of the inputs that bring an output or an action about, by its id.
+        outcomes: their ids, of journeys.
+        counts: events by user, of the toy step's records.
+        events: how many inputs there were.
+    """
+
+    places: dict[str, Place] = field(default_factory=dict)
+    outcomes: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+
+
+def of_toy(messages: Iterable[Message]) -> Expected:
+    """By the toy step itself; only whether there is an output depends on it."""
+    expected = Expected()
+    records: dict[str, dict[str, Any]] = {}
+    for message in messages:
+        event = _decode(message.value())
+        user = event["userId"]
+        records[user], output = step(records.get(user), event)
+        expected.events += 1
+        if output is not None:
+            expected.places[output["id"]] = (message.partition(), message.offset())
+    expected.counts = Counter({user: record["count"] for user, record in records.items()})
+    return expected
+
+
+def of_journeys(
+    inputs: Iterable[Input], documents: str, starts: Mapping[int, int] | None = None
+) -> Expected:
+    """By the pure engine, in memory: partition by partition, in the order of the log.
+
+    Args:
+        inputs: each partition's in order. Those of users who have none from `starts` on may be
+            missing: users don't meet.
+        documents: the journeys, as they were applied.
+        starts: what is expected is only what inputs from here on bring about, by partition.
+    """
+    catalog = catalog_of([("benchmark.yaml", documents)])
+    assert isinstance(catalog, Catalog), catalog
+    running = RunningCatalog(catalog)
+    timelines: dict[int, Timeline] = {}
+    expected, begun = Expected(), starts or {}
+    for one in inputs:
+        timeline = timelines.get(one.partition)
+        if timeline is None:
+            timeline = timelines[one.partition] = Timeline(MemoryRecords(), running, "wall")
+        effects = Effects()
+        applied = timeline.apply([one], effects)
+        assert applied == 1
+        assert not effects.dead, effects.dead
+        if one.offset < begun.get(one.partition, 0):
+            continue
+        expected.events += 1
+        for action in effects.actions:
+            expected.places[action.action_id] = (one.partition, one.offset)
+        expected.outcomes.update(outcome.outcome_id for outcome in effects.outcomes)
+    return expected
+
+
+def input_of(message: Message) -> Input:
+    """A record of the log as an evaluate worker takes it."""
+    kind = dict(message.headers() or ()).get(KIND_HEADER)
+    return Input(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        message.timestamp()[1],
+        None if kind is None else kind.decode(),
+    )
+
+
+def foreseen(records: Iterable[Record], topic: str, starts: Mapping[int, int]) -> Iterator[Input]:
+    """The records as they will be in the log; that they arrive now changes no id."""
+    now, offsets = int(time.time() * 1_000), Counter(starts)
+    for partition, key, value in records:
+        yield Input(topic, partition, offsets[partition], key, value, now)
+        offsets[partition] += 1

@@ -1,0 +1,224 @@
+"""How long an event takes until a reader sees what it brings about, at several rates.
+
+Law: every event carries the time when it was sent, and the clock of sender and reader is the same.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Producer
+
+from benchmarks.cluster import Cluster
+from benchmarks.expected import Expected, of_toy
+from benchmarks.input import Record, sent, traffic
+from benchmarks.outputs import Output, Reader
+from benchmarks.processes import Meter
+from benchmarks.real import GUARANTEE, NAME, JourneysRun
+from benchmarks.results import Result, rounded
+from benchmarks.throughput import INPUT_SETTINGS, Load, described
+from benchmarks.toys import Toy, ToyRun
+from benchmarks.traffic import Traffic
+from benchmarks.verify import Verdict
+
+RATES = (500, 2_000, 10_000)
+SECONDS = 11.0
+"""Of each rate that are measured."""
+SETTLE_SECONDS = 2.0
+"""Of each rate before that."""
+WARM_RATE, WARM_SECONDS = 2_000, 7.0
+TICK_SECONDS = 0.005
+_FIRST_SECONDS = 60.0
+_QUIET_SECONDS = 1.0
+_DRAIN_SECONDS = 90.0
+_PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is sent. seconds: of each rate."""
+
+    rates: tuple[int, ...] = RATES
+    seconds: float = SECONDS
+
+    @property
+    def events(self) -> int:
+        """As many as may be needed, those until the first output included."""
+        rated = sum(self.rates) * (self.seconds + SETTLE_SECONDS)
+        return int(rated + WARM_RATE * WARM_SECONDS + 100 * _FIRST_SECONDS)
+
+
+class Sender:
+    """Sends records at a steady rate, a tick's worth at a time.
+
+    Sent one by one, 2,000 events a second would cost broker and benchmark more than half a core
+    each, and what was measured would be that.
+    """
+
+    def __init__(self, cluster: Cluster, topic: str, records: Iterator[Record]) -> None:
+        self._topic = topic
+        self._records = records
+        self._producer = Producer({**cluster.client, "linger.ms": 0.5, "acks": "all"})
+        self.stopping = threading.Event()
+
+    def run(self, rate: int, seconds: float) -> int:
+        """Blocks for so long, or until it is to stop; returns how many were sent."""
+        produce, begun, count = self._producer.produce, time.monotonic(), 0
+        while (elapsed := time.monotonic() - begun) < seconds and not self.stopping.is_set():
+            while count < elapsed * rate:
+                record = next(self._records)
+                value = sent(record, time.time() * 1_000)
+                produce(self._topic, value, record.key, record.partition)
+                count += 1
+            self._producer.poll(0)
+            time.sleep(TICK_SECONDS)
+        return count
+
+    def flush(self) -> None:
+        if left := self._producer.flush(30):
+            raise RuntimeError(f"{left} events were not sent")
+
+
+@dataclass
+class Window:
+    """The outputs so far."""
+
+    outputs: list[Output]
+    last: float
+
+    def took(self, outputs: list[Output]) -> None:
+        self.outputs.extend(outputs)
+        self.last = time.monotonic()
+
+    def wait_first(self, sender: Sender, run: ToyRun | JourneysRun) -> None:
+        """Sends a little until the first output is there."""
+        deadline = time.monotonic() + _FIRST_SECONDS
+        while not self.outputs:
+            if (said := run.failed()) is not None or time.monotonic() > deadline:
+                raise RuntimeError(said or "there was no output")
+            sender.run(100, 0.5)
+
+    def wait_quiet(self) -> None:
+        """Returns when nothing has come for a while: what was sent before has been answered."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while time.monotonic() - self.last < _QUIET_SECONDS and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def measure_toy(cluster: Cluster, toy: Toy, plan: Plan, number: int) -> list[Result]:
+    """One contender on the toy step, at the rates that it may hold; `number` is the round's."""
+    topic = f"latency-{toy.name}"
+    cluster.create(topic, _PARTITIONS, INPUT_SETTINGS)
+    rates = [rate for rate in plan.rates if rate <= toy.most_per_s]
+    try:
+        with ToyRun(cluster, toy, topic, _PARTITIONS) as run:
+            # A slow one would begin with what the warming up has left.
+            found = _measure(cluster, run, plan, rates, min(WARM_RATE, toy.most_per_s // 4))
+            run.stop()
+            expected = of_toy(cluster.read(topic))
+            verdict = run.verify(expected)
+    finally:
+        cluster.delete(topic.__eq__)
+    return _results(toy.name, "toy", toy.guarantee, number, found, verdict)
+
+
+def measure_journeys(cluster: Cluster, plan: Plan, number: int) -> list[Result]:
+    """The real journey set; `number` is the round's."""
+    with JourneysRun(cluster, partitions=_PARTITIONS) as run:
+        starts = run.mark()
+        found = _measure(cluster, run, plan, plan.rates, WARM_RATE)
+        run.stop()
+        expected: Expected = run.expected(starts)
+        verdict = run.verify(expected, starts)
+    return _results(NAME, "journeys", GUARANTEE, number, found, verdict)
+
+
+def _results(
+    contender: str,
+    work: str,
+    guarantee: str,
+    number: int,
+    found: list[dict[str, float | int]],
+    verdict: Verdict,
+) -> list[Result]:
+    about = described(Load(Traffic(), 0, _PARTITIONS), verdict, [])
+    return [
+        Result(
+            part="latency",
+            contender=contender,
+            work=work,
+            guarantee=guarantee,
+            round=number,
+            **(about | figures),
+        )
+        for figures in found
+    ]
+
+
+def _measure(
+    cluster: Cluster,
+    run: ToyRun | JourneysRun,
+    plan: Plan,
+    rates: Sequence[int],
+    warm_rate: int,
+) -> list[dict[str, float | int]]:
+    """The figures of each rate, by their names in Result."""
+    records = iter(traffic(Traffic(), plan.events, _PARTITIONS))
+    window, found = Window([], time.monotonic()), []
+    with Reader(cluster, run.outputs, run.read, window.took) as reader, _quick_switches():
+        run.start()
+        sender = Sender(cluster, run.input, records)
+        window.wait_first(sender, run)
+        meter = Meter(run.pids(), cluster.pid)
+        sender.run(warm_rate, WARM_SECONDS)
+        window.wait_quiet()
+        for rate in rates:
+            sender.run(rate, SETTLE_SECONDS)
+            begun, since = meter.read(), time.time() * 1_000
+            count = sender.run(rate, plan.seconds)
+            ended, until = meter.read(), time.time() * 1_000
+            sender.flush()
+            window.wait_quiet()
+            if reader.error is not None:
+                raise reader.error
+            took = ended.at - begun.at
+            times = sorted(
+                one.at - one.sent for one in list(window.outputs) if since <= one.sent <= until
+            )
+            found.append(
+                {
+                    "rate": rate,
+                    "events": count,
+                    "outputs": len(times),
+                    "p50_ms": _quantile(times, 0.5),
+                    "p99_ms": _quantile(times, 0.99),
+                    "p99_9_ms": _quantile(times, 0.999),
+                    "worker_cpu_percent": rounded(
+                        100 * (ended.contender - begun.contender) / took, 3
+                    ),
+                    "broker_cpu_percent": rounded(100 * (ended.broker - begun.broker) / took, 3),
+                    "rss_mb": rounded(meter.peak_mb()),
+                }
+            )
+    return found
+
+
+def _quantile(times: list[float], share: float) -> float:
+    """The smallest time that so many of all are not above."""
+    return rounded(times[min(len(times) - 1, int(len(times) * share))])
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    """Sender and reader are threads of one process: neither keeps the other waiting for long."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
