@@ -1,0 +1,155 @@
+"""What an event costs the engine, as multiples of a loop that only decodes and counts.
+
+    python -m benchmarks.guard
+
+Both are measured in turn in one process, by its CPU time, and what counts is the median of their
+ratios: a slow or busy machine slows both. It fails where a ratio has doubled.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+from agents.users import CODEC, UserRecords
+from benchmarks.journey_set import journey_set
+from benchmarks.traffic import Traffic
+from journeys.backtest import MemoryRecords
+from journeys.catalog import Catalog, catalog_of
+from journeys.effects import Effects
+from journeys.inputs import Input
+from journeys.program import RunningCatalog
+from journeys.timeline import Records, Timeline
+from tables.changelog import Position
+from tables.store import Store
+from tables.view import View
+
+EXPECTED = {
+    "an event that does nothing": 4.0,
+    "an event that starts an instance": 38.0,
+    "the traffic, kept in the store": 12.0,
+}
+"""Costs of an event, in those of the loop, as they were found on an idle machine."""
+ALLOWED = 2.0
+"""A gross loss is more than so many times what is expected."""
+ROUNDS = 9
+_EVENTS = 1_000
+_START = 1_768_746_735_234
+
+
+def measure(rounds: int = ROUNDS) -> dict[str, float]:
+    """The median cost of an event in each kind of work, in those of the loop."""
+    catalog = catalog_of([("shop.yaml", journey_set(10))])
+    assert isinstance(catalog, Catalog), catalog
+    running = RunningCatalog(catalog)
+    events = [event for _, event in Traffic(users=2_000).events(20 * _EVENTS)]
+    quiet = [one for one in events if one["event"] == "page_viewed"][:_EVENTS]
+    large = {"total": 240.0, "cartId": "c", "sent": 0, "quantity": 1, "country": "DE"}
+    starting = [{"event": "checkout_started", "userId": f"u{n}", "properties": large}
+                for n in range(_EVENTS)]  # fmt: skip
+    traffic = _inputs(events[: 4 * _EVENTS])
+    values = [one.value for one in traffic[:_EVENTS]]
+    with tempfile.TemporaryDirectory() as folder:
+        folders = (Path(folder) / str(number) for number in count())
+        work: dict[str, Callable[[], int]] = {
+            "an event that does nothing": _in_memory(running, _inputs(quiet)),
+            "an event that starts an instance": _in_memory(running, _inputs(starting)),
+            "the traffic, kept in the store": lambda: _stored(running, traffic, next(folders)),
+        }
+        ratios: dict[str, list[float]] = {name: [] for name in work}
+        gc.collect()
+        gc.freeze()
+        try:
+            for _ in range(rounds):
+                for name, run in work.items():
+                    before = _cost(lambda: _loop(values))
+                    cost = _cost(run)
+                    ratios[name].append(2 * cost / (before + _cost(lambda: _loop(values))))
+        finally:
+            gc.unfreeze()
+    return {name: statistics.median(found) for name, found in ratios.items()}
+
+
+def _inputs(events: list[dict[str, object]]) -> list[Input]:
+    return [
+        Input("journeys.events", 0, n, None, msgspec.json.encode(event), _START + n)
+        for n, event in enumerate(events)
+    ]
+
+
+def _cost(run: Callable[[], int]) -> float:
+    """CPU seconds of one event."""
+    began = time.process_time()
+    events = run()
+    return (time.process_time() - began) / events
+
+
+def _loop(values: list[bytes]) -> int:
+    """What any program does with an event: decode it, look its user up, count."""
+    decode = msgspec.json.Decoder().decode
+    seen: dict[str, tuple[int, str]] = {}
+    for _ in range(5):
+        for value in values:
+            event = decode(value)
+            number, _ = seen.get(event["userId"], (0, ""))
+            seen[event["userId"]] = number + 1, event["event"]
+    return 5 * len(values)
+
+
+def _in_memory(running: RunningCatalog, inputs: list[Input]) -> Callable[[], int]:
+    def run() -> int:
+        _apply(MemoryRecords(), running, inputs)
+        return len(inputs)
+
+    return run
+
+
+def _apply(records: Records, running: RunningCatalog, inputs: list[Input]) -> None:
+    timeline, left = Timeline(records, running, "wall"), inputs
+    while left:
+        left = left[timeline.apply(left, Effects()) :]
+
+
+def _stored(running: RunningCatalog, inputs: list[Input], folder: Path) -> int:
+    """As a worker does it, but for Kafka: a batch, its effects and records as bytes, the store."""
+    store = Store(folder)
+    view = View(store, CODEC)
+    timeline = Timeline(UserRecords(view), running, "wall")
+    encode = msgspec.json.Encoder().encode
+    for at in range(0, len(inputs), _EVENTS):
+        left = inputs[at : at + _EVENTS]
+        while left:
+            effects = Effects()
+            left = left[timeline.apply(left, effects) :]
+            for effect in (*effects.actions, *effects.outcomes):
+                encode(effect)
+        store.write(view.changes(), at + 1, Position(at + 1, timeline.partition_time))
+        view.committed()
+    store.close()
+    return len(inputs)
+
+
+def too_slow(found: dict[str, float]) -> list[str]:
+    """The kinds of work in which more than what is allowed was lost."""
+    return [name for name, cost in found.items() if cost > ALLOWED * EXPECTED[name]]
+
+
+def main() -> int:
+    found = measure()
+    for name, cost in found.items():
+        print(f"{name:<36}{cost:6.1f} x the loop, expected {EXPECTED[name]:.1f}")
+    for name in (lost := too_slow(found)):
+        print(f"{name}: costs more than {ALLOWED:.0f} times what it did")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
