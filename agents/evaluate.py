@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from confluent_kafka import Message
 
 from agents.catalog import CatalogReader, barrier_offset
 from agents.kafka.client import base_config
@@ -17,6 +16,7 @@ from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_to
 from agents.poison import PoisonGauge
 from agents.runtime.app import App
 from agents.runtime.partition import Batch
+from agents.runtime.transaction import Headers
 from agents.settings import Settings
 from agents.users import CODEC, UserRecords
 from journeys.effects import Effects, key_of
@@ -45,7 +45,7 @@ class Evaluator:
 
     async def compute(self, batch: Batch) -> None:
         """Applies the batch's inputs, then what the wall clock may fire."""
-        inputs = [self._input(batch, message) for message in batch.inputs]
+        inputs = self._inputs(batch)
         await self._reach_barriers(inputs)
         if batch.first:
             self._timelines[batch.partition] = self._timeline(batch)
@@ -73,16 +73,19 @@ class Evaluator:
             at_barrier=lambda _: self._running,
         )
 
-    def _input(self, batch: Batch, message: Message) -> Input:
-        arrival = message.timestamp()[1] if self._clock == "wall" else None
-        value = message.value() or b""
-        place = batch.topic, batch.partition, message.offset()
-        headers = message.headers()
-        if not headers:
-            return Input(*place, message.key(), value, arrival)
-        texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
-        kind, origin = texts.get(KIND_HEADER), texts.get(ORIGIN_HEADER)
-        return Input(*place, message.key(), value, arrival, kind, origin)
+    def _inputs(self, batch: Batch) -> list[Input]:
+        topic, partition, wall = batch.topic, batch.partition, self._clock == "wall"
+        inputs = []
+        for message in batch.inputs:
+            arrival = message.timestamp()[1] if wall else None
+            headers = message.headers()
+            kind, origin = (None, None) if not headers else _named(headers)
+            value = message.value() or b""
+            one = Input(
+                topic, partition, message.offset(), message.key(), value, arrival, kind, origin
+            )
+            inputs.append(one)
+        return inputs
 
     async def _reach_barriers(self, inputs: list[Input]) -> None:
         """Reads the catalog as far as the last barrier of the batch."""
@@ -122,6 +125,12 @@ def build(settings: Settings) -> App:
                 await evaluator.compute(batch)
 
     return app
+
+
+def _named(headers: Headers) -> tuple[str | None, str | None]:
+    """What the headers say of a record: its kind, and where it stood first."""
+    texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
+    return texts.get(KIND_HEADER), texts.get(ORIGIN_HEADER)
 
 
 def home_of(user_id: str, partitions: int) -> int:

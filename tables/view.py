@@ -13,48 +13,57 @@ from tables.store import Change, Store
 
 R = TypeVar("R")
 
-_Entry = tuple[R | None, int | None, bool]
-"""A record, None where there is none, its due time, and whether more than its side is new."""
+_Entry = tuple[R | None, int | None]
+"""A record, None where there is none, and its due time."""
 
-_CACHED_RECORDS = 20_000
+_CACHED_RECORDS = 24_000
 
 
 class View(Generic[R]):
-    """Records by key (bytes), decoded. Records are immutable: `put` replaces."""
+    """Records by key (bytes), decoded. Records are immutable: `put` replaces.
+
+    Committed records are cached in two generations: what is written or read joins the young one,
+    and when that is full it takes the place of the old one, with which goes what nobody asked for
+    meanwhile. That keeps about what the latest use of each would, and costs a batch nothing.
+    """
 
     def __init__(self, store: Store, codec: Codec[R], cached: int = _CACHED_RECORDS) -> None:
+        """cached: committed records that are kept decoded, at most."""
         self._store = store
         self._codec = codec
         self._side = codec.side
         self._dues = DueIndex(store)
         self._cached = cached
-        # Committed records and their due times, those written last at the end.
-        self._cache: dict[bytes, _Entry[R]] = {}
-        # The same as the batch has left it.
+        self._young: dict[bytes, _Entry[R]] = {}
+        self._old: dict[bytes, _Entry[R]] = {}
+        # What the batch has changed, and the keys of which more than the side is new.
         self._changed: dict[bytes, _Entry[R]] = {}
+        self._more: set[bytes] = set()
 
     def get(self, key: bytes) -> R | None:
         """The record as the batch has left it so far, else as committed."""
-        return (self._changed.get(key) or self._cache.get(key) or self._read(key))[0]
+        return (self._changed.get(key) or self._young.get(key) or self._committed(key))[0]
 
-    def _read(self, key: bytes) -> _Entry[R]:
-        entry = self._cache[key] = self._stored(key)
+    def _committed(self, key: bytes) -> _Entry[R]:
+        entry = self._young.get(key)
+        if entry is None:
+            entry = self._young[key] = self._old.get(key) or self._stored(key)
         return entry
 
     def _stored(self, key: bytes) -> _Entry[R]:
         value = self._store.get(key)
         if value is None:
-            return None, None, False
+            return None, None
         record, due = self._codec.unpack(value)
         if self._side is not None and (side := self._store.get(side_key(key))) is not None:
             record = self._side.join(record, side)
-        return record, due, False
+        return record, due
 
     def put(self, key: bytes, record: R) -> None:
         """Replaces the record; its place in the due-time index follows from it."""
-        old, due, new = self._changed.get(key) or self._cache.get(key) or self._read(key)
+        old, due = self._changed.get(key) or self._committed(key)
         if self._side is not None and old is not None and self._side.alone(old, record):
-            self._changed[key] = record, due, new
+            self._changed[key] = record, due
             return
         next_due = self._codec.next_due
         due = None if next_due is None else next_due(record)
@@ -65,8 +74,9 @@ class View(Generic[R]):
         self._change(key, None, None)
 
     def _change(self, key: bytes, record: R | None, due: int | None) -> None:
-        before = self._changed.get(key) or self._cache.get(key) or self._read(key)
-        self._changed[key] = record, due, True
+        before = self._changed.get(key) or self._committed(key)
+        self._changed[key] = record, due
+        self._more.add(key)
         if before[1] != due:
             self._dues.set(key, due)
 
@@ -89,12 +99,12 @@ class View(Generic[R]):
 
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""
-        pack, side, cache = self._codec.pack, self._side, self._cache
+        pack, side = self._codec.pack, self._side
         changes: list[Change] = []
-        for key, (record, due, more) in self._changed.items():
-            if more:
+        for key, (record, due) in self._changed.items():
+            if key in self._more:
                 packed = None if record is None else pack(record, due)
-                changes.append(Change(key, packed, cache[key][1], due))
+                changes.append(Change(key, packed, self._committed(key)[1], due))
             if side is not None:
                 packed = None if record is None else side.pack(record)
                 changes.append(Change(side_key(key), packed, None, None))
@@ -102,14 +112,10 @@ class View(Generic[R]):
 
     def committed(self) -> None:
         """The changes are in the store: they are what `get` and the next batch start from."""
-        cache = self._cache
-        for key, (record, due, _) in self._changed.items():
-            cache.pop(key, None)
-            cache[key] = record, due, False
+        self._young.update(self._changed)
         self._changed = {}
+        self._more = set()
         self._dues.committed()
-        surplus = len(cache) - self._cached
-        if surplus > 0:
-            oldest = iter(cache)
-            for key in [next(oldest) for _ in range(surplus)]:
-                del cache[key]
+        if len(self._young) > self._cached // 3:
+            few = len(self._young) <= self._cached - self._cached // 3
+            self._old, self._young = self._young if few else {}, {}

@@ -114,7 +114,7 @@ def test_only_events_that_a_journey_counts_are_kept() -> None:
     for name in ("view", "other", "start"):
         world.event(name)
     assert list(world.record().counts) == ["view"]
-    assert decode(encode(world.record())) == world.record()
+    assert decode(encode(world.record())).counts == world.record().counts
 
 
 def test_what_only_an_archived_journey_counted_is_let_go() -> None:

@@ -121,7 +121,7 @@ class ViewEqualsDict(RuleBasedStateMachine):
         self.view.committed()
         self.kept, self.changed = dict(self.now), set()
         assert dict(self.view.items()) == self.kept
-        assert len(self.view._cache) <= max(self.cached, 0)
+        assert len(self.view._young) + len(self.view._old) <= self.cached
         found = self.store.due_from((0, b""), 100)
         assert found == sorted(
             (max(record.due, 0), key) for key, record in self.kept.items() if record.due is not None
