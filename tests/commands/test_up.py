@@ -38,12 +38,18 @@ def workers(up: Process) -> dict[str, psutil.Process]:
     return found
 
 
+def wait_ready(up: Process) -> None:
+    """Returns when all workers are; each of them tells the page that it answers before."""
+    while up.until("ready") != "ready\n":
+        pass
+
+
 def test_up_makes_the_topics_and_runs_every_role_until_it_is_told_to_stop(
     journeys: Journeys,
 ) -> None:
     up = journeys.start("up", "--clock", "stream")
     up.until("made journeys.events")
-    up.until("ready")
+    wait_ready(up)
     running = workers(up)
     assert sorted(running) == ["deliver", "evaluate", "register"]
     everything = psutil.Process(up.popen.pid).children(recursive=True)
@@ -59,8 +65,7 @@ def test_nobody_elsewhere_is_listened_to_and_who_is_here_shows_the_token(
 ) -> None:
     journeys.environment["JOURNEYS_HEALTH_TOKEN"] = token = "a-token-of-this-test"
     up = journeys.start("up")
-    while up.until("ready") != "ready\n":
-        pass  # a worker's line that names its page
+    wait_ready(up)
     listening = {
         connection.laddr
         for process in psutil.Process(up.popen.pid).children(recursive=True)
@@ -84,7 +89,7 @@ def test_nobody_elsewhere_is_listened_to_and_who_is_here_shows_the_token(
 
 def test_a_worker_that_was_killed_is_back_with_its_own_state_folder(journeys: Journeys) -> None:
     up = journeys.start("up")
-    up.until("ready")
+    wait_ready(up)
     workers(up)["evaluate"].kill()
     assert up.until("evaluate-0 | ended") == "evaluate-0 | ended (signal 9), starts again in 1 s\n"
     up.until("evaluate-0 | evaluate: started")
@@ -97,7 +102,7 @@ def test_a_worker_that_was_killed_is_back_with_its_own_state_folder(journeys: Jo
 
 def test_no_worker_outlives_an_up_that_was_killed(journeys: Journeys) -> None:
     up = journeys.start("up", "--deliver", "0")
-    up.until("ready")
+    wait_ready(up)
     everything = psutil.Process(up.popen.pid).children(recursive=True)
     assert len(everything) == 4  # two workers, each with its guard
     up.popen.kill()
@@ -107,7 +112,7 @@ def test_no_worker_outlives_an_up_that_was_killed(journeys: Journeys) -> None:
 
 def test_workers_of_one_machine_never_share_a_state_folder(journeys: Journeys) -> None:
     up = journeys.start("up", "--evaluate", "2", "--deliver", "0")
-    up.until("ready")
+    wait_ready(up)
     folders = {path.name for path in (journeys.folder / "state").iterdir() if path.is_dir()}
     assert folders == {"register-0", "evaluate-0", "evaluate-1"}
 
@@ -174,7 +179,7 @@ def test_a_broker_that_goes_away_and_comes_back_is_survived(
 ) -> None:
     journeys = Journeys(own_kafka.bootstrap, tmp_path)
     up = journeys.start("up", "--deliver", "0")
-    up.until("ready")
+    wait_ready(up)
     own_kafka.kill()
     workers(up)["evaluate"].kill()
     up.until("journeys: No Kafka broker answered")
