@@ -28,7 +28,7 @@ test: $(STAMP)
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture $(SCENARIOS) $(if $(SEED),--seed $(SEED))
 
-# Everything side by side, about 45 minutes; `make bench ARGS=--short` takes a few. The peers in Python
+# Everything side by side, about an hour; `make bench ARGS=--short` takes a few. The peers in Python
 # have an environment of their own, since what they depend on differs from what we do.
 PEERS := .venv-peers
 $(PEERS)/.installed: benchmarks/peers/requirements.lock | $(STAMP)
