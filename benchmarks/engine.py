@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.backtest import running
 from journeys.backtest import MemoryRecords
-from journeys.catalog import Accepted, Catalog, check_push
 from journeys.effects import Effects
 from journeys.events import admit
 from journeys.inputs import Input
@@ -54,16 +54,6 @@ nodes:
 ROUNDS = 5
 USERS = 5_000
 START = 1_768_746_735_234
-
-
-def running() -> RunningCatalog:
-    """The example, in force."""
-    catalog = Catalog()
-    verdict = check_push(EXAMPLE, "example", catalog)
-    assert isinstance(verdict, Accepted), verdict
-    for key, value in verdict.entries:
-        catalog = catalog.with_entry(key, value)
-    return RunningCatalog(catalog)
 
 
 def events(name: str, count: int, first: int = 0) -> list[bytes]:
@@ -154,7 +144,7 @@ def one_round(catalog: RunningCatalog, count: int) -> Iterator[tuple[str, float]
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    catalog = running()
+    catalog = running(EXAMPLE)
     figures: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for what, cost in one_round(catalog, count):

@@ -12,14 +12,13 @@ import msgspec
 from confluent_kafka import Message
 
 from agents.evaluate import KIND_HEADER
+from benchmarks.backtest import running
 from benchmarks.contenders.toy import step
 from benchmarks.input import Record
 from benchmarks.outputs import Place
 from journeys.backtest import MemoryRecords
-from journeys.catalog import Catalog, catalog_of
 from journeys.effects import Effects
 from journeys.inputs import Input
-from journeys.program import RunningCatalog
 from journeys.timeline import Timeline
 
 _decode = msgspec.json.Decoder().decode
@@ -68,15 +67,13 @@ def of_journeys(
         documents: the journeys, as they were applied.
         starts: what is expected is only what inputs from here on bring about, by partition.
     """
-    catalog = catalog_of([("benchmark.yaml", documents)])
-    assert isinstance(catalog, Catalog), catalog
-    running = RunningCatalog(catalog)
+    catalog = running(documents)
     timelines: dict[int, Timeline] = {}
     expected, begun = Expected(), starts or {}
     for one in inputs:
         timeline = timelines.get(one.partition)
         if timeline is None:
-            timeline = timelines[one.partition] = Timeline(MemoryRecords(), running, "wall")
+            timeline = timelines[one.partition] = Timeline(MemoryRecords(), catalog, "wall")
         effects = Effects()
         applied = timeline.apply([one], effects)
         assert applied == 1

@@ -20,14 +20,15 @@ from pathlib import Path
 import msgspec
 
 from agents.users import CODEC, UserRecords
+from benchmarks.backtest import running
+from benchmarks.engine import apply_all
 from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
 from journeys.backtest import MemoryRecords
-from journeys.catalog import Catalog, catalog_of
 from journeys.effects import Effects
 from journeys.inputs import Input
 from journeys.program import RunningCatalog
-from journeys.timeline import Records, Timeline
+from journeys.timeline import Timeline
 from tables.changelog import Position
 from tables.store import Store
 from tables.view import View
@@ -47,9 +48,7 @@ _START = 1_768_746_735_234
 
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """The median cost of an event in each kind of work, in those of the loop."""
-    catalog = catalog_of([("shop.yaml", journey_set(10))])
-    assert isinstance(catalog, Catalog), catalog
-    running = RunningCatalog(catalog)
+    catalog = running(journey_set(10))
     events = [event for _, event in Traffic(users=2_000).events(20 * _EVENTS)]
     quiet = [one for one in events if one["event"] == "page_viewed"][:_EVENTS]
     large = {"total": 240.0, "cartId": "c", "sent": 0, "quantity": 1, "country": "DE"}
@@ -60,9 +59,9 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         folders = (Path(folder) / str(number) for number in count())
         work: dict[str, Callable[[], int]] = {
-            "an event that does nothing": _in_memory(running, _inputs(quiet)),
-            "an event that starts an instance": _in_memory(running, _inputs(starting)),
-            "the traffic, kept in the store": lambda: _stored(running, traffic, next(folders)),
+            "an event that does nothing": _in_memory(catalog, _inputs(quiet)),
+            "an event that starts an instance": _in_memory(catalog, _inputs(starting)),
+            "the traffic, kept in the store": lambda: _stored(catalog, traffic, next(folders)),
         }
         ratios: dict[str, list[float]] = {name: [] for name in work}
         gc.collect()
@@ -104,25 +103,19 @@ def _loop(values: list[bytes]) -> int:
     return 5 * len(values)
 
 
-def _in_memory(running: RunningCatalog, inputs: list[Input]) -> Callable[[], int]:
+def _in_memory(catalog: RunningCatalog, inputs: list[Input]) -> Callable[[], int]:
     def run() -> int:
-        _apply(MemoryRecords(), running, inputs)
+        apply_all(Timeline(MemoryRecords(), catalog, "wall"), inputs)
         return len(inputs)
 
     return run
 
 
-def _apply(records: Records, running: RunningCatalog, inputs: list[Input]) -> None:
-    timeline, left = Timeline(records, running, "wall"), inputs
-    while left:
-        left = left[timeline.apply(left, Effects()) :]
-
-
-def _stored(running: RunningCatalog, inputs: list[Input], folder: Path) -> int:
+def _stored(catalog: RunningCatalog, inputs: list[Input], folder: Path) -> int:
     """As a worker does it, but for Kafka: a batch, its effects and records as bytes, the store."""
     store = Store(folder)
     view = View(store, CODEC)
-    timeline = Timeline(UserRecords(view), running, "wall")
+    timeline = Timeline(UserRecords(view), catalog, "wall")
     encode = msgspec.json.Encoder().encode
     for at in range(0, len(inputs), _EVENTS):
         left = inputs[at : at + _EVENTS]

@@ -108,10 +108,6 @@ class JourneysRun:
             self.supervisor.stop()
             self.supervisor = None
 
-    def forget_local_state(self) -> None:
-        """As on a new machine: the next start restores from the changelog."""
-        shutil.rmtree(self._folder / "state", ignore_errors=True)
-
     def mark(self) -> dict[str, dict[int, int]]:
         """Where its topics end now: what comes later belongs to what is measured."""
         return {topic: self._cluster.ends(topic) for topic in (EVENTS, OUTCOMES, *self.outputs)}

@@ -8,9 +8,6 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
-from confluent_kafka import Producer
-
 SHARES = {
     "page_viewed": 500,
     "product_viewed": 278,
@@ -92,26 +89,3 @@ class Traffic:
 def shop_suffix(shop: int) -> str:
     """What tells the names of one of several shops from those of the others."""
     return f"_{shop}" if shop else ""
-
-
-def preload(broker: str, topic: str, events: Iterator[tuple[str, dict[str, object]]]) -> int:
-    """Writes events to a topic, keyed by user as every Kafka client would; returns how many."""
-    producer = Producer(
-        {
-            "bootstrap.servers": broker,
-            "partitioner": "murmur2_random",
-            "linger.ms": 20,
-            "queue.buffering.max.messages": 2_000_000,
-            "batch.size": 200_000,
-        }
-    )
-    encode = msgspec.json.Encoder().encode
-    number = 0
-    for number, (user, event) in enumerate(events, 1):
-        producer.produce(topic, encode(event), user.encode())
-        if number % 2_000 == 0:
-            producer.poll(0)
-    left = producer.flush(120)
-    if left:
-        raise RuntimeError(f"{left} events did not reach {topic}")
-    return number

@@ -39,7 +39,7 @@ class Program:
         nodes: as written, with `next` filled in where it is the node below.
         first: the node that a new instance reaches first.
         entry_events: the conditions of `any_of` by event name; an event enters when one holds.
-        key: of the entry; key_text: as it is written, empty where there is none.
+        key: of the entry, compiled.
         facts: `journey` of the expressions that the entry asks.
         one_condition: whether an event that meets `where` or one of the ways enters.
         counts: what its expressions count: names of events, and the longest window of each, ms.
@@ -59,7 +59,6 @@ class Program:
         self.entry_events: dict[str, list[str | None]] = {}
         for one in entry.events:
             self.entry_events.setdefault(one.event, []).append(one.where)
-        self.key_text = entry.key or ""
         self.key = None if entry.key is None else compile_cel(entry.key)
         ways = [where for one in self.entry_events.values() for where in one]
         self.one_condition = entry.where is None or not any(ways)
@@ -73,8 +72,8 @@ class Program:
         self._goal: Paths = {}
         if journey.goal is not None:
             paths = set(expression_paths(journey.goal))
-            if entry.key is not None and journey.goal.match is None:
-                paths |= compile_cel(entry.key).paths
+            if self.key is not None and journey.goal.match is None:
+                paths |= self.key.paths
             self._goal = _tree(paths, ("entry",))
         # By identity, for which the data stays; it has no hash, and is the document's for good.
         self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}

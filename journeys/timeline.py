@@ -207,7 +207,7 @@ class Timeline:
         if not wall:
             if not self._fire(latest, None, effects):
                 return False
-            record = self.records.get(event.user_id)
+            record = self.records.get(event.user_id)  # which a timer may have changed
         self.partition_time = latest
         came = latest if arrival is None else arrival
         arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)

@@ -313,8 +313,12 @@ class User:
             if (instance.journey, instance.version, instance.node) not in places:
                 continue
             program = self.program(instance)
-            node = program.nodes[instance.node]
-            if node.keyed and self.keys.get(program.key_text, instance.key) != instance.key:
+            node, key = program.nodes[instance.node], program.key
+            if (
+                key is not None
+                and node.keyed
+                and self.keys.get(key.text, instance.key) != instance.key
+            ):
                 continue  # as most of a user's instances are, it is another key's
             run = Run.resume(self, program, instance, now, event.message_id)
             self.move(instance, run, node.on_event(run))

@@ -273,7 +273,7 @@ class PartitionLoop:
         A transaction costs a broker the same for one record and for a hundred. Without a rest, a
         broker that is slow to commit gets more of them the slower it is, and each waits for others.
         """
-        if self.queued < MAX_INPUTS and not self._stopping:
+        if self.drained() and not self._stopping:
             await asyncio.sleep(min(ms, _LONGEST_REST_MS) / 1_000)
 
     def _take(self) -> Batch | None:
