@@ -21,9 +21,10 @@ from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.delivery import Reader, Where
 from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.faust_overrides import BatchChannel, Tables, Transport
+from agents.runtime.input_queue import MAX_INPUTS
 from agents.runtime.log_position import HighWatermarks
 from agents.runtime.ownership import Ownership, Unwanted, open_partition
-from agents.runtime.partition import MAX_INPUTS, PartitionLoop, Taken, TimerRule
+from agents.runtime.partition import PartitionLoop, Taken, TimerRule
 from agents.runtime.transaction import TransactionalProducer
 from tables.codec import Codec
 from tables.view import View

@@ -8,7 +8,6 @@ lost), and recovery that believes the group's committed offsets instead of the s
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -17,30 +16,24 @@ from typing import Any, Literal
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from agents.runtime.broker_clock import BrokerClock
+from agents.runtime.input_queue import MAX_INPUTS, InputQueue
 from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition
 from agents.runtime.transaction import Headers, Outputs, TransactionalProducer
 from tables.changelog import Position
 from tables.store import Store
 from tables.view import View
 
-MAX_INPUTS = 1_000
-"""Records a transaction takes; on a prototype: 4 ms for 1, 8 ms for 1,000, 40 ms for 4,000."""
-MAX_INPUT_BYTES = 8 << 20
-"""Bytes of values a transaction takes, but at least one record."""
+COMMIT_INTERVAL_MS = 100
+"""How long what a batch changed may wait for the transaction of a later one, where nobody outside
+is to see anything of it: most events say nothing, and each transaction costs the broker dearly."""
 CONFIRMED_FOR_MS = 3_000
 """For how long after it began a commit shows that the partition is ours: half of the session, as
 nobody else takes it over while the group hears of us."""
 _LONGEST_REST_MS = 12
-_QUEUED = 4 * MAX_INPUTS
-_QUEUED_BYTES = 2 * MAX_INPUT_BYTES
 
 TimerRule = Literal["log", "clock", "none"]
 """When a record's due time makes work: `log`: the wall clock, never ahead of the log; `clock`: the
 wall clock alone (retries); `none`: never by itself (the stream clock moves with the records)."""
-
-
-class OutOfOrder(RuntimeError):
-    """The reader brought a record that was there before."""
 
 
 @dataclass(slots=True)
@@ -62,6 +55,8 @@ class Batch:
     first: the first batch since the partition was taken over (it may be empty).
     consumed: how many of `inputs` the role applied; the rest comes again with the next batch.
     more_timers: the role left due timers for the next batch.
+    urgent: whether it is committed before the next batch begins. Else, when it sends nothing, its
+        transaction may be that of a later one.
     """
 
     def __init__(
@@ -85,6 +80,7 @@ class Batch:
         self.first = first
         self.consumed = len(inputs)
         self.more_timers = False
+        self.urgent = True
         self.outputs = Outputs.none()
         self.done = asyncio.Event()
 
@@ -117,7 +113,10 @@ class Batch:
 
 
 class PartitionLoop:
-    """The loop of one owned partition; lives from take-over to giving up."""
+    """The loop of one owned partition; lives from take-over to giving up.
+
+    position: next source offset after what is committed. applied: inputs. batches: computed.
+    """
 
     def __init__(
         self,
@@ -151,8 +150,12 @@ class PartitionLoop:
         position = taken.store.position
         assert position is not None, "a partition that was taken over has a position"
         self.partition_time = position.time
-        self._committed = position
+        # What the view reflects, and what the last transaction holds: inputs in between wait.
+        self._applied = self._committed = position
+        self._waiting = 0
+        self._commit_at: int | None = None
         self.log = LogPosition(position.source)
+        self.position = position.source
         self.applied = 0
         self.batches = 0
         self._failed = False
@@ -160,11 +163,7 @@ class PartitionLoop:
         self._next_log = taken.store.next_log
         self._first = True
         self._more_timers = False
-        self._queue: deque[list[Message]] = deque()
-        self.queued = 0
-        self._queued_bytes = 0
-        self._fed = position.source
-        self._end: int | None = None
+        self._queue = InputQueue(f"{self.topic}/{self.partition}", position.source)
         self._results: list[Any] = []
         self._confirmed = clock.steady() - 2 * CONFIRMED_FOR_MS
         self._confirmation: asyncio.Future[None] | None = None
@@ -174,27 +173,19 @@ class PartitionLoop:
 
     # ---- from the reader
     def feed(self, messages: list[Message]) -> None:
-        first = messages[0].offset()
-        if first < self._fed:
-            self.fail(OutOfOrder(f"{self.topic}/{self.partition}: {first} after {self._fed - 1}"))
-            return
-        self._fed = messages[-1].offset() + 1
-        self._queue.append(messages)
-        self.queued += len(messages)
-        self._queued_bytes += _bytes(messages)
-        self._end = None
+        self._queue.feed(messages)
         self._wake.set()
 
     def reached_end(self, offset: int) -> None:
         """Everything before `offset` has been fed: the rest up to it are control records."""
-        self._end = offset
+        self._queue.end = offset
         self._wake.set()
 
     def full(self) -> bool:
-        return self.queued >= _QUEUED or self._queued_bytes >= _QUEUED_BYTES
+        return self._queue.full()
 
     def drained(self) -> bool:
-        return self.queued < MAX_INPUTS and self._queued_bytes < MAX_INPUT_BYTES
+        return self._queue.drained()
 
     # ---- from the role
     def hand_in(self, result: Any) -> None:
@@ -221,10 +212,8 @@ class PartitionLoop:
     # ---- life
     def start(self) -> int:
         """Begins to take batches; returns the source offset to read from."""
-        self._queue.clear()
-        self.queued = self._queued_bytes = 0
-        self._fed = self._committed.source
-        self._end = None
+        assert self._failed or self._applied == self._committed, "quiescing commits what waits"
+        self._queue = InputQueue(f"{self.topic}/{self.partition}", self._committed.source)
         self._stopping = self._failed
         self.log = LogPosition(self._committed.source)
         if self._task is None or self._task.done():
@@ -232,7 +221,7 @@ class PartitionLoop:
         return self._committed.source
 
     async def quiesce(self) -> None:
-        """No new batch begins; the one in flight ends."""
+        """No new batch begins; the one in flight ends, and all that was applied is committed."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -255,15 +244,20 @@ class PartitionLoop:
         try:
             while not self._stopping:
                 batch = self._take()
-                if batch is None:
+                if batch is None and not self._overdue():
                     await self._wait()
                     continue
                 self._at_work = True
                 began = self._clock.steady()
-                await self._hand_over(batch)
-                await batch.done.wait()
+                if batch is None:
+                    await self._write(Outputs.none())
+                else:
+                    await self._hand_over(batch)
+                    await batch.done.wait()
                 self._at_work = False
                 await self._rest(self._clock.steady() - began)
+            if not self._failed:
+                await self._write(Outputs.none())
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not vanish
             self.fail(error)
 
@@ -289,37 +283,13 @@ class PartitionLoop:
         return Batch(self, inputs, results, now, self._safe_until(now), first)
 
     def _take_inputs(self) -> list[Message]:
-        room = min(MAX_INPUTS, self._room(self.partition))
-        taken: list[Message] = []
-        while self._queue and len(taken) < room:
-            messages = self._queue.popleft()
-            if taken or len(messages) > room:
-                space = room - len(taken)
-                if len(messages) > space:
-                    self._queue.appendleft(messages[space:])
-                    messages = messages[:space]
-                taken.extend(messages)
-            else:
-                taken = messages
-        self.queued -= len(taken)
-        size = _bytes(taken)
-        self._queued_bytes -= size
-        if size > MAX_INPUT_BYTES:
-            fit = _fitting(taken)
-            self._give_back(taken[fit:])
-            taken = taken[:fit]
-        if taken and not self.full():
+        taken = self._queue.take(min(MAX_INPUTS - self._waiting, self._room(self.partition)))
+        if taken and not self._queue.full():
             self._has_room()
-        if not self._queue and not taken and self._end is not None:
-            self.log.applied(self._end, None)
+        if not taken and not self._queue and self._queue.end is not None:
+            self.log.applied(self._queue.end, None)
+            self._tell_position()
         return taken
-
-    def _give_back(self, messages: list[Message]) -> None:
-        if not messages:
-            return
-        self._queue.appendleft(messages)
-        self.queued += len(messages)
-        self._queued_bytes += _bytes(messages)
 
     def _safe_until(self, now: int) -> int:
         return now if self._timers == "clock" else min(now, self.log.safe_until)
@@ -345,51 +315,82 @@ class PartitionLoop:
     async def _wait(self) -> None:
         """Until there is work: no polling, an idle partition costs nothing."""
         self._wake.clear()
+        delay = self._until_due()
+        if self._commit_at is not None:
+            left = max(0, self._commit_at - self._clock.steady()) / 1_000
+            delay = left if delay is None else min(delay, left)
         timer = None
-        if self._timers != "none" and (first := self.view.next_due()) is not None:
-            tolerance = CLOCK_TOLERANCE_MS if self._timers == "log" else 0
-            delay = (first[0] + tolerance - self._clock.now()) / 1000
-            if delay > -0.5:  # past that, the answer about the log wakes the loop
-                timer = asyncio.get_running_loop().call_later(
-                    min(max(delay, 0.02), 60.0), self._wake.set
-                )
+        if delay is not None:
+            timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
         try:
             await self._wake.wait()
         finally:
             if timer is not None:
                 timer.cancel()
 
+    def _overdue(self) -> bool:
+        """Whether what was applied has waited for its transaction long enough."""
+        return self._waiting >= MAX_INPUTS or (
+            self._commit_at is not None and self._commit_at <= self._clock.steady()
+        )
+
+    def _until_due(self) -> float | None:
+        """Seconds until a timer may be due; None where nothing but an input can make it so."""
+        if self._timers == "none" or (first := self.view.next_due()) is None:
+            return None
+        tolerance = CLOCK_TOLERANCE_MS if self._timers == "log" else 0
+        delay = (first[0] + tolerance - self._clock.now()) / 1_000
+        # Past that, the answer about the log wakes the loop.
+        return min(max(delay, 0.02), 60.0) if delay > -0.5 else None
+
     async def commit(self, batch: Batch) -> None:
-        """The transaction, then the store; then the batch counts as applied."""
-        self._give_back(batch.inputs[batch.consumed :])
-        source, arrived = self._committed.source, None
+        """The batch counts as applied; its transaction comes now, or with a later batch."""
+        self._queue.give_back(batch.inputs[batch.consumed :])
+        source, arrived = self._applied.source, None
         if batch.consumed:
             last = batch.inputs[batch.consumed - 1]
             source = last.offset() + 1
             kind, stamp = last.timestamp()
             arrived = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
-        changes = self.view.changes()
-        position = Position(source, batch.partition_time)
+        self._applied = Position(source, batch.partition_time)
+        self._waiting += batch.consumed
+        if self._commit_at is None and self._applied != self._committed:
+            self._commit_at = self._clock.steady() + COMMIT_INTERVAL_MS
+        asked = batch.urgent or self._confirmation is not None
+        if asked or batch.outputs or self._overdue():
+            await self._write(batch.outputs)
+        self.partition_time = batch.partition_time
+        self._more_timers = batch.more_timers
+        self.log.applied(source, arrived)
+        self._tell_position()
+        self.applied += batch.consumed
+        self.batches += 1
+
+    async def _write(self, outputs: Outputs) -> None:
+        """One transaction of all that waits, then the store."""
+        changes, position = self.view.changes(), self._applied
         began, asked = self._clock.steady(), self._confirmation
-        if changes or batch.outputs or position != self._committed or asked is not None:
+        if changes or outputs or position != self._committed or asked is not None:
             await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._commit, batch.outputs, changes, position
+                self._executor, self._commit, outputs, changes, position
             )
             self._confirmed = began
             if asked is not None:
                 self._confirmation = None
                 asked.set_result(None)
         self._committed = position
-        self.partition_time = position.time
-        self._more_timers = batch.more_timers
+        self._waiting, self._commit_at = 0, None
         self.view.committed()
-        self.log.applied(source, arrived)
-        self.applied += batch.consumed
-        self.batches += 1
+        self._tell_position()
 
     def _commit(self, outputs: Outputs, changes: list[Any], position: Position) -> None:
         self._next_log = self.producer.commit(outputs, changes, position)
         self.store.write(changes, self._next_log, position)
+
+    def _tell_position(self) -> None:
+        """Nothing is acknowledged before it is committed."""
+        if self._applied == self._committed:
+            self.position = self.log.offset
 
     def has_work(self, lag: int) -> bool:
         """Whether a batch ought to end, given `lag` records that are known to be in the log. Not
@@ -399,23 +400,4 @@ class PartitionLoop:
             return True
         if self._room(self.partition) <= 0:
             return False
-        return self.queued > 0 or (lag > 0 and self._end is None)
-
-    @property
-    def position(self) -> int:
-        """Next source offset to apply."""
-        return self.log.offset
-
-
-def _bytes(messages: list[Message]) -> int:
-    return sum(map(len, messages))
-
-
-def _fitting(messages: list[Message]) -> int:
-    """How many of the messages one transaction takes by their size."""
-    size = 0
-    for count, message in enumerate(messages):
-        size += len(message)
-        if size > MAX_INPUT_BYTES and count:
-            return count
-    return len(messages)
+        return len(self._queue) > 0 or (lag > 0 and self._queue.end is None)

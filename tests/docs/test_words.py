@@ -14,7 +14,7 @@ from agents import supervisor
 from agents.cli import app
 from agents.deliver import calls, role
 from agents.runtime import app as runtime
-from agents.runtime import log_position, partition, transaction, watchdog
+from agents.runtime import input_queue, log_position, transaction, watchdog
 from journeys.documents import KINDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
@@ -181,8 +181,8 @@ def test_the_lines_that_the_operations_page_quotes_are_those_of_the_code() -> No
 FIGURES = {
     "session of the group": runtime.SESSION_TIMEOUT_SECONDS,
     "a transaction's time-out": transaction._TRANSACTION_TIMEOUT_MS // 1_000,
-    "inputs of a transaction": partition.MAX_INPUTS,
-    "MB of inputs of a transaction": partition.MAX_INPUT_BYTES >> 20,
+    "inputs of a transaction": input_queue.MAX_INPUTS,
+    "MB of inputs of a transaction": input_queue.MAX_INPUT_BYTES >> 20,
     "watchdog": watchdog.LIMIT_SECONDS,
     "tolerance for the brokers' clocks": log_position.CLOCK_TOLERANCE_MS,
     "deliveries under way of a partition": role.MAX_OUTSTANDING,

@@ -2,7 +2,7 @@
 
 It has no guard of its own against losses or repeats, so every one of them shows in its state.
 Inputs: `e` counts; `w:MS` counts and sets a timer MS after the record's arrival; `c` counts and
-cancels the user's timers. Every input and every timer sends one output.
+cancels the user's timers; `q` counts quietly. Every other input and every timer sends one output.
 """
 
 import asyncio
@@ -52,12 +52,15 @@ def apply_input(state: State, offset: int, value: bytes, arrived: int) -> State:
 
 def compute(batch: Batch, out: str) -> None:
     view, partition = batch.view, batch.partition
+    batch.urgent = False
     for message in batch.inputs:
         user = message.key()
         before = view.get(user) or State()
         state = apply_input(before, message.offset(), message.value(), message.timestamp()[1])
         view.put(user, state)
-        batch.send(out, user, msgspec.json.encode([f"e-{partition}-{message.offset()}"]), partition)
+        if message.value() != b"q":
+            output = msgspec.json.encode([f"e-{partition}-{message.offset()}"])
+            batch.send(out, user, output, partition)
     for _ in range(1000):
         first = view.next_due()
         if first is None or first[0] > batch.safe_until:

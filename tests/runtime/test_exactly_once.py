@@ -29,6 +29,15 @@ def test_two_workers_share_the_load(cluster: Cluster) -> None:
     assert cluster.stop(2) == 0
 
 
+def test_what_says_nothing_shares_a_transaction(cluster: Cluster) -> None:
+    cluster.start(1)
+    cluster.wait_until_owned()
+    cluster.produce(600, rate=300, values=lambda _: b"q")
+    cluster.drained()
+    assert cluster.account().faults() == {}
+    assert cluster.transactions() < 600 / 3
+
+
 @pytest.mark.fault
 def test_kill_9_of_workers_in_turn_loses_and_repeats_nothing(cluster: Cluster) -> None:
     cluster.start(1)
