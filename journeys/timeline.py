@@ -257,8 +257,9 @@ class Timeline:
         answers = self._answers
         if answers is None:
             return False
-        answers.ask(effects.actions[self._asked :])
-        self._asked = len(effects.actions)
+        if len(effects.actions) > self._asked:
+            answers.ask(effects.actions[self._asked :])
+            self._asked = len(effects.actions)
         due = answers.next_due()
         if due is None or due > until:
             return False
