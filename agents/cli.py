@@ -27,6 +27,7 @@ from agents.commands import (
     validate,
     worker,
 )
+from agents.compiled import is_compiled, refuse_stale
 from agents.errors import UserError
 
 app = typer.Typer(
@@ -39,7 +40,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"journeys {importlib.metadata.version('journeys-engine')}")
+        engine = ", compiled engine" if is_compiled() else ""
+        typer.echo(f"journeys {importlib.metadata.version('journeys-engine')}{engine}")
         raise typer.Exit
 
 
@@ -79,6 +81,7 @@ def journeys(
 def main() -> None:
     """Runs the command line. Exit code 1 with one line on stderr for an error a user can mend."""
     try:
+        refuse_stale()
         app()
     except UserError as error:
         print(f"journeys: {error}", file=sys.stderr)  # noqa: T201

@@ -8,10 +8,10 @@ carries no traits, is no repeat of anything, and fires no timer: those wait for 
 from __future__ import annotations
 
 from journeys.entering import TellNow, enter
-from journeys.events import Event
+from journeys.event import Arrived, Event
 from journeys.leaving import leave, reach
 from journeys.program import Entered
-from journeys.user import Arrived, User
+from journeys.user import User
 
 
 def move(

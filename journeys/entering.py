@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from journeys.events import Event
+from journeys.event import Arrived, Event
 from journeys.expressions import ExpressionFailed, condition
 from journeys.ids import instance_id
 from journeys.leaving import watch
@@ -18,7 +18,7 @@ from journeys.program import Entered, Program
 from journeys.run import Run, as_text
 from journeys.scope import Scope
 from journeys.state import MAX_INSTANCES
-from journeys.user import Arrived, User
+from journeys.user import User
 
 TellNow = Callable[[str, str, int], bool]
 """Whether a failing entry condition of (journey, version) is to be told at that partition time."""

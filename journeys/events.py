@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from journeys.event import Event, Rejection, Wire
 from journeys.time import check_time, parse_time
 
 MAX_EVENT = 1024 * 1024
@@ -21,81 +22,6 @@ MAX_DEPTH = 100
 """Levels of lists and objects inside each other."""
 
 _CUT = 200
-
-
-class Wire(msgspec.Struct, gc=False):
-    """An event as producers write it. Fields that are not named here stay in the log."""
-
-    event: str | None = None
-    userId: str | None = None
-    anonymousId: str | None = None
-    sessionId: str | None = None
-    messageId: str | None = None
-    timestamp: str | int | None = None
-    receivedAt: str | int | None = None
-    type: str | None = None
-    backfill: bool | None = None
-    properties: dict[str, Any] | None = None
-    context: dict[str, Any] | None = None
-    traits: dict[str, Any] | None = None
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """An admitted event of one user.
-
-    Attributes:
-        name: its `event`; empty for an identify call that has none, which no journey can name.
-        user_id: `userId`, or `anonymousId` where that is all there is.
-        message_id: `messageId`, or the one its place in the log gives it.
-        timestamp: ms, or None where the event has none.
-        received_at: ms, or None.
-        size: bytes on the wire.
-    """
-
-    wire: Wire
-    name: str
-    user_id: str
-    message_id: str
-    timestamp: int | None
-    received_at: int | None
-    size: int
-
-    @classmethod
-    def emitted(cls, name: str, user_id: str, message_id: str, properties: dict[str, Any]) -> Event:
-        """An event that a node emits. It has no timestamp: its time is that of its step."""
-        wire = Wire(event=name, userId=user_id, messageId=message_id, properties=properties)
-        return cls(wire, name, user_id, message_id, None, None, 0)
-
-    @property
-    def backfill(self) -> bool:
-        return self.wire.backfill is True
-
-    def facts(self, time: int) -> dict[str, Any]:
-        """The event as expressions see it, under the wire's names, at its event time (ms)."""
-        wire = self.wire
-        facts: dict[str, Any] = {
-            "event": self.name,
-            "timestamp": time,
-            "messageId": self.message_id,
-            "properties": wire.properties or {},
-            "context": wire.context or {},
-            "traits": wire.traits or {},
-        }
-        if wire.userId is not None:
-            facts["userId"] = wire.userId
-        if wire.anonymousId is not None:
-            facts["anonymousId"] = wire.anonymousId
-        if wire.sessionId is not None:
-            facts["sessionId"] = wire.sessionId
-        return facts
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """Why some bytes are not an event: a word for machines and a sentence for people."""
-
-    reason: str
-    detail: str
-    user_id: str | None = None
 
 
 _TOO_DEEP = Rejection(

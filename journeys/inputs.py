@@ -35,6 +35,12 @@ class Input(msgspec.Struct, frozen=True, gc=False):
     origin: str | None = None
 
 
+class ClockRecord(msgspec.Struct):
+    """Moves a stream's clock on: to a time, or to its `end`."""
+
+    time: str | int
+
+
 def reject(
     one: Input, effects: Effects, user_id: str | None, reason: str, detail: str, at: int
 ) -> None:

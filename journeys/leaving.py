@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from journeys.documents import GlobalExit
 from journeys.documents import Goal as GoalModel
-from journeys.events import Event
+from journeys.event import Arrived, Event
 from journeys.program import Program
 from journeys.run import Run
 from journeys.state import MAX_GOALS, Goal
 from journeys.time import DAY
-from journeys.user import Arrived, User
+from journeys.user import User
 
 LATE = DAY
 """How long after its window a goal can still be reached by an event that comes late, ms."""

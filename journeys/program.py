@@ -16,7 +16,7 @@ from journeys.catalog import Catalog, InForce
 from journeys.cel_ast import COUNT
 from journeys.cel_direct import Declined, Sieve
 from journeys.documents import GlobalExit, Journey, Spread
-from journeys.events import Event
+from journeys.event import Event
 from journeys.expressions import Scope, compile_cel, sieve
 from journeys.fields import Holds
 from journeys.graph import gathered

@@ -14,7 +14,7 @@ from journeys import seen
 from journeys.effects import Cause, Effects
 from journeys.emitting import move, settle
 from journeys.entering import TellNow
-from journeys.events import Event
+from journeys.event import Arrived, Clock, Event
 from journeys.ids import message_hash
 from journeys.lifecycle import judge, take_over
 from journeys.profile import told
@@ -22,7 +22,7 @@ from journeys.program import RunningCatalog
 from journeys.responses import Response
 from journeys.state import EMPTY, Instance, UserRecord, Wait
 from journeys.time import format_time
-from journeys.user import LATE, Arrived, Clock, RecordTooLarge, User, check_size, due_of
+from journeys.user import LATE, RecordTooLarge, User, check_size, due_of
 
 
 def apply_event(

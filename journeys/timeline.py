@@ -15,15 +15,16 @@ from msgspec.structs import replace
 
 from journeys import responses, sweep
 from journeys.effects import Action, Effects, Reroute
-from journeys.events import Event, Rejection, admit
-from journeys.inputs import Input, dead, reject, tell
+from journeys.event import Arrived, Event, Rejection
+from journeys.event import Clock as UserClock
+from journeys.events import admit
+from journeys.inputs import ClockRecord, Input, dead, reject, tell
 from journeys.program import RunningCatalog
 from journeys.responses import Response
 from journeys.state import EMPTY, UserRecord
 from journeys.step import apply_event, apply_response, fire_timer, touch
 from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
-from journeys.user import FATAL, Arrived
-from journeys.user import Clock as UserClock
+from journeys.user import FATAL
 
 ENOUGH = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
@@ -57,12 +58,6 @@ class Answers(Protocol):
 
     def pop(self) -> Input:
         """The next response, as a record that arrives when it is due."""
-
-
-class ClockRecord(msgspec.Struct):
-    """Moves a stream's clock on: to a time, or to its `end`."""
-
-    time: str | int
 
 
 _decode_clock = msgspec.json.Decoder(ClockRecord).decode

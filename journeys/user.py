@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from journeys import profile
 from journeys.counts import noted
 from journeys.effects import Cause, Effects, Outcome
-from journeys.events import Event
+from journeys.event import Arrived, Clock, Emitted, Event
 from journeys.ids import action_id, outcome_id_of_emitted, outcome_id_of_input
 from journeys.nodes.base import Go
 from journeys.program import Program, RunningCatalog
@@ -50,48 +49,6 @@ _FRAME = 64
 
 MAX_EMITTED = 1_000
 """Events that one step may emit."""
-
-
-class Arrived(msgspec.Struct, frozen=True, gc=False):
-    """Where and when an event came.
-
-    Attributes:
-        time: the event time, ms.
-        arrival: ms; the partition time where nothing says when it arrived.
-        partition_time: the largest event time seen on the partition, this event's included, ms.
-        wall: whether timers follow the wall clock.
-        emitted: the messageId of an event that a node emitted; its place is that of the input in
-            whose step it did, and of no meaning in a timer's step.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    time: int
-    arrival: int
-    partition_time: int
-    wall: bool
-    emitted: str | None = None
-
-
-class Clock(msgspec.Struct, frozen=True, gc=False):
-    """How time goes on.
-
-    Attributes:
-        wall: whether timers follow the wall clock.
-        partition_time: the largest event time seen on the partition, ms.
-    """
-
-    wall: bool
-    partition_time: int
-
-
-class Emitted(msgspec.Struct, frozen=True):
-    """An event that a node emitted; `hop` counts those that led to it, itself included."""
-
-    event: Event
-    arrived: Arrived
-    hop: int
 
 
 class RecordTooLarge(Exception):

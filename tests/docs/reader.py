@@ -33,7 +33,8 @@ from journeys.catalog import Rejected, catalog_of
 from journeys.check import check
 from journeys.documents import KINDS
 from journeys.effects import Action, DeadLetter, Outcome
-from journeys.events import Rejection, admit
+from journeys.event import Rejection
+from journeys.events import admit
 from journeys.expressions import CelError, ExpressionFailed, Scope, compile_cel, condition
 from journeys.program import RunningCatalog
 from journeys.scenario import with_drafts

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from journeys.catalog import Catalog, InForce
 from journeys.effects import key_of
-from journeys.events import MAX_DEPTH, Event, Rejection, admit
+from journeys.event import Event, Rejection
+from journeys.events import MAX_DEPTH, admit
 from journeys.nodes.base import Go, Step
 from journeys.nodes.wait_for_event import WaitForEvent
 from journeys.program import RunningCatalog
