@@ -10,8 +10,8 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 COMPILED = """
-backtest emitting entering expressions counts ids leaving lifecycle profile program run seen step sweep
-templates time timeline user
+backtest counts emitting entering events expressions ids leaving lifecycle profile program run seen
+step sweep templates time timeline user
 """.split()
 """Modules of `journeys`. Not those with records that msgspec decodes or pydantic checks: both read
 annotations that a compiled class doesn't keep."""

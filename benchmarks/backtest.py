@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from agents.garbage import settle_garbage
 from journeys.backtest import Backtest
 from journeys.catalog import Catalog, catalog_of
 from journeys.program import RunningCatalog
@@ -62,6 +63,7 @@ def decode(path: Path) -> int:
 def backtest(path: Path, catalog: RunningCatalog) -> int:
     """Applies all of it and encodes what comes of it, as the command does for its files."""
     encoder = msgspec.json.Encoder()
+    settle_garbage()
     run = Backtest(catalog, path.name)
     with path.open("rb") as lines:
         for effects in run.run(lines, drain=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from agents.compiled import is_compiled
 from agents.kafka.jars import KAFKA_VERSION
 from agents.kafka.java import find_java
 from benchmarks.toys import PEERS, ROOT
@@ -26,7 +27,7 @@ def described() -> str:
         f"{psutil.cpu_count()} cores",
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         f"Linux {platform.release()}" if platform.system() == "Linux" else platform.platform(),
-        f"Python {platform.python_version()}",
+        f"Python {platform.python_version()}, engine {'compiled' if is_compiled() else 'as it is'}",
         f"Java {_java()}",
         f"Kafka and Kafka Streams {KAFKA_VERSION}",
         *(f"{name} {version(name)}" for name in _OURS),

@@ -174,14 +174,10 @@ def recovery(results: Sequence[Result]) -> str:
         rows.append(
             ["restored from the changelog, records/s", _middle(found, "records_per_s"), "-"]
         )
-    if found := chosen(results, part="backtest"):
-        rows.append(
-            [
-                "backtest, events per CPU second",
-                _middle(found, "events_per_s"),
-                verified(found),
-            ]
-        )
+    for work, name in (("shop", "a journey of the shop"), ("helpdesk", "the help desk")):
+        if found := chosen(results, part="backtest", work=work):
+            what = f"backtest of {name}, events per CPU second"
+            rows.append([what, _middle(found, "events_per_s"), verified(found)])
     return table(["what", "median", "verified"], rows)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from agents.compiled import refuse_stale
 from agents.kafka.embedded import EmbeddedKafka
 from agents.settings import Settings
 from tests.beside import (  # noqa: F401 - hooks of pytest's
@@ -22,6 +23,8 @@ from tests.beside import (  # noqa: F401 - hooks of pytest's
     pytest_xdist_make_scheduler,
 )
 from tests.loopback import no_journeys_topics
+
+refuse_stale()
 
 # How long an example takes says more of what else the machine does.
 # The same examples every time: a run says something of the change under test and nothing else.

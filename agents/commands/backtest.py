@@ -6,7 +6,6 @@ in order, and are there in full or not at all.
 
 from __future__ import annotations
 
-import gc
 import gzip
 import io
 import json
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
+
+from agents.garbage import settle_garbage
 
 
 def backtest(
@@ -66,7 +67,7 @@ def backtest(
     dead: list[Any] = []
     sent = 0
     encoder = msgspec.json.Encoder()
-    gc.freeze()  # what is there by now stays: no need to look at it again and again
+    settle_garbage()
     with ExitStack() as stack:
         lines, show = stack.enter_context(_lines(events))
         to_actions = stack.enter_context(_whole(actions))

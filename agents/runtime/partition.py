@@ -29,7 +29,7 @@ is to see anything of it: most events say nothing, and each transaction costs th
 CONFIRMED_FOR_MS = 3_000
 """For how long after it began a commit shows that the partition is ours: half of the session, as
 nobody else takes it over while the group hears of us."""
-_LONGEST_REST_MS = 12
+_LONGEST_REST_MS = 6
 
 TimerRule = Literal["log", "clock", "none"]
 """When a record's due time makes work: `log`: the wall clock, never ahead of the log; `clock`: the

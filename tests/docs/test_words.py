@@ -14,7 +14,7 @@ from agents import supervisor
 from agents.cli import app
 from agents.deliver import calls, role
 from agents.runtime import app as runtime
-from agents.runtime import input_queue, log_position, transaction, watchdog
+from agents.runtime import input_queue, log_position, partition, transaction, watchdog
 from journeys.documents import KINDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
@@ -182,6 +182,7 @@ FIGURES = {
     "session of the group": runtime.SESSION_TIMEOUT_SECONDS,
     "a transaction's time-out": transaction._TRANSACTION_TIMEOUT_MS // 1_000,
     "inputs of a transaction": input_queue.MAX_INPUTS,
+    "wait for a transaction": partition.COMMIT_INTERVAL_MS,
     "MB of inputs of a transaction": input_queue.MAX_INPUT_BYTES >> 20,
     "watchdog": watchdog.LIMIT_SECONDS,
     "tolerance for the brokers' clocks": log_position.CLOCK_TOLERANCE_MS,
