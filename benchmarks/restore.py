@@ -25,7 +25,8 @@ from agents.kafka.embedded import EmbeddedKafka
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from agents.users import CODEC
-from benchmarks.engine import START, running
+from benchmarks.backtest import running
+from benchmarks.engine import EXAMPLE, START
 from journeys.backtest import MemoryRecords
 from journeys.effects import Effects
 from journeys.inputs import Input
@@ -41,7 +42,7 @@ BATCH = 1_000
 def values(count: int) -> list[bytes]:
     """Packed records of so many users, each in a journey with a wait."""
     records = MemoryRecords()
-    timeline = Timeline(records, running(), "stream")
+    timeline = Timeline(records, running(EXAMPLE), "stream")
     inputs = [
         Input("events", 0, n, None, (
             b'{"event":"checkout_started","userId":"u%d","timestamp":%d,'
