@@ -57,7 +57,7 @@ class Evaluator:
             batch.more_timers = timeline.sweep(effects) or more
         batch.partition_time = timeline.partition_time
         self._poison.count(batch.consumed, len(effects.dead))
-        batch.urgent = False
+        batch.urgent = batch.more_timers  # of a sweep that goes on, each part is committed
         send(batch, effects)
 
     def released(self, partition: int) -> None:

@@ -97,6 +97,11 @@ class View(Generic[R]):
         is_side = self._codec.is_side
         return ((key, value) for key, value in self._store.items(after) if not is_side(key))
 
+    @property
+    def changed(self) -> bool:
+        """Whether anything isn't committed yet."""
+        return bool(self._changed)
+
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""
         pack, side = self._codec.pack, self._side

@@ -354,7 +354,7 @@ class PartitionLoop:
             arrived = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
         self._applied = Position(source, batch.partition_time)
         self._waiting += batch.consumed
-        if self._commit_at is None and self._applied != self._committed:
+        if self._commit_at is None and (self._applied != self._committed or self.view.changed):
             self._commit_at = self._clock.steady() + COMMIT_INTERVAL_MS
         asked = batch.urgent or self._confirmation is not None
         if asked or batch.outputs or self._overdue():

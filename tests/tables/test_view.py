@@ -116,9 +116,11 @@ class ViewEqualsDict(RuleBasedStateMachine):
     def commit(self) -> None:
         changes = self.view.changes()
         assert {change.key.removesuffix(b"\0") for change in changes} == self.changed
+        assert self.view.changed == bool(self.changed)
         self.batches += 1
         self.store.write(changes, self.batches, Position(self.batches))
         self.view.committed()
+        assert not self.view.changed
         self.kept, self.changed = dict(self.now), set()
         assert dict(self.view.items()) == self.kept
         assert len(self.view._young) + len(self.view._old) <= self.cached
