@@ -54,7 +54,9 @@ class Race:
 
     def figures(self) -> dict[str, float]:
         """Events per second and CPU per event between the marks."""
-        (first, begun), (half, then), *_, (last, ended) = self.marks
+        (first, begun), *between, (last, ended) = self.marks
+        # Few events may come in two steps: then there is no half to tell of.
+        half, then = between[0] if between else (first, begun)
         events = last - first
         per_100k = 100_000 / events
         return {

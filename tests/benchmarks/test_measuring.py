@@ -28,7 +28,7 @@ from benchmarks.toys import TOYS, Toy, ToyRun
 from benchmarks.traffic import Traffic
 from benchmarks.verify import verify_toy
 
-EVENTS = 3_000
+EVENTS = 12_000
 LOAD = Load(Traffic(users=300), EVENTS)
 OURS, *_, BARE = TOYS
 
