@@ -85,4 +85,4 @@ lock:
 	$(COMPILE) $(ARGS) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 clean: pure
-	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build dist site
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info dist site

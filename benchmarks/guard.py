@@ -21,7 +21,7 @@ import msgspec
 
 from agents.users import CODEC, UserRecords
 from benchmarks.backtest import running
-from benchmarks.engine import apply_all
+from benchmarks.engine import START, apply_all
 from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
 from journeys.backtest import MemoryRecords
@@ -43,7 +43,6 @@ ALLOWED = 2.0
 """A gross loss is more than so many times what is expected."""
 ROUNDS = 9
 _EVENTS = 1_000
-_START = 1_768_746_735_234
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
@@ -79,7 +78,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
 
 def _inputs(events: list[dict[str, object]]) -> list[Input]:
     return [
-        Input("journeys.events", 0, n, None, msgspec.json.encode(event), _START + n)
+        Input("journeys.events", 0, n, None, msgspec.json.encode(event), START + n)
         for n, event in enumerate(events)
     ]
 

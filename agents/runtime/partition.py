@@ -16,7 +16,7 @@ from typing import Any, Literal
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from agents.runtime.broker_clock import BrokerClock
-from agents.runtime.input_queue import MAX_INPUTS, InputQueue
+from agents.runtime.input_queue import MAX_INPUTS, InputQueue, OutOfOrder
 from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition
 from agents.runtime.transaction import Headers, Outputs, TransactionalProducer
 from tables.changelog import Position
@@ -47,7 +47,7 @@ class Taken:
 
 
 class Batch:
-    """What the role computes on. Use it as `async with batch:`; leaving the block commits.
+    """What the role computes on. Use it as `async with batch:`; leaving the block applies it.
 
     inputs: source records in log order. results: what calls beside the loop handed in.
     view: the partition's records. partition_time: ms, -1 before the first event; the role moves it.
@@ -173,8 +173,12 @@ class PartitionLoop:
 
     # ---- from the reader
     def feed(self, messages: list[Message]) -> None:
-        self._queue.feed(messages)
-        self._wake.set()
+        try:
+            self._queue.feed(messages)
+        except OutOfOrder as error:
+            self.fail(error)
+        else:
+            self._wake.set()
 
     def reached_end(self, offset: int) -> None:
         """Everything before `offset` has been fed: the rest up to it are control records."""
