@@ -30,7 +30,8 @@ compiled: $(STAMP) pure
 	JOURNEYS_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace
 
 pure:
-	rm -rf build journeys/*.so tables/*.so agents/*.so
+	rm -rf build
+	find journeys tables -name "*.so" -delete
 
 # The proof that nothing is lost or done twice: `make torture SCENARIOS=kill-all,burst SEED=7`.
 torture: $(STAMP)

@@ -10,8 +10,13 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 COMPILED = """
-backtest counts emitting entering events expressions ids leaving lifecycle profile program run seen
-step sweep templates time timeline user
+ids time
+records/admission records/event_counts records/message_ids records/traits
+expressions/expression expressions/templates
+catalog/context_paths catalog/program catalog/running
+engine/emitted engine/entries engine/exits_and_goals engine/instance_run engine/lifecycle
+engine/rejections engine/step engine/sweep engine/timeline engine/user_step
+simulation/backtest
 """.split()
 """Modules of `journeys`. Not those with records that msgspec decodes or pydantic checks: both read
 annotations that a compiled class doesn't keep."""
@@ -26,7 +31,7 @@ def extensions() -> list[Extension]:
     paths = [str(Path("journeys", f"{name}.py")) for name in COMPILED]
     # The name of what they share puts it into a package: beside them it would not be found where
     # the project is installed as editable.
-    files = [*paths, "tables/view.py", "agents/users.py"]
+    files = [*paths, "tables/view.py", "tables/users.py"]
     return list(mypycify(files, debug_level="0", group_name="journeys.engine"))
 
 

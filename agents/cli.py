@@ -12,7 +12,6 @@ from agents.commands import (
     apply,
     backtest,
     dead,
-    demo,
     draw,
     kafka,
     lifecycle,
@@ -28,6 +27,7 @@ from agents.commands import (
     worker,
 )
 from agents.compiled import is_compiled, refuse_stale
+from agents.demo import command as demo
 from agents.errors import UserError
 
 app = typer.Typer(

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import journeys.timeline
+import journeys.engine.timeline
 from agents.errors import UserError
 
 _ROOT = Path(__file__).parents[1]
 
 
 def is_compiled() -> bool:
-    return not str(journeys.timeline.__file__).endswith(".py")
+    return not str(journeys.engine.timeline.__file__).endswith(".py")
 
 
 def refuse_stale() -> None:
@@ -17,7 +17,7 @@ def refuse_stale() -> None:
     the extension and silently not the source."""
     if not (is_compiled() and (_ROOT / "pyproject.toml").exists()):
         return
-    for extension in _ROOT.glob("*/*.so"):
+    for extension in _ROOT.glob("*/**/*.so"):
         source = extension.with_name(extension.name.partition(".")[0] + ".py")
         if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
             raise UserError(

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import msgspec
 
-from agents.garbage import settle_garbage
-from journeys.backtest import Backtest
-from journeys.catalog import Catalog, catalog_of
-from journeys.program import RunningCatalog
+from agents.host.garbage import settle_garbage
+from journeys.catalog.catalog import Catalog, catalog_of
+from journeys.catalog.running import RunningCatalog
+from journeys.simulation.backtest import Backtest
 
 HELPDESK = Path(__file__).parents[1] / "examples" / "helpdesk"
 NOBODY = """

@@ -18,13 +18,13 @@ from typing import Any
 import msgspec
 
 from benchmarks.backtest import running
-from journeys.backtest import MemoryRecords
-from journeys.effects import Effects
-from journeys.events import admit
-from journeys.inputs import Input
-from journeys.program import RunningCatalog
-from journeys.state import decode, encode
-from journeys.timeline import Timeline
+from journeys.catalog.running import RunningCatalog
+from journeys.engine.timeline import Timeline
+from journeys.records.admission import admit
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.records.user_record import decode, encode
+from journeys.simulation.backtest import MemoryRecords
 
 EXAMPLE = """
 kind: Destination

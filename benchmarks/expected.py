@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
-from agents.evaluate import KIND_HEADER
+from agents.roles.evaluate import KIND_HEADER
 from benchmarks.backtest import running
 from benchmarks.contenders.toy import step
 from benchmarks.input import Record
 from benchmarks.outputs import Place
-from journeys.backtest import MemoryRecords
-from journeys.effects import Effects
-from journeys.inputs import Input
-from journeys.timeline import Timeline
+from journeys.engine.timeline import Timeline
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.simulation.backtest import MemoryRecords
 
 _decode = msgspec.json.Decoder().decode
 

@@ -19,18 +19,18 @@ from pathlib import Path
 
 import msgspec
 
-from agents.users import CODEC, UserRecords
 from benchmarks.backtest import running
 from benchmarks.engine import START, apply_all
 from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
-from journeys.backtest import MemoryRecords
-from journeys.effects import Effects
-from journeys.inputs import Input
-from journeys.program import RunningCatalog
-from journeys.timeline import Timeline
+from journeys.catalog.running import RunningCatalog
+from journeys.engine.timeline import Timeline
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.simulation.backtest import MemoryRecords
 from tables.changelog import Position
 from tables.store import Store
+from tables.users import CODEC, UserRecords
 from tables.view import View
 
 EXPECTED = {

@@ -10,8 +10,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from agents.kafka.jars import KAFKA_VERSION, Lock, classpath, new_lock
-from agents.kafka.java import OLDEST_JAVA, find_java
+from agents.kafka.embedded.jars import KAFKA_VERSION, Lock, classpath, new_lock
+from agents.kafka.embedded.java import OLDEST_JAVA, find_java
 
 SOURCE = Path(__file__).parent / "contenders" / "ToyStep.java"
 LOCK = Lock(

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from agents.compiled import is_compiled
-from agents.kafka.jars import KAFKA_VERSION
-from agents.kafka.java import find_java
+from agents.kafka.embedded.jars import KAFKA_VERSION
+from agents.kafka.embedded.java import find_java
 from benchmarks.toys import PEERS, ROOT
 
 _OURS = ("confluent-kafka", "rocksdict", "msgspec")

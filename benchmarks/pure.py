@@ -15,7 +15,7 @@ from benchmarks.journey_set import journey_set
 from benchmarks.real import NAME
 from benchmarks.results import Result, rounded
 from benchmarks.traffic import Traffic
-from journeys.program import RunningCatalog
+from journeys.catalog.running import RunningCatalog
 
 _STEP = 20
 """From one event of the shop to the next, ms."""

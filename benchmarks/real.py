@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from agents.evaluate import APPLICATION
 from agents.kafka.topics import EVENTS, OUTCOMES, actions, create_topics
-from agents.supervisor import Supervisor
+from agents.processes.supervisor import Supervisor
+from agents.roles.evaluate import APPLICATION
 from benchmarks.cluster import Cluster
 from benchmarks.expected import Expected, foreseen, input_of, of_journeys
 from benchmarks.input import Record

@@ -21,19 +21,19 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.kafka.client import base_config
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.transaction import Outputs, TransactionalProducer
-from agents.users import CODEC
 from benchmarks.backtest import running
 from benchmarks.engine import EXAMPLE, START
-from journeys.backtest import MemoryRecords
-from journeys.effects import Effects
-from journeys.inputs import Input
-from journeys.timeline import Timeline
+from journeys.engine.timeline import Timeline
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.simulation.backtest import MemoryRecords
 from tables.changelog import Position
 from tables.restore import restore
 from tables.store import Change, Store
+from tables.users import CODEC
 
 PARTITIONS = 4
 BATCH = 1_000

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from agents.kafka import guard
+from agents.processes import guard
 from benchmarks.cluster import Cluster
 from benchmarks.expected import Expected
 from benchmarks.outputs import toy_output

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from agents.compiled import refuse_stale
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.settings import Settings
 from tests.beside import (  # noqa: F401 - hooks of pytest's
     pytest_collection_modifyitems,

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from journeys.backtest import Backtest
-from journeys.canned import Canned, read_responses
-from journeys.catalog import Catalog, catalog_of, validate_files
-from journeys.documents import Journey
-from journeys.drawing import drawing_of
-from journeys.effects import Outcome
+from journeys.catalog.catalog import Catalog, catalog_of, validate_files
+from journeys.catalog.running import RunningCatalog
+from journeys.documents.journey import Journey
 from journeys.nodes.criteria import Criteria
 from journeys.nodes.wait_for_event import WaitForEvent
-from journeys.program import RunningCatalog
-from journeys.testing.run import Result, run_test
-from journeys.testing.suite import SuiteFile, check_names, read_tests
+from journeys.records.outcome import Outcome
+from journeys.simulation.backtest import Backtest
+from journeys.simulation.canned_responses import Canned, read_responses
+from journeys.simulation.testing.run import Result, run_test
+from journeys.simulation.testing.suite import SuiteFile, check_names, read_tests
+from journeys.views.drawing import drawing_of
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

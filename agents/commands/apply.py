@@ -22,9 +22,9 @@ def apply(
     Exit code 0: accepted. 1: rejected, nothing has changed. 2: no verdict in time; it may still
     come.
     """
-    from agents.commands import _documents
-    from agents.commands._push import REJECTED, Joined, push
-    from journeys.check import check, warnings
+    from agents.client.push import REJECTED, Joined, push
+    from agents.terminal import documents as _documents
+    from journeys.checks.check import check, warnings
 
     texts, problems = _documents.read_files(files)
     if problems:

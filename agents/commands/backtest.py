@@ -19,7 +19,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from agents.garbage import settle_garbage
+from agents.host.garbage import settle_garbage
 
 
 def backtest(
@@ -57,8 +57,8 @@ def backtest(
     """
     import msgspec
 
-    from agents.commands._documents import canned_responses, running_catalog
-    from journeys.backtest import Backtest
+    from agents.terminal.documents import canned_responses, running_catalog
+    from journeys.simulation.backtest import Backtest
 
     catalog = running_catalog(files)
     run = Backtest(catalog, events.name, canned_responses(responses))

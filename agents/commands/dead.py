@@ -17,8 +17,8 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
-    from agents.commands._dead import Writer
-    from agents.dead import Filter, Letter, Letters, Record, Status
+    from agents.client.dead_letters import Filter, Letter, Letters, Record, Status
+    from agents.client.dead_topic import Writer
 
 app = typer.Typer(help="Look at dead letters, and put them back.", no_args_is_help=True)
 
@@ -73,9 +73,9 @@ def show_list(
 
     Off a terminal each is one line of JSON.
     """
-    from agents.commands._dead import read
-    from agents.commands._records import print_letters
+    from agents.client.dead_topic import read
     from agents.settings import Settings
+    from agents.terminal.records import print_letters
 
     wanted = _filter(role, reason, destination, journey, user, since, until)
     found = read(Settings.from_env().broker).fitting(wanted, closed=closed)
@@ -98,7 +98,7 @@ def show(
 
     Exit code 1 where there is none.
     """
-    from agents.commands._dead import read
+    from agents.client.dead_topic import read
     from agents.settings import Settings
 
     letter = read(Settings.from_env().broker).by_id(id)
@@ -190,7 +190,7 @@ class _Change:
         again: bool,
     ) -> None:
         """Raises typer.BadParameter where it isn't clear which are meant."""
-        from agents.dead import Filter
+        from agents.client.dead_letters import Filter
 
         filtered = wanted != Filter()
         if not (ids or filtered or everything or limit):
@@ -207,8 +207,8 @@ class _Change:
 
     def make(self, dry_run: bool, yes: bool, as_json: bool) -> None:
         """Chooses, asks, writes and tells."""
-        from agents.commands._broker import partitions_of
-        from agents.commands._dead import Overtaken, Writer, read
+        from agents.client.dead_topic import Overtaken, Writer, read
+        from agents.kafka.broker import partitions_of
         from agents.kafka.topics import DEAD
         from agents.settings import Settings
 
@@ -262,7 +262,7 @@ class _Change:
     def _write(self, writer: Writer, chosen: list[Letter], done: list[Letter]) -> None:
         from rich.progress import Progress
 
-        from agents.dead import mark_of, original
+        from agents.client.dead_letters import mark_of, original
 
         with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task(self._status, total=len(chosen))
@@ -278,7 +278,7 @@ class _Change:
                 progress.update(task, completed=len(done))
 
     def _tell(self, letters: list[Letter], as_json: bool, dry_run: bool = False) -> None:
-        from agents.commands._records import print_letters
+        from agents.terminal.records import print_letters
 
         if as_json:
             ids = [letter.id for letter in letters]
@@ -293,8 +293,8 @@ class _Change:
 
 def _check_targets(broker: str, letters: list[Letter]) -> None:
     """Raises UserError where a letter can't be put back."""
-    from agents.commands._broker import reach
-    from agents.dead import original
+    from agents.client.dead_letters import original
+    from agents.kafka.broker import reach
 
     found = reach(broker)
     for letter in letters:
@@ -334,7 +334,7 @@ def _filter(
     since: str | None,
     until: str | None,
 ) -> Filter:
-    from agents.dead import Filter
+    from agents.client.dead_letters import Filter
 
     times = _time(since, "--since"), _time(until, "--until")
     return Filter(role, reason, destination, journey, user, *times)
@@ -359,6 +359,6 @@ def _time(text: str | None, option: str) -> int | None:
 
 def _print(text: str, err: bool = False) -> None:
     """Lines that do nothing to a terminal but show."""
-    from agents.commands._documents import cleaned
+    from agents.terminal.documents import cleaned
 
     typer.echo("\n".join(map(cleaned, text.split("\n"))), err=err)

@@ -28,9 +28,9 @@ def draw(
 
     GitHub and GitLab show Mermaid in Markdown; `dot -Tsvg` makes a picture of dot.
     """
-    from agents.commands import _documents
-    from journeys.catalog import Rejected, catalog_of
-    from journeys.drawing import draw as draw_journey
+    from agents.terminal import documents as _documents
+    from journeys.catalog.catalog import Rejected, catalog_of
+    from journeys.views.drawing import draw as draw_journey
 
     texts, problems = _documents.read_files(files)
     catalog = Rejected(problems) if problems else catalog_of(texts.items())

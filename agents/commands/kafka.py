@@ -22,7 +22,7 @@ def kafka(
     ] = None,
 ) -> None:
     """Run a real Kafka on this machine, for trying things out."""
-    from agents.kafka.embedded import EmbeddedKafka
+    from agents.kafka.embedded.broker import EmbeddedKafka
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)

@@ -46,7 +46,7 @@ def archive(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> N
 def _push(names: list[str], status: str, timeout: float, as_json: bool) -> None:
     import yaml
 
-    from agents.commands._push import REJECTED, Joined, push
+    from agents.client.push import REJECTED, Joined, push
 
     documents = [{"kind": "Lifecycle", "name": name, "status": status} for name in names]
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True).encode()

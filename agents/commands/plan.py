@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from journeys.catalog import Catalog
-    from journeys.plan import DocumentChange, FieldChange, InFlight
+    from journeys.catalog.catalog import Catalog
+    from journeys.catalog.diff import DocumentChange, FieldChange, InFlight
 
 SAME, REJECTED, CHANGES = 0, 1, 2
 
@@ -43,11 +43,11 @@ def plan(
 
     Exit code 1 when the documents would be rejected.
     """
-    from agents.commands import _documents
-    from agents.commands._push import Joined
+    from agents.client.push import Joined
     from agents.kafka.topics import CONFIG
-    from journeys.catalog import Rejected
-    from journeys.plan import plan as plan_push
+    from agents.terminal import documents as _documents
+    from journeys.catalog.catalog import Rejected
+    from journeys.catalog.diff import plan as plan_push
 
     texts, problems = _documents.read_files(files)
     joined = Joined(texts)
@@ -70,8 +70,8 @@ def plan(
 
 
 def _in_force() -> Catalog:
-    from agents.catalog import CatalogReader
-    from agents.commands._broker import partitions_of
+    from agents.client.catalog import CatalogReader
+    from agents.kafka.broker import partitions_of
     from agents.kafka.client import base_config
     from agents.kafka.topics import CATALOG
     from agents.settings import Settings
@@ -108,7 +108,7 @@ def _print_in_flight(older: InFlight) -> None:
 
 
 def _line(indent: str, change: str, text: str) -> None:
-    from agents.commands._documents import cleaned
+    from agents.terminal.documents import cleaned
 
     sign, colour = _SIGNS[change]
     typer.secho(f"{indent}{sign} {cleaned(text)}", fg=colour)
@@ -116,7 +116,7 @@ def _line(indent: str, change: str, text: str) -> None:
 
 def _field(field: FieldChange) -> str:
     """`nodes.wait.within: "1h" -> "2h"`; a whole node by its type."""
-    from journeys.schema import dotted
+    from journeys.schema.places import dotted
 
     place = dotted(field.path)
     if field.change == "changed":

@@ -32,8 +32,8 @@ def schema(
     An editor with the YAML language server takes it from the first line of a document:
     # yaml-language-server: $schema=docs/schema/documents.schema.json
     """
-    from journeys.json_schema import SCHEMAS
     from journeys.problems import suggest
+    from journeys.views.json_schema import SCHEMAS
 
     if name not in SCHEMAS:
         raise UserError(f"{name!r} is not a schema{suggest(name, SCHEMAS, most=16)[0]}")
@@ -50,6 +50,6 @@ def schema(
 
 def text(name: str) -> str:
     """A schema as its file has it."""
-    from journeys.json_schema import SCHEMAS
+    from journeys.views.json_schema import SCHEMAS
 
     return json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n"

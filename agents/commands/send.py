@@ -56,7 +56,7 @@ def send(
 
     Exit code 1 when not all of them were delivered.
     """
-    from agents.commands._broker import partitions_of
+    from agents.kafka.broker import partitions_of
     from agents.kafka.topics import EVENTS
     from agents.settings import Settings
 

@@ -20,11 +20,11 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
-    from agents.commands._test_event import TestEvent
-    from journeys.canned import Canned
-    from journeys.catalog import Catalog
-    from journeys.program import RunningCatalog
-    from journeys.scenario import Happening, Scenario
+    from agents.terminal.test_event import TestEvent
+    from journeys.catalog.catalog import Catalog
+    from journeys.catalog.running import RunningCatalog
+    from journeys.simulation.canned_responses import Canned
+    from journeys.simulation.scenario import Happening, Scenario
 
 _STDIN = Path("-")
 _HOW = 'One JSON event a line, such as {"at": "+10m", "event": "purchase_completed"}; Ctrl-D ends.'
@@ -90,13 +90,13 @@ def simulate(
     Drafts run as if they were running. Exit code 1 when a document or an event is wrong, or when
     what was sent was not delivered.
     """
-    from agents.commands._documents import canned_responses, catalog_of_files, cleaned
-    from journeys.program import RunningCatalog
-    from journeys.story import standing, tell
+    from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
+    from journeys.catalog.running import RunningCatalog
+    from journeys.views.story import standing, tell
 
     documents = catalog_of_files(files, drafts=True)
     if send is not None:
-        from agents.commands._test_event import place_of
+        from agents.terminal.test_event import place_of
 
         send = place_of(send, documents)
     catalog = RunningCatalog(documents)
@@ -129,8 +129,8 @@ def simulate(
 
 def _send(node: str, story: list[Happening], documents: Catalog, quietly: bool) -> TestEvent:
     """Sends what the node sent last, and shows it unless `quietly`."""
-    from agents.commands._documents import cleaned
-    from agents.commands._test_event import TestEvent, last_action
+    from agents.terminal.documents import cleaned
+    from agents.terminal.test_event import TestEvent, last_action
 
     action = last_action(node, story)
     test = TestEvent(action, documents.destinations[action.destination])
@@ -187,7 +187,7 @@ class _Follow:
                 yield [one]
 
     def _scenario(self, fields: dict[str, Any]) -> Scenario:
-        from journeys.scenario import Scenario, parse_moment
+        from journeys.simulation.scenario import Scenario, parse_moment
 
         if self.scenario is None:
             assert self._user is not None
@@ -215,7 +215,7 @@ class _Follow:
 
 
 def _moment(text: str | None, start: int, option: str) -> int | None:
-    from journeys.scenario import parse_moment
+    from journeys.simulation.scenario import parse_moment
 
     if text is None:
         return None

@@ -7,31 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agents.errors import UserError
+from agents.terminal.junit import Ran
 
 if TYPE_CHECKING:
+    from journeys.catalog.running import RunningCatalog
     from journeys.problems import Problem
-    from journeys.program import RunningCatalog
-    from journeys.testing.run import Result
-    from journeys.testing.suite import SuiteFile
+    from journeys.simulation.testing.suite import SuiteFile
 
 PATTERNS = ("*.test.yaml", "*.test.yml")
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """One test of a file and what came of it."""
-
-    file: str
-    result: Result
-    story: list[str]
-    seconds: float
 
 
 def run_tests(
@@ -52,7 +41,8 @@ def run_tests(
 
     Exit code 1 when one fails, or a file is wrong.
     """
-    from agents.commands import _documents, _junit
+    from agents.terminal import documents as _documents
+    from agents.terminal import junit as _junit
 
     began = time.perf_counter()
     ran: list[Ran] = []
@@ -112,11 +102,11 @@ def _files(paths: list[Path]) -> list[Path]:
 
 def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Problem]:
     """The tests of a file as they run, or what keeps them from it."""
-    from agents.commands import _documents
-    from journeys.catalog import Rejected, catalog_of
-    from journeys.program import RunningCatalog
-    from journeys.scenario import with_drafts
-    from journeys.testing.suite import check_names, read_tests
+    from agents.terminal import documents as _documents
+    from journeys.catalog.catalog import Rejected, catalog_of
+    from journeys.catalog.running import RunningCatalog
+    from journeys.simulation.scenario import with_drafts
+    from journeys.simulation.testing.suite import check_names, read_tests
 
     read, problems = _documents.read_files([file])
     texts |= read
@@ -135,8 +125,8 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Proble
 
 
 def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Ran:
-    from journeys.story import standing, tell
-    from journeys.testing.run import run_test
+    from journeys.simulation.testing.run import run_test
+    from journeys.views.story import standing, tell
 
     began = time.perf_counter()
     result = run_test(tests, number, catalog)
@@ -148,7 +138,7 @@ def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Ran:
 
 
 def _print_failure(one: Ran) -> None:
-    from agents.commands._documents import cleaned
+    from agents.terminal.documents import cleaned
 
     title = typer.style("FAILED", fg="red", bold=True)
     typer.echo(f"{title} {one.file}:{one.result.line}: {cleaned(one.result.name)}")

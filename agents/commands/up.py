@@ -30,8 +30,8 @@ def up(
 
     Ctrl-C or SIGTERM ends all of it within ten seconds.
     """
+    from agents.processes.supervisor import Supervisor
     from agents.settings import Settings
-    from agents.supervisor import Supervisor
 
     for number in _SIGNALS:
         signal.signal(number, _stop)
@@ -70,7 +70,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _make_topics(broker: str, partitions: int) -> None:
     """Makes the topics that are missing; a partition count that nobody chose yields to theirs."""
-    from agents.commands._broker import reach
+    from agents.kafka.broker import reach
     from agents.kafka.topics import EVENTS, check_topics, create_topics
 
     existing = reach(broker)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from journeys.lanes import Lane
+    from journeys.views.lanes import Lane
 
 
 _MARKS = {"real_time": "⚡", "batch": "🐌"}
@@ -31,10 +31,10 @@ def validate(
     Off a terminal each problem is one line, file:line:col: message, or file:line:col: warning:
     message. Exit code 1 when there is one that is no warning.
     """
-    from agents.commands import _documents
-    from journeys.check import check, warnings
-    from journeys.documents import Journey
-    from journeys.lanes import lanes
+    from agents.terminal import documents as _documents
+    from journeys.checks.check import check, warnings
+    from journeys.documents.journey import Journey
+    from journeys.views.lanes import lanes
 
     texts, unread = _documents.read_files(files)
     documents, wrong = check(texts.items(), {})

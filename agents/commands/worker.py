@@ -22,7 +22,7 @@ from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART
 from agents.settings import Clock, Settings
 
 if TYPE_CHECKING:
-    from agents.runtime.app import App
+    from agents.host.app import App
 
 _claims: list[int] = []  # files that hold state folders for as long as the process lives
 
@@ -89,7 +89,7 @@ def worker(
 
     Ctrl-C or SIGTERM ends it in good order. Exit code 1: something is wrong that only you can mend.
     """
-    from agents.commands._broker import reach
+    from agents.kafka.broker import reach
 
     if names and role is not Role.deliver:
         raise typer.BadParameter(f"the role {role} takes no names", param_hint="NAME")
@@ -143,7 +143,7 @@ def _clock(choice: ClockChoice | None) -> Clock | None:
 def _run(role: Role, settings: Settings, names: list[str]) -> int:
     """Runs the role to its end and returns the exit code."""
     try:
-        from agents.runtime.worker import run
+        from agents.host.worker import run
 
         run(
             _build(role, settings, names),
@@ -165,14 +165,14 @@ def _run(role: Role, settings: Settings, names: list[str]) -> int:
 def _build(role: Role, settings: Settings, names: list[str]) -> App:
     match role:
         case Role.register:
-            from agents import register
+            from agents.roles import register
 
             return register.build(settings)
         case Role.evaluate:
-            from agents import evaluate
+            from agents.roles import evaluate
 
             return evaluate.build(settings)
         case Role.deliver:
-            from agents.deliver import app as deliver
+            from agents.roles import deliver
 
             return deliver.build(settings, names)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 import msgspec
 from confluent_kafka import Message
 
-from agents.dead import is_mark
+from agents.client.dead_letters import is_mark
 from agents.demo.history import Expected, Row, row_of
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS
-from agents.users import CODEC
-from journeys.effects import Action, Outcome
+from journeys.records.action import Action
+from journeys.records.outcome import Outcome
 from tables.changelog import POSITION_KEY, Position
+from tables.users import CODEC
 
 LATEST = 10
 """Outcomes that the tally remembers for showing."""

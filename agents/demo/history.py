@@ -16,11 +16,11 @@ from typing import NamedTuple
 import msgspec
 
 from agents.errors import UserError
-from journeys.backtest import Backtest
-from journeys.catalog import Catalog, Rejected, check_push
-from journeys.documents import Journey
-from journeys.effects import Outcome
-from journeys.program import RunningCatalog
+from journeys.catalog.catalog import Catalog, Rejected, check_push
+from journeys.catalog.running import RunningCatalog
+from journeys.documents.journey import Journey
+from journeys.records.outcome import Outcome
+from journeys.simulation.backtest import Backtest
 from journeys.time import parse_time
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "helpdesk"

@@ -20,7 +20,6 @@ from confluent_kafka import TopicPartition
 from rich.console import Console
 from rich.live import Live
 
-from agents.commands._broker import committed_ends, reach
 from agents.demo import show, tell
 from agents.demo.account import Account, applied, settle
 from agents.demo.history import Expected, History, load
@@ -30,8 +29,9 @@ from agents.demo.scene import Scene
 from agents.demo.tree import places
 from agents.demo.workers import Workers, environment
 from agents.errors import UserError
+from agents.kafka.broker import committed_ends, reach
 from agents.kafka.client import admin_client
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
 
 PARTITIONS = 4

@@ -16,7 +16,7 @@ from agents.demo.account import Tally
 from agents.demo.log import Player
 from agents.demo.receiver import Receiver
 from agents.demo.tree import Place
-from journeys.effects import Outcome
+from journeys.records.outcome import Outcome
 
 _RATE_SECONDS = 2.0
 _LATEST_SECONDS = 0.7

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.demo.scene import Scene
-from journeys.effects import Outcome
+from journeys.records.outcome import Outcome
 
 _TYPE_STYLES = {
     "wait_for_event": "cyan",

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from journeys.documents import Journey
-from journeys.nodes.base import NodeModel, Path
+from journeys.documents.journey import Journey
+from journeys.nodes.base import NodeModel
+from journeys.schema.marks import Path
 from journeys.time import DAY, HOUR, MINUTE, SECOND
 
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))

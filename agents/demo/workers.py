@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agents.demo.receiver import HOST
 from agents.demo.scene import Scene
-from agents.supervisor import Supervisor
+from agents.processes.supervisor import Supervisor
 
 _ENDED = "ended ("  # as the supervisor says it
 

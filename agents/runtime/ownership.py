@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from agents.runtime.broker_clock import BrokerClock
-from agents.runtime.delivery import OffsetGone, Where
 from agents.runtime.exits import last_line
 from agents.runtime.partition import PartitionLoop, Taken
+from agents.runtime.source_reader import OffsetGone, Where
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from tables.changelog import Position
 from tables.codec import Codec

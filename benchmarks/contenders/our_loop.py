@@ -1,4 +1,4 @@
-"""The toy step on this engine's own loop: a small role, as agents/evaluate.py is one. Exactly once.
+"""The toy step on this engine's own loop, exactly once: a role as agents/roles/evaluate.py is one.
 
 Run by toys.py, whose variables it reads.
 """
@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from agents.host.app import App
+from agents.host.worker import run
 from agents.kafka.client import base_config
-from agents.runtime.app import App
 from agents.runtime.partition import Batch
-from agents.runtime.worker import run
 from benchmarks.contenders.toy import step
 from tables.codec import Codec
 

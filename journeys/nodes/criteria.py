@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from journeys.expressions import always
-from journeys.fields import Condition, Model
+from journeys.expressions.expression import always
 from journeys.nodes.base import Doubt, ForwardNode, Go, Labels, Next, Step
+from journeys.schema.fields import Condition, Model
 
 
 class Branch(Model):

@@ -7,21 +7,20 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.expressions import ExpressionFailed
-from journeys.fields import Duration, Model, Moment, SignedDuration, SomeZone, TimeOfDay, Weekdays
-from journeys.local_time import WEEKDAYS, next_local
-from journeys.nodes.base import (
-    USERS_ZONE,
-    Block,
-    End,
-    ForwardNode,
-    Go,
-    Mover,
-    Next,
-    Path,
-    Step,
+from journeys.expressions.expression import ExpressionFailed
+from journeys.nodes.base import USERS_ZONE, Block, End, ForwardNode, Go, Mover, Next, Step
+from journeys.schema.fields import (
+    Duration,
+    Model,
+    Moment,
+    SignedDuration,
+    SomeZone,
+    TimeOfDay,
+    Weekdays,
 )
+from journeys.schema.marks import Path
 from journeys.time import check_time, parse_time
+from journeys.zones import WEEKDAYS, next_local
 
 
 class UntilLocal(Model):

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from journeys.expressions import ExpressionFailed
-from journeys.fields import Data, ShortText
+from journeys.expressions.expression import ExpressionFailed
 from journeys.nodes.base import DestinationName, ForwardNode, Go, Next, Step
+from journeys.schema.fields import Data, ShortText
 
 
 class DestinationNode(ForwardNode):

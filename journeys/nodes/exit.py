@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from journeys.fields import ShortText
 from journeys.nodes.base import End, NodeModel, Step
+from journeys.schema.fields import ShortText
 
 
 class Exit(NodeModel):

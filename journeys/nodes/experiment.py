@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.fields import Model, ShortText, Weight
 from journeys.nodes.base import Doubt, ForwardNode, Go, Label, Labels, Next, Step
+from journeys.schema.fields import Model, ShortText, Weight
 
 _SCALE = 2.0**-53
 

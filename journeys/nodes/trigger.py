@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from journeys.effects import TriggerCall
-from journeys.expressions import ExpressionFailed
-from journeys.fields import Data, Duration, Method, ResponsePath, UrlPath
+from journeys.expressions.expression import ExpressionFailed
 from journeys.nodes.base import Block, DestinationName, ForwardNode, Go, Label, Next, Step
-from journeys.responses import Response
+from journeys.records.action import TriggerCall
+from journeys.records.response import Response
+from journeys.schema.fields import Data, Duration, Method, ResponsePath, UrlPath
 from journeys.time import MINUTE
 
 

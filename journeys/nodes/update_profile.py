@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from journeys.expressions import ExpressionFailed
-from journeys.fields import Data, TraitName
+from journeys.expressions.expression import ExpressionFailed
 from journeys.nodes.base import ForwardNode, Go, Next, Step
+from journeys.schema.fields import Data, TraitName
 
 
 class UpdateProfile(ForwardNode):

@@ -8,9 +8,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.expressions import always
-from journeys.fields import Condition, Duration, EventName, Match, Model
-from journeys.nodes.base import Block, Doubt, ForwardNode, Go, Labels, Mover, Next, Path, Step
+from journeys.expressions.expression import always
+from journeys.nodes.base import Block, Doubt, ForwardNode, Go, Labels, Mover, Next, Step
+from journeys.schema.fields import Condition, Duration, EventName, Match, Model
+from journeys.schema.marks import Path
 
 
 class Awaited(Model):

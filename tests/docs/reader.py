@@ -28,22 +28,30 @@ import msgspec
 import yaml
 from sybil import Example
 
-from agents.dead import DeadMark
-from journeys.catalog import Rejected, catalog_of
-from journeys.check import check
-from journeys.documents import KINDS
-from journeys.effects import Action, DeadLetter, Outcome
-from journeys.event import Rejection
-from journeys.events import admit
-from journeys.expressions import CelError, ExpressionFailed, Scope, compile_cel, condition
-from journeys.program import RunningCatalog
-from journeys.scenario import with_drafts
-from journeys.schema_types import names_of_fields
-from journeys.templates import render
-from journeys.testing.run import Result, run_test
-from journeys.testing.suite import check_names, read_tests
+from agents.client.dead_letters import DeadMark
+from journeys.catalog.catalog import Rejected, catalog_of
+from journeys.catalog.running import RunningCatalog
+from journeys.checks.check import check
+from journeys.documents.kinds import KINDS
+from journeys.expressions.expression import (
+    CelError,
+    ExpressionFailed,
+    Scope,
+    compile_cel,
+    condition,
+)
+from journeys.expressions.templates import render
+from journeys.records.action import Action
+from journeys.records.admission import admit
+from journeys.records.dead_letter import DeadLetter
+from journeys.records.event import Rejection
+from journeys.records.outcome import Outcome
+from journeys.schema.annotations import names_of_fields
+from journeys.schema.yaml_source import load
+from journeys.simulation.scenario import with_drafts
+from journeys.simulation.testing.run import Result, run_test
+from journeys.simulation.testing.suite import check_names, read_tests
 from journeys.time import parse_time
-from journeys.yaml_source import load
 from tests.docs.pages import ROOT, cells, code, row
 from tests.loopback import free_port
 from tests.terminal import Terminal

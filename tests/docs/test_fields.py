@@ -15,13 +15,18 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agents.dead import DeadMark
-from journeys import canned, documents, events, fields
-from journeys.effects import OUTCOME_TYPES, Action, DeadLetter, Outcome
-from journeys.fields import Expected, Holds
+from agents.client.dead_letters import DeadMark
+from journeys.documents import kinds as documents
 from journeys.nodes import Node, base
-from journeys.schema_types import options_of
-from journeys.testing import suite
+from journeys.records import admission as events
+from journeys.records.action import Action
+from journeys.records.dead_letter import DeadLetter
+from journeys.records.outcome import OUTCOME_TYPES, Outcome
+from journeys.schema import fields
+from journeys.schema.annotations import options_of
+from journeys.schema.fields import Expected, Holds
+from journeys.simulation import canned_responses as canned
+from journeys.simulation.testing import suite
 from tests.docs.pages import DOCS, cells
 
 RECORDS = {kind.__name__: kind for kind in (Action, Outcome, DeadLetter, DeadMark)}

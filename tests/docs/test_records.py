@@ -7,24 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from agents.deliver import outcomes
-from agents.deliver.retry import Answer
-from journeys import (
-    cel_errors,
-    counts,
-    effects,
-    events,
-    expressions,
-    problems,
-    responses,
-    run,
-    seen,
-    state,
-    time,
-    user,
-    yaml_source,
+from agents.delivery import outcomes
+from agents.destinations.answer import Answer
+from journeys import problems, time
+from journeys.engine import instance_run as run
+from journeys.engine import user_step as user
+from journeys.expressions import errors as cel_errors
+from journeys.expressions import expression as expressions
+from journeys.records import (
+    admission as events,
 )
-from journeys.effects import Action, Cause
+from journeys.records import (
+    effects,
+)
+from journeys.records import (
+    event_counts as counts,
+)
+from journeys.records import (
+    message_ids as seen,
+)
+from journeys.records import (
+    response as responses,
+)
+from journeys.records import (
+    user_record as state,
+)
+from journeys.records.action import Action
+from journeys.records.outcome import Cause
+from journeys.schema import yaml_source
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
 from tests.docs.reader import run_suite
 from tests.docs.test_fields import tables

@@ -10,12 +10,13 @@ import click
 import pytest
 import typer
 
-from agents import supervisor
 from agents.cli import app
-from agents.deliver import calls, role
-from agents.runtime import app as runtime
-from agents.runtime import input_queue, log_position, partition, transaction, watchdog
-from journeys.documents import KINDS
+from agents.delivery import calls
+from agents.host import app as runtime
+from agents.host import watchdog
+from agents.processes import supervisor
+from agents.runtime import input_queue, log_position, partition, transaction
+from journeys.documents.kinds import KINDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
 

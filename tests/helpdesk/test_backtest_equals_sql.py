@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from journeys.backtest import Backtest
+from journeys.simulation.backtest import Backtest
 from tests.helpdesk.compare import EVENTS, ROOT, differences, expected
 from tests.journeys.builders import running
 

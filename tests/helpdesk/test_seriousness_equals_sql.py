@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from journeys.backtest import Backtest
+from journeys.simulation.backtest import Backtest
 from tests.helpdesk.compare import EVENTS
 from tests.journeys.builders import running
 

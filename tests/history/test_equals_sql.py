@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from journeys.backtest import Backtest
+from journeys.simulation.backtest import Backtest
 from tests.history import logs
 from tests.history.compare import HERE, Expected, Row, actual, differences, disorder, expected
 from tests.journeys.builders import running

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from tests.history import logs
 from tests.history.compare import actual, by_any_partition, differences, expected
 from tests.history.test_equals_sql import CASES, documents

@@ -7,15 +7,18 @@ from typing import Any
 import msgspec
 import yaml
 
-from journeys.backtest import MemoryRecords
-from journeys.catalog import Accepted, Catalog, InForce, check_push
-from journeys.documents import Journey
-from journeys.effects import Action, Effects, Outcome
-from journeys.inputs import Input
-from journeys.program import Program, RunningCatalog
-from journeys.state import Instance, UserRecord
+from journeys.catalog.catalog import Accepted, Catalog, InForce, check_push
+from journeys.catalog.program import Program
+from journeys.catalog.running import RunningCatalog
+from journeys.documents.journey import Journey
+from journeys.engine.timeline import Clock, Timeline
+from journeys.records.action import Action
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.records.outcome import Outcome
+from journeys.records.user_record import Instance, UserRecord
+from journeys.simulation.backtest import MemoryRecords
 from journeys.time import format_time, parse_time
-from journeys.timeline import Clock, Timeline
 
 START = parse_time("2026-01-18T12:00:00Z")
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000

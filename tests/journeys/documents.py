@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeys.catalog import validate_files
+from journeys.catalog.catalog import validate_files
 
 HEAD = "kind: Journey\nname: tour\nentry: {event: start}\nnodes:\n"
 MAILER = "---\n{kind: Destination, name: mailer, type: http, url: 'https://mail.example.com/'}\n"

@@ -14,10 +14,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
-from agents.dead import is_mark
-from agents.kafka.embedded import EmbeddedKafka
+from agents.client.dead_letters import is_mark
+from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS, create_topics
-from agents.supervisor import Supervisor
+from agents.processes.supervisor import Supervisor
 from tables.changelog import POSITION_KEY, Position
 from tests.loopback import no_journeys_topics
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from tests.pipeline.stack import Stack, stack, wait_until
 
 GOOD = """

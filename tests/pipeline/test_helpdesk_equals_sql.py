@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from tests.helpdesk.compare import EVENTS, ROOT, differences
 from tests.pipeline.stack import Stack, stack
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from agents.kafka.embedded import EmbeddedKafka
-from tests.deliver.receiver import Receiver, Reply, Request
+from agents.kafka.embedded.broker import EmbeddedKafka
+from tests.agents.delivery.receiver import Receiver, Reply, Request
 from tests.pipeline.stack import Stack, stack, wait_until
 
 DOCUMENTS = """

@@ -19,14 +19,14 @@ import msgspec
 
 from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
-from journeys.backtest import Backtest, MemoryRecords
-from journeys.canned import Canned
-from journeys.catalog import Accepted, Catalog, check_push
-from journeys.effects import Effects
-from journeys.inputs import Input
-from journeys.program import RunningCatalog
-from journeys.state import UserRecord, encode
-from journeys.timeline import Timeline
+from journeys.catalog.catalog import Accepted, Catalog, check_push
+from journeys.catalog.running import RunningCatalog
+from journeys.engine.timeline import Timeline
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.records.user_record import UserRecord, encode
+from journeys.simulation.backtest import Backtest, MemoryRecords
+from journeys.simulation.canned_responses import Canned
 from tests.history import logs
 from tests.history.test_equals_sql import documents
 from tests.journeys.builders import running

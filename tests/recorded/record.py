@@ -12,10 +12,10 @@ from pathlib import Path
 
 from msgspec import json
 
-from journeys.catalog import Catalog, catalog_of
-from journeys.program import RunningCatalog
-from journeys.testing.run import run_test
-from journeys.testing.suite import SuiteFile, read_tests
+from journeys.catalog.catalog import Catalog, catalog_of
+from journeys.catalog.running import RunningCatalog
+from journeys.simulation.testing.run import run_test
+from journeys.simulation.testing.suite import SuiteFile, read_tests
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 KEPT = Path(__file__).parent / "histories"

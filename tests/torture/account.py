@@ -17,7 +17,7 @@ from confluent_kafka import Message
 
 from agents.kafka.topics import EVENTS, OUTCOMES
 from journeys.time import parse_time
-from tests.deliver.receiver import Request
+from tests.agents.delivery.receiver import Request
 from tests.pipeline.stack import Stack
 from tests.torture.expected import Arrived, Expected, Told, by_partition
 

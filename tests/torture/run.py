@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents import supervisor
+from agents.processes import supervisor
 from tests.torture.account import Account, draw_up
 from tests.torture.file_system import small_file_system
 from tests.torture.scenarios import SCENARIOS

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from agents.kafka.client import base_config
 from agents.kafka.topics import EVENTS, OUTCOMES
-from tests.deliver.receiver import Reply, Request, Rule
+from tests.agents.delivery.receiver import Reply, Request, Rule
 from tests.pipeline.stack import PARTITIONS, wait_until
 from tests.torture.stage import Stage, well
 from tests.torture.traffic import Traffic

@@ -19,10 +19,10 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import OUTCOMES
-from agents.supervisor import Supervisor
-from tests.deliver.receiver import Receiver, Reply, Request
+from agents.processes.supervisor import Supervisor
+from tests.agents.delivery.receiver import Receiver, Reply, Request
 from tests.pipeline.stack import Stack, stack, wait_until
 from tests.torture.account import DESTINATIONS, answer_to
 from tests.torture.documents import DOCUMENTS

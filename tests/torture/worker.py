@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.cli import main
-from agents.runtime import app, partition
+from agents.host import app
+from agents.runtime import partition
 from agents.runtime.transaction import TransactionalProducer
 
 POINTS = (

@@ -1,0 +1,1 @@
+"""What a person, a page or a command asks of a running engine."""

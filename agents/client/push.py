@@ -1,0 +1,260 @@
+"""Pushing documents as one record, and what register says of it.
+
+Law: all that is pushed together holds together or changes nothing, and a problem is told at its
+place in the user's own file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from agents.errors import UserError
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer
+
+    from journeys.problems import Problem
+
+ACCEPTED, REJECTED, NO_VERDICT = 0, 1, 2
+_MAX_BYTES = 10 * 1024 * 1024  # what the topic takes
+_HINT_SECONDS = 3.0
+
+
+class Joined:
+    """Several files as one text, and the way back from its lines to theirs."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._starts: list[tuple[str, int, int]] = []  # file, its first line here, its last
+        parts: list[bytes] = []
+        line = 1
+        for file, content in files.items():
+            text = content.removeprefix(b"\xef\xbb\xbf")
+            if parts:
+                # Only after an explicit end may a document begin with directives (%YAML).
+                parts.append(b"...\n" if _has_directives(text) else b"---\n")
+                line += 1
+            if len(files) > 1 and not text.endswith((b"\n", b"\r")):
+                text += b"\n"
+            lines = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n")
+            self._starts.append((file, line, line + max(lines - 1, 0)))
+            line += lines
+            parts.append(text)
+        self.text = b"".join(parts)
+
+    def place(self, line: int) -> tuple[str, int]:
+        """The file and its line behind a line of the text; a separator belongs to what it ends."""
+        for file, first, last in reversed(self._starts):
+            if line >= first:
+                # The last file may have a problem on the line after its end.
+                end = line if (file, first, last) == self._starts[-1] else last
+                return file, min(line, end) - first + 1
+        return self._starts[0][0], line
+
+    def own(self, problem: Problem) -> Problem:
+        """A problem of the text as one of a file; lines that its message names too."""
+
+        def on_line(match: re.Match[str]) -> str:
+            return f"on line {self.place(int(match[1]))[1]}"
+
+        def at_place(match: re.Match[str]) -> str:
+            file, line = self.place(int(match[2]))
+            return f"is at {file}:{line}:{match[3]}"
+
+        file, line = self.place(problem.line)
+        message = re.sub(r"\bon line (\d+)", on_line, problem.message)
+        message = re.sub(rf"is at ({re.escape(problem.file)}):(\d+):(\d+)", at_place, message)
+        return replace(problem, file=file, line=line, message=message)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What register says of a push. `documents` is empty where there are problems."""
+
+    offset: int
+    documents: list[dict[str, Any]]
+    problems: list[Problem]
+
+    def as_json(self) -> str:
+        problems = [asdict(problem) for problem in self.problems]
+        told = {"accepted": not problems, "offset": self.offset}
+        return json.dumps({**told, "documents": self.documents, "problems": problems})
+
+
+def push(joined: Joined, timeout: float) -> Verdict:
+    """Pushes and waits.
+
+    Raises:
+        typer.Exit: NO_VERDICT, where none comes within `timeout` (s); why is told on stderr.
+        UserError: nothing could be pushed.
+    """
+    from agents.settings import Settings
+
+    pushing = _Push(Settings.from_env().broker)
+    offset = pushing.push(joined.text)
+    outcomes = pushing.verdict(offset, timeout)
+    if not outcomes:
+        typer.echo(f"journeys: {pushing.why_no_verdict(offset, timeout)}", err=True)
+        raise typer.Exit(NO_VERDICT)
+    problems = [joined.own(one) for outcome in outcomes for one in _problems(outcome)]
+    documents = [] if problems else [_document(outcome) for outcome in outcomes]
+    return Verdict(offset, documents, problems)
+
+
+class _Push:
+    """One push and its verdict."""
+
+    def __init__(self, broker: str) -> None:
+        from agents.kafka.broker import partitions_of
+        from agents.kafka.client import admin_client
+        from agents.kafka.topics import CONFIG, OUTCOMES
+
+        self._broker = broker
+        self._admin = admin_client(broker)
+        self._partitions = partitions_of(broker, OUTCOMES)
+        partitions_of(broker, CONFIG)
+        self._consumer = self._from_now_on()
+
+    def push(self, text: bytes) -> int:
+        """Writes the record; returns its offset. Raises UserError."""
+        from confluent_kafka import KafkaException, Producer
+
+        from agents.kafka.client import base_config
+        from agents.kafka.topics import CONFIG
+
+        if not text.strip():
+            raise UserError("The files are empty: there is nothing to apply.")
+        told: list[tuple[Any, Any]] = []
+        settings = {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 0,
+            "message.max.bytes": _MAX_BYTES,
+            "message.timeout.ms": 10_000,
+            "log_level": 0,
+        }
+        producer = Producer(base_config(self._broker) | settings)
+        try:
+            producer.produce(
+                CONFIG, text, on_delivery=lambda error, message: told.append((error, message))
+            )
+            producer.flush()
+        except (KafkaException, BufferError) as error:
+            raise UserError(f"The push can't be written to {CONFIG}: {error}") from None
+        failed, message = told[0]
+        if failed is not None:
+            raise UserError(f"The push was not written to {CONFIG}: {failed.str()}")
+        offset: int = message.offset()
+        return offset
+
+    def verdict(self, offset: int, timeout: float) -> list[dict[str, Any]]:
+        """All outcomes about the record at this offset, in the order of its documents; empty when
+        they don't come in time."""
+        from rich.console import Console
+
+        from journeys.ids import outcome_id_of_input
+
+        console = Console(stderr=True)
+        with console.status("waiting for the verdict") as status:
+            found: dict[str, dict[str, Any]] = {}
+            hint_at = time.monotonic() + _HINT_SECONDS
+            for outcome in self._outcomes(offset, timeout):
+                if outcome is not None:
+                    found[outcome["outcome_id"]] = outcome
+                    count = outcome["detail"].get("documents", 1)
+                    if len(found) >= count:
+                        place = (cause := outcome["cause"])["topic"], cause["partition"], offset
+                        ids = [
+                            outcome_id_of_input(*place, outcome["type"], number)
+                            for number in range(count)
+                        ]
+                        return sorted(found.values(), key=lambda one: ids.index(one["outcome_id"]))
+                elif time.monotonic() > hint_at and sys.stderr.isatty():
+                    status.update(f"waiting for the verdict: {self._register()}")
+                    hint_at = time.monotonic() + timeout
+        return []
+
+    def why_no_verdict(self, offset: int, timeout: float) -> str:
+        return (
+            f"No verdict within {timeout:g} s: {self._register()}. "
+            f"The push is kept (journeys.config, offset {offset}) and will be judged."
+        )
+
+    def _from_now_on(self) -> Consumer:
+        from confluent_kafka import Consumer, TopicPartition
+
+        from agents.kafka.broker import committed_ends
+        from agents.kafka.client import base_config
+        from agents.kafka.topics import OUTCOMES
+
+        consumer = Consumer(
+            base_config(self._broker)
+            | {
+                "group.id": "journeys-apply",  # never joined
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 50,
+                "log_level": 0,
+            }
+        )
+        partitions = [TopicPartition(OUTCOMES, number) for number in range(self._partitions)]
+        ends = committed_ends(self._admin, partitions)
+        consumer.assign([TopicPartition(OUTCOMES, number, end) for number, end in ends.items()])
+        return consumer
+
+    def _outcomes(self, offset: int, timeout: float) -> Iterator[dict[str, Any] | None]:
+        """Outcomes about the record, and None now and then, until the time is over."""
+        from agents.kafka.topics import CONFIG
+
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            message = self._consumer.poll(min(left, 0.2))
+            if message is None:
+                yield None
+            # Most outcomes are about users: a quick look spares reading them.
+            elif message.error() is None and b'"config.' in (message.value() or b""):
+                outcome = json.loads(message.value())
+                cause = outcome["cause"]
+                if (cause.get("topic"), cause.get("offset")) == (CONFIG, offset):
+                    yield outcome
+
+    def _register(self) -> str:
+        """Whether register is running, in words."""
+        from confluent_kafka import KafkaException
+
+        group = "journeys-register"
+        asked = self._admin.describe_consumer_groups([group], request_timeout=5)
+        try:
+            members = len(asked[group].result(5).members)
+        except (KafkaException, TimeoutError):
+            members = 0
+        if members:
+            return "register is running, but has not come to this push"
+        return "register is not running; `journeys up` or `journeys worker register` starts it"
+
+
+def _problems(outcome: dict[str, Any]) -> list[Problem]:
+    from agents.kafka.topics import CONFIG
+    from journeys.problems import Problem
+
+    return [Problem(file=CONFIG, **one) for one in outcome["detail"].get("problems", [])]
+
+
+def _document(outcome: dict[str, Any]) -> dict[str, Any]:
+    detail = outcome["detail"]
+    kept = {name: detail[name] for name in ("kind", "name", "status", "changed")}
+    return {**kept, "version": outcome["version"]}
+
+
+def _has_directives(text: bytes) -> bool:
+    for line in text.splitlines():
+        if line.strip() and not line.startswith(b"#"):
+            return line.startswith(b"%")
+    return False

@@ -1,0 +1,284 @@
+"""The deliver role: takes actions from the log, has them called, keeps them until they are done.
+
+Law: an action is an outstanding record before it is called, and stays one until the transaction
+that tells how it ended. So a worker that dies calls again what it was calling, with the same
+idempotency key, and every action ends in exactly one outcome, every trigger's request in exactly
+one response.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from confluent_kafka import Message
+from msgspec import UNSET
+
+from agents.delivery import outcomes
+from agents.delivery.calls import Call, Calls, Result
+from agents.delivery.circuit import FAILURES, Change
+from agents.delivery.rate import Pace
+from agents.delivery.retry import next_attempt, next_attempt_until
+from agents.destinations.answer import Answer
+from agents.destinations.http.caller import HttpCaller
+from agents.kafka.topics import DEAD, EVENTS, OUTCOMES
+from agents.runtime.exits import last_line
+from agents.runtime.partition import Batch
+from journeys.documents.destination import Destination, Retry
+from journeys.records.outcome import Cause
+from tables.deliveries import Delivery, Malformed, key_of, last_start, read_action
+
+MAX_OUTSTANDING = 1_000
+"""Deliveries of a partition that are called or wait; beyond it the partition waits."""
+MAX_OUTSTANDING_BYTES = 32 << 20
+"""The same for their size: a batch of the largest payloads must fit a transaction and memory."""
+
+_encode = msgspec.json.Encoder().encode
+Destinations = Callable[[], Mapping[str, Destination]]
+
+
+@dataclass(slots=True)
+class _Room:
+    """What is outstanding in one partition."""
+
+    deliveries: int = 0
+    size: int = 0
+
+    def add(self, delivery: Delivery, sign: int = 1) -> None:
+        self.deliveries += sign
+        self.size += sign * len(delivery.action)
+
+
+class Deliverer:
+    """One destination: its partitions' batches, and its calls beside them."""
+
+    def __init__(
+        self,
+        name: str,
+        destinations: Destinations,
+        caller: HttpCaller,
+        partitions: int,
+        now: Callable[[], int],
+    ) -> None:
+        """partitions: how many the destination has, here and elsewhere. now: ms, by the broker's
+        clock."""
+        self.name = name
+        self._destinations = destinations
+        self._caller = caller
+        self._partitions = partitions
+        self._now = now
+        self._rooms: dict[int, _Room] = {}
+        self._pace = Pace()
+        self.calls = Calls(
+            self._attempt,
+            lambda: self._destination_or_default()[1],
+            self._wait_for_turn,
+            self._overdue,
+            self._tell_circuit,
+        )
+
+    # ---- what the loops ask
+    def room(self, partition: int) -> int:
+        """How many actions the partition takes now; none before its first batch."""
+        room = self._rooms.get(partition)
+        if room is None or room.size >= MAX_OUTSTANDING_BYTES:
+            return 0
+        return max(0, MAX_OUTSTANDING - room.deliveries)
+
+    def released(self, partition: int) -> None:
+        """The partition is given up."""
+        self.calls.release(partition)
+        self._rooms.pop(partition, None)
+
+    def stop(self) -> None:
+        """Everything is given up: the process ends."""
+        for partition in list(self._rooms):
+            self.released(partition)
+
+    async def work(self, batch: Batch) -> None:
+        """Commits the batch; what is to be called because of it is called after that."""
+        async with batch:
+            settled, calls = self.compute(batch)
+        for delivery, done in settled:
+            self.calls.settled(delivery.partition, delivery.action.user_id, delivery.key, done)
+        for call in calls:
+            self.calls.add(call)
+
+    def compute(self, batch: Batch) -> tuple[list[tuple[Call, bool]], list[Call]]:
+        """Applies results, due retries and new actions to the records.
+
+        Returns the deliveries whose call is settled, each with whether it has ended, and those to
+        be called.
+        """
+        calls: list[Call] = []
+        if batch.first:
+            calls += self._resume(batch)
+        settled = [one for result in batch.results for one in self._settle(batch, result)]
+        while (due := batch.view.next_due()) is not None and due[0] <= batch.now:
+            delivery = batch.view.get(due[1])
+            assert delivery is not None, "a due-time entry without its record"
+            delivery = msgspec.structs.replace(delivery, next_attempt_at=None)
+            batch.view.put(due[1], delivery)
+            calls.append(_call(batch, due[1], delivery))
+        room = self._rooms[batch.partition]
+        for number, message in enumerate(batch.inputs):
+            if room.size >= MAX_OUTSTANDING_BYTES:
+                batch.consumed = number
+                break
+            calls += self._take(batch, message, room)
+        return settled, calls
+
+    # ---- one by one
+    def _resume(self, batch: Batch) -> list[Call]:
+        """After a take-over: the calls that were in flight, or waited for their turn, when the
+        last owner stopped. Those that wait for a retry are called when that is due."""
+        self.released(batch.partition)
+        room = self._rooms[batch.partition] = _Room()
+        calls = []
+        found = sorted(batch.view.items(), key=lambda item: item[1].offset)
+        for key, delivery in found:
+            room.add(delivery)
+            call = _call(batch, key, delivery)
+            if delivery.next_attempt_at is None:
+                calls.append(call)
+        for key, delivery in found:
+            # The first of a user, called or waiting, has the turn.
+            self.calls.hold(batch.partition, read_action(delivery.action).user_id, key)
+        return calls
+
+    def _take(self, batch: Batch, message: Message, room: _Room) -> list[Call]:
+        """A new action. One that is outstanding already is the same action, written twice."""
+        value = message.value()
+        try:
+            action = read_action(value)
+        except Malformed as error:
+            cause = Cause(batch.topic, batch.partition, message.offset())
+            dead = outcomes.dead_letter(
+                "malformed", str(error), cause, message.key(), value or b"", batch.now
+            )
+            batch.send(DEAD, None, _encode(dead), batch.partition)
+            return []
+        key = key_of(action)
+        if batch.view.get(key) is not None:
+            return []
+        delivery = Delivery(message.offset(), value, written_at=message.timestamp()[1])
+        batch.view.put(key, delivery)
+        room.add(delivery)
+        return [Call(batch.partition, key, delivery, action, batch.loop)]
+
+    def _settle(self, batch: Batch, result: Result) -> list[tuple[Call, bool]]:
+        """What an answer makes of its delivery."""
+        before = batch.view.get(result.key)
+        if before is None:
+            return []
+        answer = result.answer
+        first_attempt_at = before.first_attempt_at
+        if first_attempt_at is None and answer.attempted:
+            first_attempt_at = answer.started_at
+        delivery = msgspec.structs.replace(
+            before,
+            attempts=before.attempts + answer.attempted,
+            first_attempt_at=first_attempt_at,
+            error=answer.error,
+        )
+        call = _call(batch, result.key, delivery)
+        at = self._next_attempt(call, answer) if answer.meaning == "retriable" else None
+        if at is not None:
+            batch.view.put(result.key, msgspec.structs.replace(delivery, next_attempt_at=at))
+            return [(call, False)]
+        self._tell(batch, call, answer)
+        batch.view.delete(result.key)
+        self._rooms[batch.partition].add(delivery, -1)
+        return [(call, True)]
+
+    def _next_attempt(self, call: Call, answer: Answer) -> int | None:
+        """When (ms) to try again what may be better next time; None when its time is over."""
+        id, delivery = call.action.action_id, call.delivery
+        end = last_start(delivery, call.action)
+        if end is not None:
+            return next_attempt_until(self._retry(), id, delivery.attempts, end, answer)
+        assert delivery.first_attempt_at is not None, "an attempt without its time"
+        return next_attempt(self._retry(), id, delivery.attempts, delivery.first_attempt_at, answer)
+
+    def _tell(self, batch: Batch, call: Call, answer: Answer) -> None:
+        """A delivery has ended: the outcome, and what follows from it."""
+        action, delivery, partition = call.action, call.delivery, batch.partition
+        cause = Cause(batch.topic, partition, delivery.offset)
+        user = action.user_id.encode()
+        if answer.meaning == "delivered":
+            outcome = outcomes.delivered(action, cause, delivery.attempts, answer)
+        else:
+            outcome = outcomes.failed(action, cause, delivery.attempts, answer)
+        batch.send(OUTCOMES, user, _encode(outcome), partition)
+        if action.trigger is not UNSET:
+            # Actions stand in the partition of their user's record, as events do.
+            told = outcomes.response(action, answer)
+            batch.send(EVENTS, user, told, partition, outcomes.RESPONSE)
+        elif answer.meaning != "delivered":
+            dead = outcomes.given_up(action, cause, delivery, answer)
+            batch.send(DEAD, user, _encode(dead), partition)
+
+    def _wait_for_turn(self) -> float:
+        """How long (s) the next call has to wait; 0: it starts now."""
+        destination = self._destinations().get(self.name)
+        limit = None if destination is None else destination.rate_limit
+        share = max(len(self._rooms), 1) / self._partitions
+        return self._pace.take(limit, share, time.monotonic())
+
+    def _overdue(self, call: Call, held_up: float) -> Answer | None:
+        """What ends a delivery that the circuit holds up, where its time is over: the same time as
+        if it was called in vain. Of one that was never called it began when it was held up."""
+        delivery, now = call.delivery, self._now()
+        end = last_start(delivery, call.action)
+        if end is not None:
+            return outcomes.too_late(delivery, now) if now > end else None
+        began = delivery.first_attempt_at
+        if began is None:
+            began = now - round(held_up * 1_000)
+        return outcomes.held_up(delivery, now) if now >= began + self._retry().for_ else None
+
+    def _tell_circuit(self, change: Change) -> None:
+        told = {
+            "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
+            "probed by one call now and then",
+            "closed": "it answers again: its deliveries go on",
+        }
+        last_line(f"deliver: destination {self.name}: {told[change]}")
+
+    async def _attempt(self, call: Call) -> Answer:
+        """One attempt with the destination as it is in force now; none when its time is over."""
+        await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
+        destination, _ = self._destination_or_default()
+        now = self._now()
+        end = last_start(call.delivery, call.action)
+        if end is not None and now > end:
+            return outcomes.too_late(call.delivery, now)
+        if destination is None:
+            why = f"there is no destination {self.name!r} in force"
+            return Answer("retriable", now, 0, "unknown_destination", why)
+        try:
+            return await self._caller.call(
+                destination, call.action, call.delivery.action, call.loop.confirm
+            )
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
+            last_line(self._caller.secrets.masked(traceback.format_exc()))
+            return Answer("retriable", now, 0, "error", f"internal error: {type(error).__name__}")
+
+    def _destination_or_default(self) -> tuple[Destination | None, bool]:
+        """The destination in force, if any, and whether it is ordered."""
+        destination = self._destinations().get(self.name)
+        if destination is None or destination.status == "archived":
+            return None, False
+        return destination, destination.ordered
+
+    def _retry(self) -> Retry:
+        destination = self._destinations().get(self.name)
+        return Retry() if destination is None else destination.retry
+
+
+def _call(batch: Batch, key: bytes, delivery: Delivery) -> Call:
+    action = read_action(delivery.action)
+    return Call(batch.partition, key, delivery, action, batch.loop)

@@ -1,0 +1,142 @@
+"""What a delivery tells when it has ended: its outcome, and to whom it matters that it did.
+
+A failed action becomes a dead letter, so that it can be put back; the request of a trigger becomes
+a response, failed or not, and its journey goes on with that. Law: ids follow from the action's
+place in the log, so a repeat is seen as one.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from agents.destinations.answer import Answer
+from journeys.ids import dead_id, outcome_id_of_input
+from journeys.records.action import MAX_PAYLOAD, Action
+from journeys.records.dead_letter import DeadLetter
+from journeys.records.outcome import Cause, Outcome
+from journeys.records.response import Response, encode
+from journeys.time import format_time
+from tables.deliveries import Delivery
+
+ROLE = "deliver"
+RETRIES_OVER = "retries_over"
+EXPIRED = "expired"
+RESPONSE: list[tuple[str, bytes]] = [("journeys-record", b"response")]
+
+
+def delivered(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outcome:
+    """`action.delivered`; `ms` is how long the last call took."""
+    detail = {
+        "action_id": action.action_id,
+        "destination": action.destination,
+        "status": answer.status,
+        "attempts": attempts,
+        "ms": answer.took,
+    }
+    return _outcome("action.delivered", action, cause, detail, answer.returned_at)
+
+
+def failed(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outcome:
+    """`action.failed`, with what the last answer was."""
+    detail = {
+        "action_id": action.action_id,
+        "destination": action.destination,
+        "reason": _reason(answer),
+        "error": answer.error,
+        "status": answer.status,
+        "body": answer.body,
+        "attempts": attempts,
+    }
+    return _outcome("action.failed", action, cause, detail, answer.returned_at)
+
+
+def given_up(action: Action, cause: Cause, delivery: Delivery, answer: Answer) -> DeadLetter:
+    """The action as it was received."""
+    return dead_letter(
+        _reason(answer),
+        f"{answer.error} (attempts: {delivery.attempts})",
+        cause,
+        action.user_id.encode(),
+        delivery.action,
+        answer.returned_at,
+    )
+
+
+def response(action: Action, answer: Answer) -> bytes:
+    """The value of a response record; RESPONSE are its headers."""
+    ok = answer.meaning == "delivered"
+    common = (action.action_id, action.user_id, action.instance, ok)
+    whole = encode(Response(*common, dict(answer.labels), answer.status, answer.error))
+    if len(whole) <= MAX_PAYLOAD:
+        return whole
+    return encode(Response(*common, {}, answer.status, answer.error or "its labels are too large"))
+
+
+def too_late(delivery: Delivery, now: int) -> Answer:
+    """What stands for an attempt that may not start any more. now: ms."""
+    if delivery.attempts:
+        return Answer("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
+    return Answer("final", now, 0, EXPIRED, "its time was over without an answer", attempted=False)
+
+
+def held_up(delivery: Delivery, now: int) -> Answer:
+    """What stands for the last attempt where the destination is not called just then. now: ms."""
+    why = "not called until its time was over: the destination failed again and again"
+    if delivery.error is not None:
+        why = f"{delivery.error}; then {why}"
+    return Answer("final", now, 0, RETRIES_OVER, why, attempted=False)
+
+
+def _reason(answer: Answer) -> str:
+    return RETRIES_OVER if answer.meaning == "retriable" else answer.reason
+
+
+def dead_letter(
+    reason: str, detail: str, cause: Cause, key: bytes | None, value: bytes, at: int
+) -> DeadLetter:
+    """A record that deliver sets aside. at: ms."""
+    key_text, key_encoding = (None, None) if key is None else _text(key)
+    value_text, value_encoding = _text(value)
+    return DeadLetter(
+        dead_id=dead_id(*_place(cause)),
+        at=format_time(at),
+        role=ROLE,
+        reason=reason,
+        detail=detail,
+        cause=cause,
+        key=key_text,
+        value=value_text,
+        key_encoding=key_encoding,
+        value_encoding=value_encoding,
+    )
+
+
+def _outcome(type: str, action: Action, cause: Cause, detail: dict[str, Any], at: int) -> Outcome:
+    return Outcome(
+        outcome_id=outcome_id_of_input(*_place(cause), type, 0),
+        type=type,
+        at=format_time(at),
+        user_id=action.user_id,
+        journey=action.journey,
+        version=action.version,
+        instance=action.instance,
+        key=action.key,
+        node=action.node,
+        cause=cause,
+        detail=detail,
+    )
+
+
+def _place(cause: Cause) -> tuple[str, int, int]:
+    assert cause.topic is not None
+    assert cause.partition is not None
+    assert cause.offset is not None
+    return cause.topic, cause.partition, cause.offset
+
+
+def _text(data: bytes) -> tuple[str, str | None]:
+    try:
+        return data.decode(), None
+    except UnicodeDecodeError:
+        return base64.b64encode(data).decode(), "base64"

@@ -1,0 +1,56 @@
+"""What the answer of a destination means, and when a failed call is repeated.
+
+Law: pure. The same action, attempt and answer give the same decision, jitter included, so that a
+worker that takes over repeats at the same time as the one before it would have.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from agents.destinations.answer import Answer
+from journeys.documents.destination import Retry
+
+
+def backoff(retry: Retry, action_id: str, attempt: int) -> int:
+    """The wait (ms) after the `attempt`-th attempt (from 1): it doubles up to `max_delay`.
+
+    Half of it is jitter ("equal jitter"), drawn from a hash of the action and the attempt: calls
+    that failed together don't come back together.
+    """
+    longest = min(retry.first << min(attempt - 1, 48), max(retry.max_delay, retry.first))
+    digest = blake2b(f"{action_id}\0{attempt}".encode(), digest_size=8).digest()
+    share = int.from_bytes(digest, "big") / 2**64
+    return max(1, round(longest / 2 * (1 + share)))
+
+
+def next_attempt(
+    retry: Retry, action_id: str, attempt: int, first_attempt_at: int, answer: Answer
+) -> int | None:
+    """When (ms) to try again after a retriable answer; None when `retry.for` is over.
+
+    Retry-After wins over the backoff, except that no destination gets calls closer together than
+    `retry.first`. The last attempt is made when `retry.for` ends, however long the wait would be.
+    """
+    end = first_attempt_at + retry.for_
+    if answer.returned_at >= end:
+        return None
+    return min(_earliest(retry, action_id, attempt, answer), end)
+
+
+def next_attempt_until(
+    retry: Retry, action_id: str, attempt: int, end: int, answer: Answer
+) -> int | None:
+    """The same for a request that somebody waits for; None when it would be after `end` (ms).
+
+    None is put at the end itself: its answer would come too late.
+    """
+    at = _earliest(retry, action_id, attempt, answer)
+    return at if at <= end else None
+
+
+def _earliest(retry: Retry, action_id: str, attempt: int, answer: Answer) -> int:
+    wait = backoff(retry, action_id, attempt)
+    if answer.retry_after is not None:
+        wait = max(answer.retry_after, retry.first)
+    return answer.returned_at + wait

@@ -1,0 +1,1 @@
+"""The types of destinations, one file or folder each, and what they share."""

@@ -1,0 +1,71 @@
+"""What an attempt to deliver came to, and what that means for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+Meaning = Literal["delivered", "retriable", "final"]
+
+_RETRIABLE = frozenset({408, 425, 429})
+_LONGEST_WAIT = 366 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt, or of the turn of one that may not be made any more.
+
+    started_at: ms, the wall clock. took: ms. attempted: whether it was made.
+    reason: why it is final, one word of the outcomes; `refused` is the destination's own answer.
+    error: the same for people to read, without secrets; None when delivered.
+    status: of the HTTP answer. body: the beginning of its text, without secrets.
+    retry_after: ms to wait, as the destination asked for.
+    labels: what a trigger wants of the answer, without secrets.
+    """
+
+    meaning: Meaning
+    started_at: int
+    took: int
+    reason: str = "refused"
+    error: str | None = None
+    status: int | None = None
+    body: str | None = None
+    retry_after: int | None = None
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    attempted: bool = True
+
+    @property
+    def returned_at(self) -> int:
+        """Ms, the wall clock."""
+        return self.started_at + self.took
+
+
+def meaning_of(status: int) -> Meaning:
+    """2xx is delivered; 408, 425, 429 and 5xx may be better next time; nothing else will be."""
+    if 200 <= status < 300:
+        return "delivered"
+    if status in _RETRIABLE or 500 <= status < 600:
+        return "retriable"
+    return "final"
+
+
+def retry_after(header: str | None, now: int) -> int | None:
+    """The wait (ms) that a Retry-After header asks for at `now` (ms); None where it says nothing.
+
+    RFC 9110, 10.2.3: whole seconds, or an HTTP date.
+    """
+    text = (header or "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal():
+        return min(int(text[:12]) * 1_000, _LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return min(max(int(date.timestamp() * 1_000) - now, 0), _LONGEST_WAIT)

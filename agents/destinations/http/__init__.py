@@ -1,0 +1,1 @@
+"""type: http: one HTTP request for each action."""

@@ -1,0 +1,181 @@
+"""Destinations of type `http`: makes one request, and of its response an answer.
+
+Law: redirects are not followed, cookies not kept and proxies of the environment not used, so a call
+goes where the document says and nowhere else; and it takes no longer than the document says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import httpcore
+import httpx
+from msgspec import UNSET
+
+from agents.destinations.addresses import AddressRefused, Guard
+from agents.destinations.answer import Answer, Meaning, meaning_of, retry_after
+from agents.destinations.http.body import READ_BYTES, excerpt_of, in_body, labels_of
+from agents.destinations.http.request import CantBeSent, Request, request_of
+from agents.destinations.http.transport import GuardedTransport
+from agents.destinations.secrets import Secrets
+from agents.runtime.broker_clock import wall
+from journeys.documents.destination import Destination
+from tables.deliveries import Received
+
+_DRAIN_SECONDS = 1.0
+_FAILURES = (
+    httpx.TransportError,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpx.StreamError,
+    OSError,
+)
+"""What the network and the other side can do to a call."""
+_NONE: Mapping[str, str] = {}
+
+
+class HttpCaller:
+    """Makes the calls. One for the process: connections are kept alive and shared."""
+
+    def __init__(self, guard: Guard, secrets: Secrets, now: Callable[[], int] = wall) -> None:
+        """now: the time that answers are told with, ms."""
+        self._guard = guard
+        self._now = now
+        self.secrets = secrets
+        # Made now: reading the certificates takes a moment that belongs to no call.
+        self._client = httpx.AsyncClient(
+            transport=GuardedTransport(guard),
+            timeout=None,  # each call has its destination's
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def call(
+        self,
+        destination: Destination,
+        action: Received,
+        value: bytes,
+        confirm: Callable[[], Awaitable[None]],
+    ) -> Answer:
+        """One attempt. value: the action's record as it was received. confirm: is awaited when all
+        is ready and nothing of the request is sent yet. Never raises for anything that the
+        destination, the network or the document does."""
+        try:
+            request = request_of(destination, action, value, self.secrets)
+        except CantBeSent as error:
+            now, why = self._now(), self.secrets.masked(str(error))
+            return Answer("retriable" if error.passing else "final", now, 0, "not_sendable", why)
+        labels = _NONE if action.trigger is UNSET else action.trigger.response
+        return await self.send(request, destination.timeout, labels, confirm=confirm)
+
+    async def send(
+        self,
+        request: Request,
+        timeout: int,
+        labels: Mapping[str, str] = _NONE,
+        *,
+        excerpt: bool = False,
+        confirm: Callable[[], Awaitable[None]] | None = None,
+    ) -> Answer:
+        """The same for a request.
+
+        Args:
+            timeout: ms for all of it.
+            labels: what of the response each label is.
+            excerpt: whether the body's beginning is told of a success too.
+            confirm: see `call`.
+        """
+        started_at, clock = self._now(), time.monotonic()
+
+        def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> Answer:
+            told = None if error is None else self.secrets.masked(error)
+            took = round((time.monotonic() - clock) * 1_000)
+            return Answer(meaning, started_at, took, reason, told, **rest)
+
+        async def trace(name: str, info: Any) -> None:
+            if confirm is not None and name == "http11.send_request_headers.started":
+                await confirm()
+
+        extensions = {} if confirm is None else {"trace": trace}
+        needed = any(in_body(path) for path in labels.values())
+        response: httpx.Response | None = None
+        body = _Body()
+        reason, failed = "", ""
+        try:
+            async with (
+                asyncio.timeout(timeout / 1_000),
+                self._client.stream(
+                    request.method,
+                    request.url,
+                    content=request.body,
+                    headers=request.headers,
+                    extensions=extensions,
+                ) as response,
+            ):
+                if needed or excerpt or meaning_of(response.status_code) != "delivered":
+                    await body.read(response)
+                else:
+                    await body.skip(response)
+        except TimeoutError:
+            what = "answer" if response is None else "whole answer"
+            reason, failed = "timeout", f"no {what} within {timeout} ms"
+        except AddressRefused as error:
+            return answer("final", "address_refused", str(error))
+        except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
+            return answer("final", "not_sendable", f"'url' is no URL: {error}")
+        except _FAILURES as error:
+            reason = "connection_failed"
+            failed = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if response is None:
+            return answer("retriable", reason, failed)
+        # The status is known; what came of the body matters only to those who asked for it.
+        status, meaning = response.status_code, meaning_of(response.status_code)
+        rest: dict[str, Any] = {
+            "status": status,
+            "labels": labels_of(labels, response, body.data if body.ended else None, self.secrets),
+        }
+        if excerpt or meaning != "delivered":
+            rest["body"] = excerpt_of(response, body.data, body.ended, self.secrets)
+        if meaning == "delivered":
+            if needed and failed and not body.ended:
+                return answer("retriable", reason, failed, **rest)
+            return answer(meaning, "", None, **rest)
+        error_text = f"the destination answered {status}"
+        if 300 <= status < 400:
+            error_text += ": redirects are not followed"
+        if meaning == "retriable":
+            rest["retry_after"] = retry_after(response.headers.get("Retry-After"), started_at)
+        return answer(meaning, "refused", error_text, **rest)
+
+    async def close(self) -> None:
+        """Gives up all connections at once."""
+        await self._client.aclose()
+        await self._guard.close()
+
+
+class _Body:
+    """The beginning of a response's body, at most READ_BYTES. ended: there is no more of it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.ended = False
+
+    async def read(self, response: httpx.Response) -> None:
+        """Reads on to the end of a short body, so that the connection can be used again."""
+        async for chunk in response.aiter_raw():
+            self.data += chunk
+            if len(self.data) > READ_BYTES:
+                self.data = self.data[:READ_BYTES]
+                return
+        self.ended = True
+
+    async def skip(self, response: httpx.Response) -> None:
+        """The same for a body that doesn't matter, and for a moment only."""
+        with suppress(*_FAILURES):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self.read(response)

@@ -1,0 +1,112 @@
+"""The HTTP request that an action is, for one destination.
+
+Law: every attempt of an action is the same request with the same idempotency key; what an action
+carries fills places that the destination's document has for it, and can't make others.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from msgspec import UNSET
+
+from agents.destinations.secrets import Secrets
+from journeys.documents.destination import Destination
+from journeys.expressions.expression import CelError, ExpressionFailed, Scope
+from journeys.expressions.templates import as_text, render
+from journeys.expressions.urls import join_path, render_url
+from tables.deliveries import Received
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+class CantBeSent(Exception):
+    """No request can be made of this action; `passing`: a restart of the worker may mend it."""
+
+    def __init__(self, why: str, passing: bool = False) -> None:
+        super().__init__(why)
+        self.passing = passing
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a destination is sent. body: None where there is none."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+
+
+def request_of(
+    destination: Destination, action: Received, value: bytes, secrets: Secrets
+) -> Request:
+    """The request of an action.
+
+    Args:
+        value: the action's record as it was received.
+
+    Raises:
+        CantBeSent: there is none.
+    """
+    method: str = destination.method
+    path = None
+    if action.trigger is not UNSET:
+        method, path = action.trigger.method or method, action.trigger.path
+    body: bytes | None = value if destination.envelope else bytes(action.payload)
+    if method == "GET" or body == b"null":  # a trigger without a payload
+        body = None
+    return Request(
+        method,
+        _url(destination.url, path, action),
+        _headers(destination, action, secrets),
+        body,
+    )
+
+
+def _scope(action: Received, secrets: Secrets | None = None) -> Scope:
+    journey = {"name": action.journey, "version": action.version, "instance": action.instance}
+    if action.key is not None:
+        journey["key"] = action.key
+    env = {} if secrets is None else secrets.values
+    return Scope(user={"id": action.user_id}, journey=journey, env=env)
+
+
+def _url(template: str, path: str | None, action: Received) -> str:
+    try:
+        return join_path(render_url(template, _scope(action)), path)
+    except (ExpressionFailed, CelError, ValueError) as error:
+        raise CantBeSent(f"'url': {error}") from None
+
+
+def _headers(destination: Destination, action: Received, secrets: Secrets) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "User-Agent": "journeys"}
+    headers["Accept-Encoding"] = "identity"
+    given = {name.lower() for name in destination.headers}
+    headers = {name: text for name, text in headers.items() if name.lower() not in given}
+    scope = _scope(action, secrets)
+    for name, template in destination.headers.items():
+        try:
+            value = render(template, scope, env=True)
+            text = value if isinstance(value, str) else as_text(value, template)
+        except (ExpressionFailed, CelError) as error:
+            raise CantBeSent(f"'headers': {name}: {error}", passing="env." in template) from None
+        if _CONTROL.search(text.strip()):
+            raise CantBeSent(f"'headers': {name} would have control characters")
+        headers[name] = text.strip()
+    headers["Idempotency-Key"] = header_text(action.action_id)
+    headers["Journeys-Send-Key"] = header_text(action.send_key)
+    if action.event_name is not None:
+        headers["Journeys-Event-Name"] = header_text(action.event_name)
+    if action.action is not None:
+        headers["Journeys-Action"] = header_text(action.action)
+    return headers
+
+
+def header_text(text: str) -> str:
+    """Any text as the value of a header: what is not printable ASCII, and `%`, is percent-encoded
+    UTF-8, as in a URL."""
+    return quote(text, safe=_PLAIN).strip()

@@ -1,0 +1,1 @@
+"""Faust, mode and aiokafka: the only folder that knows them."""

@@ -1,0 +1,281 @@
+"""The Faust application of a role: its sources, their batches, and the lives of both.
+
+Law: one source partition is read, computed and written by one loop at a time in this process, and
+by one fenced owner in the cluster.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import faust
+import uvloop
+from faust.types import TP
+from mode import CrashingSupervisor
+
+from agents.host.credentials import faust_credentials
+from agents.host.faust_overrides import BatchChannel, Tables, Transport
+from agents.runtime.broker_clock import BrokerClock
+from agents.runtime.exits import Exit, ended_by_errors, last_line
+from agents.runtime.input_queue import MAX_INPUTS
+from agents.runtime.log_position import HighWatermarks
+from agents.runtime.ownership import Ownership, Unwanted, open_partition
+from agents.runtime.partition import PartitionLoop, Taken, TimerRule
+from agents.runtime.source_reader import Reader, Where
+from agents.runtime.transaction import TransactionalProducer
+from tables.codec import Codec
+from tables.view import View
+
+SESSION_TIMEOUT_SECONDS = 6.0
+"""A worker that was killed is noticed after this; a prototype resumed within 8.4 s."""
+_GROUP_COMMIT_SECONDS = 2.0
+_NEVER_SECONDS = 365 * 24 * 3600.0
+
+
+class Source:
+    """A topic whose partitions this role owns, and the table that belongs to it.
+
+    batches: the Faust channel of its batches, for `@app.agent(source.batches)`.
+    """
+
+    def __init__(
+        self,
+        app: "App",
+        topic: str,
+        changelog: str,
+        codec: Codec[Any],
+        timers: TimerRule,
+        room: Callable[[int], int],
+        released: Callable[[int], None],
+    ) -> None:
+        self.app = app
+        self.topic = topic
+        self.changelog = changelog
+        self.codec = codec
+        self.timers: TimerRule = timers
+        self.room = room
+        self.released = released
+        self.batches = BatchChannel(app, maxsize=0)
+
+
+class App(faust.App):
+    """A Faust app that processes batches exactly once."""
+
+    #: What writes a partition's transactions; fault tests put one here that dies on purpose.
+    producer_class: type[TransactionalProducer] = TransactionalProducer
+
+    def __init__(
+        self,
+        application: str,
+        *,
+        broker: str,
+        client: Mapping[str, Any],
+        state_dir: Path,
+        accept_loss: bool = False,
+        group: str | None = None,
+    ) -> None:
+        """application: names the transactional ids, so it must be the same for every worker of a
+        role. broker: bootstrap servers. client: librdkafka's base configuration. state_dir: holds
+        the local copies; two processes must not share one. accept_loss: go on where the log has
+        forgotten records that were never applied. group: the consumer group, by default
+        the application.
+        """
+        # Before Faust asks for an event loop, which it does as soon as an agent is declared.
+        uvloop.install()
+        self.application = application
+        self.client = dict(client)
+        self.state_dir = state_dir
+        self.accept_loss = accept_loss
+        self.sources: dict[str, Source] = {}
+        self._executor = ThreadPoolExecutor(32, thread_name_prefix="transaction")
+        self.exit = Exit(self._leave)
+        self.clock = BrokerClock()
+        self.watermarks = HighWatermarks(client, self.clock, self.exit.fail)
+        self.ownership = Ownership(
+            open_partition=self._open_partition,
+            make_loop=self._make_loop,
+            released=lambda where: self.sources[where[0]].released(where[1]),
+            executor=self._executor,
+        )
+        self._reader: Reader | None = None
+        self._group_commits: asyncio.Task[None] | None = None
+        self.restored = 0
+        """Grows while records are restored."""
+        self.reading = False
+        self.stopping = False
+        self.restarting = False
+        super().__init__(
+            group or application,
+            broker=[f"kafka://{server}" for server in broker.split(",")],
+            broker_credentials=faust_credentials(client),
+            store="memory://",
+            datadir=str(state_dir),
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            table_standby_replicas=0,
+            agent_supervisor=CrashingSupervisor,
+            stream_wait_empty=True,
+            broker_session_timeout=SESSION_TIMEOUT_SECONDS,
+            broker_heartbeat_interval=1.0,
+            broker_rebalance_timeout=10.0,
+            broker_request_timeout=20.0,
+            # aiokafka is never polled for records; the watchdog looks after progress instead.
+            broker_max_poll_interval=_NEVER_SECONDS,
+            worker_redirect_stdouts=False,
+            TableManager=Tables,
+        )
+
+    def _new_transport(self) -> Transport:
+        """app/base.py:1932."""
+        return Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Faust keeps no files: the tables' directories are the stores' own."""
+
+    def source(
+        self,
+        topic: str,
+        *,
+        changelog: str,
+        codec: Codec[Any],
+        timers: TimerRule = "none",
+        room: Callable[[int], int] = lambda partition: MAX_INPUTS,
+        released: Callable[[int], None] = lambda partition: None,
+    ) -> Source:
+        """Declares a source; before the worker starts.
+
+        changelog: the topic of its table, with as many partitions. room(partition): how many
+        inputs the role takes now. released(partition): called when it is given up.
+        """
+        source = Source(self, topic, changelog, codec, timers, room, released)
+        self.sources[topic] = source
+        # Subscribes the group; the records themselves come through Reader.
+        self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes))
+        return source
+
+    # ---- ownership
+    def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> Taken:
+        source = self.sources[where[0]]
+
+        def progressed() -> None:
+            self.restored += 1
+            if unwanted():
+                raise Unwanted
+
+        return open_partition(
+            where,
+            application=self.application,
+            changelog=source.changelog,
+            codec=source.codec,
+            state_dir=self.state_dir,
+            client=self.client,
+            clock=self.clock,
+            accept_loss=self.accept_loss,
+            producer_class=self.producer_class,
+            progressed=progressed,
+        )
+
+    def _make_loop(self, taken: Taken) -> PartitionLoop:
+        source = self.sources[taken.topic]
+        return PartitionLoop(
+            taken,
+            View(taken.store, source.codec),
+            timers=source.timers,
+            hand_over=source.batches.put,
+            room=source.room,
+            clock=self.clock,
+            watermarks=self.watermarks,
+            executor=self._executor,
+            has_room=self._has_room,
+            fail=self.exit.fail,
+        )
+
+    def _has_room(self) -> None:
+        if self._reader is not None:
+            self._reader.room.set()
+
+    async def own(self, wanted: set[Where], generation: int) -> None:
+        """Takes over and gives up partitions so that exactly `wanted` are owned, quietly."""
+        await self.quiesce()
+        await self.ownership.own(wanted, generation)
+
+    def start_reading(self) -> None:
+        """The owned partitions run."""
+        if self._reader is None:
+            self._reader = Reader(self.client, self.conf.id, self.exit.fail)
+        loops = self.ownership.loops
+        self._reader.start({where: (loop, loop.start()) for where, loop in loops.items()})
+        self.reading = True
+        if self._group_commits is None:
+            self._group_commits = asyncio.get_running_loop().create_task(self._commit_for_lag())
+            ended_by_errors(self._group_commits, self.exit.fail)
+
+    async def quiesce(self) -> None:
+        """Nothing is read, and no batch begins; those in flight are committed."""
+        self.reading = False
+        if self._reader is not None:
+            await self._reader.stop()
+        await self.ownership.quiesce()
+
+    async def on_stop(self) -> None:
+        """A graceful stop: the batches in flight are committed, partitions and files let go."""
+        self.stopping = True
+        await self.quiesce()
+        await super().on_stop()
+        await self.ownership.release()
+        if self._reader is not None:
+            await asyncio.to_thread(self._reader.close)
+
+    # ---- what others ask
+    def lag(self) -> dict[Where, int]:
+        """Records per owned partition that are known and not applied."""
+        reader = self._reader
+        if reader is None:
+            return {}
+        return {
+            where: reader.lag(where, loop.position) for where, loop in self.ownership.loops.items()
+        }
+
+    def ready(self) -> bool:
+        """Whether this worker processes what it owns right now."""
+        return self.reading and not self.rebalancing and self.exit.failed is None
+
+    async def _commit_for_lag(self) -> None:
+        """Tells the group how far it is, for lag monitors alone."""
+        told: dict[TP, int] = {}
+        while self.exit.failed is None:
+            await asyncio.sleep(_GROUP_COMMIT_SECONDS)
+            if not self.ready():
+                continue
+            positions = {
+                TP(*where): loop.position
+                for where, loop in self.ownership.loops.items()
+                if told.get(TP(*where)) != loop.position
+            }
+            if positions:
+                try:
+                    await self.consumer._thread.commit(positions)
+                    told.update(positions)
+                except Exception as error:  # noqa: BLE001 - nothing depends on these commits
+                    self.log.warning("committing for lag monitors failed: %r", error)
+
+    def restart(self, why: str) -> None:
+        """Stops in good order; the process then ends with EXIT_RESTART."""
+        if not self.restarting:
+            self.restarting = True
+            last_line(f"{why}: starting again")
+            signal.raise_signal(signal.SIGTERM)
+
+    def _leave(self, error: BaseException) -> None:
+        """Leaves the group in good order if that works; Exit ends the process in any case."""
+        self._leaving = asyncio.ensure_future(self.crash(error))
+
+    def _crash(self, reason: BaseException) -> None:
+        """mode/services.py:928: called when any service of the worker has crashed. Without a limit
+        the stop that follows may wait for ever for an agent that has ended."""
+        super()._crash(reason)
+        self.exit.fail(reason)

@@ -1,0 +1,173 @@
+"""The subclasses through which Faust keeps group membership and assignment, and nothing else.
+
+Law: Faust never reads, seeks or acknowledges a source partition; Reader and Ownership do. No Faust
+code is patched: every class here is plugged in by a setting or a factory method of Faust's own.
+File and line numbers are of faust-streaming 0.15.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from faust.channels import Channel
+from faust.tables.manager import TableManager
+from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
+
+if TYPE_CHECKING:
+    from agents.host.app import App
+
+
+class RecoveryTimeout(RuntimeError):
+    """A step of taking over partitions did not end in time."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """aiokafka's consumer, for membership only."""
+
+    app: App
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """drivers/aiokafka.py:568 uses the sticky assignor only when Faust sees a table."""
+        consumer = super()._create_worker_consumer(transport)
+        self._assignor = self.app.assignor
+        consumer._partition_assignment_strategy = [self._assignor]
+        return consumer
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's livelock log knows nothing of partitions that it doesn't read."""
+
+    async def pause_fetching(self) -> None:
+        """Keeps aiokafka from prefetching what Reader reads."""
+        consumer = self._ensure_consumer()
+        consumer.pause(*consumer.assignment())
+
+    def dead_task(self) -> str | None:
+        """The name of an aiokafka background task that has ended, if any (issues #175 #523)."""
+        consumer = self._consumer
+        if consumer is None:
+            return None
+        coordinator = getattr(consumer._coordinator, "_coordination_task", None)
+        fetcher = getattr(consumer._fetcher, "_fetch_task", None)
+        for name, task in (("coordinator", coordinator), ("fetcher", fetcher)):
+            if task is not None and task.done():
+                return name
+        return None
+
+
+class Consumer(driver.Consumer):
+    """A consumer that delivers nothing: the records come through Reader."""
+
+    app: App
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[Any]:
+        """transport/consumer.py:693: what Faust's fetcher asks for records again and again."""
+        await self.sleep(timeout)
+        nothing: tuple[Any, ...] = ()
+        for record in nothing:
+            yield record
+
+    async def wait_empty(self) -> None:
+        """transport/consumer.py:867 waits for acknowledgements that never come (a stopping worker
+        hung for 35 s). With transactions only the batches in flight must end."""
+        await self.app.quiesce()
+        await super().wait_empty()
+
+
+class Transport(driver.Transport):
+    Consumer = Consumer
+
+
+class TakeOver(Recovery):
+    """tables/recovery.py without tables: what is left is the order of a take-over."""
+
+    app: App
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        """recovery.py:606: there a time-out looks like "service stopped" and ends recovery for
+        ever; the worker keeps its partitions and does nothing. Here it raises."""
+        result = await self.wait_first(coro, self.signal_recovery_start, timeout=timeout)
+        if self.signal_recovery_start.is_set():
+            raise RebalanceAgain
+        if result.stopped:
+            if self.should_stop or self.crashed:
+                raise ServiceStopped
+            raise RecoveryTimeout(f"taking over partitions: a step took more than {timeout} s")
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],
+        newly_assigned: set[TP],
+        generation_id: int = 0,
+    ) -> None:
+        self._rebalance = self.app.rebalancing_count
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+
+    async def _resume_streams(self, generation_id: int = 0) -> None:
+        """recovery.py:306 (issue #596): there sources run before they are sought, and the agents'
+        queues are cleared after that. Here: own (fence, restore), pause aiokafka, read last."""
+        app, consumer = self.app, self.app.consumer
+        await app.on_rebalance_complete.send()
+        assignment = consumer.assignment()
+        owned = {(tp.topic, tp.partition) for tp in assignment if tp.topic in app.sources}
+        await self._wait(app.own(owned, generation_id))
+        if assignment:
+            thread = consumer._thread
+            await self._wait(
+                thread.call_thread(thread.pause_fetching),
+                timeout=app.conf.broker_request_timeout,
+            )
+        if app.rebalancing_count != self._rebalance or app.stopping:
+            # The next rebalance has begun: what was revoked for it must not start again, as others
+            # take it over. A new assignment starts everything.
+            return
+        self.completed.set()
+        app.flow_control.resume()
+        app.start_reading()
+        consumer.resume_flow()
+        await app._fetcher.maybe_start()
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+
+
+class Tables(TableManager):
+    """tables/manager.py:119 is the only place that makes a Recovery."""
+
+    _recovery: TakeOver | None = None
+
+    async def on_start(self) -> None:
+        """tables/manager.py:138 waits a second for tables that agents may make; here are none."""
+        await self._update_channels()
+        await self.recovery.start()
+
+    @property
+    def recovery(self) -> TakeOver:
+        if self._recovery is None:
+            self._recovery = TakeOver(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+
+class BatchChannel(Channel[Any]):
+    """The channel through which batches reach a role's agent.
+
+    Its queue is not Faust's flow-controlled one: a batch that has been handed over is always
+    computed and committed, so a rebalance only has to wait for it.
+    """
+
+    _queue: ThrowableQueue | None
+
+    @property
+    def queue(self) -> ThrowableQueue:
+        if self._queue is None:
+            self._queue = ThrowableQueue(
+                flow_control=FlowControlEvent(initially_suspended=False, loop=self.app.loop)
+            )
+        return self._queue

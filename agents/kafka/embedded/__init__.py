@@ -1,0 +1,1 @@
+"""A real Kafka as a child process, from Python packages alone."""

@@ -1,0 +1,355 @@
+"""A real Apache Kafka as a child process: one KRaft node on loopback, from Python packages alone.
+
+It never outlives the process that started it (see guard.py) and listens on 127.0.0.1 only. Its data
+is thrown away on stop, unless a folder was named.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from agents.errors import UserError
+from agents.kafka.embedded.jars import classpath
+from agents.kafka.embedded.java import find_java
+from agents.processes import guard
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+LOG_LINES_SHOWN = 25
+# Below Linux's and macOS's ephemeral ports: while the broker is down, a client that connects to an
+# ephemeral port may be given that very port as its own and meet itself; the broker can't return.
+PORTS = range(20_000, 30_000)
+CHOICES = 3  # that are made of them where another program is quicker
+JVM_FLAGS = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dorg.apache.logging.log4j.level=WARN",
+)
+
+
+class EmbeddedKafkaError(UserError):
+    """The embedded broker did not start or ended by itself."""
+
+
+class EmbeddedKafka:
+    """One Kafka broker of our own; a context manager that starts it and stops it.
+
+    Args:
+        data_dir: folder of the broker's data, kept on stop and used again by the next start;
+            without it a temporary folder that is removed on stop.
+        port: TCP port on 127.0.0.1; without it a free one.
+        report: called with a line of progress when the start takes longer than usual (download).
+        listeners: more of them on 127.0.0.1, such as `{"SASL_SSL": 20001}`.
+        settings: more properties of the broker, or others than ours.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        port: int | None = None,
+        report: Callable[[str], None] | None = None,
+        listeners: Mapping[str, int] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._named_dir = data_dir
+        self._named_port = port
+        self._report = report
+        self._listeners = dict(listeners or {})
+        self._settings = dict(settings or {})
+        self._dir: Path | None = None
+        self._ports: tuple[int, int] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, `127.0.0.1:PORT`; the same one after `restart`."""
+        if self._ports is None:
+            raise EmbeddedKafkaError("The embedded Kafka has not been started.")
+        return f"{HOST}:{self._ports[0]}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the broker's JVM."""
+        if self._pid is None or not self.is_running():
+            raise EmbeddedKafkaError("The embedded Kafka is not running.")
+        return self._pid
+
+    @property
+    def log_path(self) -> Path:
+        """The file that holds what the broker printed (warnings and errors)."""
+        return self._folder() / "broker.log"
+
+    def is_running(self) -> bool:
+        """Whether the broker's process is alive."""
+        return self._guard is not None and self._guard.poll() is None
+
+    def start(self) -> Self:
+        """Starts the broker and returns when it answers; does nothing when it already runs.
+
+        Raises:
+            EmbeddedKafkaError: the port is taken, or the broker ended or did not answer within
+                60 s; the message has the last lines of its log.
+            JarError: the broker could not be downloaded.
+        """
+        if self.is_running():
+            return self
+        jars, java = classpath(self._report), find_java()
+        if self._dir is None:
+            self._dir = self._named_dir or Path(tempfile.mkdtemp(prefix="journeys-kafka-"))
+            self._dir = self._dir.absolute()
+            self._dir.mkdir(parents=True, exist_ok=True)
+        atexit.register(self.stop)
+        command = [str(java), *JVM_FLAGS, "-cp", os.pathsep.join(map(str, jars))]
+        try:
+            if self._ports is None:
+                self._start_on_free_ports(command)
+            else:
+                self._launch(command)
+        except BaseException:
+            self.stop()
+            self._ports = None
+            raise
+        return self
+
+    def _start_on_free_ports(self, java: list[str]) -> None:
+        """Chooses ports and starts; on others where another program took one in between."""
+        for _ in range(CHOICES):
+            self._ports = _choose_ports(self._named_port)
+            try:
+                return self._launch(java)
+            except EmbeddedKafkaError as error:
+                self._order(b"K")
+                if all(map(_is_free, self._ports)):
+                    raise
+                failed = error
+        raise failed
+
+    def stop(self) -> None:
+        """Ends the broker (SIGTERM, after 15 s SIGKILL); removes the data unless it was named."""
+        self._order(b"T")
+        if self._named_dir is None and self._dir is not None:
+            shutil.rmtree(self._dir, ignore_errors=True)
+            self._dir = None
+        atexit.unregister(self.stop)
+
+    def kill(self) -> None:
+        """Ends the broker with SIGKILL and keeps its data; `restart` brings it back."""
+        self._order(b"K")
+
+    def restart(self) -> Self:
+        """Starts the broker again on the same port with the same data; one that runs is killed."""
+        self._folder()
+        self.kill()
+        return self.start()
+
+    def wait(self) -> None:
+        """Blocks for as long as the broker runs.
+
+        Raises:
+            EmbeddedKafkaError: it ended by itself.
+        """
+        if self._guard is not None:
+            code = self._guard.wait()
+            raise EmbeddedKafkaError(f"The embedded Kafka ended (code {code}).{self._log_end()}")
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _folder(self) -> Path:
+        if self._dir is None:
+            raise EmbeddedKafkaError("The embedded Kafka has not been started.")
+        return self._dir
+
+    def _order(self, order: bytes) -> None:
+        """Gives the guard an order and waits until the broker has ended."""
+        if self._guard is None:
+            return
+        assert self._guard.stdin is not None
+        try:
+            self._guard.stdin.write(order)
+            self._guard.stdin.close()
+        except BrokenPipeError:
+            pass  # the broker had ended by itself, and the guard with it
+        self._guard.wait(guard.STOP_SECONDS + 15)
+        self._guard = self._pid = None
+
+    def _launch(self, java: list[str]) -> None:
+        folder, config = self._folder(), self._folder() / "kafka.properties"
+        assert self._ports is not None
+        with (folder / "in-use").open("w") as claim:
+            _claim(claim, folder)
+            text = broker_properties(folder / "data", *self._ports, self._listeners, self._settings)
+            config.write_text(text, encoding="utf-8")
+            if not (folder / "data" / "meta.properties").exists():
+                _format(java, config)
+            self.log_path.touch()
+            throwaway = "" if self._named_dir else str(folder)
+            guarded = [sys.executable, "-I", "-S", guard.__file__, str(self.log_path), throwaway]
+            self._guard = subprocess.Popen(
+                [*guarded, *java, "kafka.Kafka", str(config)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we then stop the broker
+                pass_fds=[claim.fileno()],  # so the claim lasts as long as the guard
+            )
+        assert self._guard.stdout is not None
+        with self._guard.stdout as pid:
+            self._pid = int(pid.readline() or 0)
+        self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self) -> None:
+        # A broker that isn't there yet is ordinary here: no log lines, and quick tries.
+        client = AdminClient(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "log_level": 0,
+                "reconnect.backoff.ms": 20,
+                "reconnect.backoff.max.ms": 100,
+            }
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if not self.is_running():
+                raise EmbeddedKafkaError(f"The embedded Kafka ended at its start.{self._log_end()}")
+            try:
+                found = client.list_topics(timeout=0.5)
+            except KafkaException:
+                continue
+            # Another's broker answers where it was quicker to take the port; ours then ends.
+            if found.brokers and found.cluster_id == self._cluster_id():
+                return
+        raise EmbeddedKafkaError(
+            f"The embedded Kafka did not answer within {START_SECONDS:.0f} s.{self._log_end()}"
+        )
+
+    def _cluster_id(self) -> str:
+        properties = self._folder() / "data" / "meta.properties"
+        found = re.search(r"^cluster\.id=(.*)$", properties.read_text("utf-8"), re.MULTILINE)
+        return found[1] if found else ""
+
+    def _log_end(self) -> str:
+        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        shown = "\n  ".join(lines[-LOG_LINES_SHOWN:]) or "(nothing)"
+        return f" The last lines of its log:\n  {shown}"
+
+
+def broker_properties(
+    data: Path,
+    port: int,
+    controller_port: int,
+    listeners: Mapping[str, int],
+    more: Mapping[str, str],
+) -> str:
+    """The text of the broker's configuration file: one node that is broker and controller."""
+    ports = {"PLAINTEXT": port, "CONTROLLER": controller_port, **listeners}
+    addresses = ",".join(f"{name}://{HOST}:{number}" for name, number in ports.items())
+    protocols = ",".join(f"{name}:{name}" for name in ("PLAINTEXT", *listeners))
+    settings: dict[str, object] = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "listeners": addresses,
+        "advertised.listeners": addresses,
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{protocols}",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
+        "log.dirs": data,
+        # Topics are created on purpose and checked; a typing error must not make one.
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": 16 * 1024 * 1024,
+        # One node: every internal topic has one replica. Few partitions, since each costs files.
+        "default.replication.factor": 1,
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        # After a kill the controller waits for the end of the dead broker's session (9 s unless
+        # set) before it lets the same node in again.
+        "broker.session.timeout.ms": 3_000,
+        "broker.heartbeat.interval.ms": 500,
+        # Only topics that say so themselves lose old data.
+        "log.retention.ms": -1,
+        # The default of 128 MB would be a quarter of the heap.
+        "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+        "log.cleaner.threads": 1,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        **more,
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _claim(claim: IO[str], folder: Path) -> None:
+    """Takes the folder for one broker; a second one hangs the first, in spite of Kafka's lock."""
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise EmbeddedKafkaError(f"Another embedded Kafka runs on the folder {folder}.") from None
+
+
+def _format(java: list[str], config: Path) -> None:
+    """Makes the data folder that a KRaft node needs before its first start."""
+    cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    tool = "kafka.tools.StorageTool"
+    done = subprocess.run(
+        # "=" since a random id may begin with a dash
+        [*java, tool, "format", "--standalone", f"--cluster-id={cluster}", "--config", str(config)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().replace("\n", "\n  ")
+        raise EmbeddedKafkaError(f"The embedded Kafka's data folder can't be made:\n  {said}")
+
+
+def _choose_ports(named: int | None) -> tuple[int, int]:
+    """Ports for clients and for the controller; the caller's own port must be free."""
+    if named is not None and not _is_free(named):
+        raise EmbeddedKafkaError(
+            f"Port {named} on {HOST} is in use by another program. Give another one with --port."
+        )
+    free = (port for port in random.sample(PORTS, len(PORTS)) if _is_free(port))
+    return named or next(free), next(free)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the broker's own socket does it: connections of an older broker that are only waiting
+        # for their end (TIME_WAIT) are no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Child processes: supervised, and ended with their parent."""

@@ -1,0 +1,1 @@
+"""The roles of workers: each file builds one role of its parts."""

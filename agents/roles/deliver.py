@@ -1,0 +1,156 @@
+"""The deliver role as an application: its destinations, each a source and an agent.
+
+Law: a destination that is added is taken on by itself, and partitions are given up only after the
+calls in flight had a moment to be answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+from agents.client.catalog import CatalogReader
+from agents.delivery.deliverer import Deliverer, Destinations
+from agents.destinations.addresses import Allowed, Guard
+from agents.destinations.http.caller import HttpCaller
+from agents.destinations.secrets import Secrets
+from agents.errors import TopicError, UserError
+from agents.host.app import App
+from agents.kafka.client import base_config
+from agents.kafka.topics import CATALOG, actions, check_topics, deliveries
+from agents.settings import Settings
+from tables.deliveries import CODEC
+
+APPLICATION = "journeys-deliver"
+_LOOK_SECONDS = 1.0
+_STOP_SECONDS = 2.0
+_DRAIN_SECONDS = 1.5
+
+
+class DeliverApp(App):
+    """The role's app; its calls end with it.
+
+    Before partitions are given up, calls in flight get a moment to be answered: what is given up
+    before its answer is known is called again by the next owner.
+    """
+
+    deliverers: list[Deliverer]
+    caller: HttpCaller
+
+    async def quiesce(self) -> None:
+        """The calls first, while the loops can still commit what they bring."""
+        await asyncio.gather(*(one.calls.drain(_DRAIN_SECONDS) for one in self.deliverers))
+        await super().quiesce()
+
+    def start_reading(self) -> None:
+        super().start_reading()
+        for deliverer in self.deliverers:
+            deliverer.calls.go_on()
+
+    async def on_stop(self) -> None:
+        """First the loops end, so that what has been answered is told, and no batch starts new
+        calls."""
+        self.stopping = True
+        await self.quiesce()
+        for deliverer in self.deliverers:
+            deliverer.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.caller.close(), _STOP_SECONDS)
+        await super().on_stop()
+
+
+def build(settings: Settings, destinations: Collection[str] | None = None) -> DeliverApp:
+    """The deliver role's app.
+
+    destinations: the names of those it serves; by default all, also those that are added later.
+
+    Raises:
+        TopicError: a topic is missing or wrong.
+        UserError: a destination that is named has no topic.
+        SettingsError: JOURNEYS_ALLOW_HOSTS can't be used.
+    """
+    allowed = Allowed.from_env(os.environ)
+    layout = check_topics(settings.broker)
+    names = sorted(destinations or layout.destinations)
+    for name in names:
+        if name not in layout.destinations:
+            known = ", ".join(layout.destinations) or "none"
+            raise UserError(f"There is no destination {name!r} yet. Those there are: {known}.")
+    client = base_config(settings.broker)
+    app = DeliverApp(
+        APPLICATION,
+        broker=settings.broker,
+        client=client,
+        state_dir=settings.state_dir,
+        accept_loss=settings.accept_loss,
+    )
+    reader = CatalogReader(client)
+    reader.load()
+    app.caller = HttpCaller(Guard(allowed), Secrets(os.environ), app.clock.now)
+    app.deliverers = [
+        _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
+    ]
+    if not names:
+        # The group needs something to subscribe to; what is no source is not read.
+        app.topics.add(app.topic(CATALOG, key_type=bytes, value_type=bytes))
+
+    @app.task
+    async def follow() -> None:
+        await _or_fail(app, reader.follow())
+
+    if not destinations:
+
+        @app.task
+        async def look_for_new_ones() -> None:
+            await _or_fail(app, _restart_for_new_ones(app, settings.broker, reader, set(names)))
+
+    return app
+
+
+def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
+    """Takes on one destination: its source, its agent."""
+    deliverer = Deliverer(name, destinations, app.caller, partitions, app.clock.now)
+    source = app.source(
+        actions(name),
+        changelog=deliveries(name),
+        codec=CODEC,
+        timers="clock",
+        room=deliverer.room,
+        released=deliverer.released,
+    )
+
+    async def deliver(batches: Any) -> None:
+        async for batch in batches:
+            await deliverer.work(batch)
+
+    app.agent(source.batches, name=f"deliver-{name}", concurrency=min(partitions, 8))(deliver)
+    return deliverer
+
+
+async def _or_fail(app: App, work: Any) -> None:
+    """Faust only logs what a task of an app raises; here it ends the process."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001
+        app.exit.fail(error)
+
+
+async def _restart_for_new_ones(
+    app: App, broker: str, reader: CatalogReader, taken: set[str]
+) -> None:
+    """Starts the worker again when a destination has been added. Faust takes up new topics only
+    after 45 s, and forgets them when they come during a rebalance (transport/conductor.py:336)."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if reader.catalog.destinations.keys() <= taken:
+            continue
+        try:
+            layout = await asyncio.to_thread(check_topics, broker)
+        except (TopicError, UserError):
+            continue  # the topics are being made, or the broker is away: looked at again
+        if not taken.issuperset(layout.destinations):
+            app.restart("a destination was added")
+            return

@@ -1,0 +1,155 @@
+"""The evaluate role: moves users through their journeys.
+
+Law: for a batch of inputs from one partition, the pure timeline computes; its actions, outcomes and
+changed records are the batch's transaction. Nothing here waits for anything but Kafka.
+"""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from agents.client.catalog import CatalogReader
+from agents.host.app import App
+from agents.kafka.client import base_config
+from agents.kafka.partitioner import partition_for
+from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
+from agents.runtime.partition import Batch
+from agents.runtime.poison import PoisonGauge
+from agents.runtime.transaction import Headers
+from agents.settings import Settings
+from journeys.catalog.running import RunningCatalog
+from journeys.engine.timeline import Clock, Timeline
+from journeys.records.barrier import barrier_offset
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.records.outcome import key_of
+from tables.users import CODEC, UserRecords
+
+APPLICATION = "journeys-evaluate"
+KIND_HEADER = "journeys-record"
+ORIGIN_HEADER = "journeys-origin"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Evaluator:
+    """The timelines of the owned partitions and the catalog they run."""
+
+    def __init__(self, clock: Clock, partitions: int, reader: CatalogReader) -> None:
+        self._clock: Clock = clock
+        self._partitions = partitions
+        self._reader = reader
+        self._catalog = reader.catalog
+        self._running = RunningCatalog(self._catalog)
+        self._timelines: dict[int, Timeline] = {}
+        self._poison = PoisonGauge()
+
+    async def compute(self, batch: Batch) -> None:
+        """Applies the batch's inputs, then what the wall clock may fire."""
+        inputs = self._inputs(batch)
+        await self._reach_barriers(inputs)
+        if batch.first:
+            self._timelines[batch.partition] = self._timeline(batch)
+        timeline = self._timelines[batch.partition]
+        effects = Effects()
+        batch.consumed = timeline.apply(inputs, effects)
+        if self._clock == "wall":
+            more = timeline.fire(batch.safe_until, batch.now, effects)
+            batch.more_timers = timeline.sweep(effects) or more
+        batch.partition_time = timeline.partition_time
+        self._poison.count(batch.consumed, len(effects.dead))
+        batch.urgent = batch.more_timers  # of a sweep that goes on, each part is committed
+        send(batch, effects)
+
+    def released(self, partition: int) -> None:
+        """Lets go of the partition's records."""
+        self._timelines.pop(partition, None)
+
+    def _timeline(self, batch: Batch) -> Timeline:
+        return Timeline(
+            UserRecords(batch.view),
+            self._running,
+            self._clock,
+            max(batch.partition_time, 0),
+            partition_of=partial(home_of, partitions=self._partitions),
+            at_barrier=lambda _: self._running,
+        )
+
+    def _inputs(self, batch: Batch) -> list[Input]:
+        topic, partition, wall = batch.topic, batch.partition, self._clock == "wall"
+        inputs = []
+        for message in batch.inputs:
+            arrival = message.timestamp()[1] if wall else None
+            headers = message.headers()
+            kind, origin = (None, None) if not headers else _named(headers)
+            value = message.value() or b""
+            one = Input(
+                topic, partition, message.offset(), message.key(), value, arrival, kind, origin
+            )
+            inputs.append(one)
+        return inputs
+
+    async def _reach_barriers(self, inputs: list[Input]) -> None:
+        """Reads the catalog as far as the last barrier of the batch."""
+        offsets = [barrier_offset(one.value) for one in inputs if one.kind == "barrier"]
+        wanted = max((offset for offset in offsets if offset is not None), default=0)
+        catalog = await self._reader.read_past(wanted)
+        if catalog is not self._catalog:
+            self._catalog, self._running = catalog, RunningCatalog(catalog, self._running)
+
+
+def build(settings: Settings) -> App:
+    """The evaluate role's app. Raises TopicError when a topic is missing or wrong."""
+    layout = check_topics(settings.broker)
+    client = base_config(settings.broker)
+    app = App(
+        APPLICATION,
+        broker=settings.broker,
+        client=client,
+        state_dir=settings.state_dir,
+        accept_loss=settings.accept_loss,
+    )
+    reader = CatalogReader(client)
+    reader.load()
+    evaluator = Evaluator(settings.clock, layout.partitions, reader)
+    events = app.source(
+        EVENTS,
+        changelog=USERS,
+        codec=CODEC,
+        timers="log" if settings.clock == "wall" else "none",
+        released=evaluator.released,
+    )
+
+    @app.agent(events.batches, concurrency=min(layout.partitions, 8))
+    async def evaluate(batches: Any) -> None:
+        async for batch in batches:
+            async with batch:
+                await evaluator.compute(batch)
+
+    return app
+
+
+def _named(headers: Headers) -> tuple[str | None, str | None]:
+    """What the headers say of a record: its kind, and where it stood first."""
+    texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
+    return texts.get(KIND_HEADER), texts.get(ORIGIN_HEADER)
+
+
+def home_of(user_id: str, partitions: int) -> int:
+    """The partition where a user's record lives: Kafka's murmur2 of the id."""
+    return partition_for(user_id.encode(), partitions)
+
+
+def send(batch: Batch, effects: Effects) -> None:
+    """Puts the effects into the batch's transaction."""
+    partition = batch.partition
+    for action in effects.actions:
+        key = action.user_id.encode()
+        batch.send(actions(action.destination), key, _encode(action), partition)
+    for outcome in effects.outcomes:
+        batch.send(OUTCOMES, key_of(outcome), _encode(outcome), partition)
+    for dead in effects.dead:
+        batch.send(DEAD, None, _encode(dead), partition)
+    for key, value, headers in effects.reroutes:
+        batch.send(EVENTS, key, value, None, headers)

@@ -1,0 +1,174 @@
+"""The register role: takes what users push to `journeys.config` and says what is in force.
+
+Law: a push is accepted as a whole or changes nothing. Its verdict, its catalog entries and a
+barrier to every partition of the events are one transaction, so events after the verdict meet the
+new version on every worker and on every replay.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from confluent_kafka import Message
+
+from agents.errors import TopicError
+from agents.host.app import App
+from agents.kafka.client import base_config
+from agents.kafka.topics import (
+    CATALOG,
+    CONFIG,
+    EVENTS,
+    OUTCOMES,
+    check_topics,
+    create_destination_topics,
+)
+from agents.runtime.partition import Batch
+from agents.settings import Settings
+from journeys.catalog.catalog import Accepted, Catalog, Rejected, Verdict, check_push
+from journeys.ids import outcome_id_of_input
+from journeys.problems import Problem
+from journeys.records.barrier import barrier
+from journeys.records.outcome import Cause, Outcome
+from journeys.time import format_time
+from tables.codec import Codec
+
+APPLICATION = "journeys-register"
+RECORD_HEADER = "journeys-record"
+
+# Catalog entries are JSON already; the table keeps them as they are.
+_CODEC: Codec[bytes] = Codec(bytes, bytes)
+
+
+def build(settings: Settings) -> App:
+    """The register's app. Raises TopicError when a topic is missing or wrong."""
+    layout = check_topics(settings.broker)
+    app = App(
+        APPLICATION,
+        broker=settings.broker,
+        client=base_config(settings.broker),
+        state_dir=settings.state_dir,
+        accept_loss=settings.accept_loss,
+    )
+    pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
+    catalog = Catalog()
+
+    @app.agent(pushes.batches)
+    async def register(batches: Any) -> None:
+        nonlocal catalog
+        async for batch in batches:
+            async with batch:
+                if batch.first:
+                    catalog = _stored(batch)
+                for message in batch.inputs:
+                    catalog = await _judge(batch, message, catalog, layout.partitions, settings)
+
+    return app
+
+
+def _stored(batch: Batch) -> Catalog:
+    catalog = Catalog()
+    for key, value in batch.view.items():
+        catalog = catalog.with_entry(key.decode(), value)
+    return catalog
+
+
+async def _judge(
+    batch: Batch, message: Message, catalog: Catalog, partitions: int, settings: Settings
+) -> Catalog:
+    """Applies one push to the batch and returns the catalog after it."""
+    try:
+        pushed_at = message.timestamp()[1]
+        verdict = check_push(message.value() or b"", CONFIG, catalog, pushed_at)
+    except Exception as error:  # noqa: BLE001 - whatever was pushed, the next push is judged
+        problem = Problem(CONFIG, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
+        verdict = Rejected([problem])
+    if isinstance(verdict, Accepted):
+        after = catalog
+        for key, value in verdict.entries:
+            after = after.with_entry(key, value)
+        try:
+            await _create_topics(verdict, after, settings.broker)
+        except TopicError as error:
+            # The next push must not wait for a topic that the broker refuses.
+            verdict = Rejected([Problem(CONFIG, 1, 1, str(error))])
+    if isinstance(verdict, Rejected):
+        _tell_rejected(batch, message, verdict)
+        return catalog
+    for key, value in verdict.entries:
+        batch.view.put(key.encode(), value)
+    _tell_accepted(batch, message, verdict)
+    value = barrier(message.offset() + 1)
+    for partition in range(partitions):
+        batch.send(EVENTS, None, value, partition, [(RECORD_HEADER, b"barrier")])
+    return after
+
+
+async def _create_topics(accepted: Accepted, catalog: Catalog, broker: str) -> None:
+    """Before the entries are there: a journey may send to a destination from the barrier on."""
+    for document in accepted.documents:
+        if document.kind == "Destination":
+            retried = catalog.destinations[document.name].retry.for_
+            await asyncio.to_thread(create_destination_topics, broker, document.name, retried)
+
+
+def _tell_accepted(batch: Batch, message: Message, accepted: Accepted) -> None:
+    for number, document in enumerate(accepted.documents):
+        detail = {
+            "kind": document.kind,
+            "name": document.name,
+            "status": document.status,
+            "changed": document.changed,
+            "documents": len(accepted.documents),
+        }
+        _tell(batch, message, "config.accepted", number, document, detail)
+
+
+def _tell_rejected(batch: Batch, message: Message, rejected: Rejected) -> None:
+    problems = [
+        {
+            "line": problem.line,
+            "column": problem.column,
+            "message": problem.message,
+            "found": problem.found,
+            "expected": problem.expected,
+            "nearest": problem.nearest,
+            "document": problem.document,
+        }
+        for problem in rejected.problems
+    ]
+    _tell(batch, message, "config.rejected", 0, None, {"problems": problems})
+
+
+def _tell(
+    batch: Batch,
+    message: Message,
+    type: str,
+    number: int,
+    document: Verdict | None,
+    detail: dict[str, Any],
+) -> None:
+    place = (batch.topic, batch.partition, message.offset())
+    about_one = document is not None and document.kind in ("Journey", "Lifecycle")
+    journey = document if about_one else None
+    outcome = Outcome(
+        outcome_id=outcome_id_of_input(*place, type, number),
+        type=type,
+        at=format_time(message.timestamp()[1]),
+        user_id=None,
+        journey=None if journey is None else journey.name,
+        version=None if document is None else document.version,
+        instance=None,
+        key=None,
+        node=None,
+        cause=Cause(*place),
+        detail=detail,
+    )
+    batch.send(OUTCOMES, _key(detail, place), msgspec.json.encode(outcome))
+
+
+def _key(detail: dict[str, Any], place: tuple[str, int, int]) -> bytes:
+    """`kind/name` of the document, or the pushed record's place where it has none."""
+    if "kind" in detail:
+        return f"{detail['kind']}/{detail['name']}".encode()
+    named = [problem["document"] for problem in detail["problems"] if problem["document"]]
+    return (named[0] if named else "/".join(map(str, place))).encode()

@@ -1,0 +1,136 @@
+"""The users' files of documents: reading them, and showing what is wrong with them.
+
+Law: off a terminal a problem is exactly one line, `file:line:col: message`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from journeys.catalog.catalog import Catalog
+    from journeys.catalog.running import RunningCatalog
+    from journeys.problems import Problem
+    from journeys.simulation.canned_responses import Canned
+
+
+def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
+    """The files' bytes by name, in order; and a problem for each one that can't be read."""
+    from journeys.problems import Problem
+
+    texts: dict[str, bytes] = {}
+    problems = []
+    for path in paths:
+        try:
+            texts[str(path)] = path.read_bytes()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            problems.append(Problem(str(path), 1, 1, f"this can't be read: {reason}"))
+    return texts, problems
+
+
+def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
+    """What the files bring in force, together; drafts as if they were running, if wanted.
+
+    Raises:
+        typer.Exit: with code 1 where one is wrong; what is wrong is told on stderr.
+    """
+    import typer
+
+    from journeys.catalog.catalog import Rejected, catalog_of
+    from journeys.simulation.scenario import with_drafts
+
+    texts, problems = read_files(paths)
+    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    if isinstance(catalog, Rejected):
+        for problem in catalog.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(1)
+    return with_drafts(catalog) if drafts else catalog
+
+
+def running_catalog(paths: Iterable[Path]) -> RunningCatalog:
+    """The same, ready to run."""
+    from journeys.catalog.running import RunningCatalog
+
+    return RunningCatalog(catalog_of_files(paths))
+
+
+def canned_responses(path: Path | None) -> list[Canned]:
+    """What a file answers the requests of triggers with; nothing where there is none.
+
+    Raises:
+        typer.Exit: with code 1 where it is wrong; what is wrong is told on stderr.
+    """
+    import typer
+
+    from journeys.problems import Problem
+    from journeys.simulation.canned_responses import read_responses
+
+    if path is None:
+        return []
+    texts, problems = read_files([path])
+    found = problems or read_responses(texts[str(path)], str(path))
+    canned = [one for one in found if not isinstance(one, Problem)]
+    for problem in found:
+        if isinstance(problem, Problem):
+            typer.echo(str(problem), err=True)
+    if len(canned) != len(found):
+        raise typer.Exit(1)
+    return canned
+
+
+def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> None:
+    """On a terminal with the lines that are meant, else one line each; to stdout."""
+    if not sys.stdout.isatty():
+        for problem in problems:
+            line = " ".join(str(problem).splitlines()) + "\n"
+            sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for problem in problems:
+        console.print(_shown(problem, texts.get(problem.file)), soft_wrap=True)
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    """A problem as scripts read it."""
+    return asdict(problem)
+
+
+def cleaned(text: str) -> str:
+    """Text that does nothing to a terminal but show."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _shown(problem: Problem, source: bytes | None) -> Text:
+    """The problem and below it the line it is on, with a caret."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    place = f"{problem.file}:{problem.line}:{problem.column}"
+    warned = ("warning: ", "bold yellow") if problem.severity == "warning" else ""
+    shown = Text.assemble((cleaned(place), "bold"), ": ", warned, cleaned(problem.message), "\n")
+    lines = [] if source is None else _lines(source)
+    line = "".join(lines[problem.line - 1 : problem.line]).replace("\t", " ")
+    if not line.strip():
+        return shown
+    before = cell_len(cleaned(line[: problem.column - 1]))
+    number = str(problem.line)
+    margin = " " * len(number)
+    shown.append(f"  {number} │ ", "cyan").append(cleaned(line) + "\n")
+    caret = "bold yellow" if warned else "bold red"
+    return shown.append(f"  {margin} │ ", "cyan").append(" " * before + "^\n", caret)
+
+
+def _lines(source: bytes) -> list[str]:
+    text = source.decode("utf-8", "replace").removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -1,0 +1,152 @@
+"""Outcomes, actions and dead letters as one line each for a person to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from agents.terminal.documents import cleaned
+
+if TYPE_CHECKING:
+    from agents.client.dead_letters import Letter
+
+_SHORT = 8  # of an id
+_WIDEST = 40  # of a column
+
+# By the beginning of an outcome's type, the longest first.
+_STYLES = {
+    "journey.entered": "bold green",
+    "journey.exited": "green",
+    "journey.rejected": "yellow",
+    "goal.": "bold green",
+    "action.delivered": "green",
+    "action.failed": "bold red",
+    "action.skipped": "yellow",
+    "action.": "magenta",
+    "expression.failed": "red",
+    "event.rejected": "red",
+    "config.rejected": "bold red",
+    "config.accepted": "bold green",
+    "wait.": "blue",
+    "experiment.": "cyan",
+    "criteria.": "cyan",
+}
+
+
+def outcome(record: dict[str, Any]) -> Text:
+    """Time, user, journey and node, what happened, and its detail."""
+    type_ = _text(record.get("type"))
+    style = next((style for start, style in _STYLES.items() if type_.startswith(start)), "")
+    detail = record.get("detail")
+    return _line(record, (f"{type_:<19}", style), (_detail(detail), "dim"))
+
+
+def action(record: dict[str, Any]) -> Text:
+    """Time, user, journey and node, the destination and what it is to do."""
+    what = "→ " + _text(record.get("destination"))
+    name = record.get("action") or record.get("event_name")
+    if name:
+        what += f" · {_text(name)}"
+    return _line(record, (what, "magenta"), (_detail(record.get("payload")), "dim"))
+
+
+def dead(record: dict[str, Any]) -> Text:
+    """Time, where it stood in which log, why it is dead, and the last line of the traceback; of a
+    mark which letter it is about."""
+    if "mark" in record:
+        return Text.assemble(
+            (_time(record) + "  ", "dim"),
+            (cleaned(_text(record["mark"])) + "  ", "bold"),
+            (cleaned(_text(record.get("dead_id"))), "cyan"),
+        )
+    cause = record.get("cause") or {}
+    place = f"{cause.get('topic')}-{cause.get('partition')}@{cause.get('offset')}"
+    detail = _text(record.get("detail")).strip().splitlines() or [""]
+    return Text.assemble(
+        (_time(record) + "  ", "dim"),
+        cleaned(f"{_text(record.get('role'))} "),
+        (cleaned(place) + "  ", "cyan"),
+        (cleaned(_text(record.get("reason"))) + "  ", "bold red"),
+        (cleaned(detail[-1]), "dim"),
+    )
+
+
+def print_letters(letters: list[Letter]) -> None:
+    """One line each, cut to the width of the terminal."""
+    from rich.console import Console
+
+    from journeys.time import format_time
+
+    rows: list[tuple[str, ...]] = [
+        ("id", "set aside", "role", "reason", "user", "what", "status", "detail")
+    ]
+    for one in letters:
+        record = one.record
+        what = f"→ {one.destination}" if one.destination else one.event or record.cause.topic
+        rows.append(
+            (
+                one.id[:_SHORT],
+                format_time(one.at).replace("T", " ").removesuffix("Z"),
+                record.role,
+                record.reason,
+                one.user or "–",
+                what or "–",
+                one.status,
+                (record.detail.strip().splitlines() or [""])[-1],
+            )
+        )
+    rows = [tuple(map(cleaned, row)) for row in rows]
+    widths = [min(max(map(len, column)), _WIDEST) for column in list(zip(*rows, strict=True))[:-1]]
+    console = Console(highlight=False, markup=False)
+    for number, row in enumerate(rows):
+        cells = [f"{cell[:width]:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        line = Text("  ".join([*cells, row[-1]]), style="dim" if number == 0 else "")
+        console.print(line, no_wrap=True, overflow="ellipsis")
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], Text]] = {
+    "outcomes": outcome,
+    "actions": action,
+    "dead": dead,
+}
+
+
+def _line(record: dict[str, Any], *what: tuple[str, str]) -> Text:
+    user = cleaned(_text(record.get("user_id") or "–"))
+    where = "/".join(_text(record[name]) for name in ("journey", "node") if record.get(name))
+    detail = record.get("detail")
+    if isinstance(detail, dict) and "kind" in detail:  # about a document that was pushed
+        where = f"{_text(detail['kind'])}/{_text(detail.get('name'))}"
+    parts = [(cleaned(text), style) for text, style in what]
+    return Text("  ").join(
+        [
+            Text(_time(record), "dim"),
+            Text(f"{user:<14}", "bold"),
+            Text(f"{cleaned(where) or '–':<34}", "cyan"),
+            *(Text(text, style) for text, style in parts),
+        ]
+    )
+
+
+def _time(record: dict[str, Any]) -> str:
+    return cleaned(_text(record.get("at")).replace("T", " ").removesuffix("Z"))
+
+
+def _detail(detail: Any) -> str:
+    """`name=value` for what is there; nested values as JSON."""
+    if not isinstance(detail, dict):
+        return "" if detail is None else _text(detail)
+    if problems := detail.get("problems"):
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return f"{first.get('line')}:{first.get('column')}: {first.get('message')}{more}"
+    return " ".join(f"{name}={_text(value)}" for name, value in detail.items() if value is not None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,167 @@
+"""What a push would change: every document, node and field, before and after.
+
+Law: it is the difference between the catalog and the catalog as the push would leave it, so it
+says what an apply does and not what files look like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from journeys.catalog.catalog import Catalog, Rejected, Verdict, check_push, version_of
+from journeys.catalog.program import Program
+from journeys.documents.journey import Journey
+from journeys.schema.annotations import Path
+from journeys.schema.fields import as_written
+
+Kind = Literal["created", "changed", "archived", "unchanged"]
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field or node that is added, removed or changed; values as documents write them."""
+
+    path: Path
+    change: Literal["added", "removed", "changed"]
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What becomes of those who are in an older version of a journey.
+
+    Attributes:
+        follow: the nodes from which they go on with the new one.
+        stay: the nodes on which they stay with their own, each with the reason.
+    """
+
+    version: str
+    follow: tuple[str, ...]
+    stay: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """What becomes of one document of the push.
+
+    Attributes:
+        before: the version in force now, or None.
+        version: the version that would be in force.
+        fields: what is different; of a document that is created, nothing.
+        in_flight: where a new version of a journey comes in force: of every older one.
+    """
+
+    kind: str
+    name: str
+    change: Kind
+    before: str | None
+    version: str
+    fields: tuple[FieldChange, ...]
+    in_flight: tuple[InFlight, ...] = ()
+
+
+def plan(text: str | bytes, file: str, catalog: Catalog) -> list[DocumentChange] | Rejected:
+    """What pushing the text would do to the catalog, in the order of its documents."""
+    verdict = check_push(text, file, catalog)
+    if isinstance(verdict, Rejected):
+        return verdict
+    after = catalog
+    for key, value in verdict.entries:
+        after = after.with_entry(key, value)
+    return [_change(one, catalog, after) for one in verdict.documents]
+
+
+def _change(one: Verdict, before: Catalog, after: Catalog) -> DocumentChange:
+    old, new = _written(before, one.kind, one.name), _written(after, one.kind, one.name)
+    fields = () if old is None or new is None else tuple(differences(old, new))
+    if old is None:
+        change: Kind = "created"
+    elif not fields:
+        change = "unchanged"
+    elif new and new.get("status") == "archived" != old.get("status"):
+        change = "archived"
+    else:
+        change = "changed"
+    version = None if old is None else _version(before, one.kind, one.name)
+    moved = one.kind == "Journey" and old is not None and version != one.version
+    in_flight = tuple(_in_flight(one.name, after)) if moved else ()
+    return DocumentChange(one.kind, one.name, change, version, one.version, fields, in_flight)
+
+
+def _in_flight(name: str, after: Catalog) -> Iterator[InFlight]:
+    now = after.journeys[name].version
+    newest = Program(name, now, after.get(name, now))
+    for (journey, version), document in after.versions.items():
+        if journey != name or version == now:
+            continue
+        old = Program(name, version, document)
+        stands = [node for node, model in old.nodes.items() if model.blocking]
+        if newest.journey.in_flight == "pin":
+            stay = dict.fromkeys(stands, "in_flight is pin")
+        else:
+            found = {node: newest.obstacle(old, node) for node in stands}
+            stay = {node: why for node, why in found.items() if why is not None}
+        yield InFlight(version, tuple(node for node in stands if node not in stay), stay)
+
+
+def _version(catalog: Catalog, kind: str, name: str) -> str:
+    if kind in ("Journey", "Lifecycle"):
+        return catalog.journeys[name].version
+    return version_of(_document(catalog, kind, name))
+
+
+def _document(catalog: Catalog, kind: str, name: str) -> Any:
+    """A document of a kind other than journeys, or None; the catalog keeps each kind by name."""
+    return getattr(catalog, f"{kind.lower()}s").get(name)
+
+
+def _written(catalog: Catalog, kind: str, name: str) -> dict[str, Any] | None:
+    """What is in force of a document, as its author would write it; None where there is none."""
+    if kind == "Lifecycle":
+        return {"status": catalog.journeys[name].status} if name in catalog.journeys else None
+    if kind != "Journey":
+        document = _document(catalog, kind, name)
+        return None if document is None else as_written(document)
+    now = catalog.journeys.get(name)
+    if now is None:
+        return None
+    journey = catalog.get(name, now.version)
+    written = {**as_written(journey), "status": now.status}
+    written["description"] = catalog.descriptions.get(name)
+    return {key: value for key, value in written.items() if value is not None} | _ways(journey)
+
+
+def _ways(journey: Journey) -> dict[str, Any]:
+    """Where the order of the nodes counts: which is the first, and where those without `next` go.
+
+    Otherwise a journey whose nodes have changed places would seem to be as it was.
+    """
+    nodes = {name: as_written(node) for name, node in journey.nodes.items()}
+    for name, node in journey.nodes.items():
+        below = journey.below(name)
+        if node.falls_through and below is not None:
+            nodes[name].setdefault("next", below)
+    return {"first": journey.first, "nodes": nodes}
+
+
+def differences(before: Any, after: Any, path: Path = ()) -> Iterator[FieldChange]:
+    """What is added, removed and changed, as deep as both have the same shape."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in [*before, *(name for name in after if name not in before)]:
+            old, new = before.get(name, _ABSENT), after.get(name, _ABSENT)
+            if new is _ABSENT:
+                yield FieldChange((*path, name), "removed", before=old)
+            elif old is _ABSENT:
+                yield FieldChange((*path, name), "added", after=new)
+            else:
+                yield from differences(old, new, (*path, name))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from differences(old, new, (*path, index))
+    elif before != after or isinstance(before, bool) != isinstance(after, bool):
+        yield FieldChange(path, "changed", before, after)

@@ -1,0 +1,177 @@
+"""An accepted version of a journey, prepared to run.
+
+Law: an instance keeps no more of its context than later nodes read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from journeys.catalog.context_paths import Paths, _first_missing, _prune, _tree, expression_paths
+from journeys.documents.journey import GlobalExit, Journey
+from journeys.expressions.expression import Scope, compile_cel, sieve
+from journeys.expressions.fast_path import Sieve
+from journeys.expressions.syntax import COUNT
+from journeys.expressions.templates import template
+from journeys.graph import gathered
+from journeys.nodes.base import ForwardNode, NodeModel
+from journeys.time import parse_duration
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Program:
+    """One version of a journey.
+
+    Attributes:
+        nodes: as written, with `next` filled in where it is the node below.
+        first: the node that a new instance reaches first.
+        entry_events: the conditions of `any_of` by event name; an event enters when one holds.
+        key: of the entry, compiled.
+        facts: `journey` of the expressions that the entry asks.
+        one_condition: whether an event that meets `where` or one of the ways enters.
+        counts: what its expressions count: names of events, and the longest window of each, ms.
+        reads: per node, what an instance that stands on it still needs of its context.
+        awaits: per node, the names of the events that may move an instance from it.
+        exits: the global exits by event name.
+    """
+
+    def __init__(self, name: str, version: str, journey: Journey) -> None:
+        self.name = name
+        self.version = version
+        self.facts = {"name": name, "version": version}
+        self.journey = journey
+        self.nodes = _with_next(journey)
+        self.first = journey.first
+        entry = journey.entry
+        self.entry_events: dict[str, list[str | None]] = {}
+        for one in entry.events:
+            self.entry_events.setdefault(one.event, []).append(one.where)
+        self.key = None if entry.key is None else compile_cel(entry.key)
+        ways = [where for one in self.entry_events.values() for where in one]
+        self.one_condition = entry.where is None or not any(ways)
+        self.awaits = {name: frozenset(node.awaits()) for name, node in self.nodes.items()}
+        self.exits: dict[str, list[GlobalExit]] = {}
+        for leaving in journey.exit:
+            self.exits.setdefault(leaving.event, []).append(leaving)
+        anywhere = {path for leaving in journey.exit for path in expression_paths(leaving)}
+        self.reads: dict[str, Paths] = _Reads(self.nodes, entry.key, anywhere)
+        self._event = _tree(expression_paths(journey), ("event",))
+        self._goal: Paths = {}
+        if journey.goal is not None:
+            paths = set(expression_paths(journey.goal))
+            if self.key is not None and journey.goal.match is None:
+                paths |= self.key.paths
+            self._goal = _tree(paths, ("entry",))
+        # By identity, for which the data stays; it has no hash, and is the document's for good.
+        self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
+        self.counts = _longest(
+            (path[1], parse_duration(path[2]))
+            for path in expression_paths(journey)
+            if path[0] == COUNT
+        )
+
+    def template(self, data: Any) -> Callable[[Scope], Any]:
+        """The template of some data of its document."""
+        found = self._templates.get(id(data))
+        if found is None:
+            found = self._templates[id(data)] = data, template(data)
+        return found[1]
+
+    def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
+        """What an instance that stands on `node` keeps of its context."""
+        return _prune(context, self.reads[node])
+
+    def goal_keeps(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What the goal reads of the event that started an instance."""
+        found: dict[str, Any] = _prune({"entry": entry}, self._goal).get("entry", {})
+        return found
+
+    def event_keeps(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What the journey reads of an event, and what tells it apart from others."""
+        read = _prune({"event": event}, self._event).get("event", {})
+        return {"event": event["event"], "messageId": event["messageId"], **read}
+
+    @cached_property
+    def sieves(self) -> dict[str, tuple[Sieve, ...]]:
+        """By event name: functions of the event that all give false only where its condition is
+        false. Where only a step can tell, one that never gives false."""
+        found: dict[str, tuple[Sieve, ...]] = {}
+        everyone = _sieve(self.journey.entry.where)
+        for event, ways in self.entry_events.items():
+            found[event] = (everyone,) if everyone is not _open else tuple(map(_sieve, ways))
+        return found
+
+    def obstacle(self, other: Program, node: str) -> str | None:
+        """Why an instance of another version that stands on `node` can't go on with this one."""
+        here, there = self.nodes.get(node), other.nodes[node]
+        if here is None:
+            return "the node is gone"
+        if type(here) is not type(there):
+            return "the node is of another type"
+        missing = _first_missing(other.reads[node], self.reads[node])
+        return None if missing is None else f"{'.'.join(missing)} was not kept"
+
+
+def _open(*_: Mapping[str, Any]) -> None:
+    """The sieve that lets everything through."""
+
+
+def _sieve(where: str | None) -> Sieve:
+    return _open if where is None else sieve(where) or _open
+
+
+def _with_next(journey: Journey) -> dict[str, NodeModel]:
+    return {
+        name: node.model_copy(update={"next": journey.below(name)})
+        if isinstance(node, ForwardNode) and node.next is None
+        else node
+        for name, node in journey.nodes.items()
+    }
+
+
+def _longest(windows: Iterable[tuple[str, int]]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for event, window in windows:
+        longest[event] = max(window, longest.get(event, 0))
+    return longest
+
+
+def _leads_to(node: NodeModel) -> set[str]:
+    """The names of the nodes that may come right after this one, whose `next` is filled in."""
+    unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
+    return {target.node for target in node.targets() if target.path != unused}
+
+
+class _Reads(dict[str, Paths]):
+    """What the nodes from each one on read: made when it is first asked for.
+
+    Nodes that need the same share it, so that a long journey costs no more than what it reads.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, NodeModel], key: str | None, anywhere: set[tuple[str, ...]]
+    ) -> None:
+        bits: dict[tuple[str, ...], int] = {}
+        here: dict[str, int] = {}
+        for name, node in nodes.items():
+            paths = {*expression_paths(node), *node.reads(), *anywhere}
+            if key is not None and node.awaits():
+                paths |= compile_cel(key).paths
+            here[name] = 0
+            for path in paths:
+                here[name] |= bits.setdefault(path, 1 << len(bits))
+        self._paths = list(bits)
+        self._bits = gathered({name: _leads_to(node) for name, node in nodes.items()}, here)
+        self._trees: dict[int, Paths] = {}
+
+    def __missing__(self, node: str) -> Paths:
+        bits = self._bits[node]
+        if bits not in self._trees:
+            self._trees[bits] = _tree(
+                path for index, path in enumerate(self._paths) if bits >> index & 1
+            )
+        self[node] = self._trees[bits]
+        return self[node]

@@ -1,0 +1,159 @@
+"""The programs that run now, indexed by event name.
+
+Law: what an event's name rules out is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from journeys.catalog.catalog import Catalog, InForce
+from journeys.catalog.program import _NOTHING, Program, _longest
+from journeys.documents.journey import Journey, Spread
+from journeys.expressions.fast_path import Declined, Sieve
+from journeys.records.event import Event
+from journeys.records.user_record import Instance
+
+Entered = list[tuple[Program, bool]]
+"""Journeys that an event may enter, and of each whether its condition is known to hold."""
+
+
+class Following(NamedTuple):
+    """A newer version that takes over instances, and the nodes on which it can."""
+
+    program: Program
+    nodes: frozenset[str]
+
+
+class Life(NamedTuple):
+    """What became of a journey whose life was changed while users were under way.
+
+    Attributes:
+        changed: the time of the newest change that instances must meet, ms.
+        resumed_at: when it last went on after a pause, ms; 0: never.
+        archived_at: when it was archived, each time, ms.
+        spread: what a pause held up goes on within this time after it, ms; 0: at once.
+        skip: what a pause held up goes on without its actions.
+    """
+
+    changed: int
+    resumed_at: int
+    archived_at: tuple[int, ...]
+    spread: int
+    skip: bool
+
+
+class RunningCatalog:
+    """The programs of a catalog, as steps need them.
+
+    Attributes:
+        entries: the journeys that an event of a name may enter, by journey name, with their sieves.
+        awaited: which (journey, version, node) an event of a name may move an instance from.
+        exits: which (journey, version) an event of a name may end instances of.
+        goals: which (journey, version) an event of a name may be the goal of.
+        listened: the names of all events that may do anything but start an instance.
+        following: of the versions that another one takes over, that program and from which nodes.
+        counted: the longest window, ms, of the events that journeys which are not archived count.
+        status: of every journey in force.
+        lives: of the journeys whose instances are judged when their user is touched.
+    """
+
+    def __init__(self, catalog: Catalog, previous: RunningCatalog | None = None) -> None:
+        known: dict[tuple[str, str], Program] = {}
+        if previous is not None:
+            known = previous._programs
+        self._programs: dict[tuple[str, str], Program] = {
+            (name, version): known.get((name, version)) or Program(name, version, journey)
+            for (name, version), journey in catalog.versions.items()
+        }
+        self.status = {name: now.status for name, now in catalog.journeys.items()}
+        self.lives = {
+            name: life
+            for name, now in catalog.journeys.items()
+            if (life := _life(now, self._programs[name, now.version].journey)).changed
+        }
+        self.following = dict(self._followed(catalog))
+        entries: dict[str, list[tuple[Program, tuple[Sieve, ...]]]] = {}
+        for name, version, status in catalog.in_force():
+            if status == "running":
+                program = self._programs[name, version]
+                for event, sieves in program.sieves.items():
+                    entries.setdefault(event, []).append((program, sieves))
+        self.entries = {event: tuple(programs) for event, programs in entries.items()}
+        awaited: dict[str, set[tuple[str, str, str]]] = {}
+        for (name, version), program in self._programs.items():
+            for node, events in program.awaits.items():
+                for event in events:
+                    awaited.setdefault(event, set()).add((name, version, node))
+        self.counted = _longest(
+            window
+            for (name, _), program in self._programs.items()
+            if self.status.get(name) != "archived"
+            for window in program.counts.items()
+        )
+        self.awaited = {event: frozenset(places) for event, places in awaited.items()}
+        exits: dict[str, set[tuple[str, str]]] = {}
+        goals: dict[str, set[tuple[str, str]]] = {}
+        for place, program in self._programs.items():
+            for event in program.exits:
+                exits.setdefault(event, set()).add(place)
+            if program.journey.goal is not None:
+                goals.setdefault(program.journey.goal.event, set()).add(place)
+        self.exits = {event: frozenset(places) for event, places in exits.items()}
+        self.goals = {event: frozenset(places) for event, places in goals.items()}
+        self.listened = frozenset({*awaited, *exits, *goals})
+
+    def _followed(self, catalog: Catalog) -> Iterator[tuple[tuple[str, str], Following]]:
+        for (name, version), program in self._programs.items():
+            now = catalog.journeys.get(name)
+            if now is None or now.version == version:
+                continue
+            newest = self._programs[name, now.version]
+            if newest.journey.in_flight == "follow":
+                nodes = {node for node in program.nodes if newest.obstacle(program, node) is None}
+                yield (name, version), Following(newest, frozenset(nodes))
+
+    def entered_by(self, event: Event, traits: Mapping[str, Any]) -> Entered:
+        """The journeys that the event may enter, for a user with these traits, and of each whether
+        its condition is known to hold.
+
+        One that is not among them has nothing to tell of the event either: the entry's condition
+        is false. That is all most events come to, so it costs no step.
+        """
+        entered: Entered = []
+        programs = self.entries.get(event.name)
+        if programs is None:
+            return entered
+        wire = event.wire
+        properties, context = wire.properties or _NOTHING, wire.context or _NOTHING
+        for program, sieves in programs:
+            try:
+                for sieve in sieves:
+                    found = sieve(properties, context, traits)
+                    if found is not False:
+                        entered.append((program, found is True and program.one_condition))
+                        break
+            except Declined:
+                entered.append((program, False))
+        return entered
+
+    def changed_since(self, instance: Instance) -> bool:
+        """Whether the life of its journey has changed since the instance was last judged."""
+        life = self.lives.get(instance.journey)
+        return life is not None and instance.judged < life.changed
+
+    def program(self, journey: str, version: str) -> Program | None:
+        """The program of an accepted version, or None where the catalog has none."""
+        return self._programs.get((journey, version))
+
+
+def _life(now: InForce, journey: Journey) -> Life:
+    policy = journey.on_resume
+    return Life(
+        max((now.resumed_at, *now.archived_at[-1:])),
+        now.resumed_at,
+        now.archived_at,
+        policy.spread if isinstance(policy, Spread) else 0,
+        policy == "skip",
+    )

@@ -1,0 +1,1 @@
+"""What makes a document unacceptable, and what is worth a warning."""

@@ -1,0 +1,279 @@
+"""Checks of the expressions in a document, each at its own place in the text.
+
+Law: an expression that is accepted compiles, has a type that its field can use, and names only
+nodes, captures and labels that can be there when it is evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from journeys.checks.graph import Graph
+from journeys.documents.destination import Destination
+from journeys.expressions.expression import CelError, Expression, compile_cel
+from journeys.expressions.hints import kind_in_words
+from journeys.expressions.syntax import COUNT
+from journeys.expressions.templates import data_expressions
+from journeys.nodes import Node
+from journeys.problems import short, suggest
+from journeys.schema.annotations import Path, model_of, text_at
+from journeys.schema.fields import Holds
+from journeys.schema.findings import Findings
+from journeys.schema.places import field_name, walk
+from journeys.schema.yaml_source import YamlNode
+from journeys.time import is_time
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_OUTSIDE = {"entry": "the entry", "exit": "a global exit", "goal": "the goal"}
+_OF_DESTINATIONS = {"user": ("id",), "journey": ("name", "version", "instance", "key")}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An expression of a document.
+
+    Attributes:
+        start: where it begins in the text of its field, in characters.
+        path: of the field, in the document.
+    """
+
+    expression: Expression
+    start: int
+    node: YamlNode
+    path: Path
+    holds: Holds
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What expressions of a journey can name.
+
+    Attributes:
+        captures: of each node, what it captures.
+        responses: of each node that has any, the labels of its response.
+        labels: of each label, the nodes and branches that set it.
+    """
+
+    captures: dict[str, frozenset[str]]
+    types: dict[str, str]
+    responses: dict[str, list[str]]
+    labels: dict[str, list[Path]]
+    graph: Graph | None
+
+    def is_set(self, label: str, here: Path) -> bool:
+        """Whether an instance can have the label where an expression stands."""
+        own = "set" in here and any(part[1] == here[1] for part in self.labels[label])
+        return own or any(self._leads(part, here, ()) for part in self.labels[label])
+
+    def has_captured(self, node: str, here: Path) -> bool:
+        own = node == here[1] and "set" in here
+        return own or self._leads(("nodes", node), here, ("on_timeout",))
+
+    def _leads(self, part: Path, here: Path, but_by: tuple[str, ...]) -> bool:
+        """Whether a way from a node, or a part of it, leads to where an expression stands."""
+        if self.graph is None or not self.graph.certain:
+            return True
+        return any(
+            way.target == here[1] or self.graph.leads(way.target, str(here[1]))
+            for way in self.graph.ways_from(part)
+            if way.path is None or way.path[-1] not in but_by
+        )
+
+
+def check_expressions(
+    findings: Findings, model: type[BaseModel], graph: Graph | None
+) -> list[Written]:
+    """Adds what is wrong with the expressions of a document, and returns those that compile.
+
+    Args:
+        graph: a journey's.
+    """
+    names = _names(findings.root, graph)
+    written: list[Written] = []
+    for marked in walk(model, findings.root):
+        for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
+            for node, text, path in _texts(marked.node, marked.path, holds):
+                written += _check(findings, model, holds, names, node, text, path)
+    return written
+
+
+def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode, str, Path]]:
+    """The texts of a field that are or contain expressions."""
+    if holds.kind != "data":
+        if isinstance(node.value, str) and node.value not in holds.literals:
+            yield node, node.value, path
+    elif isinstance(node.value, str):
+        if "${" in node.value:
+            yield node, node.value, path
+    elif isinstance(node.value, dict):
+        for key, below in node.value.items():
+            yield from _texts(below, (*path, key), holds)
+    elif isinstance(node.value, list):
+        for index, below in enumerate(node.value):
+            yield from _texts(below, (*path, index), holds)
+
+
+def _check(
+    findings: Findings,
+    model: type[BaseModel],
+    holds: Holds,
+    names: _Names,
+    node: YamlNode,
+    text: str,
+    path: Path,
+) -> list[Written]:
+    def problem(at: int, message: str, found: str | None = None, near: str | None = None) -> None:
+        findings.at(
+            findings.source.position(node, at),
+            f"{field_name(findings.root, path)}: {message}",
+            found=found,
+            near=near,
+        )
+
+    try:
+        if holds.kind == "data":
+            found = data_expressions(text, env=holds.env)
+        else:
+            found = [(compile_cel(text), 0)]
+    except CelError as error:
+        message = error.message
+        if "timestamp" in holds.types and is_time(text):
+            message = f"found a plain time, expected CEL: timestamp('{text}')"
+        if not text.strip() and holds.kind == "condition":
+            message = "an empty condition: expected CEL that is true or false"
+        problem(error.offset, message, near=error.nearest)
+        return []
+    for expression, start in found:
+        if holds.kind == "condition" and expression.type not in ("bool", "dyn"):
+            found_kind = kind_in_words(expression.type)
+            problem(0, f"the condition is {found_kind}, expected true or false", expression.type)
+        if "timestamp" in holds.types and _DATE.fullmatch(text.strip()):
+            # As CEL it is the year without the month and the day.
+            problem(0, f"found a plain date, expected CEL: timestamp('{text.strip()}T00:00:00Z')")
+        if holds.types and expression.type not in (*holds.types, "dyn"):
+            kinds = [kind_in_words(kind) for kind in holds.types if kind != "uint"]
+            expected = " or ".join([", ".join(kinds[:-1]), kinds[-1]])
+            problem(
+                0,
+                f"the value is {kind_in_words(expression.type)}, expected {expected}",
+                expression.type,
+            )
+        for message, at, near in (
+            _destination_names(expression, holds)
+            if model is Destination
+            else _journey_names(expression, names, path)
+        ):
+            problem(start + at, message, near=near)
+    return [Written(expression, start, node, path, holds) for expression, start in found]
+
+
+def _journey_names(
+    expression: Expression, names: _Names, path: Path
+) -> Iterator[tuple[str, int, str | None]]:
+    for reference, offsets in expression.offsets.items():
+        if reference[0] not in ("steps", "attr") or len(reference) < 2:
+            continue
+        root, name = reference[:2]
+        if path[0] in _OUTSIDE:
+            if path[0] == "entry":
+                message = f"'{root}' has nothing yet in the entry"
+            else:
+                known = "event, entry, user, journey or now"
+                message = f"'{root}' can't be read in {_OUTSIDE[str(path[0])]}: expected {known}"
+            yield message, offsets[0], None
+        elif root == "attr":
+            if name not in names.labels:
+                tail, near = suggest(name, names.labels)
+                yield f"no node sets '{name}'{tail}", offsets[1], near
+            elif not names.is_set(name, path):
+                yield f"no node on the way to '{path[1]}' sets '{name}'", offsets[1], None
+        else:
+            yield from _step_names(reference, offsets, names, path)
+
+
+def _step_names(
+    reference: Path, offsets: tuple[int, ...], names: _Names, path: Path
+) -> Iterator[tuple[str, int, str | None]]:
+    name = str(reference[1])
+    if name not in names.captures:
+        tail, near = suggest(name, names.captures)
+        yield f"'{name}' is not a node{tail}", offsets[1], near
+    elif not names.captures[name]:
+        yield f"node '{name}' ({names.types[name]}) captures nothing", offsets[1], None
+    elif len(reference) > 2 and reference[2] not in names.captures[name]:
+        tail, near = suggest(str(reference[2]), names.captures[name])
+        yield f"node '{name}' captures no '{reference[2]}'{tail}", offsets[2], near
+    elif (
+        len(reference) > 3
+        and reference[2] == "response"
+        and (reference[3] not in names.responses.get(name, ()))
+    ):
+        tail, near = suggest(str(reference[3]), names.responses.get(name, ()))
+        message = f"node '{name}' takes no '{reference[3]}' from its response{tail}"
+        yield message, offsets[3], near
+    elif name == path[1] and not names.has_captured(name, path):
+        yield f"node '{name}' has nothing yet when it is reached first", offsets[1], None
+    elif not names.has_captured(name, path):
+        yield f"node '{name}' is on no way to '{path[1]}': it has nothing yet", offsets[1], None
+
+
+def _destination_names(
+    expression: Expression, holds: Holds
+) -> Iterator[tuple[str, int, str | None]]:
+    if any(path[0] == COUNT for path in expression.paths):
+        yield f"'{COUNT}' is not known to a destination", 0, None
+    for reference, offsets in expression.offsets.items():
+        known = _OF_DESTINATIONS.get(reference[0])
+        if reference[0] == "env" and holds.env:
+            continue
+        if known is None or len(reference) < 2 or reference[1] not in known:
+            expected = "user.id and journey.name, version, instance and key"
+            yield (
+                f"'{'.'.join(reference)}' is not known to a destination: expected {expected}",
+                offsets[0],
+                None,
+            )
+
+
+def _names(root: YamlNode, graph: Graph | None) -> _Names:
+    nodes = root.value.get("nodes")
+    captures: dict[str, frozenset[str]] = {}
+    types: dict[str, str] = {}
+    responses: dict[str, list[str]] = {}
+    labels: dict[str, list[Path]] = {}
+    if nodes is not None and isinstance(nodes.value, dict):
+        for name, node in nodes.value.items():
+            model = model_of(Node, node)
+            captures[name] = getattr(model, "captures", frozenset())
+            types[name] = _type(node)
+            response = node.value.get("response") if isinstance(node.value, dict) else None
+            if response is not None and isinstance(response.value, dict):
+                responses[name] = list(response.value)
+            for label, part in _labels(node, ("nodes", name)):
+                labels.setdefault(label, []).append(part)
+    return _Names(captures, types, responses, labels, graph)
+
+
+def _type(node: YamlNode) -> str:
+    kind = text_at(node, "type")
+    return short(kind) if kind else "without a type"
+
+
+def _labels(node: YamlNode, part: Path) -> Iterator[tuple[str, Path]]:
+    """The labels that a node or one of its branches sets, and which of them does."""
+    if isinstance(node.value, dict):
+        written: Any = node.value.get("set")
+        if written is not None and isinstance(written.value, dict):
+            for label in written.value:
+                yield label, part
+        for key, below in node.value.items():
+            if key not in ("set", "payload", "traits", "properties"):
+                yield from _labels(below, (*part, key))
+    elif isinstance(node.value, list):
+        for index, below in enumerate(node.value):
+            yield from _labels(below, (*part, index))

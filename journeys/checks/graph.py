@@ -1,0 +1,160 @@
+"""Checks of the ways through a journey.
+
+Law: every name of a node is one, every node can be reached, and every cycle waits somewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from journeys.graph import after, cycles, reachable
+from journeys.nodes import Node
+from journeys.nodes.base import NodeModel
+from journeys.problems import short, suggest
+from journeys.schema.annotations import Path, model_of
+from journeys.schema.findings import Findings
+from journeys.schema.marks import NextNode
+from journeys.schema.places import field_name, walk, where
+from journeys.schema.yaml_source import YamlNode
+
+_NODE: TypeAdapter[NodeModel] = TypeAdapter(Node)
+
+
+class Way(NamedTuple):
+    """That a node can lead to another one.
+
+    Attributes:
+        path: of the field that says so; None: the other one is the node below.
+    """
+
+    source: str
+    path: Path | None
+    target: str
+
+
+@dataclass
+class Graph:
+    """The ways through a journey.
+
+    Attributes:
+        edges: from every node to those it can lead to.
+        ways: the same, with the fields that say so.
+        certain: False where mistakes hide some of them.
+    """
+
+    edges: Mapping[str, Collection[str]]
+    ways: Collection[Way]
+    certain: bool
+
+    @cached_property
+    def _after(self) -> tuple[dict[str, int], dict[str, int]]:
+        return after(self.edges)
+
+    def leads(self, first: str, then: str) -> bool:
+        """Whether an instance that left `first` can come to `then`."""
+        bits, found = self._after
+        return bool(found[first] & bits[then])
+
+    def ways_from(self, part: Path) -> Iterator[Way]:
+        """The ways that begin at a node, or at a part of it such as a branch."""
+        own = False
+        for way in self._from.get(str(part[1]), ()):
+            if way.path is not None and way.path[: len(part)] == part:
+                own = own or way.path == (*part, "next")
+                yield way
+        if len(part) == 2 or not own:  # a part without `next` goes on as its node does
+            for way in self._from.get(str(part[1]), ()):
+                if way.path is None or (len(part) > 2 and way.path == (*part[:2], "next")):
+                    yield way
+
+    @cached_property
+    def _from(self) -> dict[str, list[Way]]:
+        found: dict[str, list[Way]] = {}
+        for way in self.ways:
+            found.setdefault(way.source, []).append(way)
+        return found
+
+
+def check_graph(findings: Findings) -> Graph:
+    """Adds what is wrong with the ways through a journey, and returns them."""
+    nodes = findings.root.value.get("nodes")
+    if nodes is None or not isinstance(nodes.value, dict) or not nodes.value:
+        return Graph({}, (), False)
+    names = list(nodes.value)
+    edges: dict[str, list[str]] = {name: [] for name in names}
+    ways: list[Way] = []
+    blocking: set[str] = set()
+    certain = True
+    for name, below in zip(names, [*names[1:], None], strict=True):
+        node = nodes.value[name]
+        model = _node_model(node)
+        certain = certain and model is not None
+        kind = model_of(Node, node)
+        if kind is None or getattr(kind, "blocking", False):
+            blocking.add(name)
+        for path, target in _targets(node, name):
+            if target in edges:
+                edges[name].append(target)
+                ways.append(Way(name, path, target))
+                continue
+            place = findings.node(path)
+            tail, near = suggest(target, names)
+            findings.at(
+                place,
+                f"{field_name(findings.root, path)}: '{short(target)}' is not a node{tail}",
+                found=target,
+                near=near,
+            )
+            if near is None:
+                certain = False
+            else:
+                edges[name].append(near)
+                ways.append(Way(name, path, near))
+        falls = model.falls_through and getattr(model, "next", None) is None if model else False
+        if falls and below is not None:
+            edges[name].append(below)
+            ways.append(Way(name, None, below))
+    if certain:
+        _reached(findings, edges)
+    for cycle in cycles(edges, blocking):
+        shown = [*cycle[:8], "..."] if len(cycle) > 9 else cycle
+        ring = " -> ".join(short(name) for name in [*shown, cycle[0]])
+        findings.at(
+            findings.key(("nodes", cycle[0])),
+            f"the nodes {ring} go round without waiting: "
+            "expected a delay or a wait_for_event among them",
+            found=ring,
+            expected="a delay or a wait_for_event",
+        )
+    return Graph(edges, ways, certain)
+
+
+def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> None:
+    reached = reachable(edges, [next(iter(edges))])
+    for name in edges:
+        if name not in reached:
+            findings.at(
+                findings.key(("nodes", name)),
+                f"{where(findings.root, ('nodes', name))} can't be reached: no node leads to it",
+                found=name,
+            )
+
+
+def _node_model(node: YamlNode) -> NodeModel | None:
+    try:
+        return _NODE.validate_python(node.plain(), by_alias=True, by_name=False)
+    except ValidationError:
+        return None
+
+
+def _targets(node: YamlNode, name: str) -> Iterable[tuple[Path, str]]:
+    for marked in walk(Node, node, ("nodes", name)):
+        if any(isinstance(mark, NextNode) for mark in marked.marks) and isinstance(
+            marked.node.value, str
+        ):
+            yield marked.path, marked.node.value

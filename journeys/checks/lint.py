@@ -1,0 +1,248 @@
+"""What a document says and hardly means: warnings, which never keep it from being accepted.
+
+Law: only a document without mistakes is doubted, and every doubt says what to write instead, or
+what to write where it is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+from journeys.checks.destination import doubt_destination
+from journeys.checks.expressions import Written
+from journeys.checks.graph import Graph
+from journeys.checks.lint_expressions import doubt_expressions, reads
+from journeys.documents.journey import Journey
+from journeys.documents.kinds import Document
+from journeys.expressions.hints import kind_in_words
+from journeys.problems import Problem
+from journeys.schema.annotations import Path
+from journeys.schema.fields import EVENT_NAME
+from journeys.schema.findings import Findings, TooManyError
+from journeys.schema.places import field_name, walk
+from journeys.schema.yaml_source import YamlNode
+from journeys.time import format_duration
+
+Awaiting = tuple[Path, str, Any]
+"""What awaits events: its place, how a message calls it, and its part of the document."""
+
+
+def warn(
+    findings: Findings, document: Document, written: Sequence[Written], graph: Graph | None
+) -> list[Problem]:
+    """The warnings about a document that has no mistakes.
+
+    Args:
+        written: its expressions.
+        graph: a journey's.
+    """
+    with suppress(TooManyError):
+        if isinstance(document, Journey):
+            _nodes(findings, document, written)
+            _entries(findings, document)
+            _instances(findings, document)
+            _keys(findings, document, written)
+            _goal(findings, document)
+            _labels(findings, document, written)
+            _loops(findings, document)
+            _spelling(findings, written)
+        else:
+            doubt_destination(findings)
+        doubt_expressions(findings, document, written, graph)
+    return findings.warnings
+
+
+def _nodes(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
+    """What each node doubts of itself."""
+    read = {name for path in reads(written, "steps") for name in (path[1:2] or journey.nodes)}
+    for name, node in journey.nodes.items():
+        for doubt in node.doubts(name in read):
+            path = ("nodes", name, *doubt.path)
+            place = findings.key(path) if doubt.path[-1] == "next" else findings.node(path)
+            findings.warn(place, f"{field_name(findings.root, path)}: {doubt.message}")
+
+
+def _entries(findings: Findings, journey: Journey) -> None:
+    """Alternatives of the entry that an earlier one leaves nothing."""
+    ways = journey.entry.any_of or []
+    for index, one in enumerate(ways):
+        for before, other in enumerate(ways[:index]):
+            if other.event == one.event and other.where in (None, one.where):
+                path = ("entry", "any_of", index)
+                findings.warn(
+                    findings.node(path),
+                    f"{field_name(findings.root, path)}: 'any_of[{before}]' takes every such event "
+                    "before: this one adds nothing",
+                )
+                break
+
+
+# --- Several instances of one user ---------------------------------------------------------------
+
+
+def _awaiting(journey: Journey) -> Iterator[Awaiting]:
+    """All that an instance's key is compared for."""
+    for name, node in journey.nodes.items():
+        if node.awaits():
+            yield ("nodes", name), f"'{name}'", node
+    goal = journey.goal
+    if goal is not None:
+        yield ("goal",), "the goal", goal
+
+
+def _instances(findings: Findings, journey: Journey) -> None:
+    """One event that moves several instances of a user, where nothing tells them apart."""
+    if journey.entry.reentry != "every_time":
+        return
+    awaiting = list(_awaiting(journey))
+    if journey.entry.key is None:
+        names = [shown for _, shown, _ in awaiting]
+        if names:
+            more = f" (and {len(names) - 3} more)" if len(names) > 3 else ""
+            findings.warn(
+                findings.key(("entry",)),
+                "the entry: a user can have several instances, and one event that "
+                f"{' or '.join(names[:3])}{more} awaits moves all of them: "
+                "expected a 'key', or 'reentry: after_exit'",
+            )
+        return
+    for path, _, part in awaiting:
+        if part.match == "none":
+            findings.warn(
+                findings.node((*path, "match")),
+                f"{field_name(findings.root, (*path, 'match'))}: a user can have an instance for "
+                "each key, and one event moves all of them: expected CEL of their key, or "
+                "'reentry: after_exit' in the entry",
+            )
+
+
+def _keys(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
+    """Keys and matches that say the same of every event, or match none."""
+    awaiting = list(_awaiting(journey))
+    exits: list[Any] = list(journey.exit)
+    awaiting += [(("exit", index), "", part) for index, part in enumerate(exits)]
+    matched = {(*path, "match"): part for path, _, part in awaiting if part.match is not None}
+    inherits = any(part.match is None for path, _, part in awaiting if path[0] != "exit")
+    for one in written:
+        paths = one.expression.paths
+        if one.path == ("entry", "key"):
+            if not paths:
+                why = "the key is the same for every event: expected CEL that reads 'event'"
+                _at(findings, one, why)
+            elif inherits and any(path[0] == "entry" for path in paths):
+                why = "an awaited event is asked for this key, too: expected 'event' for 'entry'"
+                _at(findings, one, why)
+        elif one.path in matched:
+            if journey.entry.key is None:
+                why = "it never matches: the entry has no 'key' to compare it with"
+                _at(findings, one, why)
+            elif one.expression.type not in ("string", "int", "uint", "bool", "dyn"):
+                kind = kind_in_words(one.expression.type)
+                _at(findings, one, f"it never matches: {kind} is no key, expected text or an int")
+            elif not any(path[0] == "event" for path in paths):
+                why = "it says the same of every event: expected CEL that reads 'event', or 'none'"
+                _at(findings, one, why)
+
+
+def _goal(findings: Findings, journey: Journey) -> None:
+    """Waits that outlast the window of the goal."""
+    goal = journey.goal
+    window = goal.within if goal is not None else None
+    if window is None:
+        return
+    for name, node in journey.nodes.items():
+        within = getattr(node, "within", None)
+        if within == "forever" or (isinstance(within, int) and within > window):
+            path = ("nodes", name, "within")
+            findings.warn(
+                findings.node(path),
+                f"{field_name(findings.root, path)}: it outlasts the goal, which counts for "
+                f"{format_duration(window)} after the entry",
+            )
+
+
+def _loops(findings: Findings, journey: Journey) -> None:
+    """Events that a journey sends and enters on itself."""
+    if journey.entry.reentry != "every_time" or journey.entry.key is not None:
+        return
+    own = {one.event for one in journey.entry.events}
+    for name, node in journey.nodes.items():
+        if own.intersection(node.emits()):
+            path = ("nodes", name, "event")
+            findings.warn(
+                findings.node(path),
+                f"{field_name(findings.root, path)}: the journey enters on it again, up to 16 "
+                "times in a row: expected another event, or a 'key' or 'reentry' of the entry",
+            )
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+def _labels(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
+    """Labels that no expression reads."""
+    read = reads(written, "attr")
+    if ("attr",) in read:
+        return
+    names = {path[1] for path in read}
+    for path in _sets(findings.root.value["nodes"], ("nodes",)):
+        for label in findings.node(path).value:
+            if label not in names:
+                place = (*path, label)
+                findings.warn(
+                    findings.key(place),
+                    f"{field_name(findings.root, place)}: no expression reads 'attr.{label}'",
+                    found=label,
+                )
+
+
+def _sets(node: YamlNode, path: Path) -> Iterator[Path]:
+    """Where labels are set."""
+    if len(path) > 2 and path[-1] == "set":
+        yield path
+    elif not (len(path) == 3 and path[-1] in ("payload", "traits", "properties", "response")):
+        below: Iterable[tuple[Any, YamlNode]] = ()
+        if isinstance(node.value, dict):
+            below = node.value.items()
+        elif isinstance(node.value, list):
+            below = enumerate(node.value)
+        for key, value in below:
+            yield from _sets(value, (*path, key))
+
+
+def _spelling(findings: Findings, written: Sequence[Written]) -> None:
+    """Names of events, properties and traits that differ by no more than case or signs."""
+    seen: dict[tuple[str, str], tuple[str, int]] = {}
+    for what, name, place in sorted(_names(findings, written), key=lambda one: one[2]):
+        plain = "".join(char for char in name.lower() if char.isalnum())
+        first, line = seen.setdefault((what, plain), (name, place[0]))
+        if plain and first != name:
+            findings.warn(
+                place,
+                f"the {what} '{name}' is called '{first}' on line {line}: is it another one?",
+                found=name,
+                near=first,
+            )
+
+
+def _names(
+    findings: Findings, written: Sequence[Written]
+) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    for marked in walk(Journey, findings.root):
+        if EVENT_NAME in marked.marks:
+            yield "event", marked.node.value, (marked.node.line, marked.node.column)
+    for one in written:
+        for path, offsets in one.expression.offsets.items():
+            for at, (inside, name) in enumerate(pairwise(path), 1):
+                if inside in ("properties", "traits") and at in (2, 4):
+                    what = "trait" if inside == "traits" else "property"
+                    offset = one.start + offsets[at]
+                    yield what, name, findings.source.position(one.node, offset)
+
+
+def _at(findings: Findings, one: Written, message: str) -> None:
+    place = findings.source.position(one.node, one.start)
+    findings.warn(place, f"{field_name(findings.root, one.path)}: {message}")

@@ -1,0 +1,1 @@
+"""The kinds of documents that users write, one file each."""

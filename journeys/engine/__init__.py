@@ -1,0 +1,1 @@
+"""What one input does to the record of one user."""

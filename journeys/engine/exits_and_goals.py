@@ -1,0 +1,106 @@
+"""What an event ends and reaches wherever an instance stands: global exits, then goals.
+
+Law: exits and goals work for every instance, also while its journey is paused. A goal is counted
+once, by the event's own time, and is watched to the end of its window even after its instance has
+ended.
+"""
+
+from __future__ import annotations
+
+from journeys.catalog.program import Program
+from journeys.documents.journey import GlobalExit
+from journeys.documents.journey import Goal as GoalModel
+from journeys.engine.instance_run import Run
+from journeys.engine.user_step import User
+from journeys.records.event import Arrived, Event
+from journeys.records.user_record import MAX_GOALS, Goal
+from journeys.time import DAY
+
+LATE = DAY
+"""How long after its window a goal can still be reached by an event that comes late, ms."""
+
+
+def leave(user: User, event: Event, now: int) -> None:
+    """End the instances for which the event is a global exit of their journey."""
+    places = user.catalog.exits.get(event.name)
+    if not places:
+        return
+    for instance in tuple(user.instances):
+        if (instance.journey, instance.version) not in places:
+            continue
+        program = user.program(instance)
+        run = Run.resume(user, program, instance, now, event.message_id)
+        for one in program.exits[event.name]:
+            if _meant(run, one):
+                run.end(one.reason, event=event.name, message_id=event.message_id)
+                user.write(instance, run)
+                break
+
+
+def reach(user: User, event: Event, arrived: Arrived) -> None:
+    """Count the goals that the event reaches, and forget those whose window is over."""
+    places = user.catalog.goals.get(event.name, ())
+    kept = []
+    for watched in user.goals:
+        if watched.until is not None and watched.until + LATE <= arrived.partition_time:
+            continue
+        if (watched.journey, watched.version) in places and _reached(user, watched, event, arrived):
+            continue
+        kept.append(watched)
+    if len(kept) != len(user.goals):
+        user.goals = tuple(kept)
+        user.changed = True
+
+
+def watch(user: User, program: Program, run: Run) -> None:
+    """Watch the goal of an instance that has just entered."""
+    goal = program.journey.goal
+    if goal is None:
+        return
+    until = None if goal.within is None else run.started + goal.within
+    entry = program.goal_keeps(run.entry)
+    watched = Goal(run.id, program.name, program.version, run.key, run.started, until, entry)
+    user.goals = (*user.goals, watched)[-MAX_GOALS:]
+
+
+def _reached(user: User, watched: Goal, event: Event, arrived: Arrived) -> bool:
+    if watched.until is not None and arrived.time >= watched.until:
+        return False
+    program = user.version(watched.journey, watched.version)
+    goal = program.journey.goal
+    assert goal is not None, "a goal is watched of journeys that have one"
+    run = Run(
+        user,
+        program,
+        arrived.time,
+        id=watched.instance,
+        key=watched.key,
+        started=watched.started,
+        entry=watched.entry,
+        token=event.message_id,
+    )
+    if not _matches(run, goal):
+        return False
+    run.tell("goal.reached", event=event.name, message_id=event.message_id)
+    if goal.exit:
+        for instance in user.instances:
+            if instance.id == watched.instance:
+                own = user.program(instance)
+                ending = Run.resume(user, own, instance, arrived.time, event.message_id)
+                ending.end("goal", event=event.name, message_id=event.message_id)
+                user.write(instance, ending)
+                break
+    return True
+
+
+def _meant(run: Run, one: GlobalExit) -> bool:
+    everyone = one.match is None or one.match == "none"
+    return (everyone or run.matches_key(one.match)) and _holds(run, one.where)
+
+
+def _matches(run: Run, goal: GoalModel) -> bool:
+    return (goal.match == "none" or run.matches_key(goal.match)) and _holds(run, goal.where)
+
+
+def _holds(run: Run, where: str | None) -> bool:
+    return where is None or run.holds(where)

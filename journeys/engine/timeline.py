@@ -1,0 +1,345 @@
+"""The inputs of one partition in log order, and its timers in the order they are due.
+
+Law: how the log is cut into batches never changes a result. This is the only scheduler: workers
+and backtests differ in nothing but the records they bring and the clock they follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Literal, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from journeys.catalog.running import RunningCatalog
+from journeys.engine import sweep
+from journeys.engine.rejections import reject, tell
+from journeys.engine.step import apply_event, apply_response, fire_timer, touch
+from journeys.engine.user_step import FATAL
+from journeys.records import response as responses
+from journeys.records.action import Action
+from journeys.records.admission import admit
+from journeys.records.dead_letter import dead
+from journeys.records.effects import Effects, Reroute
+from journeys.records.event import Arrived, Event, Rejection
+from journeys.records.event import Clock as UserClock
+from journeys.records.input import ClockRecord, Input
+from journeys.records.response import Response
+from journeys.records.user_record import EMPTY, UserRecord
+from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
+
+ENOUGH = 5_000
+"""Effects after which a call returns, so that one transaction stays small."""
+
+DRAIN = 10 * YEAR
+"""How far `end` moves a stream's clock on, ms, so that journeys that go round end too."""
+
+Clock = Literal["wall", "stream"]
+
+
+class Records(sweep.Records, Protocol):
+    """The users' records of one partition."""
+
+    def get(self, user: str) -> UserRecord | None: ...
+
+    def put(self, user: str, record: UserRecord) -> None:
+        """Replace the record; what is due follows from `record.next_due()`."""
+
+    def next_due(self) -> tuple[int, str] | None:
+        """The earliest (time ms, user) at which a clock may fire a timer, over all records."""
+
+
+class Answers(Protocol):
+    """Responses that are there beforehand, where no deliver role makes the requests."""
+
+    def ask(self, actions: Sequence[Action]) -> None:
+        """Take note of what was requested."""
+
+    def next_due(self) -> int | None:
+        """When the next response comes, ms."""
+
+    def pop(self) -> Input:
+        """The next response, as a record that arrives when it is due."""
+
+
+_decode_clock = msgspec.json.Decoder(ClockRecord).decode
+
+
+class Timeline:
+    """One partition's way through its log.
+
+    Args:
+        records: of this partition alone.
+        catalog: what runs; `follow` replaces it.
+        clock: `wall`: the caller fires timers by `fire`; `stream`: the events' times do.
+        partition_time: the largest event time seen so far, ms; read it back after each call.
+        role: the name that dead letters carry.
+        partition_of: the partition where a user belongs; None: every user belongs here.
+        at_barrier: called at a barrier record, gives the catalog from there on.
+        answers: of the requests that triggers make, under the stream clock.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        catalog: RunningCatalog,
+        clock: Clock,
+        partition_time: int = 0,
+        *,
+        role: str = "evaluate",
+        partition_of: Callable[[str], int] | None = None,
+        at_barrier: Callable[[Input], RunningCatalog] | None = None,
+        answers: Answers | None = None,
+    ) -> None:
+        self.records = records
+        self.catalog = catalog
+        self._wall = clock == "wall"
+        self.partition_time = partition_time
+        self.role = role
+        self._partition_of = None if partition_of is None else lru_cache(65_536)(partition_of)
+        self._at_barrier = at_barrier
+        self._answers = answers
+        self._asked = 0
+        self._sweep = sweep.Sweep(catalog)
+        self._told: dict[tuple[str, str], int] = {}
+        self._timers_left = 0
+        self._full = 0
+
+    def follow(self, catalog: RunningCatalog) -> None:
+        """What runs from here on."""
+        self.catalog = catalog
+        self._sweep.follow(catalog)
+
+    def apply(self, inputs: Sequence[Input], effects: Effects, *, timers: int = 1_000) -> int:
+        """Apply inputs in order.
+
+        Returns:
+            How many were consumed. It is fewer than were given when `timers` timers had fired or
+            the effects are many; the rest, from the first one not consumed, comes with the next
+            call.
+        """
+        self._begin(effects, timers)
+        outcomes, dead = effects.outcomes, effects.dead
+        full = len(outcomes) + len(dead) + ENOUGH
+        for count, one in enumerate(inputs):
+            if len(outcomes) + len(dead) >= full:
+                return count
+            kind = one.kind
+            if kind is None or kind == "event":
+                done = self._event(one, effects)
+            elif kind == "clock":
+                done = self._clock(one, effects)
+            elif kind == "response":
+                done = self._response(one, effects)
+            elif kind == "barrier":
+                done = self._barrier(one, effects)
+            else:
+                shown = f"header `journeys-record`: found {kind[:40]!r}"
+                expected = "expected event, response, clock or barrier"
+                reject(one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one))
+                continue
+            if not done:
+                return count
+            if self._answers is not None:
+                while self._take_answer(self.partition_time, effects):
+                    pass
+        return len(inputs)
+
+    def fire(self, until: int, now: int, effects: Effects, *, timers: int = 1_000) -> bool:
+        """Fire what the wall clock may fire at or before `until`, ms; `now` is what it shows, ms.
+
+        Returns:
+            Whether more is left.
+        """
+        self._begin(effects, timers)
+        return not self._fire(until, now, effects)
+
+    def sweep(self, effects: Effects, *, records: int = 2_000) -> bool:
+        """Touch some of the users that a change of the catalog has left behind.
+
+        Returns:
+            Whether more are left.
+        """
+        users = self._sweep.next(self.records, records)
+        clock = UserClock(self._wall, self.partition_time)
+        for user in users:
+            record = self.records.get(user)
+            if record is not None:
+                changed = touch(self.catalog, effects, user, record, clock, self._tell_now)
+                if changed is not record:
+                    self.records.put(user, changed)
+        return self._sweep.more
+
+    def _begin(self, effects: Effects, timers: int) -> None:
+        self._timers_left = timers
+        self._full = len(effects) + ENOUGH
+        self._asked = len(effects.actions)
+
+    def _now(self, one: Input) -> int:
+        return one.arrival if one.arrival is not None else self.partition_time
+
+    def _event(self, one: Input, effects: Effects) -> bool:
+        event = admit(one.value, one.origin or "")
+        if isinstance(event, Rejection):
+            reject(one, effects, event.user_id, event.reason, event.detail, self._now(one))
+            return True
+        if not event.message_id:
+            event = replace(event, message_id=_origin(one))
+        record = self.records.get(event.user_id)
+        if record is None and self._partition_of is not None and one.kind is None:
+            home = self._partition_of(event.user_id)
+            if home != one.partition:
+                self._reroute(one, event, home, effects)
+                return True
+        wall = self._wall
+        arrival = one.arrival if wall else event.received_at
+        time = event.timestamp
+        if time is None:
+            time = arrival if arrival is not None else self.partition_time
+        elif arrival is not None and arrival < time:
+            time = arrival
+        latest = self.partition_time
+        if time > latest:
+            latest = time
+        if not wall:
+            if not self._fire(latest, None, effects):
+                return False
+            record = self.records.get(event.user_id)  # which a timer may have changed
+        self.partition_time = latest
+        came = latest if arrival is None else arrival
+        arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
+        try:
+            changed = apply_event(self.catalog, effects, record, event, arrived, self._tell_now)
+        except FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
+            effects.dead.append(dead(one, error, time, self.role))
+            return True
+        if changed is not record:
+            self.records.put(event.user_id, changed)
+        return True
+
+    def _response(self, one: Input, effects: Effects) -> bool:
+        try:
+            response = responses.decode(one.value)
+        except ValueError as error:
+            reject(one, effects, None, "malformed", f"a response: {error}", self._now(one))
+            return True
+        time = self._now(one)
+        if not self._wall:
+            if not self._fire(time, None, effects):
+                return False
+            self.partition_time = max(self.partition_time, time)
+        self._apply_response(one, response, time, effects)
+        return True
+
+    def _apply_response(self, one: Input, response: Response, time: int, effects: Effects) -> None:
+        latest, wall = self.partition_time, self._wall
+        arrived = Arrived(one.topic, one.partition, one.offset, time, time, latest, wall)
+        record = self.records.get(response.user_id) or EMPTY
+        try:
+            changed = apply_response(
+                self.catalog, effects, record, response, arrived, self._tell_now
+            )
+        except FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
+            effects.dead.append(dead(one, error, time, self.role))
+            return
+        if changed is not record:
+            self.records.put(response.user_id, changed)
+
+    def _take_answer(self, until: int, effects: Effects) -> bool:
+        """Apply a response that is there beforehand and comes up to `until`, ms, if any does."""
+        answers = self._answers
+        if answers is None:
+            return False
+        if len(effects.actions) > self._asked:
+            answers.ask(effects.actions[self._asked :])
+            self._asked = len(effects.actions)
+        due = answers.next_due()
+        if due is None or due > until:
+            return False
+        one = answers.pop()
+        self.partition_time = max(self.partition_time, due)
+        self._apply_response(one, responses.decode(one.value), due, effects)
+        return True
+
+    def _barrier(self, one: Input, effects: Effects) -> bool:
+        """The catalog changes. Under the stream clock all users meet it here and now; under the
+        wall clock a sweep goes on beside the log."""
+        if self._at_barrier is not None:
+            self.follow(self._at_barrier(one))
+        if self._wall:
+            return True
+        while self.sweep(effects):
+            if len(effects) >= self._full:
+                return False
+        return True
+
+    def _fire(self, until: int, now: int | None, effects: Effects) -> bool:
+        """Fire timers in order until none is left; False when there were too many."""
+        while True:
+            due = self.records.next_due()
+            if self._take_answer(until if due is None else min(until, due[0] - 1), effects):
+                continue
+            if due is None or due[0] > until:
+                return True
+            if self._timers_left <= 0 or len(effects) >= self._full:
+                return False
+            user = due[1]
+            record = self.records.get(user)
+            if record is None:
+                raise LookupError(f"the due index names {user!r}, who has no record")
+            self._timers_left -= 1
+            changed = fire_timer(
+                self.catalog,
+                effects,
+                user,
+                record,
+                until,
+                now,
+                self.partition_time,
+                self._tell_now,
+            )
+            self.records.put(user, changed)
+
+    def _clock(self, one: Input, effects: Effects) -> bool:
+        if self._wall:
+            return True
+        try:
+            time = _decode_clock(one.value).time
+            if time == "end":
+                until = min(self.partition_time + DRAIN, LAST)
+            else:
+                until = parse_time(time) if isinstance(time, str) else check_time(time)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            reject(one, effects, None, "malformed", f"a clock record: {error}", self._now(one))
+            return True
+        latest = max(self.partition_time, until)
+        if not self._fire(latest, None, effects):
+            return False
+        self.partition_time = latest
+        return True
+
+    def _reroute(self, one: Input, event: Event, home: int, effects: Effects) -> None:
+        origin = (one.origin or _origin(one)).encode()
+        headers = [("journeys-record", b"event"), ("journeys-origin", origin)]
+        effects.reroutes.append(Reroute(event.user_id.encode(), one.value, headers))
+        detail = {"from": one.partition, "to": home}
+        tell(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
+
+    def _tell_now(self, journey: str, version: str, partition_time: int) -> bool:
+        """A failing entry condition is told once per journey's version and minute."""
+        minute = partition_time // MINUTE
+        if self._told.get((journey, version)) == minute:
+            return False
+        self._told[journey, version] = minute
+        return True
+
+
+def _origin(one: Input) -> str:
+    """Where the event stands in the log, which names it when it has no messageId."""
+    return f"{one.topic}-{one.partition}-{one.offset}"

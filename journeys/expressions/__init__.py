@@ -1,0 +1,1 @@
+"""CEL: parsing, checking, evaluating and explaining expressions."""

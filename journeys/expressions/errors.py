@@ -1,0 +1,205 @@
+"""What is wrong with an expression, in words and at the place that its author expects.
+
+Law: no message of the CEL library reaches a user without its operators, types and positions in the
+words of the document.
+"""
+
+from __future__ import annotations
+
+import re
+
+from journeys.expressions import hints as cel_hints
+from journeys.expressions.scope import EVENT, FIELDS, MAPS, ROOTS, Path
+from journeys.expressions.syntax import COUNT, Syntax, count_variable
+from journeys.problems import suggest
+from journeys.time import parse_duration
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+NO_ORDER = "a macro such as map or exists needs a list: found a map, whose keys have no order"
+_TYPE_WORDS = frozenset(
+    "bool bytes double dyn int list map null_type string type uint google.protobuf.Timestamp "
+    "google.protobuf.Duration".split()
+)
+_FUNCTIONS = (
+    "all bool bytes contains count double duration dyn endsWith exists exists_one filter getDate "
+    "getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes "
+    "getMonth getSeconds has int map matches size startsWith string timestamp type uint"
+).split()
+_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_MISMATCH = re.compile(
+    r"(?:found no matching overload for|No matching overloads found :) '?([^\s'(]+)'?"
+    r"(?: applied to '|)\((.*)\)'?",
+    re.DOTALL,
+)
+_SELECTED = re.compile(r"expression of type '(.*)' cannot be the operand of a select operation")
+
+
+class CelError(ValueError):
+    """A text is not an expression; `line` and `column` count from 1, `offset` in characters."""
+
+    def __init__(self, message: str, text: str, offset: int, near: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = min(max(offset, 0), len(text))
+        self.nearest = near
+        before = text[: self.offset]
+        self.line = before.count("\n") + 1
+        self.column = self.offset - (before.rfind("\n") + 1) + 1
+
+
+def check_names(syntax: Syntax, text: str, env: bool) -> None:
+    for name, offset in syntax.bound:
+        if name in ROOTS:
+            raise CelError(f"'{name}' has a meaning already: choose another name", text, offset)
+    for iterated in syntax.ranges:
+        if not iterated.path or ".".join(iterated.path) in MAPS:
+            raise CelError(NO_ORDER, text, iterated.offsets[0])
+    for reference in syntax.references:
+        path, offsets = reference.path, reference.offsets
+        root = path[0]
+        if root not in ROOTS:
+            if root in _TYPE_WORDS or root == "google":
+                continue
+            raise _unknown_name(root, text, offsets[0], env)
+        if root == "env":
+            _check_env(path, offsets, text, env)
+        if root == "steps":
+            if len(path) < 2:
+                raise CelError("'steps' needs the name of a node: steps.<node>", text, offsets[0])
+            known = EVENT if path[2:3] == ("event",) else None
+            at = 3
+        else:
+            known = FIELDS.get(root)
+            at = 1
+        if known is not None and len(path) > at and path[at] not in known:
+            inside = ".".join(path[:at])
+            tail, near = suggest(path[at], known, most=9)
+            if near is None:
+                found, near = cel_hints.unknown_field(inside, path[at])
+                tail = found or tail
+            raise CelError(f"'{inside}' has no field '{path[at]}'{tail}", text, offsets[at], near)
+
+
+def _unknown_name(name: str, text: str, offset: int, env: bool) -> CelError:
+    known = [root for root in ROOTS if env or root != "env"]
+    tail, near = cel_hints.unknown_name(name, text, offset)
+    if not tail:
+        tail, near = suggest(name, known)
+        if near is None:
+            tail += ", or a text in quotes"
+    return CelError(f"unknown name '{name}'{tail}", text, offset, near)
+
+
+def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
+    """What the calls of `count` ask for, by the variable that stands for each.
+
+    Raises:
+        CelError: the event's name or the window is not written out, or is none.
+    """
+    found = {}
+    for call in syntax.counted:
+        given = call.arguments
+        if call.method or len(given) != 2 or None in given or not given[0]:
+            expected = "the name of an event and a duration, both written out"
+            raise CelError(f"'count' takes {expected}: count('event', '10m')", text, call.offset)
+        event, window = str(given[0]), str(given[1])
+        try:
+            if parse_duration(window) == 0:
+                raise ValueError("a window of no length counts nothing")
+        except ValueError as error:
+            raise CelError(f"'count': {error}", text, call.offset) from None
+        found[count_variable(event, window)] = (COUNT, event, window)
+    return found
+
+
+def _check_env(path: Path, offsets: tuple[int, ...], text: str, allowed: bool) -> None:
+    if not allowed:
+        raise CelError("'env' can be read only in the headers of a Destination", text, offsets[0])
+    if len(path) != 2 or not _ENV_NAME.fullmatch(path[1]):
+        raise CelError("'env' is read by a name: expected env.NAME", text, offsets[-1])
+
+
+def compile_error(error: str, text: str) -> CelError:
+    """The library's first error, in words and at the place a reader of the document expects."""
+    if "recursion" in error:
+        return CelError("the expression is nested too deeply: at most 32 levels", text, 0)
+    found = _ERROR.findall(error)
+    if not found:
+        return CelError(error.split("\n")[0].removesuffix(" [INVALID_ARGUMENT]"), text, 0)
+    line, column, message = found[0]
+    lines = text.split("\n")
+    offset = sum(len(one) + 1 for one in lines[: int(line) - 1]) + max(int(column) - 1, 0)
+    if message.startswith("Syntax error: "):
+        return _syntax_error(message.removeprefix("Syntax error: "), text, offset)
+    for line, column, undeclared in found:
+        name = re.match(r"undeclared reference to '([^']+)'", undeclared)
+        if name is not None:
+            offset = sum(len(one) + 1 for one in lines[: int(line) - 1]) + int(column) - 1
+            at = text.rfind(name[1], 0, offset + 1)
+            return _unknown_function(name[1], text, at if at >= 0 else offset)
+    reserved = re.match(r"reserved identifier: (\w+)", message)
+    if reserved is not None:
+        hint = cel_hints.unknown_function(reserved[1])
+        return CelError(f"'{reserved[1]}' is a word that CEL keeps for itself{hint}", text, offset)
+    if message.startswith("has() argument"):
+        return CelError("'has' asks for a field: has(event.properties.x)", text, offset)
+    if message.startswith("invalid int literal"):
+        return CelError("a number beyond 64 bits: write it in quotes", text, offset)
+    return CelError(plain(message), text, offset)
+
+
+def _unknown_function(name: str, text: str, at: int) -> CelError:
+    if name in ROOTS:
+        return CelError(f"'{name}' is no function: write it without '()'", text, at, name)
+    tail, near = cel_hints.unknown_function(name), None
+    if not tail and name not in _FUNCTIONS:
+        tail, near = suggest(name, _FUNCTIONS)
+    return CelError(f"unknown function '{name}'{tail}", text, at, near)
+
+
+def _syntax_error(message: str, text: str, offset: int) -> CelError:
+    if (hint := cel_hints.found_sign(text, offset)) is not None:
+        return CelError(hint[0], text, hint[1])
+    return CelError(_unreadable(message), text, offset)
+
+
+def _unreadable(message: str) -> str:
+    unexpected = re.match(
+        r"(?:mismatched|extraneous|no viable alternative at) input '(.*?)'(?: expecting|$)",
+        message,
+        re.DOTALL,
+    )
+    if unexpected is None:
+        token = re.match(r"token recognition error at: '(.*)", message, re.DOTALL)
+        if token is None:
+            return f"the expression can't be read: {message.split(' expecting ')[0]}"
+        found = token[1].removesuffix("'").rstrip()
+        if found[:1] not in ("'", '"'):
+            return f"found '{found[:1]}', which means nothing in CEL"
+        escape = re.search(r"\\(.)", found)
+        if escape is not None and escape[1] not in "abfnrtv\\'\"`?xXuU01234567":
+            return f"found '{escape[0]}', which is no escape: write r'...' around the text"
+        return f"a text without its end: expected a closing {found[0]}"
+    if unexpected[1] == "<EOF>":
+        return "the expression ends too early: found its end, expected a value"
+    wanted = re.search(r"expecting ('[^']*')$", message)
+    expected = wanted[1] if wanted else "an operator or a value"
+    return f"the expression can't be read: found '{unexpected[1]}', expected {expected}"
+
+
+def plain(message: str) -> str:
+    """A message of the library, at compile time or at run time, in the words of the document."""
+    if (found := _MISMATCH.search(message)) is not None:
+        return cel_hints.mismatch(_operator(found[1]), found[2])
+    if (found := _SELECTED.search(message)) is not None:
+        kind = cel_hints.kind_in_words(found[1])
+        way = ": write getFullYear(), getHours() and so on" if kind == "a time" else ""
+        return f"found a field of {kind}, which has none{way}"
+    return message
+
+
+def _operator(name: str) -> str:
+    """`_+_` as people write it."""
+    special = {"_[_]": "[]", "@in": "in", "_?_:_": "? :", "!_": "!", "-_": "-"}
+    return special.get(name, name.strip("_"))

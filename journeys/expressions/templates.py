@@ -1,0 +1,95 @@
+"""Data with `${CEL}` inside: payloads, labels, traits, headers.
+
+Law: a text that is one `${...}` keeps the value's type; otherwise the pieces are joined as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from journeys.expressions.expression import (
+    CelError,
+    Expression,
+    ExpressionFailed,
+    Scope,
+    compile_cel,
+    kind_of,
+)
+from journeys.expressions.interpolation import Hole, UnclosedError, pieces
+from journeys.expressions.scope import Path
+
+
+def render(data: Any, scope: Scope, *, env: bool = False) -> Any:
+    """Data with its `${...}` filled in; raises ExpressionFailed."""
+    return template(data, env=env)(scope)
+
+
+def template(data: Any, *, env: bool = False) -> Callable[[Scope], Any]:
+    """`render` of this data, made ready to be done again and again."""
+    if isinstance(data, str) and "${" in data:
+        parts = pieces(data)
+        if len(parts) == 1 and isinstance(parts[0], Hole):
+            return _hole(parts[0], env).evaluate
+        texts = [_constant(part) if isinstance(part, str) else _text(part, env) for part in parts]
+        return lambda scope: "".join([text(scope) for text in texts])
+    if isinstance(data, dict):
+        fields = [(key, template(value, env=env)) for key, value in data.items()]
+        return lambda scope: {key: value(scope) for key, value in fields}
+    if isinstance(data, list | tuple):
+        items = [template(value, env=env) for value in data]
+        return lambda scope: [item(scope) for item in items]
+    return _constant(data)
+
+
+def _constant(data: Any) -> Callable[[Scope], Any]:
+    return lambda _: data
+
+
+def _text(hole: Hole, env: bool) -> Callable[[Scope], str]:
+    evaluate = _hole(hole, env).evaluate
+    return lambda scope: as_text(evaluate(scope), hole.text)
+
+
+def data_paths(data: Any) -> frozenset[Path]:
+    """What the `${...}` inside data read."""
+    if isinstance(data, str):
+        return frozenset().union(*(found.paths for found, _ in data_expressions(data, env=True)))
+    if isinstance(data, dict):
+        return frozenset().union(*map(data_paths, data.values()))
+    if isinstance(data, list | tuple):
+        return frozenset().union(*map(data_paths, data))
+    return frozenset()
+
+
+def data_expressions(text: str, *, env: bool = False) -> list[tuple[Expression, int]]:
+    """The expressions in a text, each with its offset; raises CelError, placed in `text`."""
+    try:
+        holes = [part for part in pieces(text) if isinstance(part, Hole)]
+    except UnclosedError as error:
+        raise CelError(str(error), text, error.offset) from None
+    found = []
+    for hole in holes:
+        try:
+            found.append((_hole(hole, env), hole.offset))
+        except CelError as error:
+            offset = hole.offset + error.offset
+            raise CelError(error.message, text, offset, error.nearest) from None
+    return found
+
+
+def as_text(value: Any, expression: str) -> str:
+    """A value joined with text; a number is its shortest round-trip form."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    raise ExpressionFailed(expression, f"{kind_of(value)} has no form as text")
+
+
+def _hole(hole: Hole, env: bool) -> Expression:
+    return compile_cel(hole.text, env=env)

@@ -1,0 +1,137 @@
+"""The one door for events: bytes from anywhere become an Event, or a Rejection that says why.
+
+Law: no input, however broken, raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from journeys.records.event import Event, Rejection, Wire
+from journeys.time import check_time, parse_time
+
+MAX_EVENT = 1024 * 1024
+"""Bytes of one event."""
+
+MAX_USER_ID = 1024
+"""Bytes of one user id."""
+
+MAX_DEPTH = 100
+"""Levels of lists and objects inside each other."""
+
+_CUT = 200
+
+
+_TOO_DEEP = Rejection(
+    "malformed", f"found JSON nested too deeply, expected at most {MAX_DEPTH} levels"
+)
+_decode = msgspec.json.Decoder(Wire).decode
+
+
+def admit(value: bytes, message_id: str) -> Event | Rejection:
+    """Judge the bytes of one event.
+
+    Args:
+        value: the JSON text.
+        message_id: the messageId of an event that carries none: its place in the log.
+    """
+    size = len(value)
+    if size > MAX_EVENT:
+        return Rejection("too_large", f"found {size} bytes, expected at most {MAX_EVENT}")
+    try:
+        wire = _decode(value)
+    except RecursionError:
+        return _TOO_DEEP
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Rejection("malformed", _explain(error))
+    # Each level takes a bracket, and most events have few: those needn't be walked through.
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
+        return _TOO_DEEP
+    user_id = wire.userId if wire.userId is not None else wire.anonymousId
+    if user_id is None:
+        return _missing("userId", "a text in `userId` or `anonymousId`")
+    if (
+        not user_id
+        or "\0" in user_id
+        or (len(user_id) > MAX_USER_ID // 4 and len(user_id.encode()) > MAX_USER_ID)
+    ):
+        field = "userId" if wire.userId is not None else "anonymousId"
+        found = f"{user_id[:40]!r} of {len(user_id.encode())} bytes"
+        expected = f"1 to {MAX_USER_ID} bytes of text without NUL"
+        return Rejection("invalid_user", f"field `{field}`: found {found}, expected {expected}")
+    if not wire.event and wire.type != "identify":
+        if wire.event is None:
+            return _missing("event", "the name of the event as text", user_id)
+        detail = "field `event`: found an empty text, expected the name of the event"
+        return Rejection("malformed", detail, user_id)
+    timestamp, received_at = wire.timestamp, wire.receivedAt
+    if timestamp is not None:
+        ms = _milliseconds(timestamp)
+        if ms is None:
+            return _bad_time("timestamp", timestamp, user_id)
+        timestamp = ms
+    if received_at is not None:
+        ms = _milliseconds(received_at)
+        if ms is None:
+            return _bad_time("receivedAt", received_at, user_id)
+        received_at = ms
+    return Event(
+        wire,
+        wire.event or "",
+        user_id,
+        wire.messageId or message_id,
+        timestamp,
+        received_at,
+        size,
+    )
+
+
+def _milliseconds(time: str | int) -> int | None:
+    try:
+        return parse_time(time) if isinstance(time, str) else check_time(time)
+    except ValueError:
+        return None
+
+
+def _depth(wire: Wire) -> int:
+    """How deep the deepest field goes: the decoder's own limit depends on who calls it."""
+    level: list[Any] = [wire.properties, wire.context, wire.traits]
+    depth = 1
+    while level := [
+        item
+        for part in level
+        if isinstance(part, dict | list)
+        for item in (part.values() if isinstance(part, dict) else part)
+        if isinstance(item, dict | list)
+    ]:
+        depth += 1
+    return depth + 1
+
+
+def _bad_time(field: str, found: str | int, user_id: str) -> Rejection:
+    shown = repr(found)[:_CUT]
+    expected = "an ISO 8601 time with a zone or integer milliseconds, within the years 1970 to 9999"
+    return Rejection(
+        "invalid_time", f"field `{field}`: found {shown}, expected {expected}", user_id
+    )
+
+
+def _missing(field: str, expected: str, user_id: str | None = None) -> Rejection:
+    return Rejection("malformed", f"field `{field}`: found nothing, expected {expected}", user_id)
+
+
+def _explain(error: Exception) -> str:
+    """The decoder's words, in the form that names the field, what was found and expected."""
+    text = str(error)
+    if isinstance(error, msgspec.ValidationError):
+        what, _, path = text.partition(" - at `$")
+        field = path.rstrip("`").lstrip(".")
+        expected, _, found = what.partition(", got ")
+        if found:
+            expected = expected.removeprefix("Expected ").strip("`").replace(" | null", "")
+            where = f"field `{field}`: " if field else ""
+            return f"{where}found {found.strip('`')}, expected {expected}"
+        return what
+    return f"found bytes that are not JSON, expected one JSON object: {text[:_CUT]}"

@@ -1,0 +1,1 @@
+"""YAML and types to models, or problems with a place."""

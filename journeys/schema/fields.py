@@ -1,0 +1,328 @@
+"""The types of the fields of documents.
+
+Law: a field says by its type alone what it holds, so that the checks and the engine treat every
+condition, value, piece of data and duration alike and a node needs no checking code of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from journeys.expressions.interpolation import UnclosedError, pieces
+from journeys.records.response import PATH_PATTERN
+from journeys.time import SECOND, format_duration, like_duration, parse_duration
+from journeys.zones import WEEKDAYS, ZONES
+
+NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+
+class Model(BaseModel):
+    """A part of a document: frozen, no unknown keys, no type coercion."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
+    )
+
+
+_AS_WRITTEN = object()
+
+
+def as_written(part: BaseModel) -> dict[str, Any]:
+    """A part of a document as its author would write it, without what is so by default."""
+    found: dict[str, Any] = part.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, context={_AS_WRITTEN: True}
+    )
+    return found
+
+
+def _text(text: Callable[[int], str]) -> PlainSerializer:
+    """A number that documents write as text, for `as_written`."""
+
+    def serialize(value: int, info: SerializationInfo) -> int | str:
+        return text(value) if info.context and _AS_WRITTEN in info.context else value
+
+    return PlainSerializer(serialize)
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Marks a field that holds expressions.
+
+    Attributes:
+        kind: `condition` and `value` are CEL; `data` is data with `${CEL}` inside.
+        env: whether `${env.NAME}` may be used (headers of destinations).
+        literals: words that are not CEL there, such as `none`.
+        types: what a value may be, as far as its type is known when it is pushed; empty: anything.
+    """
+
+    kind: Literal["condition", "value", "data"]
+    env: bool = False
+    literals: frozenset[str] = frozenset()
+    types: tuple[str, ...] = ()
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = handler(core)
+        if self.kind == "data":
+            inside = "`${CEL}` and `${env.NAME}`" if self.env else "`${CEL}`"
+            schema["description"] = f"data with {inside} inside its texts"
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Marks a field with what a message, and the schema for editors, says is expected there.
+
+    Attributes:
+        guess: what a text that is none was most likely meant to be.
+    """
+
+    text: str
+    guess: Callable[[str], str | None] | None = None
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = handler(core)
+        return {**schema, "description": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Marks a text with the words that it may be, too many to list, to tell the nearest one."""
+
+    words: frozenset[str]
+
+
+DURATION = "a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H"
+SIGNED_DURATION = "a duration such as 1h, or -1h for before"
+TIME_OF_DAY = "a time of day such as '09:00' or '23:59:59'"
+DAYS = "mon, tue, wed, thu, fri, sat, sun or a range of them such as mon-fri"
+ZONE = "the name of a time zone such as Europe/Berlin, or UTC"
+PATH = "a path that begins with '/', such as /users/${user.id}, without white space and '#'"
+NAME = "a name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit"
+
+
+def _duration(value: object) -> int:
+    ms = 0
+    if isinstance(value, str):
+        with suppress(ValueError):
+            ms = parse_duration(value)
+    if ms <= 0:
+        raise ValueError(f"expected {DURATION}")
+    return ms
+
+
+def _signed_duration(value: object) -> int:
+    with suppress(ValueError):
+        if isinstance(value, str):
+            before = value.startswith("-")
+            return parse_duration(value.removeprefix("-")) * (-1 if before else 1)
+    raise ValueError(f"expected {SIGNED_DURATION}")
+
+
+def _time_of_day(value: object) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{2}(:[0-9]{2}){1,2}", value):
+        raise ValueError(f"expected {TIME_OF_DAY}")
+    hours, minutes, seconds = (int(part) for part in f"{value}:00".split(":")[:3])
+    if hours > 23 or minutes > 59 or seconds > 59:
+        raise ValueError(f"expected {TIME_OF_DAY}")
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000
+
+
+def _like_time_of_day(text: str) -> str | None:
+    found = re.fullmatch(r"(\d{1,2})[:.](\d\d)", text)
+    return f"{int(found[1]):02}:{found[2]}" if found and int(found[1]) < 24 else None
+
+
+def _clock(ms: int) -> str:
+    minutes, seconds = divmod(ms // SECOND, 60)
+    shown = f"{minutes // 60:02}:{minutes % 60:02}"
+    return f"{shown}:{seconds:02}" if seconds else shown
+
+
+def _signed(ms: int) -> str:
+    return f"-{format_duration(-ms)}" if ms < 0 else format_duration(ms)
+
+
+def _pattern(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+_LENGTH = r"([0-9]+(ms|s|m|h|d|w)|P.+)"
+
+
+def _days(value: str) -> str:
+    first, dash, last = value.partition("-")
+    if first not in WEEKDAYS or (dash and last not in WEEKDAYS):
+        raise ValueError(f"expected {DAYS}")
+    return value
+
+
+def _weekdays(written: list[str]) -> list[str]:
+    """Every day that the days and ranges name, once and in order, so that equal ones are equal."""
+    named = set()
+    for days in written:
+        first, _, last = days.partition("-")
+        start = WEEKDAYS.index(first)
+        length = (WEEKDAYS.index(last or first) - start) % 7 + 1
+        named |= {(start + more) % 7 for more in range(length)}
+    return [WEEKDAYS[day] for day in sorted(named)]
+
+
+def _zone(value: str) -> str:
+    if value not in ZONES:
+        raise ValueError(f"expected {ZONE}")
+    return value
+
+
+def _some_zone(value: str) -> str:
+    return value if value in ("user", "journey") else _zone(value)
+
+
+def _path(value: str) -> str:
+    with suppress(UnclosedError):  # told where the expressions are checked
+        literal = "".join(part for part in pieces(value) if isinstance(part, str))
+        if not value.startswith("/") or re.search(r"[\s\x00-\x1f\x7f#\\]", literal):
+            raise ValueError(f"expected {PATH}")
+    return value
+
+
+def _like_name(text: str) -> str | None:
+    name = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63]
+    return name or None
+
+
+def _slug(value: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise ValueError(f"expected {NAME}")
+    return value
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    _text(format_duration),
+    _pattern(_LENGTH),
+    Expected(DURATION, like_duration),
+]
+"""Milliseconds; written `90s 15m 1h 2d 1w` or in ISO 8601; more than nothing."""
+
+SignedDuration = Annotated[
+    int,
+    BeforeValidator(_signed_duration),
+    _text(_signed),
+    _pattern(f"-?{_LENGTH}"),
+    Expected(SIGNED_DURATION),
+]
+"""Milliseconds, with a sign."""
+
+TimeOfDay = Annotated[
+    int,
+    BeforeValidator(_time_of_day),
+    _text(_clock),
+    _pattern("[0-9]{2}(:[0-9]{2}){1,2}"),
+    Expected(TIME_OF_DAY, _like_time_of_day),
+]
+"""Milliseconds since midnight on the clock; written `09:00` or `23:59:59`."""
+
+Weekdays = Annotated[
+    list[Annotated[str, AfterValidator(_days), Among(frozenset(WEEKDAYS)), Expected(DAYS)]],
+    Field(min_length=1),
+    AfterValidator(_weekdays),
+]
+"""Days of the week, Monday first; written as days and ranges, which may go over Sunday."""
+
+ZoneName = Annotated[str, AfterValidator(_zone), Among(ZONES), Expected(ZONE)]
+"""A time zone of the IANA."""
+
+SomeZone = Annotated[
+    str,
+    AfterValidator(_some_zone),
+    Among(ZONES | {"user", "journey"}),
+    Expected(f"'user', 'journey' or {ZONE}"),
+]
+"""A time zone of the IANA, or whose zone is meant."""
+
+Slug = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME, _like_name)]
+"""A name of a document."""
+
+NodeName = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME, _like_name)]
+"""The name of a node."""
+
+EVENT_NAME = Expected("an event's name, as text")
+
+EventName = Annotated[str, StringConstraints(min_length=1, max_length=256), EVENT_NAME]
+"""The name of an event, as producers write it; any text."""
+
+TraitName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), Expected("the name of a trait, as text")
+]
+"""The name of a trait of the profile; any text."""
+
+PropertyName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), Expected("a property's name, as text")
+]
+"""The name of a property of an event; any text."""
+
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+"""A few words of the author's."""
+
+Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
+"""CEL that is true or false."""
+
+Value = Annotated[str, Holds("value", types=("string", "int", "uint", "bool")), Expected("CEL")]
+"""CEL of a key: what is neither text, an integer, true nor false is none."""
+
+Moment = Annotated[
+    str,
+    Holds("value", types=("timestamp", "string", "int")),
+    Expected("CEL that gives a time, such as timestamp('2026-03-01T09:00:00Z')"),
+]
+"""CEL of a time: a timestamp, ISO 8601 as text, or integer milliseconds."""
+
+Match = Annotated[str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")]
+"""CEL that an awaited event's key is compared with, or `none`."""
+
+Data = Annotated[Any, Holds("data")]
+"""Anything JSON has, with `${CEL}` inside its texts."""
+
+DataText = Annotated[str, Holds("data")]
+"""Text with `${CEL}` inside."""
+
+UrlPath = Annotated[
+    str,
+    Holds("data"),
+    StringConstraints(max_length=2_048),
+    AfterValidator(_path),
+    Expected(PATH),
+]
+"""What comes behind a destination's URL: text with `${CEL}` inside."""
+
+Method = Literal["POST", "PUT", "PATCH", "GET", "DELETE"]
+"""A method of HTTP."""
+
+ResponsePath = Annotated[
+    str,
+    StringConstraints(pattern=f"^{PATH_PATTERN}$", max_length=512),
+    Expected("status_code, body, payload.<name> or headers.<name>"),
+]
+"""The part of a response that a label takes."""
+
+HeaderText = Annotated[str, Holds("data", env=True)]
+"""Text with `${CEL}` and `${env.NAME}` inside."""
+
+Weight = Annotated[float, Field(allow_inf_nan=False)]

@@ -1,0 +1,84 @@
+"""Marks on the types of fields, and finding the values that carry them."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel
+
+
+class NextNode(NamedTuple):
+    """Marks a field that names the node an instance goes to."""
+
+
+class Refers(NamedTuple):
+    """Marks a field that names another document."""
+
+    kind: str
+
+
+Path = tuple[str | int, ...]
+
+
+def marked(part: BaseModel, kind: type) -> Iterator[tuple[Path, Any, Any]]:
+    """Every value below `part` whose field carries a mark of `kind`: (path, value, mark)."""
+    marks = _marks(type(part), kind)
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if value is None:
+            continue
+        mark, depth = marks.get(name, (None, 0))
+        if mark is None:
+            inside = _below(value, kind)
+        else:
+            inside = ((path, found, mark) for path, found in _items(value, depth))
+        for path, found, found_mark in inside:
+            yield (name, *path), found, found_mark
+
+
+def _below(value: Any, kind: type) -> Iterator[tuple[Path, Any, Any]]:
+    if isinstance(value, BaseModel):
+        yield from marked(value, kind)
+    elif isinstance(value, list | dict):
+        for key, item in _entries(value):
+            for path, found, mark in _below(item, kind):
+                yield (key, *path), found, mark
+
+
+def _items(value: Any, depth: int) -> Iterator[tuple[Path, Any]]:
+    """The values `depth` containers down."""
+    if depth == 0:
+        yield (), value
+        return
+    for key, item in _entries(value):
+        for path, found in _items(item, depth - 1):
+            yield (key, *path), found
+
+
+def _entries(container: list[Any] | dict[str, Any]) -> Iterator[tuple[str | int, Any]]:
+    return iter(container.items()) if isinstance(container, dict) else enumerate(container)
+
+
+@cache
+def _marks(model: type[BaseModel], kind: type) -> dict[str, tuple[Any, int]]:
+    """The fields that carry a mark, and how many containers deep in the field it stands."""
+    found = {}
+    for name, field in model.model_fields.items():
+        on_field = ((mark, 0) for mark in field.metadata)
+        for mark, depth in (*on_field, *_annotations(field.annotation, 0)):
+            if isinstance(mark, kind):
+                found[name] = (mark, depth)
+    return found
+
+
+def _annotations(annotation: Any, depth: int) -> Iterator[tuple[Any, int]]:
+    """The marks inside a type such as `Next | None` or `dict[Label, Data]`."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from ((mark, depth) for mark in inner[1:])
+        yield from _annotations(inner[0], depth)
+    elif origin in (list, dict):
+        yield from _annotations(inner[-1], depth + 1)
+    else:
+        for member in inner:
+            yield from _annotations(member, depth)

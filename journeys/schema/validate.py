@@ -1,0 +1,227 @@
+"""Documents against their models: every mistake at its place, in the words of the document.
+
+Law: the models are the only description of what may be written; messages, nearest words and the
+places of expressions and names follow from their types.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from journeys.problems import nearest, short, shown, suggest
+from journeys.schema.annotations import (
+    Path,
+    annotation_at,
+    base_of,
+    child,
+    expects,
+    guesses_of,
+    model_at,
+    names_of_fields,
+    nulls,
+    options_of,
+    tags_of,
+    takes_text,
+    type_of_field,
+    words_of,
+)
+from journeys.schema.findings import Findings
+from journeys.schema.marks import NextNode, Refers
+from journeys.schema.places import field_name, where
+from journeys.schema.yaml_source import YamlNode
+from journeys.time import like_duration
+
+
+def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
+    """The document as its model, or None with the problems added to the findings."""
+    before = len(findings.problems)
+    for path in nulls(model, findings.root, ()):
+        _wrong_value(model, findings, path)
+    try:
+        document = model.model_validate(findings.root.plain(), by_alias=True, by_name=False)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            _translate(model, findings, one)
+        return None
+    return document if len(findings.problems) == before else None
+
+
+# --- pydantic's errors in the words of the document ----------------------------------------------
+
+
+def _translate(model: type[BaseModel], findings: Findings, error: Any) -> None:
+    path, rest = _path(findings.root, error["loc"])
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        _unknown_key(model, findings, path)
+    elif kind == "missing":
+        _missing_key(model, findings, path, str(rest[-1]))
+    elif kind in ("union_tag_invalid", "union_tag_not_found"):
+        _wrong_tag(model, findings, path)
+    elif rest[-1:] == ("[key]",):
+        _wrong_key(model, findings, path)
+    elif kind == "value_error" and isinstance(findings.node(path).value, dict):
+        _wrong_whole(findings, path, str(error["ctx"]["error"]))
+    else:
+        _wrong_value(model, findings, path, error)
+
+
+def _path(root: YamlNode, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int, ...]]:
+    """The part of pydantic's location that is in the document, and the parts that are not."""
+    path: list[str | int] = []
+    rest: list[str | int] = []
+    node = root
+    for index, part in enumerate(loc):
+        below = child(node, part)
+        # Behind a node's name comes the tag of its type, which could be a key's name, too.
+        tag = len(path) == 2 and path[0] == "nodes" and loc[:2] == tuple(path) and index == 2
+        if below is None or tag:
+            rest.append(part)
+        else:
+            path.append(part)
+            node = below
+    return tuple(path), tuple(rest)
+
+
+def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
+    above = model_at(model, findings.root, path[:-1])
+    known = [] if above is None else names_of_fields(above)
+    tail, near = suggest(str(path[-1]), known, most=16)
+    findings.at(
+        findings.key(path),
+        f"unknown key '{short(str(path[-1]))}' in {where(findings.root, path[:-1])}{tail}",
+        found=str(path[-1]),
+        near=near,
+    )
+
+
+def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
+    if findings.node(path).damaged:
+        return  # it may be among what could not be read
+    above = model_at(model, findings.root, path)
+    kind = None if above is None else type_of_field(above, name)
+    expected = None if kind is None else expects(kind)
+    findings.at(
+        findings.key(path) if path else findings.root,
+        f"'{name}' is missing in {where(findings.root, path)}"
+        + (f": expected {expected}" if expected else ""),
+        expected=expected,
+    )
+
+
+def _wrong_tag(model: type[BaseModel], findings: Findings, path: Path) -> None:
+    known = tags_of(annotation_at(model, findings.root, path))
+    node = findings.node(path)
+    given = child(node, "type")
+    if given is None and node.damaged:
+        return
+    if given is None:
+        listing = ", ".join(f"'{name}'" for name in known)
+        findings.at(
+            findings.key(path),
+            f"'type' is missing in {where(findings.root, path)}: expected one of {listing}",
+            expected=listing,
+        )
+        return
+    found = shown(given.value)
+    tail, near = suggest(given.value if isinstance(given.value, str) else "", known, most=16)
+    findings.at(
+        given,
+        f"unknown node type {found} in node '{short(str(path[-1]))}'{tail}",
+        found=found,
+        near=near,
+    )
+
+
+def _wrong_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
+    base = base_of(annotation_at(model, findings.root, path[:-1]))
+    kind = get_args(base)[0] if get_origin(base) is dict else Any
+    name = str(path[-1])
+    expected = "another name" if kind is Any else expects(kind)
+    near = _meant(kind, name)
+    findings.at(
+        findings.key(path),
+        f"'{short(name)}' in {where(findings.root, path[:-1])} is not a valid name: "
+        f"expected {expected}" + (f": did you mean '{near}'?" if near else ""),
+        found=name,
+        expected=expected,
+        near=near,
+    )
+
+
+def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
+    """A rule over several keys; it is placed at the first one that its message names."""
+    node = findings.node(path)
+    if node.damaged or any(below.damaged for below in node.value.values()):
+        return
+    words = re.findall(r"\w+", message)
+    named = sorted((words.index(key), key) for key in node.value if key in words)
+    place = node.value[named[0][1]] if named else findings.key(path)
+    findings.at(place, f"{where(findings.root, path)}: {message.replace('`', chr(39))}")
+
+
+def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: Any = None) -> None:
+    node = findings.node(path)
+    annotation = annotation_at(model, findings.root, path)
+    if node.damaged or (isinstance(node.value, str) and _is_reference(annotation)):
+        return  # a name that is none is told where it is looked up
+    found = shown(node.value)
+    kind = "" if error is None else error["type"]
+    limits = {} if error is None else error.get("ctx", {})
+    if kind in ("too_short", "string_too_short"):
+        expected = "at least one" if kind == "too_short" else "a text that is not empty"
+        found = "nothing" if kind == "too_short" else found
+    elif kind == "string_too_long":
+        expected = f"at most {limits['max_length']} characters"
+        found = f"{len(node.value)} characters"
+    elif kind in ("greater_than_equal", "greater_than"):
+        expected = "a number " + (
+            f"of at least {limits['ge']:g}" if "ge" in limits else f"above {limits['gt']:g}"
+        )
+    else:
+        expected = expects(annotation)
+    near = _meant(annotation, node.value)
+    if near is not None:
+        tail = f": did you mean '{near}'?"
+    elif isinstance(node.value, bool | int | float) and takes_text(annotation):
+        tail = ": write it in quotes"
+    else:
+        tail = ""
+    findings.at(
+        node,
+        f"{field_name(findings.root, path)}: found {found}, expected {expected}{tail}",
+        found=found,
+        expected=expected,
+        near=near,
+    )
+
+
+def _is_reference(annotation: Any) -> bool:
+    return any(
+        isinstance(mark, NextNode | Refers)
+        for _, marks in options_of(annotation, None)
+        for mark in marks
+    )
+
+
+def _meant(annotation: Any, value: Any) -> str | None:
+    """What a value of the wrong type, or an unknown word, was most likely meant to be."""
+    base = base_of(annotation)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value}s" if value > 0 and like_duration in guesses_of(annotation) else None
+    if not isinstance(value, str):
+        return None
+    if base is bool:
+        word = value.lower()
+        yes, no = word in ("yes", "on", "true", "y"), word in ("no", "off", "false", "n")
+        return "true" if yes else "false" if no else None
+    if get_origin(base) is list and words_of(get_args(base)[0]):
+        return f"[{short(value)}]"
+    for guess in guesses_of(annotation):
+        if (found := guess(value)) is not None:
+            return found
+    words = words_of(annotation)
+    return nearest(value, words) if words else None

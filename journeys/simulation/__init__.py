@@ -1,0 +1,1 @@
+"""Histories and scenarios through the same engine, in memory."""

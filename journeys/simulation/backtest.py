@@ -1,0 +1,126 @@
+"""A history through the very timeline that workers use, in memory and without Kafka.
+
+Law: what a backtest says is what the same log would have brought about under the stream clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Literal
+
+import msgspec
+
+from journeys.catalog.running import RunningCatalog
+from journeys.engine.timeline import Timeline
+from journeys.records.effects import Effects
+from journeys.records.input import Input
+from journeys.records.user_record import UserRecord
+from journeys.simulation.canned_responses import Canned, CannedAnswers
+
+_SLICE = 1_000
+
+
+class MemoryRecords:
+    """The records of one partition in a dict, and what is due in a heap."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, UserRecord] = {}
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    def get(self, user: str) -> UserRecord | None:
+        return self.records.get(user)
+
+    def put(self, user: str, record: UserRecord) -> None:
+        before = self.records.get(user)
+        self.records[user] = record
+        if before is not None and before.instances is record.instances:
+            return  # nothing else has a due time
+        due = record.next_due() if record.instances else None
+        if due == self._due.get(user):
+            return
+        if due is None:
+            del self._due[user]
+        else:
+            self._due[user] = due
+            heapq.heappush(self._heap, (due, user))
+
+    def naming(
+        self, journeys: Collection[str], after: str | None, most: int
+    ) -> tuple[list[str], str | None]:
+        users = [user for user in sorted(self.records) if after is None or user > after]
+        return users[:most], users[most - 1] if len(users) > most else None
+
+    def next_due(self) -> tuple[int, str] | None:
+        heap, due = self._heap, self._due
+        while heap and due.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)  # the record has changed since
+        return heap[0] if heap else None
+
+
+class Backtest:
+    """One history and one catalog.
+
+    Args:
+        name: what causes call the history: the topic of its inputs. Offsets are line numbers,
+            and so are the messageIds of events that carry none.
+        canned: what the requests of triggers are answered with.
+    """
+
+    def __init__(self, catalog: RunningCatalog, name: str, canned: Iterable[Canned] = ()) -> None:
+        self.name = name
+        self.events = 0
+        self.records = MemoryRecords()
+        self._answers = CannedAnswers(canned)
+        self._timeline = Timeline(self.records, catalog, "stream", answers=self._answers)
+        self._line = 0
+
+    def next_due(self) -> int | None:
+        """When time alone next brings something about, ms."""
+        due, answer = self.records.next_due(), self._answers.next_due()
+        return min((at for at in (due and due[0], answer) if at is not None), default=None)
+
+    @property
+    def users(self) -> int:
+        return len(self.records.records)
+
+    @property
+    def waiting(self) -> int:
+        """Instances that are still live."""
+        return sum(len(record.instances) for record in self.records.records.values())
+
+    def run(self, lines: Iterable[bytes], *, drain: bool = False) -> Iterator[Effects]:
+        """Apply the lines in order; empty ones are no events.
+
+        Args:
+            lines: one JSON event each.
+            drain: whether time goes on after the last line, so that what waits is let go.
+
+        Yields:
+            The effects, in slices and in order; `events` counts as they come.
+        """
+        inputs = self._inputs(lines)
+        while some := list(islice(inputs, _SLICE)):
+            yield from self._apply(some)
+            self.events += len(some)
+        if drain:
+            yield from self.advance("end")
+
+    def advance(self, to: int | Literal["end"]) -> Iterator[Effects]:
+        """Let time go on, to ms or until nothing waits, as a clock record in the log does."""
+        value = msgspec.json.encode({"time": to})
+        yield from self._apply([Input(self.name, 0, self._line + 1, None, value, kind="clock")])
+
+    def _inputs(self, lines: Iterable[bytes]) -> Iterator[Input]:
+        for line in lines:
+            self._line += 1
+            if line := line.strip():
+                yield Input(self.name, 0, self._line, None, line, origin=str(self._line))
+
+    def _apply(self, inputs: list[Input]) -> Iterator[Effects]:
+        while inputs:
+            effects = Effects()
+            inputs = inputs[self._timeline.apply(inputs, effects) :]
+            yield effects

@@ -1,0 +1,220 @@
+"""What is expected of a test against what happened.
+
+Law: an expectation names what it wants; whatever it doesn't name may be anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec import UNSET
+
+from journeys.records.action import Action
+from journeys.records.outcome import Outcome
+from journeys.records.user_record import Instance
+from journeys.schema.annotations import Path
+from journeys.simulation.scenario import Happening, parse_moment
+from journeys.simulation.testing.suite import (
+    ExitLike,
+    Expect,
+    Never,
+    OutcomeLike,
+    SomeAction,
+    SomeExit,
+    SomeOutcome,
+)
+from journeys.time import format_time
+
+Unmet = tuple[Path, str, str]
+"""The place below the expectation, what was expected there and what was found, in words."""
+
+NOTHING = "nothing"
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What happened; offsets count from `start`, ms."""
+
+    story: Sequence[Happening]
+    waiting: Sequence[Instance]
+    traits: Mapping[str, Any]
+    start: int
+    journey: str | None = None
+    key: str | None = None
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [one for part in self.story for one in part.outcomes if self._meant(one)]
+
+    @property
+    def actions(self) -> list[Action]:
+        return [one for part in self.story for one in part.actions if self._meant(one)]
+
+    @property
+    def path(self) -> list[str]:
+        return [one.node or "" for one in self.outcomes if one.type == "node.reached"]
+
+    @property
+    def stands(self) -> list[str]:
+        return [one.node for one in self.waiting if self._meant(one)]
+
+    @property
+    def exits(self) -> list[dict[str, Any]]:
+        return [
+            {"reason": (one.detail or {}).get("reason"), "at": one.at}
+            for one in self.outcomes
+            if one.type == "journey.exited"
+        ]
+
+    def _meant(self, one: Outcome | Action | Instance) -> bool:
+        return self.journey in (None, one.journey) and self.key in (None, one.key)
+
+
+def unmet(expect: Expect, facts: Facts) -> Iterator[Unmet]:
+    """What of an expectation is not so, in the order of its fields."""
+    facts = replace(facts, journey=expect.journey, key=expect.key)
+    if expect.path is not None and expect.path != facts.path:
+        yield ("path",), _way(expect.path), _way(facts.path)
+    if expect.waiting is not None and facts.stands != [expect.waiting]:
+        found = ", ".join(facts.stands) or f"{NOTHING} that waits"
+        yield ("waiting",), expect.waiting, found
+    if expect.exit is not None:
+        yield from _exit(expect.exit, facts)
+    if expect.actions is not None:
+        yield from _actions(expect.actions, facts)
+    yield from _outcomes(expect.outcomes or (), facts)
+    if expect.profile is not None:
+        for path, wanted, found in differences(expect.profile, facts.traits):
+            yield ("profile", *path), wanted, found
+    if expect.not_ is not None:
+        for path, wanted, found in _never(expect.not_, facts):
+            yield ("not", *path), wanted, found
+
+
+def _exit(expect: ExitLike, facts: Facts) -> Iterator[Unmet]:
+    exits = facts.exits
+    if len(exits) == 1:
+        for path, wanted, found in differences(_wanted_exit(expect, facts), exits[0]):
+            yield ("exit", *(path if isinstance(expect, SomeExit) else ())), wanted, found
+        return
+    yield ("exit",), shown(_wanted_exit(expect, facts)), ", ".join(map(shown, exits)) or "no exit"
+
+
+def _actions(expect: Sequence[SomeAction], facts: Facts) -> Iterator[Unmet]:
+    found = facts.actions
+    for index, (one, action) in enumerate(zip(expect, found, strict=False)):
+        wanted = _wanted(one, facts)
+        for path, left, right in differences(wanted, _fields(action), exact=_exact(one)):
+            yield ("actions", index, *path), left, right
+    for index, one in enumerate(expect[len(found) :], len(found)):
+        yield ("actions", index), shown(_wanted(one, facts)), "no such action"
+    for action in found[len(expect) :]:
+        yield ("actions",), f"{len(expect)} in all", f"one more: {_brief(action)}"
+
+
+def _outcomes(expect: Sequence[OutcomeLike], facts: Facts) -> Iterator[Unmet]:
+    found = facts.outcomes
+    at = 0
+    for index, one in enumerate(expect):
+        wanted = _wanted_outcome(one, facts)
+        place = next((n for n in range(at, len(found)) if _is(wanted, found[n])), None)
+        if place is not None:
+            at = place + 1
+            continue
+        same = [shown(_part(wanted, other)) for other in found if other.type == wanted["type"]]
+        reason = f"{len(same)} of this type: {'; '.join(same[:3])}" if same else "none of this type"
+        earlier = any(_is(wanted, other) for other in found[:at])
+        yield ("outcomes", index), shown(wanted), "it came earlier than this" if earlier else reason
+
+
+def _never(never: Never, facts: Facts) -> Iterator[Unmet]:
+    for index, node in enumerate(never.path or ()):
+        if node in facts.path:
+            yield ("path", index), f"{node} is not reached", _way(facts.path)
+    for index, one in enumerate(never.actions or ()):
+        wanted = _wanted(one, facts)
+        for action in facts.actions:
+            if not any(differences(wanted, _fields(action), exact=_exact(one))):
+                yield ("actions", index), "no such action", _brief(action)
+    for index, like in enumerate(never.outcomes or ()):
+        for outcome in facts.outcomes:
+            if _is(_wanted_outcome(like, facts), outcome):
+                found = _part({"type": "", "node": "", "at": "", "detail": {}}, outcome)
+                yield ("outcomes", index), "no such outcome", shown(found)
+    if never.exit is not None:
+        for one_exit in facts.exits:
+            if not any(differences(_wanted_exit(never.exit, facts), one_exit)):
+                yield ("exit",), "no such exit", shown(one_exit)
+
+
+def _wanted(like: SomeAction | SomeOutcome | SomeExit, facts: Facts) -> dict[str, Any]:
+    """What is named, with times as outcomes write them."""
+    wanted = {name: getattr(like, name) for name in like.model_fields_set - {"exact"}}
+    if wanted.get("at") is not None:
+        wanted["at"] = format_time(parse_moment(wanted["at"], facts.start))
+    return wanted
+
+
+def _wanted_outcome(like: OutcomeLike, facts: Facts) -> dict[str, Any]:
+    return {"type": like} if isinstance(like, str) else _wanted(like, facts)
+
+
+def _wanted_exit(like: ExitLike, facts: Facts) -> dict[str, Any]:
+    return {"reason": like} if isinstance(like, str) else _wanted(like, facts)
+
+
+def _exact(one: SomeAction) -> Path | None:
+    return ("payload",) if one.exact else None
+
+
+def _is(wanted: Mapping[str, Any], outcome: Outcome) -> bool:
+    return not any(differences(wanted, _fields(outcome)))
+
+
+def _fields(record: Action | Outcome) -> dict[str, Any]:
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    if isinstance(record, Action) and record.trigger is not UNSET:
+        fields |= {"method": record.trigger.method, "path": record.trigger.path}
+    return fields
+
+
+def _part(wanted: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """Of an outcome, the fields that are wanted."""
+    return {
+        name: getattr(outcome, name) for name in ("type", "node", "at", "detail") if name in wanted
+    }
+
+
+def differences(
+    expected: Any, found: Any, *, exact: Path | None = None, path: Path = ()
+) -> Iterator[Unmet]:
+    """Where `found` is not as expected: mappings may hold more, unless below `exact`."""
+    if isinstance(expected, dict) and isinstance(found, Mapping):
+        for name, value in expected.items():
+            yield from differences(value, found.get(name, _ABSENT), exact=exact, path=(*path, name))
+        if exact is not None and path[: len(exact)] == exact:
+            for name in found:
+                if name not in expected:
+                    yield path, f"no '{name}'", f"'{name}': {shown(found[name])}"
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            yield from differences(one, other, exact=exact, path=(*path, index))
+    elif isinstance(expected, bool) != isinstance(found, bool) or expected != found:
+        yield path, shown(expected), shown(found)
+
+
+def shown(value: Any) -> str:
+    """A value as JSON in one line."""
+    return NOTHING if value is _ABSENT else json.dumps(value, ensure_ascii=False)
+
+
+def _way(nodes: Sequence[str]) -> str:
+    return " -> ".join(nodes) or "no node"
+
+
+def _brief(action: Action) -> str:
+    return f"to {action.destination} at {action.at}: {shown(action.payload)}"

@@ -1,0 +1,265 @@
+"""Tests of journeys as their authors write them: a user, events and times, and what is expected.
+
+Law: a mistake in a file of tests is told like one in a document, with its place and the nearest
+word; the models here are the only description of the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag
+
+from journeys.catalog.catalog import Catalog
+from journeys.problems import Problem, suggest
+from journeys.records.outcome import OUTCOME_TYPES
+from journeys.schema.annotations import Path
+from journeys.schema.fields import EventName, Expected, Method, Model, NodeName, Slug
+from journeys.schema.findings import Findings
+from journeys.schema.places import dotted
+from journeys.schema.validate import validate
+from journeys.schema.yaml_source import load
+from journeys.simulation.canned_responses import Canned
+from journeys.simulation.scenario import MOMENT, parse_moment
+
+START = "2026-01-01T00:00:00Z"
+
+
+def _moment(value: str) -> str:
+    try:
+        parse_moment(value, 0)
+    except ValueError:
+        raise ValueError(f"expected {MOMENT}") from None
+    return value
+
+
+def _is_mapping(value: Any) -> str:
+    return "one" if isinstance(value, dict | BaseModel) else "other"
+
+
+Moment = Annotated[str, AfterValidator(_moment), Expected(MOMENT)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
+
+
+class Given(Model):
+    """An event that the user sends; without `at` at the time of the one before."""
+
+    at: Moment | None = None
+    event: EventName | None = None
+    type: Literal["track", "identify"] | None = None
+    message_id: Text | None = Field(default=None, alias="messageId")
+    session_id: Text | None = Field(default=None, alias="sessionId")
+    received_at: Moment | None = Field(default=None, alias="receivedAt")
+    backfill: bool | None = None
+    properties: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+
+
+class SomeAction(Model):
+    """An action by what is named of it; of the payload, too, unless `exact`.
+
+    `method` and `path` are what a trigger asks for.
+    """
+
+    destination: Slug | None = None
+    action: Text | None = None
+    event_name: Text | None = None
+    node: NodeName | None = None
+    at: Moment | None = None
+    method: Method | None = None
+    path: Text | None = None
+    payload: Any = None
+    exact: bool = False
+
+
+class SomeOutcome(Model):
+    """An outcome by what is named of it."""
+
+    type: Text
+    node: NodeName | None = None
+    at: Moment | None = None
+    detail: dict[str, Any] | None = None
+
+
+class SomeExit(Model):
+    """The end of an instance by what is named of it."""
+
+    reason: Text | None = None
+    at: Moment | None = None
+
+
+OutcomeLike = Annotated[
+    Annotated[SomeOutcome, Tag("one")]
+    | Annotated[Text, Tag("other"), Expected("the type of an outcome")],
+    Discriminator(_is_mapping),
+]
+ExitLike = Annotated[
+    Annotated[SomeExit, Tag("one")]
+    | Annotated[Text, Tag("other"), Expected("the reason of an exit")],
+    Discriminator(_is_mapping),
+]
+
+
+class Never(Model):
+    """What must not have happened."""
+
+    path: list[NodeName] | None = None
+    actions: list[SomeAction] | None = None
+    outcomes: list[OutcomeLike] | None = None
+    exit: ExitLike | None = None
+
+
+class Expect(Model):
+    """What is to come of it, of all instances or of those that `journey` and `key` name.
+
+    `path`, `actions` and `exit` are all there is; `outcomes` may have others between them.
+    """
+
+    journey: Slug | None = None
+    key: str | None = None
+    path: list[NodeName] | None = None
+    waiting: NodeName | None = None
+    exit: ExitLike | None = None
+    actions: list[SomeAction] | None = None
+    outcomes: list[OutcomeLike] | None = None
+    profile: dict[str, Any] | None = None
+    not_: Never | None = Field(default=None, alias="not")
+
+
+class Case(Model):
+    """One user's story and what is expected of it."""
+
+    name: Text
+    user: Text | None = None
+    profile: dict[str, Any] | None = None
+    start: Moment | None = None
+    events: list[Given] = Field(default_factory=list)
+    responses: list[Canned] = Field(default_factory=list)
+    until: Literal["end"] | Moment = "end"
+    expect: Annotated[
+        Annotated[Expect, Tag("one")] | Annotated[list[Expect], Field(min_length=1), Tag("other")],
+        Discriminator(_is_mapping),
+    ]
+
+
+class Suite(Model):
+    """One file of tests."""
+
+    documents: list[Text] | None = Field(default=None, min_length=1)
+    user: Text = "user-1"
+    profile: dict[str, Any] | None = None
+    start: Moment = START
+    responses: list[Canned] = Field(default_factory=list)
+    tests: list[Case] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFile:
+    """A file of tests that can be run.
+
+    Attributes:
+        documents: the files of the journeys, as written, relative to this one.
+    """
+
+    suite: Suite
+    findings: Findings
+
+    @property
+    def documents(self) -> list[str]:
+        name = PurePosixPath(self.findings.source.file).name
+        stem, _, suffix = name.rpartition(".test.")
+        return self.suite.documents or [f"{stem or 'journey'}.{suffix}"]
+
+    def line(self, path: Path) -> int:
+        """Where something in the file is written."""
+        return self.findings.node(path).line
+
+
+def read_tests(text: str | bytes, file: str) -> SuiteFile | list[Problem]:
+    """A file of tests, or what is wrong with it."""
+    source, problems = load(text, file)
+    if source is None or problems:
+        return problems
+    root = source.documents[0]
+    findings = Findings(source, root)
+    if not isinstance(root.value, dict):
+        findings.at(root, "expected a mapping with 'tests'", expected="'tests'")
+    elif len(source.documents) > 1:
+        findings.at(source.documents[1], "expected one document of tests in a file")
+    else:
+        suite = validate(Suite, findings)
+        if isinstance(suite, Suite):
+            return SuiteFile(suite, findings)
+    return sorted(findings.problems, key=lambda one: (one.line, one.column))
+
+
+def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
+    """Names in the tests that the documents, or the engine, don't have.
+
+    Without this look, a misspelt name under `not` would always be fulfilled, and a response to a
+    misspelt node never come.
+    """
+    known = {
+        "node": {node for journey in catalog.versions.values() for node in journey.nodes},
+        "journey": set(catalog.journeys),
+        "journey's node": {
+            f"{name}/{node}"
+            for (name, _), journey in catalog.versions.items()
+            for node in journey.nodes
+        },
+        "destination": set(catalog.destinations),
+        "type of outcome": set(OUTCOME_TYPES),
+    }
+    findings = tests.findings
+    for path, kind, name in (*_answered(tests.suite), *_names(tests.suite.tests)):
+        if name not in known[kind]:
+            tail, near = suggest(name, known[kind])
+            message = f"'{dotted(path)}': '{name}' is not a {kind}{tail}"
+            findings.at(findings.node(path), message, found=name, near=near)
+    return sorted(findings.problems, key=lambda one: (one.line, one.column))
+
+
+def _answered(suite: Suite) -> Iterator[tuple[Path, str, str]]:
+    places: list[tuple[Path, list[Canned]]] = [((), suite.responses)]
+    places += [(("tests", number), case.responses) for number, case in enumerate(suite.tests)]
+    for path, responses in places:
+        for index, one in enumerate(responses):
+            if one.node is not None:
+                yield (*path, "responses", index, "node"), "journey's node", one.node
+            if one.destination is not None:
+                yield (*path, "responses", index, "destination"), "destination", one.destination
+
+
+def _names(cases: list[Case]) -> Iterator[tuple[Path, str, str]]:
+    for case_path, case in enumerate(cases):
+        for path, expect in expects(case, ("tests", case_path)):
+            for part, at in ((expect, path), (expect.not_, (*path, "not"))):
+                if part is None:
+                    continue
+                for index, name in enumerate(part.path or ()):
+                    yield (*at, "path", index), "node", name
+                for index, like in enumerate(part.outcomes or ()):
+                    if isinstance(like, str):
+                        yield (*at, "outcomes", index), "type of outcome", like
+                    else:
+                        yield (*at, "outcomes", index, "type"), "type of outcome", like.type
+                for list_ in ("actions", "outcomes"):
+                    for index, one in enumerate(getattr(part, list_) or ()):
+                        for kind in ("node", "destination"):
+                            if (named := getattr(one, kind, None)) is not None:
+                                yield (*at, list_, index, kind), kind, named
+            if expect.journey is not None:
+                yield (*path, "journey"), "journey", expect.journey
+            if expect.waiting is not None:
+                yield (*path, "waiting"), "node", expect.waiting
+
+
+def expects(case: Case, path: Path) -> Iterable[tuple[Path, Expect]]:
+    """The expectations of the test at `path`, each with its place."""
+    if isinstance(case.expect, list):
+        return [((*path, "expect", n), one) for n, one in enumerate(case.expect)]
+    return [((*path, "expect"), case.expect)]

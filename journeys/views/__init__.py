@@ -1,0 +1,1 @@
+"""What people look at: drawings, a user's timeline, lanes, JSON Schemas."""

@@ -1,0 +1,214 @@
+"""A journey as a drawing, in the language of Mermaid or of Graphviz.
+
+Law: it draws what the nodes' types say of themselves, their fields and their targets, and knows no
+node type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from journeys.documents.journey import Journey
+from journeys.nodes.base import NodeModel
+from journeys.schema.fields import as_written
+from journeys.schema.marks import Path
+
+Format = Literal["mermaid", "dot"]
+Shape = Literal["step", "wait", "end"]
+
+_MOST = 60
+"""Characters of one value in a label."""
+
+_APART = frozenset({"type", "next", "set"})
+
+
+class Box(NamedTuple):
+    """A node of the drawing; its label has one line for each of its parts."""
+
+    id: str
+    lines: list[str]
+    shape: Shape
+
+
+class Arrow(NamedTuple):
+    """A way from one box to another, and when it is taken."""
+
+    source: str
+    target: str
+    label: str
+
+
+class Drawing(NamedTuple):
+    """What is drawn, in the order of the document."""
+
+    title: str
+    boxes: list[Box]
+    arrows: list[Arrow]
+
+
+def draw(journey: Journey, format: Format) -> str:
+    """The text of the drawing."""
+    return _FORMATS[format](drawing_of(journey))
+
+
+def drawing_of(journey: Journey) -> Drawing:
+    """What there is to draw of a journey.
+
+    Its ids are the nodes' names, and `:entry` and `:end`; what holds wherever an instance stands
+    has a box of its own, `:goal` or `:exit`, and no arrow.
+    """
+    boxes = [Box(":entry", _entry(journey), "end")]
+    if journey.goal is not None:
+        goal = as_written(journey.goal)
+        boxes.append(Box(":goal", ["goal", *_fields(journey.goal, goal)], "end"))
+    if journey.exit:
+        boxes.append(Box(":exit", ["exit", *map(_words, map(as_written, journey.exit))], "end"))
+    arrows = [Arrow(":entry", journey.first, "")]
+    for name, node in journey.nodes.items():
+        ways = list(_ways(node, journey.below(name)))
+        shape: Shape = "wait" if node.blocking else "step" if ways else "end"
+        boxes.append(Box(name, _lines(name, node), shape))
+        arrows += [Arrow(name, target or ":end", label) for target, label in ways]
+    if any(arrow.target == ":end" for arrow in arrows):
+        boxes.append(Box(":end", ["end"], "end"))
+    return Drawing(journey.name, boxes, arrows)
+
+
+def _entry(journey: Journey) -> list[str]:
+    entry = journey.entry
+    events = [f"event: {_words(as_written(one), bare='event')}" for one in entry.events]
+    fields = _fields(entry, as_written(entry), but=frozenset({"event"}))
+    return ["entry", *events, *fields]
+
+
+def _lines(name: str, node: NodeModel) -> list[str]:
+    written = as_written(node)
+    leads = {str(target.path[0]) for target in node.targets() if len(target.path) == 1}
+    return [name, str(written["type"]), *_fields(node, written, but=_APART | leads)]
+
+
+def _fields(
+    part: BaseModel, written: Mapping[str, Any], but: frozenset[str] = frozenset()
+) -> list[str]:
+    """The fields of a part that are short: one value, or a small part that has such."""
+    shown = []
+    for name, value in written.items():
+        if name in but:
+            continue
+        if isinstance(value, str | int | float):
+            shown.append(f"{name}: {_cut(value)}")
+        elif isinstance(getattr(part, name, None), BaseModel):
+            shown.append(f"{name}: {_words(value)}")
+    return shown
+
+
+def _ways(node: NodeModel, below: str | None) -> Iterator[tuple[str | None, str]]:
+    """Where an instance may go from a node (None: the end), and when it goes there."""
+    own = getattr(node, "next", None) or below
+    other = [target for target in node.targets() if target.path != ("next",)]
+    for target in other:
+        yield target.node, _label(node, target.path)
+    if not node.falls_through:
+        return
+    parts = dict(_parts(node))
+    falling = [path for path, goes in parts.items() if not goes]
+    for path in falling:
+        yield own, _label(node, (*path, "next"))
+    # Where each branch and the way besides them say where they lead, nothing is left to fall.
+    if not parts or not (falling or any(len(target.path) == 1 for target in other)):
+        yield own, ""
+
+
+def _parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
+    """Branches, variants and the like, and whether each leads somewhere of its own."""
+    for name in type(node).model_fields:
+        value = getattr(node, name)
+        if isinstance(value, dict | list):
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                if isinstance(part, BaseModel) and "next" in type(part).model_fields:
+                    yield (name, key), getattr(part, "next", None) is not None
+
+
+def _label(node: NodeModel, path: Path) -> str:
+    """`otherwise`; `when event.properties.total > 50`; `email, weight 50`."""
+    if len(path) == 1:
+        return str(path[0])
+    part: Any = as_written(node)
+    for step in path[:-1]:
+        part = part[step]
+    names = [str(step) for step in path[1:-1] if isinstance(step, str)]
+    return ", ".join([*names, _words(part)])
+
+
+def _words(part: Mapping[str, Any], bare: str | None = None) -> str:
+    """`event answer, where event.properties.n > 1`, without the name of the field `bare`."""
+    return ", ".join(
+        _cut(part[name]) if name == bare else f"{name} {_cut(part[name])}"
+        for name in part
+        if name not in _APART
+    )
+
+
+def _cut(value: Any) -> str:
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    elif isinstance(value, bool):
+        value = "true" if value else "false"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
+
+
+# Mermaid: names such as `end` are words of its own, so boxes are numbered.
+
+_MERMAID: dict[Shape, tuple[str, str]] = {
+    "step": ("[", "]"),
+    "wait": ("{{", "}}"),
+    "end": ("([", "])"),
+}
+
+
+def _mermaid(drawing: Drawing) -> str:
+    ids = {box.id: f"n{number}" for number, box in enumerate(drawing.boxes)}
+    lines = ["---", f"title: {drawing.title}", "---", "flowchart TD"]
+    for box in drawing.boxes:
+        left, right = _MERMAID[box.shape]
+        label = "<br/>".join(_mermaid_text(line) for line in box.lines)
+        lines.append(f'  {ids[box.id]}{left}"{label}"{right}')
+    for arrow in drawing.arrows:
+        label = f'|"{_mermaid_text(arrow.label)}"|' if arrow.label else ""
+        lines.append(f"  {ids[arrow.source]} -->{label} {ids[arrow.target]}")
+    return "\n".join(lines) + "\n"
+
+
+def _mermaid_text(text: str) -> str:
+    return "".join(f"#{ord(char)};" if char in '"#<>&;`\\' else char for char in text)
+
+
+# Graphviz.
+
+_DOT: dict[Shape, str] = {"step": "box", "wait": "hexagon", "end": "oval"}
+
+
+def _dot(drawing: Drawing) -> str:
+    lines = [
+        f"digraph {_dot_text(drawing.title)} {{",
+        "  node [fontname=sans]; edge [fontname=sans];",
+    ]
+    for box in drawing.boxes:
+        label = _dot_text("\n".join(box.lines))
+        lines.append(f"  {_dot_text(box.id)} [shape={_DOT[box.shape]}, label={label}];")
+    for arrow in drawing.arrows:
+        label = f" [label={_dot_text(arrow.label)}]" if arrow.label else ""
+        lines.append(f"  {_dot_text(arrow.source)} -> {_dot_text(arrow.target)}{label};")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _dot_text(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+_FORMATS: dict[Format, Callable[[Drawing], str]] = {"mermaid": _mermaid, "dot": _dot}

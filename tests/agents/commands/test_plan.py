@@ -1,0 +1,68 @@
+"""`journeys plan`: what an apply would change, against the catalog in force; exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.agents.commands.conftest import Journeys
+from tests.agents.commands.welcome import DESTINATION, JOURNEY
+
+
+def test_changes_are_shown_until_they_are_applied(journeys: Journeys) -> None:
+    mailer = journeys.write("mailer.yaml", DESTINATION)
+    journey = journeys.write("journey.yaml", JOURNEY)
+    fresh = journeys.run("plan", mailer, journey, "--detailed-exitcode")
+    assert fresh.returncode == 2, fresh.stderr
+    assert re.fullmatch(
+        r"\+ Destination/mailer [0-9a-f]{12} \(created\)\n"
+        r"\+ Journey/welcome [0-9a-f]{12} \(created\)\n"
+        r"2 created\n",
+        fresh.stdout,
+    ), fresh.stdout
+    journeys.worker("register")
+    assert journeys.run("apply", mailer, journey).returncode == 0
+    same = journeys.run("plan", mailer, journey, "--detailed-exitcode")
+    assert same.returncode == 0
+    assert same.stdout.endswith("2 unchanged\n")
+
+    changed = JOURNEY.replace("Signed Up", "Joined") + "  later: {type: delay, for: 90m}\n"
+    journeys.write("journey.yaml", changed)
+    done = journeys.run("plan", journey)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"~ Journey/welcome [0-9a-f]{12} -> [0-9a-f]{12} \(changed\)", lines[0])
+    assert lines[1:4] == [
+        '    ~ entry.event: "Signed Up" -> "Joined"',
+        '    + nodes.mail.next: "later"',
+        "    + nodes.later (delay)",
+    ]
+    assert lines[4:] == ["1 changed"]  # nobody can be under way: no node of the old one waits
+    read = json.loads(journeys.run("plan", journey, "--json").stdout)
+    assert read["accepted"] is True
+    assert [one["change"] for one in read["documents"]] == ["changed"]
+    assert read["documents"][0]["fields"][0] == {
+        "path": ["entry", "event"],
+        "change": "changed",
+        "before": "Signed Up",
+        "after": "Joined",
+    }
+
+    assert journeys.run("apply", journey).returncode == 0
+    journeys.write("journey.yaml", changed.replace("90m", "2h"))
+    lines = journeys.run("plan", journey).stdout.splitlines()
+    assert re.fullmatch(
+        r"    who is in [0-9a-f]{12} at later stays with it: in_flight is pin", lines[2]
+    )
+
+    wrong = journeys.write("wrong.yaml", changed.replace("destination: mailer", "destination: m"))
+    rejected = journeys.run("plan", mailer, wrong)
+    assert rejected.returncode == 1
+    assert rejected.stdout.startswith("wrong.yaml:5:")
+
+
+def test_without_a_broker_it_is_told_in_one_line(offline: Journeys) -> None:
+    done = offline.run("plan", offline.write("mailer.yaml", DESTINATION))
+    assert done.returncode == 1
+    assert done.stderr.startswith("journeys: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,204 @@
+"""Which addresses are called, whatever a document or a name server says."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from agents.destinations.addresses import AddressInfo, AddressRefused, Allowed, Guard, not_public
+from agents.destinations.http.caller import HttpCaller
+from agents.destinations.http.request import Request
+from agents.destinations.http.transport import GuardedTransport
+from agents.destinations.secrets import Secrets
+from agents.settings import SettingsError
+from tests.agents.delivery.receiver import Receiver
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("127.8.9.1", "loopback"),
+        ("10.1.2.3", "private"),
+        ("172.16.0.1", "private"),
+        ("192.168.1.1", "private"),
+        ("169.254.169.254", "link-local"),
+        ("168.63.129.16", "platform"),
+        ("100.100.100.200", "private"),
+        ("0.0.0.0", "unspecified"),
+        ("224.0.0.1", "multicast"),
+        ("255.255.255.255", "private"),
+        ("240.0.0.1", "private"),
+        ("::", "unspecified"),
+        ("::1", "loopback"),
+        ("fe80::1", "link-local"),
+        ("fc00::1", "private"),
+        ("fd00:ec2::254", "private"),
+        ("fec0::1", "private"),
+        ("ff02::1", "multicast"),
+        ("::ffff:127.0.0.1", "loopback"),
+        ("::ffff:10.0.0.1", "private"),
+        ("::127.0.0.1", "loopback"),
+        ("64:ff9b::a9fe:a9fe", "link-local"),
+        ("64:ff9b::7f00:1", "loopback"),
+        ("64:ff9b:1::a00:1", "private"),
+        ("2002:7f00:1::", "loopback"),
+        ("2002:a00:1::1", "private"),
+        ("2001:0:a00:1::", "private"),
+    ],
+)
+def test_these_are_not_public(address: str, kind: str) -> None:
+    assert not_public(ipaddress.ip_address(address)) == kind
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_these_are_public(address: str) -> None:
+    assert not_public(ipaddress.ip_address(address)) is None
+
+
+def allowed(text: str) -> Allowed:
+    return Allowed.from_env({"JOURNEYS_ALLOW_HOSTS": text})
+
+
+def test_what_the_operator_allows_is_a_host_a_host_with_a_port_or_a_network() -> None:
+    rules = allowed(
+        "Mail.internal:8025, crm.internal, 10.0.0.0/8, 127.0.0.1:80, [::1]:80, fd00::/8"
+    )
+    assert rules.name("mail.internal.", 8025)
+    assert not rules.name("mail.internal", 80)
+    assert rules.name("CRM.internal", 1)
+    address = ipaddress.ip_address
+    assert rules.address(address("10.9.9.9"), 5)
+    assert rules.address(address("127.0.0.1"), 80)
+    assert not rules.address(address("127.0.0.1"), 81)
+    assert rules.address(address("::1"), 80)
+    assert rules.address(address("fd00::1"), 5)
+    assert not rules.address(address("192.168.0.1"), 5)
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a", "a:b", "a:0", "10.0.0.0/99", "*.a", "a b", "[::1]x", ":80"]
+)
+def test_what_can_t_be_meant_is_an_error(text: str) -> None:
+    with pytest.raises(SettingsError, match="JOURNEYS_ALLOW_HOSTS"):
+        allowed(text)
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Receiver() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        caller = HttpCaller(Guard(allowed("127.0.0.1")), Secrets({}))
+        answer = await caller.send(Request("GET", f"{receiver.url}/x", {}, None), 5_000)
+        await caller.close()
+    assert answer.meaning == "delivered"
+    assert len(receiver.requests) == 1
+    assert proxy.requests == []
+
+
+class Names:
+    """A resolver that gives its answers one after the other, the last one for ever."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def __call__(self, host: str, port: int, *_: Any) -> list[AddressInfo]:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        family = [socket.AF_INET6 if ":" in one else socket.AF_INET for one in answer]
+        return [
+            (kind, socket.SOCK_STREAM, 6, "", (one, port))
+            for kind, one in zip(family, answer, strict=True)
+        ]
+
+
+@asynccontextmanager
+async def client_of(guard: Guard) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=GuardedTransport(guard)) as client:
+        yield client
+    await guard.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+async def refusal(guard: Guard, url: str) -> str:
+    """Why a URL is not called."""
+    async with client_of(guard) as client:
+        with pytest.raises(AddressRefused) as raised:
+            await client.get(url)
+    return str(raised.value)
+
+
+async def test_a_name_at_a_private_address_is_refused(receiver: Receiver) -> None:
+    url = f"http://shop.example:{receiver.port}/"
+    why = await refusal(Guard(Allowed(), Names(["127.0.0.1", "10.0.0.1"])), url)
+    assert "shop.example" in why
+    assert f"shop.example:{receiver.port} to allow it" in why
+    assert receiver.requests == []
+
+
+async def test_of_several_addresses_only_the_public_ones_are_called() -> None:
+    guard = Guard(Allowed(), Names(["127.0.0.1", "93.184.216.34", "fe80::1%eth0"]))
+    assert await guard.addresses("shop.example", 443) == ["93.184.216.34"]
+    await guard.close()
+
+
+async def test_a_name_that_is_allowed_may_be_anywhere(receiver: Receiver) -> None:
+    guard = Guard(allowed("shop.example"), Names(["127.0.0.1"]))
+    url = f"http://shop.example:{receiver.port}/x"
+    async with client_of(guard) as client:
+        assert (await client.get(url)).status_code == 200
+    assert receiver.requests[0].headers["Host"] == f"shop.example:{receiver.port}"
+
+
+async def test_a_name_that_changes_between_two_look_ups_gains_nothing(receiver: Receiver) -> None:
+    """DNS rebinding: the address that was checked is the one that is connected to."""
+    names = Names(["93.184.216.34"], ["127.0.0.1"])
+    guard = Guard(Allowed(), names)
+    assert await guard.addresses("shop.example", receiver.port) == ["93.184.216.34"]
+    assert names.asked == 1
+    await refusal(guard, f"http://shop.example:{receiver.port}/")
+    assert names.asked == 2  # one look-up for the connection, and none after the check
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
+async def test_a_literal_address_is_checked_when_it_is_connected_to(
+    receiver: Receiver, host: str
+) -> None:
+    await refusal(Guard(Allowed()), f"http://{host}:{receiver.port}/")
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "0", "localhost"),
+        *("127.0.0.1.", "localhost.", "LOCALHOST", "%31%32%37.0.0.1", "127.0.0.1%00.example.com"),
+        *("①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "ⓛocalhost"),
+        *("me:secret@127.0.0.1", "example.com@127.0.0.1", "example.com%40127.0.0.1"),
+        *("[::]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[::1%25lo]"),
+        *("[64:ff9b::7f00:1]", "[2002:7f00:1::]"),
+    ],
+)
+async def test_no_other_spelling_of_an_address_gets_through(receiver: Receiver, host: str) -> None:
+    async with client_of(Guard(Allowed())) as client:
+        with pytest.raises((httpx.TransportError, httpx.InvalidURL, OSError)):
+            await client.get(f"http://{host}:{receiver.port}/")
+    assert receiver.requests == []

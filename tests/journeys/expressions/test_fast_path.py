@@ -1,0 +1,226 @@
+"""What is evaluated without the CEL library is what the library gives, in value and in kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from journeys.expressions.expression import (
+    CelError,
+    Expression,
+    ExpressionFailed,
+    Scope,
+    compile_cel,
+)
+from journeys.expressions.fast_path import Declined
+
+TEXTS = ["", "a", "A", "aa", "é", "\ue000", "𝄞", "1", "true", "null", "a\0b", "\ud800"]
+NUMBERS = [
+    *(0, 1, -1, 5, 2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**62, 2**63 - 1, -(2**63)),
+    *(2**63, 2**64, 2**70),
+    *(0.0, -0.0, 1.0, 5.0, 0.1, 1.5, -1.5, 2.0**53, 2.0**53 + 2, 2.0**62, 2.0**63, -(2.0**63)),
+    *(1e300, 5e-324, math.nan, math.inf, -math.inf),
+]
+SCALARS = st.sampled_from([*TEXTS, *NUMBERS, True, False, None]) | st.integers() | st.floats()
+VALUES = (
+    SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.just("a"), SCALARS, max_size=1)
+)
+FIELDS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
+TIMES = st.sampled_from([0, 1, 999, 1_700_000_000_123, 253_402_300_799_999]) | st.integers()
+
+
+@st.composite
+def events(draw: st.DrawFn) -> dict[str, Any]:
+    facts = {
+        "event": draw(st.sampled_from(TEXTS)),
+        "timestamp": draw(TIMES),
+        "messageId": draw(st.sampled_from(TEXTS)),
+        "properties": draw(FIELDS),
+        "context": {},
+        "traits": draw(FIELDS),
+    }
+    some = draw(st.dictionaries(st.sampled_from(["userId", "sessionId"]), st.sampled_from(TEXTS)))
+    gone = draw(st.sets(st.sampled_from(sorted(facts)), max_size=1))
+    return {name: value for name, value in (facts | some).items() if name not in gone}
+
+
+SCOPES = st.builds(
+    Scope,
+    event=events() | st.none(),
+    entry=events() | st.just({}),
+    steps=st.fixed_dictionaries(
+        {},
+        optional={
+            "n": st.fixed_dictionaries({}, optional={"event": events(), "variant": SCALARS}),
+            "m": SCALARS,
+        },
+    ),
+    attr=FIELDS,
+    user=st.fixed_dictionaries({}, optional={"id": st.sampled_from(TEXTS), "traits": FIELDS}),
+    journey=st.fixed_dictionaries({}, optional={"key": st.sampled_from([*TEXTS, None])}),
+    now=TIMES,
+    count=st.just({"a": bytes(16)}),
+)
+
+PATHS = [
+    *(f"{root}.{part}.{name}" for root in ("event", "entry") for part in ("properties", "traits")
+      for name in "abc"),
+    *(f"{root}.{name}" for root in ("event", "entry")
+      for name in ("event", "messageId", "userId", "sessionId", "timestamp")),
+    *(f"attr.{name}" for name in "abc"),
+    *(f"user.traits.{name}" for name in "abc"),
+    *("event.properties.a.a", "event['properties']['b']", "event.properties", "event", "user.id"),
+    *("journey.key", "journey.name", "now", "user.traits.lists", "steps.n.variant", "steps.m"),
+    *("steps.n.event", "steps.n.event.timestamp", "steps.n.event.properties.a", "steps.m.event"),
+]  # fmt: skip
+WRITTEN = [
+    *("0", "1", "-1", "5", "9007199254740993", "-9223372036854775808", "9223372036854775807"),
+    *("0.0", "-0.0", "1.0", "5.0", "0.1", "9007199254740992.0", "1e300", "1e400", "5u"),
+    *('""', '"a"', '"A"', '"é"', '"\\ue000"', '"𝄞"', '"1"', '"a\\x00b"', "r'a'", "b'a'"),
+    *("true", "false", "null"),
+]
+COUNTS = ["count('a', '10m')", "count('b', '1h')"]
+
+
+def _between(terms: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    operators = st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "&&", "||", "in", "+"])
+    lists = st.lists(st.sampled_from(WRITTEN), max_size=3).map(lambda all: f"[{', '.join(all)}]")
+    return st.one_of(
+        st.builds("({}) {} ({})".format, terms, operators, terms),
+        st.builds("({}) {} ({})".format, terms, st.just("=="), terms),
+        st.builds("({}) in {}".format, terms, lists),
+        st.builds("!({})".format, terms),
+        st.builds("({}) ? ({}) : ({})".format, terms, terms, terms),
+    )
+
+
+EXPRESSIONS = st.recursive(
+    st.sampled_from(PATHS)
+    | st.sampled_from(WRITTEN)
+    | st.sampled_from(COUNTS)
+    | st.sampled_from([path for path in PATHS if "." in path]).map("has({})".format),
+    _between,
+    max_leaves=4,
+)
+
+
+def _compiled(text: str) -> Expression | None:
+    try:
+        return compile_cel(text)
+    except CelError:
+        return None
+
+
+def _shown(value: Any) -> Any:
+    """With its kind: 1, 1.0 and true are equal in Python, and so are 0.0 and -0.0."""
+    return type(value), repr(value)
+
+
+def _directly(expression: Expression, scope: Scope) -> Any:
+    assert expression.direct is not None
+    try:
+        return _shown(expression.direct(scope))
+    except Declined:
+        return None
+
+
+def _value(evaluate: Callable[[Scope], Any], scope: Scope) -> tuple[bool, Any]:
+    """Whether there is a value, and the value, or why there is none."""
+    try:
+        return True, _shown(evaluate(scope))
+    except ExpressionFailed as failed:
+        return False, failed.why
+
+
+def _assert_same(expression: Expression, scope: Scope) -> bool:
+    """Whether it was found directly, and is then the library's."""
+    wanted = _value(expression.by_library, scope)
+    direct = _directly(expression, scope)
+    told = f"{expression.text} of {scope}"
+    assert direct is None or (True, direct) == wanted, told
+    assert _value(expression.evaluate, scope) == wanted, told
+    return direct is not None
+
+
+@settings(max_examples=3 * settings.default.max_examples, deadline=None)
+@given(EXPRESSIONS, SCOPES)
+def test_a_value_found_directly_is_the_librarys(text: str, scope: Scope) -> None:
+    expression = _compiled(text)
+    if expression is not None and expression.direct is not None:
+        _assert_same(expression, scope)
+
+
+@pytest.mark.parametrize("operator", ["==", "!=", "<", "<=", ">", ">=", "&&", "||"])
+def test_any_two_values_compare_as_in_the_library(operator: str) -> None:
+    expression = compile_cel(f"event.properties.a {operator} event.properties.b")
+    values = [*TEXTS, *NUMBERS, True, False, None]
+    direct = sum(
+        _assert_same(expression, Scope(event={"properties": {"a": one, "b": other}}))
+        for one, other in product(values, values)
+    )
+    assert direct >= (4 if operator in ("&&", "||") else len(values))
+
+
+@pytest.mark.parametrize("operator", ["== {}", "!= {}", "< {}", ">= {}", "in [{}]"])
+def test_any_value_compares_as_in_the_library_with_what_is_written(operator: str) -> None:
+    for written in WRITTEN:
+        expression = _compiled(f"event.properties.a {operator.format(written)}")
+        if expression is not None and expression.direct is not None:
+            for value in (*TEXTS, *NUMBERS, True, False, None):
+                _assert_same(expression, Scope(event={"properties": {"a": value}}))
+
+
+SCOPE = Scope(
+    event={
+        "event": "Paid",
+        "timestamp": 1_700_000_000_123,
+        "messageId": "m",
+        "properties": {"total": 120, "price": 1.5, "id": "t-1", "none": None, "ok": True},
+        "context": {},
+        "traits": {},
+    },
+    entry={"timestamp": 5, "properties": {"id": "t-1"}},
+    attr={"tone": "no"},
+    journey={"name": "j", "version": "v", "instance": "i", "key": "t-1"},
+    now=1_700_000_001_000,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("event.properties.id", "t-1"),
+        ("event.properties.total >= 50.0", True),
+        ("event.properties.price > 1", True),
+        ("event.properties.id == entry.properties.id && attr.tone != 'no'", False),
+        ("event.properties.id in ['t-0', 't-1']", True),
+        ("!has(event.properties.nope) || event.properties.nope > 5", True),
+        ("event.properties.none == null", True),
+        ("event.properties.ok ? journey.key : ''", "t-1"),
+        ("entry.timestamp", "1970-01-01T00:00:00.005Z"),
+        ("now", "2023-11-14T22:13:21.000Z"),
+        ("count('a', '10m') > 0", False),
+    ],
+)
+def test_what_most_documents_ask_needs_no_library(text: str, value: Any) -> None:
+    expression = compile_cel(text)
+    assert _directly(expression, SCOPE) == _shown(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event.properties.nope > 1",
+        "event.properties.id > 1",
+        "event.properties.total && true",
+        "entry.properties.nope == 't-1' || true",
+    ],
+)
+def test_what_has_no_plain_value_is_left_to_the_library(text: str) -> None:
+    assert _directly(compile_cel(text), SCOPE) is None

@@ -1,0 +1,378 @@
+"""What a journey means, once more: small, slow, and written from the language's reference alone.
+
+Law: nothing of the engine is used here. Every rule is spelled out in the plainest way there is, so
+that whoever doubts the engine has something to hold it against. Journeys are documents as users
+write them, with a `Cel` wherever an expression stands. Times are ms.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.journeys.model.model_lives import Lives
+from tests.journeys.model.model_terms import (
+    DAY,
+    HOUR,
+    MINUTE,
+    Cel,
+    Document,
+    Failed,
+    Instance,
+    Moment,
+    See,
+    Told,
+    User,
+    action_id,
+    instance_id,
+    iso,
+    key_text,
+)
+from tests.journeys.model.model_walk import lay_over
+
+YEARS = 10_000 * 365 * DAY
+MOST_INSTANCES = 1_000
+MOST_TIMES = 1_000
+
+
+class Model(Lives):
+    """One partition.
+
+    Args:
+        everything: instances keep their whole context, whatever later nodes read.
+        most: outcomes after which it gives up with TooLong.
+    """
+
+    def __init__(
+        self, clock: str, *journeys: Document, everything: bool = False, most: int = 3_000
+    ) -> None:
+        super().__init__(clock, everything, most)
+        self.failed_entries: dict[tuple[str, int], int] = {}
+        for journey in journeys:
+            self.push(journey)
+
+    # What happens.
+
+    def event(self, wire: dict[str, Any], offset: int, arrival: int | None = None) -> None:
+        """One event; `arrival` is the log's, which only the wall clock follows."""
+        arrived = arrival if self.clock == "wall" else wire.get("receivedAt")
+        time = wire.get("timestamp", self.time if arrived is None else arrived)
+        if arrived is not None:
+            time = min(time, arrived)
+        latest = max(self.time, time)
+        if self.clock == "stream":
+            self._fire_all(latest, None)
+        self.time = latest
+        if arrived is None:
+            arrived = latest
+        id = wire.get("userId", wire.get("anonymousId"))
+        user = self.users.setdefault(id, User(id))
+        # 1. Repeats.
+        message = wire.get("messageId", f"events-0-{offset}")
+        if self.remembers(user, message):
+            return
+        user.seen.append((message, self.time))
+        # 2. Timers that are due.
+        self._fire_due(user, time, arrived, offset)
+        # 3. The profile.
+        moment = Moment(None, arrived, time, (offset, None, None))
+        changed = lay_over(user, wire.get("traits", {}))
+        if changed:
+            self._tell_user(user, moment, "profile.changed", traits=changed)
+        if wire.get("event"):
+            self._note(user, wire["event"], time)
+        if wire.get("backfill") or not wire.get("event"):
+            return
+        facts = {name: wire.get(name, {}) for name in ("properties", "context", "traits")}
+        ids = ("event", "userId", "anonymousId")
+        facts |= {name: wire[name] for name in ids if name in wire}
+        facts |= {"timestamp": time, "messageId": message}
+        if self.can_move(wire["event"]):
+            self.follow(user)
+        self._apply(user, moment._replace(event=facts))
+        self._apply_emitted(user, moment)
+
+    def response(self, answer: dict[str, Any], offset: int, arrival: int | None = None) -> None:
+        """What came of a trigger's request."""
+        now = self.time
+        if self.clock == "wall":
+            assert arrival is not None
+            now = arrival
+        else:
+            self._fire_all(now, None)
+        user = self.users.setdefault(answer["user_id"], User(answer["user_id"]))
+        self._fire_due(user, now, now, offset)
+        self.follow(user)
+        moment = Moment(None, now, now, (offset, None, None))
+        id = answer["action_id"]
+        for one in user.live:
+            if self._waits_for(one, id, now):
+                detail = {name: answer.get(name) for name in ("action_id", "ok", "status_code")}
+                node = self.node(one)
+                to = node["next"] if answer["ok"] else node.get("on_error", node["next"])
+                labels = answer.get("labels", {})
+                self.answer(user, one, moment, to, detail=detail, response=labels)
+                self._apply_emitted(user, moment)
+                return
+        self._tell_user(user, moment, "event.rejected", reason="visit_over", action_id=id)
+
+    def advance(self, to: int) -> None:
+        """A clock record of a stream."""
+        self._fire_all(max(self.time, to), None)
+        self.time = max(self.time, to)
+
+    def fire(self, until: int, now: int) -> None:
+        """The wall clock shows `now`, and all that arrived before `until` has been applied."""
+        self._fire_all(until, now)
+
+    # Timers.
+
+    def _fire_due(self, user: User, time: int, arrived: int, offset: int) -> None:
+        """An input at `time` fires the timers of its user, earliest first."""
+        while due := [
+            one
+            for one in user.live
+            if one.due is not None and one.due <= time and not self.is_paused(one)
+        ]:
+            first = min(due, key=lambda one: one.due or 0)
+            assert first.due is not None
+            late = self.clock == "wall" and time - first.due > MINUTE
+            now = time if late else first.due
+            cause = (offset, iso(first.due), iso(now) if late else None)
+            self._fire(user, first, Moment(None, arrived, now, cause))
+
+    def _fire_all(self, until: int, now: int | None) -> None:
+        """The clock fires the timers of all users, those first that are ready first; in a pause it
+        puts them off."""
+        for one in [one for user in self.users.values() for one in user.live]:
+            if self.is_paused(one) and one.fire_at is not None and one.fire_at <= until:
+                one.fire_at = None
+        while due := [
+            (one.fire_at, user.id, one.due, user.live.index(one))
+            for user in self.users.values()
+            for one in user.live
+            if one.fire_at is not None and one.due is not None and one.fire_at <= until
+        ]:
+            _, id, when, place = min(due)
+            user = self.users[id]
+            late = now is not None and now - when > MINUTE
+            logical = now if late and now is not None else when
+            cause = (None, iso(when), iso(logical) if late else None)
+            self._fire(user, user.live[place], Moment(None, None, logical, cause))
+
+    def _fire(self, user: User, one: Instance, moment: Moment) -> None:
+        self.follow(user)
+        self.time_out(user, one, moment)
+        self._apply_emitted(user, moment)
+
+    # An event of the log, or one that a node emitted.
+
+    def _apply(self, user: User, moment: Moment) -> None:
+        # 4. Global exits and goals.
+        for one in list(user.live):
+            self._leave_by(user, one, moment)
+        for one in list(user.goals):
+            self._reach_goal(user, one, moment)
+        # 5. Waits.
+        for one in list(user.live):
+            self._awaited(user, one, moment)
+        # 6. Entries.
+        for name in sorted(self.journeys):
+            self._enter(user, name, moment)
+
+    def _apply_emitted(self, user: User, moment: Moment) -> None:
+        """In the same step, after all that the event or timer moves, in the order emitted."""
+        while self.emitted:
+            event, hops = self.emitted.pop(0)
+            self._note(user, event["event"], moment.now)
+            self._apply(user, moment._replace(event=event, now=event["timestamp"], hops=hops))
+        self.emitted_in_all = 0
+
+    def _leave_by(self, user: User, one: Instance, moment: Moment) -> None:
+        """The first global exit that holds; without a `match` it is about every instance."""
+        assert moment.event is not None
+        for way in one.journey.get("exit", []):
+            if (
+                way["event"] == moment.event["event"]
+                and self.same_key(user, one, moment, way.get("match", "none"))
+                and self.holds(user, one, moment, way.get("where"))
+            ):
+                reason = way.get("reason", "global_exit")
+                self.end(user, one, moment, reason, **told_of(moment.event))
+                return
+
+    def _reach_goal(self, user: User, one: Instance, moment: Moment) -> None:
+        """Whether the instance is live or not; of the version that it entered with."""
+        goal, event = one.goal, moment.event
+        assert goal is not None
+        assert event is not None
+        if goal["event"] != event["event"]:
+            return
+        if "within" in goal and moment.now >= one.started + goal["within"]:
+            return
+        if not self.may_count(one) or not self._is_goal(user, one, goal, moment):
+            return
+        self._tell_of(user, one, one.entered, None, moment, "goal.reached", told_of(event))
+        user.goals.remove(one)
+        if goal.get("exit") and not one.ended:
+            self.end(user, one, moment, "goal", **told_of(event))
+
+    def may_count(self, one: Instance) -> bool:
+        """Whether its goal is still watched: until a day after the end of the window."""
+        assert one.goal is not None
+        return "within" not in one.goal or self.time < one.started + one.goal["within"] + DAY
+
+    def _is_goal(self, user: User, one: Instance, goal: Document, moment: Moment) -> bool:
+        """A goal sees neither steps nor labels, and its failures are no node's."""
+        version = self.journeys[one.name].versions[one.entered - 1]
+        key = version["entry"].get("key")
+        match = goal.get("match")
+        profile = {"id": user.id, "traits": dict(user.traits)}
+        see = See(moment.event, one.entry, profile, one.key, moment.now, times=user.times)
+        try:
+            if match != "none" and (match is not None or key is not None):
+                value = key_text((key if match is None else match).value(see))
+                if value is None or value != one.key:
+                    return False
+        except Failed:
+            if match is not None:
+                self._tell_of(user, one, one.entered, None, moment, "expression.failed", {})
+            return False
+        try:
+            return "where" not in goal or goal["where"].holds(see)
+        except Failed:
+            self._tell_of(user, one, one.entered, None, moment, "expression.failed", {})
+            return False
+
+    def _awaited(self, user: User, one: Instance, moment: Moment) -> None:
+        node = self.node(one)
+        assert moment.event is not None
+        name = moment.event["event"]
+        if node["type"] != "wait_for_event" or not self._is_open(one, moment.now):
+            return
+        branches = node.get("any_of", [{"event": node.get("event")}])
+        branches = [branch for branch in branches if branch["event"] == name]
+        if not branches or not self.same_key(user, one, moment, node.get("match")):
+            return
+        if not self.holds(user, one, moment, node.get("where")):
+            return
+        for branch in branches:
+            if self.holds(user, one, moment, branch.get("where")):
+                to, set = branch.get("next", node["next"]), branch.get("set")
+                self.answer(user, one, moment, to, set, told_of(moment.event), event=moment.event)
+                return
+
+    def _waits_for(self, one: Instance, action: str, now: int) -> bool:
+        """Whether a response is that of the visit where the instance stands."""
+        assert one.node is not None
+        visit = action_id(one.id, one.node, one.visit)
+        return visit == action and self.node(one)["type"] == "trigger" and self._is_open(one, now)
+
+    def _is_open(self, one: Instance, now: int) -> bool:
+        """Whether its wait can still be answered at that time."""
+        return one.held is None and (one.due is None or now < one.due)
+
+    # Entries.
+
+    def _enter(self, user: User, name: str, moment: Moment) -> None:
+        version, journey = self.journeys[name].version, self.journeys[name].in_force
+        entry, event = journey["entry"], moment.event
+        assert event is not None
+        if self.journeys[name].status != "running":
+            return
+        profile = {"id": user.id, "traits": dict(user.traits)}
+        see = See(event, event, profile, None, moment.now, times=user.times)
+
+        def tell(type: str, key: str | None, **detail: Any) -> None:
+            at, cause = iso(moment.now), moment.cause
+            self.told.append(Told(type, at, user.id, name, version, None, key, None, cause, detail))
+
+        def holds(where: Cel | None) -> bool:
+            try:
+                return where is None or where.holds(see)
+            except Failed:
+                minute = self.time // MINUTE
+                if self.failed_entries.get((name, version)) != minute:
+                    self.failed_entries[name, version] = minute
+                    tell("expression.failed", None)
+                return False
+
+        ways = entry.get("any_of", [{"event": entry.get("event")}])
+        ways = [way for way in ways if way["event"] == event["event"]]
+        if not ways or not holds(entry.get("where")):
+            return
+        if not any(holds(way.get("where")) for way in ways):
+            return
+        if (
+            "max_lateness" in entry
+            and moment.arrival is not None
+            and moment.cause[1] is None  # what a timer brings about is not late
+            and moment.arrival - moment.now > entry["max_lateness"]
+        ):
+            tell("journey.rejected", None, reason="too_late")
+            return
+        key = None
+        if "key" in entry:
+            try:
+                key = key_text(entry["key"].value(see))
+            except Failed:
+                key = None
+            if key is None:
+                tell("journey.rejected", None, reason="no_key")
+                return
+        reason = self._refusal(user, name, entry, key, moment.now)
+        if reason is not None:
+            tell("journey.rejected", key, reason=reason)
+            return
+        id = instance_id(name, user.id, key, event["messageId"])
+        goal = journey.get("goal")
+        one = Instance(id, journey, version, key, event, moment.now, version, goal)
+        user.live.append(one)
+        user.entered.add(name)
+        if goal is not None:
+            user.goals.append(one)
+        self.tell(user, one, moment, "journey.entered", **told_of(event))
+        self.reach(user, one, moment, next(iter(journey["nodes"])))
+
+    def _refusal(
+        self, user: User, name: str, entry: dict[str, Any], key: str | None, now: int
+    ) -> str | None:
+        mine = [one for one in user.live if one.name == name]
+        if entry.get("reentry") == "once" and name in user.entered:
+            return "once"
+        if entry.get("reentry") == "after_exit":
+            if mine:
+                return "already_in"
+            gap = now - user.last_end.get(name, -YEARS)
+            if gap < entry.get("min_gap", -YEARS):
+                return "min_gap"
+        if key is not None and any(one.key == key for one in mine):
+            return "already_in"
+        return "too_many" if len(user.live) >= MOST_INSTANCES else None
+
+    # Small things.
+
+    def remembers(self, user: User, message: str) -> bool:
+        """The last 64, and those of the last hour, but no more than 1,024."""
+        lately = [known for known, at in user.seen[-1_024:] if at >= self.time - HOUR]
+        return message in lately or message in [known for known, _ in user.seen[-64:]]
+
+    def _note(self, user: User, event: str, time: int) -> None:
+        """Keep the time of an event that some journey counts, as long as the longest window."""
+        asked = self.counted()
+        if event not in asked:
+            return
+        user.times = {name: times for name, times in user.times.items() if name in asked}
+        known = user.times.get(event, [])
+        oldest = max([time, *known]) - asked[event]
+        kept = [one for one in known if one > oldest][-(MOST_TIMES - 1) :]
+        user.times[event] = [*kept, time]
+
+    def _tell_user(self, user: User, moment: Moment, type: str, **detail: Any) -> None:
+        """What is no journey's."""
+        at = iso(moment.now)
+        told = Told(type, at, user.id, "", 0, None, None, None, moment.cause, detail)
+        self.told.append(told)
+
+
+def told_of(event: dict[str, Any]) -> dict[str, Any]:
+    return {"event": event["event"], "message_id": event["messageId"]}

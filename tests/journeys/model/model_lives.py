@@ -1,0 +1,175 @@
+"""What becomes of journeys while users are under way: new versions, pauses, the archive.
+
+Law: nothing of the engine is used here. Whom a change concerns meets it at once, however long a
+worker takes to come by.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.journeys.model.model_terms import (
+    HOUR,
+    Document,
+    Held,
+    Instance,
+    Moment,
+    User,
+    expressions,
+    iso,
+    share_of,
+)
+from tests.journeys.model.model_walk import Walk, with_next
+
+
+@dataclass
+class Journey:
+    """All versions that were pushed, and what holds now."""
+
+    status: str
+    versions: list[Document] = field(default_factory=list)
+    version: int = 0
+
+    @property
+    def in_force(self) -> Document:
+        return self.versions[self.version - 1]
+
+
+class Lives(Walk):
+    """The journeys of a partition and its users.
+
+    Attributes:
+        everything: instances keep their whole context, whatever later nodes read.
+    """
+
+    def __init__(self, clock: str, everything: bool, most: int) -> None:
+        super().__init__(most)
+        self.clock = clock
+        self.everything = everything
+        self.journeys: dict[str, Journey] = {}
+        self.users: dict[str, User] = {}
+        self.time = 0
+
+    def push(self, document: Document) -> None:
+        """Who enters from now on gets this; the others keep their version, or follow."""
+        journey = self.journeys.setdefault(document["name"], Journey("running"))
+        if document not in journey.versions:
+            journey.versions.append(document)
+        journey.version = journey.versions.index(document) + 1
+
+    def turn(self, name: str, status: str, at: int) -> None:
+        """Pause, archive or resume a journey; `at` is the register's time."""
+        before, self.journeys[name].status = self.journeys[name].status, status
+        now = at if self.clock == "wall" else self.time
+        for user in self.users.values():
+            for one in [one for one in user.live if one.name == name]:
+                if status == "archived":
+                    self.end(user, one, Moment(None, None, now, (None, iso(now), None)), status)
+                elif before == "paused" and status == "running":
+                    self._resume(one, now)
+
+    def is_paused(self, one: Instance) -> bool:
+        return self.journeys[one.name].status == "paused"
+
+    def _resume(self, one: Instance, now: int) -> None:
+        """What the pause has held up goes on by a timer; all else keeps its time, also where a
+        clock looked at it meanwhile."""
+        over = one.due is not None and one.due <= now
+        if one.held is None and not over:
+            one.fire_at = one.due if one.fire_at is None else one.fire_at
+            return
+        policy = self.journeys[one.name].in_force.get("on_resume", {"spread": HOUR})
+        one.held = one.held or Held(False)
+        one.mute = policy == "skip"
+        one.due = one.fire_at = now
+        if isinstance(policy, dict):
+            one.due = one.fire_at = now + share_of(one.id, policy["spread"])
+
+    def follow(self, user: User) -> None:
+        """The user's instances move on to the version in force, where it says so and they can."""
+        for one in user.live:
+            journey = self.journeys[one.name]
+            newest = journey.in_force
+            if (
+                one.version != journey.version
+                and newest.get("in_flight") == "follow"
+                and one.held is None
+                and self._can_take_over(one, newest)
+            ):
+                one.journey, one.version = newest, journey.version
+
+    def _can_take_over(self, one: Instance, newest: Document) -> bool:
+        assert one.node is not None
+        there = newest["nodes"].get(one.node)
+        if there is None or there["type"] != one.journey["nodes"][one.node]["type"]:
+            return False
+        kept = reads(one.journey, one.node)
+        return self.everything or all(
+            any(path[: len(above)] == above for above in kept) for path in reads(newest, one.node)
+        )
+
+    def can_move(self, event: str) -> bool:
+        """Whether anything but an entry listens to an event."""
+        return any(
+            event in listened(version)
+            for journey in self.journeys.values()
+            for version in journey.versions
+        )
+
+    def counted(self) -> dict[str, int]:
+        """The longest window of every event that a journey counts, the archived ones aside."""
+        windows: dict[str, int] = {}
+        for journey in self.journeys.values():
+            for version in journey.versions if journey.status != "archived" else []:
+                for cel in expressions(version):
+                    for event, minutes in re.findall(r"count\('(\w)', '(\w+)m'\)", cel.text):
+                        windows[event] = max(windows.get(event, 0), int(minutes) * 60_000)
+        return windows
+
+
+def listened(version: Document) -> set[str]:
+    """The events that a version waits for, exits on or has as its goal."""
+    places: list[dict[str, Any]] = [*version.get("exit", []), version.get("goal", {})]
+    for node in version["nodes"].values():
+        if node["type"] == "wait_for_event":
+            places += node.get("any_of", [node])
+    return {place["event"] for place in places if place}
+
+
+def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
+    """What of its context an instance needs that stands on a node: paths, all below included."""
+    nodes = with_next(journey)
+    ahead, found = [node], {node}
+    while ahead:
+        for to in _leads_to(nodes[ahead.pop()]) - found:
+            found.add(to)
+            ahead.append(to)
+    parts: list[Any] = [nodes[name] for name in found] + journey.get("exit", [])
+    if any(nodes[name]["type"] == "wait_for_event" for name in found):
+        parts.append(journey["entry"].get("key"))
+    texts = [cel.text for cel in expressions(parts)]
+    local = [nodes[name]["until_local"] for name in found if "until_local" in nodes[name]]
+    if any(one.get("timezone", "user") == "user" for one in local):
+        texts.append("entry.context.timezone")
+    paths = (path for text in texts for path in re.findall(r"\b(?:entry|steps|attr)\b[.\w]*", text))
+    return {tuple(path.split(".")) for path in paths}
+
+
+def _leads_to(node: dict[str, Any]) -> set[str]:
+    """The nodes that may come right after one."""
+    below = node["next"]
+    if node["type"] == "exit":
+        return set()
+    if node["type"] == "criteria":
+        found = {node["otherwise"], *(branch.get("next", below) for branch in node["branches"])}
+    elif node["type"] == "experiment":
+        found = {variant.get("next", below) for variant in node["variants"].values()}
+    elif node["type"] == "wait_for_event":
+        found = {branch.get("next", below) for branch in node.get("any_of", [{}])}
+        if node["within"] != "forever":
+            found.add(node.get("on_timeout", below))
+    else:
+        found = {below, node.get("on_error", below)}
+    return found - {None}

@@ -1,0 +1,359 @@
+"""One instance's way from node to node.
+
+Law: nothing of the engine is used here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from tests.journeys.model.model_terms import (
+    DAYS,
+    MINUTE,
+    SECOND,
+    Cel,
+    Document,
+    Failed,
+    Held,
+    Instance,
+    Moment,
+    See,
+    Sent,
+    Told,
+    User,
+    action_id,
+    is_zone,
+    iso,
+    key_text,
+    next_local,
+    rendered,
+    variant_of,
+)
+
+GRACE = 10 * SECOND
+BLOCKING = ("delay", "trigger", "wait_for_event")
+HOPS = 16
+EMITTED = 1_000
+
+
+class TooLong(Exception):
+    """More is told than anybody wants to read, as where events are emitted in a circle."""
+
+
+class Walk:
+    """What nodes do. Subclasses say when they are asked."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.told: list[Told] = []
+        self.sent: list[Sent] = []
+        self.emitted: list[tuple[dict[str, Any], int]] = []
+        """By the step that goes on: events not yet applied, and their hops."""
+        self.emitted_in_all = 0
+
+    def is_paused(self, one: Instance) -> bool:
+        raise NotImplementedError
+
+    # From node to node.
+
+    def leave(self, user: User, one: Instance, moment: Moment, set: Any = None) -> None:
+        """The labels of the node, then those of its branch."""
+        labels = self.node(one).get("set", {})
+        for label, data in (*labels.items(), *(set or {}).items()):
+            try:
+                one.attr = {**one.attr, label: rendered(data, self.see(user, one, moment))}
+            except Failed:
+                self.tell(user, one, moment, "expression.failed")
+
+    def reach(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
+        """Go to a node, and so on until one blocks or the journey ends."""
+        one.held = None
+        while True:
+            if to is None:
+                self.end(user, one, moment, "end")
+                return
+            one.node, one.due, one.fire_at = to, None, None
+            one.visit += 1
+            self.tell(user, one, moment, "node.reached")
+            if self.node(one)["type"] in BLOCKING:
+                one.mute = False
+            went = getattr(self, "_reach_" + self.node(one)["type"])(user, one, moment)
+            if went is None:
+                return
+            to, set = went
+            self.leave(user, one, moment, set)
+
+    def answer(
+        self,
+        user: User,
+        one: Instance,
+        moment: Moment,
+        to: str | None,
+        set: Any = None,
+        detail: Mapping[str, Any] = {},
+        **captured: Any,
+    ) -> None:
+        """What the instance waits for is there; only going on waits for the end of a pause."""
+        self.tell(user, one, moment, "wait.matched", **detail)
+        self._capture(one, **captured)
+        self.leave(user, one, moment, set)
+        if self.is_paused(one):
+            one.held, one.fire_at = Held(True, to, moment.event), None
+        else:
+            self.reach(user, one, moment, to)
+
+    def time_out(self, user: User, one: Instance, moment: Moment) -> None:
+        """Its timer fires: the deadline is there, or the end of a pause."""
+        if one.held is not None and one.held.answered:
+            self.reach(user, one, moment._replace(event=one.held.event), one.held.to)
+            return
+        node = self.node(one)
+        to = node["next"]
+        if node["type"] == "wait_for_event":
+            self.tell(user, one, moment, "wait.timed_out")
+            to = node.get("on_timeout", to)
+        if node["type"] == "trigger":
+            self.tell(user, one, moment, "wait.timed_out")
+            to = node.get("on_error", to)
+        self.leave(user, one, moment)
+        self.reach(user, one, moment, to)
+
+    def end(self, user: User, one: Instance, moment: Moment, reason: str, **detail: Any) -> None:
+        self.tell(user, one, moment, "journey.exited", reason=reason, **detail)
+        user.live.remove(one)
+        user.last_end[one.name] = moment.now
+        one.ended = True
+        if one.goal is not None and "within" not in one.goal and one in user.goals:
+            user.goals.remove(one)
+
+    # The nodes. Each says where the instance goes and what is set on the way, or None: it stays.
+
+    def _reach_exit(self, user: User, one: Instance, moment: Moment) -> None:
+        self.end(user, one, moment, self.node(one).get("reason", "exit"))
+
+    def _reach_delay(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
+        node = self.node(one)
+        due = moment.now + node.get("for", 0)
+        if "until" in node:
+            try:
+                value = node["until"].value(self.see(user, one, moment))
+                if not isinstance(value, int) or isinstance(value, bool):
+                    raise Failed("no time")
+            except Failed:
+                self.tell(user, one, moment, "expression.failed")
+                if "on_error" not in node:
+                    self.end(user, one, moment, "error")
+                    return None
+                return node["on_error"], None
+            due = value + node.get("offset", 0)
+        if "until_local" in node:
+            local = node["until_local"]
+            zone = self._zone(user, one, local.get("timezone", "user"))
+            due = next_local(moment.now, local["time"], local.get("weekdays", DAYS), zone)
+        if due <= moment.now:
+            return node["next"], None
+        self._stay(user, one, moment, due)
+        return None
+
+    def _zone(self, user: User, one: Instance, of: str) -> str:
+        named = [one.journey.get("timezone"), "UTC"]
+        if of == "user":
+            named = [user.traits.get("timezone"), one.entry["context"].get("timezone"), *named]
+        elif of != "journey":
+            named = [of]
+        return next(name for name in named if is_zone(name))
+
+    def _reach_wait_for_event(self, user: User, one: Instance, moment: Moment) -> None:
+        within = self.node(one)["within"]
+        self._stay(user, one, moment, None if within == "forever" else moment.now + within)
+
+    def _reach_criteria(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
+        node = self.node(one)
+        for index, branch in enumerate(node["branches"]):
+            if self.holds(user, one, moment, branch["when"]):
+                to = branch.get("next", node["next"])
+                self.tell(user, one, moment, "criteria.matched", branch=index, next=to)
+                return to, branch.get("set")
+        to = node["otherwise"]
+        self.tell(user, one, moment, "criteria.matched", branch="otherwise", next=to)
+        return to, None
+
+    def _reach_experiment(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
+        node = self.node(one)
+        salt = node.get("salt", f"{one.name}/{one.node}")
+        weights = {name: variant["weight"] for name, variant in node["variants"].items()}
+        name = node.get("winner") or variant_of(salt, user.id, weights)
+        self.tell(user, one, moment, "experiment.assigned", variant=name)
+        self._capture(one, variant=name)
+        variant = node["variants"][name]
+        return variant.get("next", node["next"]), variant.get("set")
+
+    def _reach_destination(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
+        node = self.node(one)
+        if one.mute:
+            self._skip(user, one, moment, "paused")
+        elif not self._request(user, one, moment, None):
+            return node.get("on_error", node["next"]), None
+        return node["next"], None
+
+    def _reach_trigger(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
+        node = self.node(one)
+        within = node.get("within", MINUTE)
+        call = {
+            "within": within,
+            "response": node.get("response", {}),
+            "method": node.get("method"),
+        }
+        if not self._request(user, one, moment, call):
+            return node.get("on_error", node["next"]), None
+        self._stay(user, one, moment, moment.now + within)
+        return None
+
+    def _request(self, user: User, one: Instance, moment: Moment, call: Document | None) -> bool:
+        node, see = self.node(one), self.see(user, one, moment)
+        try:
+            if call is not None:
+                call["path"] = rendered(node.get("path"), see, in_url=True)
+            payload = rendered(node.get("payload"), see)
+        except Failed:
+            self.tell(user, one, moment, "expression.failed")
+            self._skip(user, one, moment, "payload_failed")
+            return False
+        assert one.node is not None
+        id, to = action_id(one.id, one.node, one.visit), node["destination"]
+        whose = (user.id, one.name, one.version, one.id, one.key, one.node)
+        self.sent.append(Sent(id, iso(moment.now), *whose, to, payload, call))
+        self.tell(user, one, moment, "action.requested", destination=to, action_id=id)
+        return True
+
+    def _skip(self, user: User, one: Instance, moment: Moment, reason: str) -> None:
+        where = {"destination": self.node(one)["destination"]}
+        self.tell(user, one, moment, "action.skipped", **where, reason=reason)
+
+    def _reach_update_profile(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
+        node = self.node(one)
+        try:
+            traits = rendered(node["traits"], self.see(user, one, moment))
+        except Failed:
+            self.tell(user, one, moment, "expression.failed")
+            return node.get("on_error", node["next"]), None
+        changed = lay_over(user, traits)
+        if changed:
+            self.tell(user, one, moment, "profile.changed", traits=changed)
+        return node["next"], None
+
+    def _reach_emit_event(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
+        node = self.node(one)
+        refused = node.get("on_error", node["next"]), None
+        try:
+            properties = rendered(node.get("properties", {}), self.see(user, one, moment))
+        except Failed:
+            self.tell(user, one, moment, "expression.failed")
+            return refused
+        assert one.node is not None
+        id = action_id(one.id, one.node, one.visit)
+        what = {"event": node["event"], "message_id": id}
+        if moment.hops == HOPS or self.emitted_in_all == EMITTED:
+            reason = "loop" if moment.hops == HOPS else "too_many"
+            self.tell(user, one, moment, "event.rejected", **what, reason=reason)
+            return refused
+        event = {
+            "event": node["event"],
+            "timestamp": moment.now,
+            "messageId": id,
+            "userId": user.id,
+            "properties": properties,
+            "context": {},
+            "traits": {},
+        }
+        self.emitted.append((event, moment.hops + 1))
+        self.emitted_in_all += 1
+        self.tell(user, one, moment, "event.emitted", **what)
+        return node["next"], None
+
+    def _stay(self, user: User, one: Instance, moment: Moment, due: int | None) -> None:
+        one.due = one.fire_at = due
+        if due is not None and moment.arrival is not None and due <= moment.arrival:
+            one.fire_at = moment.arrival + GRACE
+        self.tell(user, one, moment, "wait.started", due=None if due is None else iso(due))
+
+    # Small things.
+
+    def node(self, one: Instance) -> dict[str, Any]:
+        """The node it stands on; one without `next` goes on to the one below it."""
+        assert one.node is not None
+        return with_next(one.journey)[one.node]
+
+    def see(self, user: User, one: Instance, moment: Moment) -> See:
+        profile = {"id": user.id, "traits": dict(user.traits)}
+        return See(
+            moment.event, one.entry, profile, one.key, moment.now, one.steps, one.attr, user.times
+        )
+
+    def holds(self, user: User, one: Instance, moment: Moment, where: Cel | None) -> bool:
+        try:
+            return where is None or where.holds(self.see(user, one, moment))
+        except Failed:
+            self.tell(user, one, moment, "expression.failed")
+            return False
+
+    def same_key(self, user: User, one: Instance, moment: Moment, match: Cel | str | None) -> bool:
+        """Whether an event is about the instance's key; without a `match`, by the entry's key."""
+        key = one.journey["entry"].get("key")
+        if match == "none" or (match is None and key is None):
+            return True
+        expression = key if match is None else match
+        try:
+            value = key_text(expression.value(self.see(user, one, moment)))
+        except Failed:
+            if match is not None:  # events that don't carry the journey's own key are common
+                self.tell(user, one, moment, "expression.failed")
+            return False
+        return value is not None and value == one.key
+
+    def tell(self, user: User, one: Instance, moment: Moment, type: str, **detail: Any) -> None:
+        assert not one.ended
+        self._tell_of(user, one, one.version, one.node, moment, type, detail)
+
+    def _tell_of(
+        self,
+        user: User,
+        one: Instance,
+        version: int,
+        node: str | None,
+        moment: Moment,
+        type: str,
+        detail: dict[str, Any],
+    ) -> None:
+        if len(self.told) > self.most:
+            raise TooLong
+        at, cause = iso(moment.now), moment.cause
+        whose = (user.id, one.name, version, one.id, one.key, node)
+        self.told.append(Told(type, at, *whose, cause, detail))
+
+    def _capture(self, one: Instance, **what: Any) -> None:
+        assert one.node is not None
+        one.steps = {**one.steps, one.node: {**one.steps.get(one.node, {}), **what}}
+
+
+def with_next(journey: Document) -> dict[str, dict[str, Any]]:
+    """The nodes of a journey, each with its `next`; None: past the last one."""
+    below = dict(pairwise([*journey["nodes"], None]))
+    return {name: {"next": below[name], **node} for name, node in journey["nodes"].items()}
+
+
+def lay_over(user: User, traits: Mapping[str, Any]) -> list[str]:
+    """New traits over the profile, where None removes; the names of those that changed."""
+    before = dict(user.traits)
+    for name, value in traits.items():
+        user.traits.pop(name, None)
+        if value is not None:
+            user.traits[name] = value
+    return [name for name in traits if not alike(user.traits.get(name), before.get(name))]
+
+
+def alike(one: Any, other: Any) -> bool:
+    """The same JSON: 1, 1.0 and true are three things."""
+    return repr(one) == repr(other)

@@ -1,0 +1,281 @@
+"""Random journeys under live users: the engine says what the model says, outcome by outcome.
+
+Documents are edited, paused, resumed and archived while events, responses and time go on.
+`pytest --hypothesis-profile=thorough` tries fifty times as many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from journeys.records.input import Input
+from journeys.records.message_ids import holds, remember
+from journeys.records.outcome import Outcome
+from journeys.time import parse_time
+from tests.journeys.model.engine_side import Engine, Modelled, assert_same, play
+from tests.journeys.model.model import Model
+from tests.journeys.model.model_terms import HOUR, MINUTE, Document, User
+from tests.journeys.model.model_walk import TooLong
+from tests.journeys.model.random_histories import (
+    TOURS,
+    Clock,
+    Event,
+    Fire,
+    History,
+    Turn,
+    logs,
+    user_of,
+    worlds,
+)
+
+World = tuple[tuple[Document, ...], History]
+
+
+def examples(count: int) -> Any:
+    """So many examples, or as many times more as the profile has."""
+    return settings(max_examples=count * settings.default.max_examples // 100, deadline=None)
+
+
+def played(side: Any, history: History) -> Any:
+    """The side after the history; one in which events go round in circles is left out."""
+    try:
+        return play(side, history)
+    except TooLong:
+        assume(False)
+
+
+# --- The model -----------------------------------------------------------------------------------
+
+
+@examples(50)
+@given(world=worlds(), everything=st.booleans())
+def test_under_stream_every_outcome_action_and_place_is_the_models(
+    world: World, everything: bool
+) -> None:
+    """Whether instances keep their whole context, or what later nodes read: but for the versions
+    that can take over, it makes no difference."""
+    tours, history = world
+    model = played(Modelled("stream", *tours, everything=everything), history)
+    assert_same(play(Engine("stream", *tours, everything=everything), history), model)
+
+
+@examples(50)
+@given(world=worlds(wall=True), everything=st.booleans())
+def test_under_wall_every_outcome_action_and_place_is_the_models(
+    world: World, everything: bool
+) -> None:
+    """The model meets everybody at a change; a worker comes by when it does."""
+    tours, history = world
+    model = played(Modelled("wall", *tours, everything=everything), history)
+    assert_same(play(Engine("wall", *tours, everything=everything), history), model)
+
+
+# --- Batches, sweeps and repeats -----------------------------------------------------------------
+
+CUTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 3)), min_size=1, max_size=20)
+
+
+def in_batches(engine: Engine, whole: Engine, cuts: list[tuple[int, int]]) -> Engine:
+    """What was done to `whole`, done to `engine` in batches of so many things, and so many timers
+    and users a call; records go to their bytes and back in between."""
+    engine.catalogs = whole.catalogs
+    left = whole.done
+    sizes = iter(cuts)
+    while left:
+        size, most = next(sizes, (2, 1))
+        engine.do(left[:size], timers=most, records=most)
+        engine.save_and_load()
+        left = left[size:]
+    return engine
+
+
+@examples(20)
+@given(world=worlds(), cuts=CUTS)
+def test_any_cut_into_batches_gives_equal_bytes(world: World, cuts: list[tuple[int, int]]) -> None:
+    tours, history = world
+    whole = played(Engine("stream", *tours), history)
+    assert in_batches(Engine("stream", *tours), whole, cuts).all_bytes() == whole.all_bytes()
+    assert play(Engine("stream", *tours), history).all_bytes() == whole.all_bytes()
+
+
+class Prompt(Engine):
+    """Whom a change concerns is met at once."""
+
+    def take(self, step: Any, offset: int) -> None:
+        super().take(step, offset)
+        if isinstance(step, Turn):
+            self.sweep(records=1_000)
+
+
+@examples(20)
+@given(world=worlds(wall=True), cuts=CUTS)
+def test_batches_and_sweeps_at_any_time_give_equal_bytes(
+    world: World, cuts: list[tuple[int, int]]
+) -> None:
+    tours, history = world
+    whole = played(Prompt("wall", *tours), history)
+    cut = in_batches(Engine("wall", *tours), whole, cuts)
+    assert cut.bytes_by_user() == whole.bytes_by_user()
+
+
+@examples(20)
+@given(world=worlds(repeats=False), data=st.data())
+def test_the_same_input_twice_is_as_good_as_once(world: World, data: st.DataObject) -> None:
+    """However much later an event comes again; a response that does is told to be too late."""
+    tours, history = world
+    once = played(Engine("stream", *tours), history)
+    twice = Engine("stream", *tours)
+    twice.catalogs = once.catalogs
+    events: list[Input] = []
+    for one in once.done:
+        again = [one] if isinstance(one, Input) and one.kind is not None else []
+        if isinstance(one, Input) and one.kind is None:
+            events.append(one)
+        again += data.draw(st.lists(st.sampled_from(events), max_size=2)) if events else []
+        twice.do([one, *again])
+    twice.do(events)
+
+    def told(engine: Engine) -> list[Any]:
+        return [one for one in engine.effects.outcomes if (one.detail or {}).get("reason") != OVER]
+
+    assert told(twice) == told(once)
+    twice.effects = once.effects
+    assert twice.all_bytes() == once.all_bytes()
+
+
+OVER = "visit_over"
+
+
+@examples(15)
+@given(tours=TOURS, log=logs(ordered=True, received=False, repeats=False))
+def test_one_partition_and_four_say_the_same_of_a_log_in_order_of_time(
+    tours: tuple[Document, ...], log: list[dict[str, Any]]
+) -> None:
+    """All but the sampling of failing entries, which counts by partition and minute."""
+    end = Clock(max(wire["timestamp"] for wire in log) + 4 * HOUR)
+    one = played(Engine("stream", *tours), [*map(Event, log), end])
+    apart = [Engine("stream", *tours) for _ in range(4)]
+    for offset, wire in enumerate(log):
+        apart["uvwx".index(user_of(wire))].take(Event(wire), offset)
+    for engine in apart:
+        engine.take(end, len(log))
+
+    def outcomes(*engines: Engine) -> dict[str, list[Any]]:
+        told = [each for engine in engines for each in engine.effects.outcomes]
+        entry_failed = [each.type == "expression.failed" and not each.instance for each in told]
+        stories = defaultdict(list)
+        for each, failed in zip(told, entry_failed, strict=True):
+            if not failed:
+                stories[each.user_id].append(replace(each, outcome_id=""))
+        return dict(stories)
+
+    def actions(*engines: Engine) -> Any:
+        sent = [each for engine in engines for each in engine.effects.actions]
+        return sorted(sent, key=lambda each: (each.user_id, each.at, each.action_id))
+
+    assert outcomes(*apart) == outcomes(one)
+    assert actions(*apart) == actions(one)
+    assert {user: place for engine in apart for user, place in engine.standing().items()} == (
+        one.standing()
+    )
+
+
+# --- Every instance's story ----------------------------------------------------------------------
+
+STORY = re.compile("E(R(S(M(?=[RX]|$)|T(?=[RX])|(?=X|$))|D)?)*X?")
+"""It enters and reaches node after node. At some it stays: at a delay (D), or for an answer (S)
+that comes or is timed out, unless the instance exits; and nothing follows an exit."""
+
+
+LETTERS = {
+    "journey.entered": "E",
+    "node.reached": "R",
+    "wait.started": "S",
+    "wait.matched": "M",
+    "wait.timed_out": "T",
+    "journey.exited": "X",
+}
+
+
+class Watched(Engine):
+    """Every outcome is judged when it is told."""
+
+    def take(self, step: Any, offset: int) -> None:
+        read = len(self.effects.outcomes)
+        super().take(step, offset)
+        for one in self.effects.outcomes[read:]:
+            _judge_time(one, step)
+
+
+@examples(20)
+@given(world=worlds(wall=True))
+def test_every_wait_ends_once_or_goes_on_and_nothing_follows_an_exit(world: World) -> None:
+    tours, history = world
+    engine = played(Watched("wall", *tours), history)
+    catalog = engine.timeline.catalog
+    kinds = {
+        place: {name: node.type for name, node in catalog.program(*place).nodes.items()}
+        for place in engine.versions.accepted()
+    }
+    stories: dict[str, list[Outcome]] = defaultdict(list)
+    for one in engine.effects.outcomes:
+        if one.instance is not None:
+            stories[one.instance].append(one)
+    left = {}
+    for id, told in stories.items():
+        story = "".join(_letter(one, kinds) for one in told)
+        assert STORY.fullmatch(story), f"{id}: {story}"
+        if not story.endswith("X"):
+            left[id] = [one.node for one in told if one.type == "node.reached"][-1]
+    standing = [one for record in engine.records.records.values() for one in record.instances]
+    assert {one.id: one.node for one in standing} == left, "a wait was lost, or one is left over"
+    for one in standing:
+        assert (one.wait.due is None) == (one.wait.fire_at is None), "no clock looks at it"
+    ids = [one.outcome_id for one in engine.effects.outcomes]
+    ids += [one.action_id for one in engine.effects.actions]
+    assert [id for id, times in Counter(ids).items() if times > 1] == []
+
+
+def _letter(one: Outcome, kinds: Mapping[Any, Mapping[str, str]]) -> str:
+    if one.type == "wait.started" and kinds[one.journey, one.version][one.node or ""] == "delay":
+        return "D"
+    return LETTERS.get(one.type, "")
+
+
+def _judge_time(one: Outcome, step: Any) -> None:
+    """A timer fires at its time or later, and the clock's don't overtake the log."""
+    due = one.cause.timer
+    if due is None or (one.detail or {}).get("reason") == "archived":
+        return
+    assert one.at >= due
+    if one.cause.offset is None:
+        assert isinstance(step, Fire)
+        assert parse_time(due) <= step.until, "a timer overtook the log"
+
+
+# --- The memory of messageIds --------------------------------------------------------------------
+
+
+@examples(60)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 90), st.sampled_from([0, 1, MINUTE, HOUR])), max_size=300
+    )
+)
+def test_the_memory_of_message_ids_is_the_models(steps: list[tuple[int, int]]) -> None:
+    model, user, memory = Model("stream"), User("u"), b""
+    for number, gap in steps:
+        model.time += gap
+        message = f"m{number}"
+        known = holds(memory, number.to_bytes(8, "big"), model.time)
+        assert known == model.remembers(user, message)
+        if not known:
+            memory = remember(memory, number.to_bytes(8, "big"), model.time)
+            user.seen.append((message, model.time))

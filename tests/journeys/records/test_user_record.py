@@ -1,0 +1,203 @@
+"""The user's record: small, exact, and never misread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journeys.ids import message_hash
+from journeys.records import message_ids as seen
+from journeys.records.user_record import (
+    Goal,
+    Held,
+    Instance,
+    UnknownRecordVersion,
+    UserRecord,
+    Wait,
+    decode,
+    encode,
+)
+from journeys.time import HOUR
+from tests.journeys.builders import START, World, journey
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+TIMES = st.integers(0, 2**47)
+INSTANCES = st.builds(
+    Instance,
+    id=st.text(),
+    journey=st.text(),
+    version=st.text(),
+    key=st.none() | st.text(),
+    started=TIMES,
+    node=st.text(),
+    visit=st.integers(0, 2**31),
+    wait=st.builds(Wait, st.none() | TIMES, st.none() | TIMES),
+    context=st.dictionaries(st.text(), JSON, max_size=3),
+    judged=TIMES,
+    held=st.none()
+    | st.builds(
+        Held,
+        decided=st.booleans(),
+        to=st.none() | st.text(),
+        event=st.none() | st.dictionaries(st.text(), JSON, max_size=3),
+        mute=st.booleans(),
+    ),
+)
+GOALS = st.builds(
+    Goal,
+    instance=st.text(),
+    journey=st.text(),
+    version=st.text(),
+    key=st.none() | st.text(),
+    started=TIMES,
+    until=st.none() | TIMES,
+    entry=st.dictionaries(st.text(), JSON, max_size=3),
+)
+RECORDS = st.builds(
+    UserRecord,
+    traits=st.dictionaries(st.text(), JSON, max_size=3),
+    seen=st.binary(),
+    instances=st.lists(INSTANCES, max_size=4).map(tuple),
+    past=st.dictionaries(st.text(), TIMES, max_size=3),
+    counts=st.dictionaries(st.text(), st.binary(), max_size=3),
+    goals=st.lists(GOALS, max_size=3).map(tuple),
+)
+
+
+@given(RECORDS)
+def test_a_record_survives_its_bytes_and_equal_records_have_equal_bytes(record: UserRecord) -> None:
+    data = encode(record)
+    assert decode(data) == msgspec.structs.replace(record, size=len(data))
+    assert encode(decode(data)) == data
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x05" + encode(UserRecord())[1:], b"\x90"])
+def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
+    with pytest.raises(UnknownRecordVersion, match="expected at most 4"):
+        decode(data)
+
+
+OLD = {
+    b"\x01": ("traits", "seen", "instances", "past"),
+    b"\x02": ("traits", "seen", "instances", "past", "counts"),
+    b"\x03": ("traits", "seen", "instances", "past", "counts", "goals"),
+}
+"""What the records of older versions hold; the instances of the first two have nine fields."""
+
+
+@pytest.mark.parametrize("version", OLD)
+@given(record=RECORDS)
+def test_a_record_of_an_older_version_is_read_without_what_came_later(
+    version: bytes, record: UserRecord
+) -> None:
+    fields: list[Any] = [getattr(record, name) for name in OLD[version]]
+    replace = msgspec.structs.replace
+    instances = record.instances
+    if version != b"\x03":
+        fields[2] = [msgspec.structs.astuple(one)[:9] for one in instances]
+        instances = tuple(replace(one, judged=0, held=None) for one in instances)
+    old = version + msgspec.msgpack.encode(fields)
+    dues = [one.wait.due for one in instances if one.wait.due is not None]
+    expected = replace(
+        record,
+        counts=record.counts if "counts" in OLD[version] else {},
+        goals=record.goals if "goals" in OLD[version] else (),
+        instances=instances,
+        deadline=min(dues, default=None),
+        size=len(old),
+    )
+    assert decode(old) == expected
+    assert encode(decode(old))[:1] == b"\x04"
+
+
+def test_a_record_that_holds_nothing_is_a_few_bytes() -> None:
+    assert len(encode(UserRecord())) == 10
+
+
+def test_the_next_due_time_is_the_earliest_that_a_clock_may_fire() -> None:
+    def waiting(*times: int | None) -> UserRecord:
+        return UserRecord(
+            instances=tuple(
+                Instance("i", "j", "v", None, 0, "n", 1, Wait(1, at), {}) for at in times
+            )
+        )
+
+    assert waiting().next_due() is None
+    assert waiting(None).next_due() is None
+    assert waiting(7, None, 5, 9).next_due() == 5
+
+
+def test_a_record_with_hundreds_of_instances_stays_small() -> None:
+    nodes = """
+    waiting: {type: wait_for_event, event: answer, within: 7d}
+    send: {type: destination, destination: d, payload: {a: '${entry.properties.a}'}}
+    """
+    world = World(journey(nodes, entry="event: start, key: event.properties.k"))
+    for n in range(500):
+        world.event(properties={"k": f"key-{n}", "a": n, "big": "x" * 5_000}, at=n)
+    record = world.record()
+    assert record.instances[7].context == {"entry": {"properties": {"a": 7}}}
+    assert len(encode(record)) < 500 * 150 + 512 * seen.ENTRY
+
+
+# The memory of messageIds.
+
+
+def _model(marks: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
+    now = marks[-1][1]
+    kept = [
+        one for at, one in enumerate(marks) if at >= len(marks) - seen.LEAST or one[1] >= now - HOUR
+    ]
+    return kept[-seen.MOST :]
+
+
+@given(st.lists(st.sampled_from([0, 0, 1, 30_000, 600_000, HOUR, HOUR + 1]), max_size=1_300))
+def test_the_memory_is_the_last_64_and_those_of_the_last_hour_and_at_most_1024(
+    steps: list[int],
+) -> None:
+    memory, now, marks = b"", START, []
+    for n, step in enumerate(steps):
+        now += step
+        message = n.to_bytes(8, "big")
+        memory = seen.remember(memory, message, now)
+        marks.append((message, now))
+        marks = _model(marks)
+    held = [memory[at : at + 8] for at in range(0, len(memory), seen.ENTRY)]
+    assert held == [message for message, _ in marks]
+    assert all(seen.holds(memory, message, now) for message in held)
+
+
+@pytest.mark.parametrize(("later", "held"), [(0, True), (1, False)])
+def test_beyond_the_last_64_a_message_is_remembered_for_an_hour_to_the_millisecond(
+    later: int, held: bool
+) -> None:
+    memory = b""
+    for n in range(65):
+        memory = seen.remember(memory, message_hash(str(n)), START)
+    first, second = message_hash("0"), message_hash("1")
+    assert seen.holds(memory, first, START + HOUR + later) == held
+    assert seen.holds(memory, second, START + HOUR + later)
+    memory = seen.remember(memory, b"the next", START + HOUR + later)
+    assert (first in memory) == held
+
+
+def test_a_hash_is_not_found_across_the_border_of_two_entries() -> None:
+    memory = seen.remember(b"", b"abcdefgh", 0x494A4B4C4D4E)
+    memory = seen.remember(memory, b"opqrstuv", 0x494A4B4C4D4E)
+    assert seen.holds(memory, b"abcdefgh", 0)
+    assert seen.holds(memory, b"opqrstuv", 0)
+    for at in range(len(memory) - 8):
+        if at % seen.ENTRY:
+            assert not seen.holds(memory, memory[at : at + 8], 0)

@@ -1,0 +1,209 @@
+"""The schemas for editors take what the engine takes, and know its words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from journeys.documents.kinds import KINDS
+from journeys.schema.fields import as_written
+from journeys.schema.yaml_source import load
+from journeys.simulation.backtest import Backtest
+from journeys.views.json_schema import SCHEMAS
+from tests.journeys.builders import running
+from tests.journeys.nodes.test_conformance import EXAMPLES
+
+ROOT = Path(__file__).parents[3]
+CHECKOUT = ROOT / "examples" / "checkout"
+SILENT = {"type", "$schema", "$defs", "title", "description", "default"}
+TYPES = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
+
+
+def wrong(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> list[str]:
+    """Why a value doesn't meet a schema, for the words of JSON Schema that ours use."""
+    found = _type(value, schema["type"]) if "type" in schema else []
+    if found:
+        return found  # the other words ask for a value of the type
+    for word, rule in schema.items():
+        if word in SILENT:
+            continue
+        found += _RULES[word](value, rule, schema, root)
+    return found
+
+
+def _if(bad: bool, word: str) -> list[str]:
+    return [word] if bad else []
+
+
+def _ref(value: Any, rule: str, _: Any, root: Any) -> list[str]:
+    return wrong(value, root["$defs"][rule.removeprefix("#/$defs/")], root)
+
+
+def _type(value: Any, rule: str) -> list[str]:
+    meant = isinstance(value, TYPES[rule]) and (rule == "boolean" or not isinstance(value, bool))  # type: ignore[arg-type]
+    return _if(not meant, f"type {rule}: {value!r}")
+
+
+def _properties(value: Any, rule: Any, _: Any, root: Any) -> list[str]:
+    known = value if isinstance(value, dict) else {}
+    return [
+        f"{name}: {one}"
+        for name, below in rule.items()
+        if name in known
+        for one in wrong(known[name], below, root)
+    ]
+
+
+def _patterns(value: Any, rule: Any, _: Any, root: Any) -> list[str]:
+    return [
+        one
+        for pattern, below in rule.items()
+        for name, item in value.items()
+        if re.search(pattern, name)
+        for one in wrong(item, below, root)
+    ]
+
+
+def _others(value: Any, rule: Any, schema: Any, root: Any) -> list[str]:
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    rest = [
+        name
+        for name in value
+        if name not in known and not any(re.search(pattern, name) for pattern in patterns)
+    ]
+    if rule is False:
+        return [f"unknown {name}" for name in rest]
+    return [one for name in rest if rule is not True for one in wrong(value[name], rule, root)]
+
+
+def _any(value: Any, rule: Any, _: Any, root: Any) -> list[str]:
+    tried = [wrong(value, one, root) for one in rule]
+    return _if(all(tried), f"none of {len(rule)}: {tried}")
+
+
+def _one(value: Any, rule: Any, _: Any, root: Any) -> list[str]:
+    tried = [wrong(value, one, root) for one in rule]
+    return _if(sum(not one for one in tried) != 1, f"not one of {len(rule)}: {tried}")
+
+
+_RULES: dict[str, Any] = {
+    "$ref": _ref,
+    "properties": _properties,
+    "patternProperties": _patterns,
+    "additionalProperties": _others,
+    "propertyNames": lambda value, rule, _, root: [
+        one for name in value for one in wrong(name, rule, root)
+    ],
+    "required": lambda value, rule, *_: [f"no {name}" for name in rule if name not in value],
+    "items": lambda value, rule, _, root: [
+        one for item in value for one in wrong(item, rule, root)
+    ],
+    "anyOf": _any,
+    "oneOf": _one,
+    "const": lambda value, rule, *_: _if(value != rule, f"not {rule}"),
+    "enum": lambda value, rule, *_: _if(value not in rule, f"not among {rule}"),
+    "pattern": lambda value, rule, *_: _if(not re.search(rule, str(value)), f"not {rule}"),
+    "minLength": lambda value, rule, *_: _if(len(value) < rule, "too short"),
+    "maxLength": lambda value, rule, *_: _if(len(value) > rule, "too long"),
+    "minItems": lambda value, rule, *_: _if(len(value) < rule, "too few"),
+    "minProperties": lambda value, rule, *_: _if(len(value) < rule, "too few"),
+    "minimum": lambda value, rule, *_: _if(value < rule, "too small"),
+    "maximum": lambda value, rule, *_: _if(value > rule, "too large"),
+}
+
+
+def check(name: str, value: Any) -> list[str]:
+    schema = SCHEMAS[name]()
+    return wrong(value, schema, schema)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=str)
+def test_the_examples_meet_their_schema(path: Path) -> None:
+    kinds = {"responses.yaml": "responses", "journey.test.yaml": "test"}
+    name = kinds.get(path.name, "documents")
+    source, _ = load(path.read_bytes(), path.name)
+    assert source is not None
+    for document in source.documents:
+        assert check(name, document.plain()) == []
+
+
+@pytest.mark.parametrize("type", EXAMPLES)
+def test_every_node_type_can_be_written_in_an_editor(type: str) -> None:
+    node = {"type": type.split()[0], **yaml.safe_load(EXAMPLES[type])}
+    journey = {"kind": "Journey", "name": "j", "entry": {"event": "e"}, "nodes": {"n": node}}
+    assert check("journey", journey) == []
+    assert check("journey", {**journey, "nodes": {"n": {**node, "nxt": "left"}}}) != []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "runing"},
+        {"nodes": {}},
+        {"nodes": {"n": {"type": "dely", "for": "1h"}}},
+        {"nodes": {"n": {"type": "delay", "for": 5}}},
+        {"nodes": {"n": {"type": "delay", "for": "soon"}}},
+        {"nodes": {"N": {"type": "exit"}}},
+        {"entry": {"event": 5}},
+        {"enrty": {}},
+    ],
+)
+def test_an_editor_sees_what_is_wrong(change: dict[str, Any]) -> None:
+    nodes = {"n": {"type": "exit"}}
+    journey = {"kind": "Journey", "name": "j", "entry": {"event": "e"}, "nodes": nodes}
+    assert check("journey", journey) == []
+    assert check("journey", journey | change) != []
+
+
+def test_a_default_is_told_as_it_would_be_written() -> None:
+    timeout = SCHEMAS["destination"]()["properties"]["timeout"]
+    assert timeout["default"] == "10s"
+    assert "a duration such as" in timeout["description"]
+
+
+def test_every_kind_has_a_schema_and_is_among_the_documents() -> None:
+    assert {name.lower() for name in KINDS} <= SCHEMAS.keys()
+    named = {one["$ref"].rpartition("/")[2] for one in SCHEMAS["documents"]()["oneOf"]}
+    assert named == {model.__name__ for model in KINDS.values()}
+
+
+def test_each_node_type_is_described_by_its_own_file() -> None:
+    parts = SCHEMAS["journey"]()["$defs"]
+    assert parts["Delay"]["description"].startswith("delay: the instance stays for a while")
+
+
+def test_what_the_engine_writes_meets_the_records_schemas() -> None:
+    catalog = running((CHECKOUT / "journey.yaml").read_text())
+    lines = (CHECKOUT / "events.jsonl").read_bytes().splitlines()
+    for effects in Backtest(catalog, "events").run(lines, drain=True):
+        for outcome in effects.outcomes:
+            assert check("outcome", msgspec.to_builtins(outcome)) == []
+        for action in effects.actions:
+            assert check("action", msgspec.to_builtins(action)) == []
+            assert check("action", {**msgspec.to_builtins(action), "at": 5}) != []
+
+
+def test_a_document_can_be_written_as_its_author_would() -> None:
+    model = KINDS["Destination"]
+    written = {
+        "kind": "Destination",
+        "name": "mailer",
+        "type": "http",
+        "url": "https://mail.example.com/",
+        "timeout": "90s",
+        "retry": {"for": "2d"},
+    }
+    assert as_written(model.model_validate(written, by_alias=True, by_name=False)) == written
