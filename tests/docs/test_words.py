@@ -187,7 +187,7 @@ FIGURES = {
     "MB of inputs of a transaction": input_queue.MAX_INPUT_BYTES >> 20,
     "watchdog": watchdog.LIMIT_SECONDS,
     "tolerance for the brokers' clocks": log_position.CLOCK_TOLERANCE_MS,
-    "deliveries under way of a partition": role.MAX_OUTSTANDING,
+    "deliveries under way of a partition": deliverer.MAX_OUTSTANDING,
     "calls at once of a worker to one destination": calls.AT_ONCE,
     "from SIGTERM to SIGKILL by `journeys up`": supervisor.STOP_SECONDS,
 }
