@@ -15,7 +15,7 @@ records/admission records/event_counts records/message_ids records/traits
 expressions/expression expressions/templates
 catalog/context_paths catalog/program catalog/running
 engine/emitted engine/entries engine/exits_and_goals engine/instance_run engine/lifecycle
-engine/rejections engine/step engine/sweep engine/timeline engine/user_step
+engine/rejections engine/step engine/sweep engine/processor engine/user_step
 simulation/backtest
 """.split()
 """Modules of `journeys`. Not those with records that msgspec decodes or pydantic checks: both read

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import journeys.engine.timeline
+import journeys.engine.processor
 from agents.errors import UserError
 
 _ROOT = Path(__file__).parents[1]
 
 
 def is_compiled() -> bool:
-    return not str(journeys.engine.timeline.__file__).endswith(".py")
+    return not str(journeys.engine.processor.__file__).endswith(".py")
 
 
 def refuse_stale() -> None:

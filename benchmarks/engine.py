@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks.backtest import running
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import Timeline
+from journeys.engine.processor import PartitionProcessor
 from journeys.records.admission import admit
 from journeys.records.effects import Effects
 from journeys.records.input import Input
@@ -102,7 +102,7 @@ def per_event(count: int, run: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) / count * 1e6
 
 
-def apply_all(timeline: Timeline, some: list[Input]) -> None:
+def apply_all(timeline: PartitionProcessor, some: list[Input]) -> None:
     """As a worker does: a thousand inputs a batch, fresh effects each time."""
     for at in range(0, len(some), 1_000):
         left = some[at : at + 1_000]
@@ -116,12 +116,12 @@ def one_round(catalog: RunningCatalog, count: int) -> Iterator[tuple[str, float]
     decoder = msgspec.json.Decoder()
     yield "JSON decoding alone", per_event(count, lambda: each(decoder.decode, others))
     yield "admit", per_event(count, lambda: each(lambda value: admit(value, ""), others))
-    timeline = Timeline(MemoryRecords(), catalog, "wall")
+    timeline = PartitionProcessor(MemoryRecords(), catalog, "wall")
     some = inputs(others)
     yield "admit and step, nothing matches", per_event(count, lambda: apply_all(timeline, some))
 
     records = MemoryRecords()
-    shop = Timeline(records, catalog, "wall")
+    shop = PartitionProcessor(records, catalog, "wall")
     entering = inputs(events("checkout_started", USERS))
     yield "admit and step, enters and waits", per_event(USERS, lambda: apply_all(shop, entering))
     live = list(records.records.values())
@@ -136,7 +136,7 @@ def one_round(catalog: RunningCatalog, count: int) -> Iterator[tuple[str, float]
     )
 
     effects = Effects()
-    Timeline(MemoryRecords(), catalog, "wall").apply(entering[:1_000], effects)
+    PartitionProcessor(MemoryRecords(), catalog, "wall").apply(entering[:1_000], effects)
     told = effects.outcomes
     encoder = msgspec.json.Encoder()
     yield "outcome to JSON", per_event(len(told), lambda: each(encoder.encode, told))

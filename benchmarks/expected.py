@@ -16,7 +16,7 @@ from benchmarks.backtest import running
 from benchmarks.contenders.toy import step
 from benchmarks.input import Record
 from benchmarks.outputs import Place
-from journeys.engine.timeline import Timeline
+from journeys.engine.processor import PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.simulation.backtest import MemoryRecords
@@ -68,12 +68,14 @@ def of_journeys(
         starts: what is expected is only what inputs from here on bring about, by partition.
     """
     catalog = running(documents)
-    timelines: dict[int, Timeline] = {}
+    timelines: dict[int, PartitionProcessor] = {}
     expected, begun = Expected(), starts or {}
     for one in inputs:
         timeline = timelines.get(one.partition)
         if timeline is None:
-            timeline = timelines[one.partition] = Timeline(MemoryRecords(), catalog, "wall")
+            timeline = timelines[one.partition] = PartitionProcessor(
+                MemoryRecords(), catalog, "wall"
+            )
         effects = Effects()
         applied = timeline.apply([one], effects)
         assert applied == 1

@@ -24,7 +24,7 @@ from benchmarks.engine import START, apply_all
 from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import Timeline
+from journeys.engine.processor import PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.simulation.backtest import MemoryRecords
@@ -104,7 +104,7 @@ def _loop(values: list[bytes]) -> int:
 
 def _in_memory(catalog: RunningCatalog, inputs: list[Input]) -> Callable[[], int]:
     def run() -> int:
-        apply_all(Timeline(MemoryRecords(), catalog, "wall"), inputs)
+        apply_all(PartitionProcessor(MemoryRecords(), catalog, "wall"), inputs)
         return len(inputs)
 
     return run
@@ -114,7 +114,7 @@ def _stored(catalog: RunningCatalog, inputs: list[Input], folder: Path) -> int:
     """As a worker does it, but for Kafka: a batch, its effects and records as bytes, the store."""
     store = Store(folder)
     view = View(store, CODEC)
-    timeline = Timeline(UserRecords(view), catalog, "wall")
+    timeline = PartitionProcessor(UserRecords(view), catalog, "wall")
     encode = msgspec.json.Encoder().encode
     for at in range(0, len(inputs), _EVENTS):
         left = inputs[at : at + _EVENTS]

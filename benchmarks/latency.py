@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 from benchmarks.cluster import Cluster
 from benchmarks.expected import Expected, of_toy
 from benchmarks.input import Record, sent, traffic
-from benchmarks.outputs import Output, Reader
+from benchmarks.outputs import Output, SourceReader
 from benchmarks.processes import Meter
 from benchmarks.real import GUARANTEE, NAME, JourneysRun
 from benchmarks.results import Result, rounded
@@ -180,7 +180,7 @@ def _measure(
     """The figures of each rate, by their names in Result."""
     records = iter(traffic(Traffic(), plan.events, _PARTITIONS))
     window, found = Window([], time.monotonic()), []
-    with Reader(cluster, run.outputs, run.read, window.took) as reader, _quick_switches():
+    with SourceReader(cluster, run.outputs, run.read, window.took) as reader, _quick_switches():
         run.start()
         sender = Sender(cluster, run.input, records)
         window.wait_first(sender, run)

@@ -100,7 +100,7 @@ class Progress:
         )
 
 
-class Reader:
+class SourceReader:
     """A thread with a consumer at the end of some topics; a context manager.
 
     Args:

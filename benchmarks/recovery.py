@@ -11,7 +11,7 @@ from agents.kafka.client import base_config
 from benchmarks.cluster import Cluster
 from benchmarks.input import everybody, records, traffic
 from benchmarks.latency import Sender, Window
-from benchmarks.outputs import Reader
+from benchmarks.outputs import SourceReader
 from benchmarks.real import GUARANTEE, NAME, JourneysRun
 from benchmarks.restore import PARTITIONS, fill, restore_all, timed
 from benchmarks.results import Result, rounded
@@ -40,7 +40,7 @@ def measure(cluster: Cluster, workers: int, number: int) -> Result:
         run.wait_ready()
         assert run.supervisor is not None
         starts = run.mark()
-        with Reader(cluster, run.outputs, run.read, window.took):
+        with SourceReader(cluster, run.outputs, run.read, window.took):
             sender = Sender(cluster, run.input, iter(events))
             sending = threading.Thread(target=sender.run, args=(RATE, _LIMIT_SECONDS + 20))
             sending.start()

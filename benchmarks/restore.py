@@ -26,7 +26,7 @@ from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from benchmarks.backtest import running
 from benchmarks.engine import EXAMPLE, START
-from journeys.engine.timeline import Timeline
+from journeys.engine.processor import PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.simulation.backtest import MemoryRecords
@@ -42,7 +42,7 @@ BATCH = 1_000
 def values(count: int) -> list[bytes]:
     """Packed records of so many users, each in a journey with a wait."""
     records = MemoryRecords()
-    timeline = Timeline(records, running(EXAMPLE), "stream")
+    timeline = PartitionProcessor(records, running(EXAMPLE), "stream")
     inputs = [
         Input("events", 0, n, None, (
             b'{"event":"checkout_started","userId":"u%d","timestamp":%d,'

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from benchmarks.cluster import Cluster
 from benchmarks.expected import Expected, of_toy
 from benchmarks.input import traffic
-from benchmarks.outputs import Output, Progress, Reader
+from benchmarks.outputs import Output, Progress, SourceReader
 from benchmarks.processes import Meter, Usage
 from benchmarks.real import GUARANTEE, NAME, JourneysRun
 from benchmarks.results import Result, rounded
@@ -87,7 +87,7 @@ def race(
         The figures by their names in Result, and what went wrong.
     """
     course = Race(Progress(expected.places), starts)
-    with Reader(cluster, run.outputs, run.read, course.took) as reader:
+    with SourceReader(cluster, run.outputs, run.read, course.took) as reader:
         run.start()
         meter = course.meter = Meter(run.pids(), cluster.pid)
         if load is not None:

@@ -15,11 +15,11 @@ _DUE = struct.Struct(">q")
 _NEVER = -1
 
 
-_SIDE = b"\0"
+_HOT = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Side(Generic[R]):
+class HotPart(Generic[R]):
     """The part of a record that changes with nearly every input, while the rest may be large.
 
     It is kept beside the rest, under the record's key and a NUL behind it, so that an input that
@@ -34,9 +34,9 @@ class Side(Generic[R]):
     alone: Callable[[R, R], bool]
 
 
-def side_key(key: bytes) -> bytes:
+def hot_key(key: bytes) -> bytes:
     """Where the side of a record is kept."""
-    return key + _SIDE
+    return key + _HOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Codec(Generic[R]):
     encode: Callable[[R], bytes]
     decode: Callable[[bytes], R]
     next_due: Callable[[R], int | None] | None = None
-    side: Side[R] | None = None
+    hot: HotPart[R] | None = None
 
     def pack(self, record: R, due: int | None) -> bytes:
         """Bytes for the changelog and the store: the record, then its due time (8 bytes)."""
@@ -67,9 +67,9 @@ class Codec(Generic[R]):
             return self.decode(value), None
         return self.decode(value[:-8]), self.due_of(value)
 
-    def is_side(self, key: bytes) -> bool:
+    def is_hot(self, key: bytes) -> bool:
         """Whether the key is that of a side, and its value no packed record."""
-        return self.side is not None and key.endswith(_SIDE)
+        return self.hot is not None and key.endswith(_HOT)
 
     def due_of(self, value: bytes) -> int | None:
         """The due time of a packed record, without decoding it."""

@@ -28,7 +28,7 @@ class LogEnds:
     end: int
 
 
-def look_at(client: Mapping[str, Any], topic: str, partition: int) -> LogEnds:
+def fetch_log_ends(client: Mapping[str, Any], topic: str, partition: int) -> LogEnds:
     """Asks the broker; blocks. client: librdkafka's base configuration.
 
     Raises KafkaException when there is no answer in time; a change of leaders is waited for.
@@ -49,13 +49,13 @@ def look_at(client: Mapping[str, Any], topic: str, partition: int) -> LogEnds:
         return int(asked[where].result().offset)
 
     return LogEnds(
-        _patiently(topic_id),
-        _patiently(lambda: offset(OffsetSpec.earliest())),
-        _patiently(lambda: offset(OffsetSpec.latest())),
+        _retry(topic_id),
+        _retry(lambda: offset(OffsetSpec.earliest())),
+        _retry(lambda: offset(OffsetSpec.latest())),
     )
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def _retry(ask: Callable[[], T]) -> T:
     limit = time.monotonic() + _LIMIT_SECONDS
     while True:
         try:

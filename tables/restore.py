@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tables.changelog import POSITION_KEY, Position
 from tables.codec import Codec
-from tables.log_ends import LogEnds, look_at
+from tables.log_ends import LogEnds, fetch_log_ends
 from tables.store import Change, Store
 
 _BATCH = 10_000
@@ -45,7 +45,7 @@ def restore(
     RestoreError is raised. progressed: called for every chunk that has come into the store. Call
     it only after the older owner has been fenced.
     """
-    log = look_at(client, topic, partition)
+    log = fetch_log_ends(client, topic, partition)
     if not _belongs(store, log):
         store.clear()
     store.changelog = log.topic_id
@@ -156,7 +156,7 @@ class _Dues:
 
     def change(self, key: bytes, value: bytes | None) -> Change:
         codec, known = self._codec, self._known
-        if codec.next_due is None or codec.is_side(key):
+        if codec.next_due is None or codec.is_hot(key):
             return Change(key, value, None, None)
         due = None if value is None else codec.due_of(value)
         if known is None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from itertools import islice
 
 from journeys.records.user_record import UserRecord, decode, encode_rest
-from tables.codec import Codec, Side
+from tables.codec import Codec, HotPart
 from tables.view import View
 
 CODEC: Codec[UserRecord] = Codec(
@@ -15,7 +15,11 @@ CODEC: Codec[UserRecord] = Codec(
     decode,
     UserRecord.next_due,
     # Every event adds its messageId; few do more, and a user may be on the way in many journeys.
-    Side(lambda record: record.seen, UserRecord.with_memory, UserRecord.same_but_memory),
+    HotPart(
+        lambda record: record.message_ids,
+        UserRecord.with_message_ids,
+        UserRecord.same_but_message_ids,
+    ),
 )
 
 

@@ -7,7 +7,7 @@ it lives in this overlay alone, and dies with the process.
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from tables.codec import Codec, side_key
+from tables.codec import Codec, hot_key
 from tables.due_index import DueIndex
 from tables.store import Change, Store
 
@@ -31,7 +31,7 @@ class View(Generic[R]):
         """cached: committed records that are kept decoded, at most."""
         self._store = store
         self._codec = codec
-        self._side = codec.side
+        self._hot = codec.hot
         self._dues = DueIndex(store)
         self._cached = cached
         self._young: dict[bytes, _Entry[R]] = {}
@@ -55,14 +55,14 @@ class View(Generic[R]):
         if value is None:
             return None, None
         record, due = self._codec.unpack(value)
-        if self._side is not None and (side := self._store.get(side_key(key))) is not None:
-            record = self._side.join(record, side)
+        if self._hot is not None and (hot := self._store.get(hot_key(key))) is not None:
+            record = self._hot.join(record, hot)
         return record, due
 
     def put(self, key: bytes, record: R) -> None:
         """Replaces the record; its place in the due-time index follows from it."""
         old, due = self._changed.get(key) or self._committed(key)
-        if self._side is not None and old is not None and self._side.alone(old, record):
+        if self._hot is not None and old is not None and self._hot.alone(old, record):
             self._changed[key] = record, due
             return
         next_due = self._codec.next_due
@@ -94,8 +94,8 @@ class View(Generic[R]):
     def packed(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The committed records whose keys come after `after`, in key order, as bytes and without
         their sides."""
-        is_side = self._codec.is_side
-        return ((key, value) for key, value in self._store.items(after) if not is_side(key))
+        is_hot = self._codec.is_hot
+        return ((key, value) for key, value in self._store.items(after) if not is_hot(key))
 
     @property
     def changed(self) -> bool:
@@ -104,15 +104,15 @@ class View(Generic[R]):
 
     def changes(self) -> list[Change]:
         """What the batch changed, as bytes: for the changelog and for the store."""
-        pack, side = self._codec.pack, self._side
+        pack, hot = self._codec.pack, self._hot
         changes: list[Change] = []
         for key, (record, due) in self._changed.items():
             if key in self._more:
                 packed = None if record is None else pack(record, due)
                 changes.append(Change(key, packed, self._committed(key)[1], due))
-            if side is not None:
-                packed = None if record is None else side.pack(record)
-                changes.append(Change(side_key(key), packed, None, None))
+            if hot is not None:
+                packed = None if record is None else hot.pack(record)
+                changes.append(Change(hot_key(key), packed, None, None))
         return changes
 
     def committed(self) -> None:

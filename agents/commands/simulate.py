@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from journeys.catalog.catalog import Catalog
     from journeys.catalog.running import RunningCatalog
     from journeys.simulation.canned_responses import Canned
-    from journeys.simulation.scenario import Happening, Scenario
+    from journeys.simulation.scenario import Scenario, TimelineEntry
 
 _STDIN = Path("-")
 _HOW = 'One JSON event a line, such as {"at": "+10m", "event": "purchase_completed"}; Ctrl-D ends.'
@@ -92,7 +92,7 @@ def simulate(
     """
     from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
     from journeys.catalog.running import RunningCatalog
-    from journeys.views.story import standing, tell
+    from journeys.views.timeline import standing, tell
 
     documents = catalog_of_files(files, drafts=True)
     if send is not None:
@@ -101,7 +101,7 @@ def simulate(
         send = place_of(send, documents)
     catalog = RunningCatalog(documents)
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
-    story: list[Happening] = []
+    story: list[TimelineEntry] = []
     with _lines(events) as lines:
         for some in follow.story(lines):
             story += some
@@ -127,7 +127,7 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _send(node: str, story: list[Happening], documents: Catalog, quietly: bool) -> TestEvent:
+def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestEvent:
     """Sends what the node sent last, and shows it unless `quietly`."""
     from agents.terminal.documents import cleaned
     from agents.terminal.test_event import TestEvent, last_action
@@ -164,7 +164,7 @@ class _Follow:
         self._until = until
         _moment(until, 0, "--until")
 
-    def story(self, lines: Iterable[bytes]) -> Iterator[list[Happening]]:
+    def story(self, lines: Iterable[bytes]) -> Iterator[list[TimelineEntry]]:
         """What happened, line by line, then what time alone brings about."""
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -243,7 +243,7 @@ def _lines(path: Path) -> Iterator[Iterable[bytes]]:
             raise UserError(f"{path} is not a whole gzip file: {error}") from None
 
 
-def _as_json(scenario: Scenario, story: list[Happening]) -> dict[str, Any]:
+def _as_json(scenario: Scenario, story: list[TimelineEntry]) -> dict[str, Any]:
     import msgspec
 
     from journeys.time import format_time

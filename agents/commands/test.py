@@ -126,7 +126,7 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Proble
 
 def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Ran:
     from journeys.simulation.testing.run import run_test
-    from journeys.views.story import standing, tell
+    from journeys.views.timeline import standing, tell
 
     began = time.perf_counter()
     result = run_test(tests, number, catalog)

@@ -38,11 +38,11 @@ def validate(
 
     texts, unread = _documents.read_files(files)
     documents, wrong = check(texts.items(), {})
-    doubts = warnings(documents)
+    lint = warnings(documents)
     errors = len(unread) + len(wrong)
     order = {str(path): number for number, path in enumerate(files)}
     problems = sorted(
-        unread + wrong + doubts, key=lambda one: (order[one.file], one.line, one.column)
+        unread + wrong + lint, key=lambda one: (order[one.file], one.line, one.column)
     )
     marks = {one.name: lanes(one.model) for one in documents if isinstance(one.model, Journey)}
     if as_json:
@@ -53,8 +53,8 @@ def validate(
         _documents.print_problems(problems, texts)
         if not errors:
             _print_lanes(marks)
-            _print_counts(len(documents), len(texts), len(doubts))
-    if errors or (strict and doubts):
+            _print_counts(len(documents), len(texts), len(lint))
+    if errors or (strict and lint):
         raise typer.Exit(1)
 
 
@@ -71,11 +71,11 @@ def _print_lanes(journeys: Mapping[str, Mapping[str, Lane]]) -> None:
                 typer.echo(f"   {mark} {', '.join(names)}")
 
 
-def _print_counts(documents: int, files: int, doubts: int) -> None:
+def _print_counts(documents: int, files: int, lint: int) -> None:
     told = f"{_count(documents, 'document')} in {_count(files, 'file')}: valid"
-    if doubts:
-        told += f", {_count(doubts, 'warning')}"
-    typer.secho(told, fg="yellow" if doubts else "green", err=True)
+    if lint:
+        told += f", {_count(lint, 'warning')}"
+    typer.secho(told, fg="yellow" if lint else "green", err=True)
 
 
 def _count(number: int, word: str) -> str:

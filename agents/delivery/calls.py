@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agents.delivery.circuit import Change, Circuit
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 from tables.deliveries import Delivery, Received
 
 AT_ONCE = 64
@@ -23,17 +23,17 @@ AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class FinishedCall:
     """What came of the call of one delivery."""
 
     key: bytes
-    answer: Answer
+    answer: CallResult
 
 
 class Receiver(Protocol):
     """Takes results: the loop of the partition that owns the delivery."""
 
-    def hand_in(self, result: Result) -> None: ...
+    def hand_in(self, result: FinishedCall) -> None: ...
 
     async def confirm(self) -> None: ...
 
@@ -70,10 +70,10 @@ class Calls:
 
     def __init__(
         self,
-        call: Callable[[Call], Awaitable[Answer]],
+        call: Callable[[Call], Awaitable[CallResult]],
         ordered: Callable[[], bool],
         pace: Callable[[], float],
-        overdue: Callable[[Call, float], Answer | None],
+        overdue: Callable[[Call, float], CallResult | None],
         tell: Callable[[Change], None],
         at_once: int = AT_ONCE,
     ) -> None:
@@ -210,7 +210,7 @@ class Calls:
         waiting = list(self._ready)
         if not self._ordered():
             waiting += [call for lane in self._lanes.values() for call in lane.behind]
-        ended: dict[tuple[int, bytes], Answer] = {}
+        ended: dict[tuple[int, bytes], CallResult] = {}
         for call in waiting:
             held_up = now - max(since, self._known[call.name])
             if (answer := self._overdue(call, held_up)) is not None:
@@ -233,10 +233,10 @@ class Calls:
             self._tell(change)
         self._hand_in(call, answer)
 
-    def _hand_in(self, call: Call, answer: Answer) -> None:
+    def _hand_in(self, call: Call, answer: CallResult) -> None:
         self._known.pop(call.name, None)
         self._told.add(call.name)
-        call.loop.hand_in(Result(call.key, answer))
+        call.loop.hand_in(FinishedCall(call.key, answer))
         if not self._ordered():
             lane = self._lanes.get(call.lane)
             if lane is not None and lane.turn == call.key:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 
 FAILURES = 10
 """Deliveries that failed one after the other, with no answer between, until calls stop."""
@@ -24,7 +24,7 @@ Sign = Literal["down", "busy", "up", "unknown"]
 Change = Literal["opened", "closed"]
 
 
-def sign_of(answer: Answer) -> Sign:
+def sign_of(answer: CallResult) -> Sign:
     """What an answer says of its destination, whatever it says of the delivery.
 
     `busy` is a 429 that says for how long; any other answer but 5xx comes from one that is up.
@@ -73,7 +73,7 @@ class Circuit:
         if round == self._round:
             self._probing = False
 
-    def answered(self, round: int, action_id: str, answer: Answer, now: float) -> Change | None:
+    def answered(self, round: int, action_id: str, answer: CallResult, now: float) -> Change | None:
         """Counts an answer. Returns what has changed because of it, for people.
 
         An answer to what was called before the calls stopped says nothing of now.

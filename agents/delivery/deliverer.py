@@ -18,11 +18,11 @@ from confluent_kafka import Message
 from msgspec import UNSET
 
 from agents.delivery import outcomes
-from agents.delivery.calls import Call, Calls, Result
+from agents.delivery.calls import Call, Calls, FinishedCall
 from agents.delivery.circuit import FAILURES, Change
 from agents.delivery.rate import Pace
 from agents.delivery.retry import next_attempt, next_attempt_until
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 from agents.destinations.http.caller import HttpCaller
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES
 from agents.runtime.exits import last_line
@@ -41,7 +41,7 @@ Destinations = Callable[[], Mapping[str, Destination]]
 
 
 @dataclass(slots=True)
-class _Room:
+class _Outstanding:
     """What is outstanding in one partition."""
 
     deliveries: int = 0
@@ -70,7 +70,7 @@ class Deliverer:
         self._caller = caller
         self._partitions = partitions
         self._now = now
-        self._rooms: dict[int, _Room] = {}
+        self._outstanding: dict[int, _Outstanding] = {}
         self._pace = Pace()
         self.calls = Calls(
             self._attempt,
@@ -81,21 +81,21 @@ class Deliverer:
         )
 
     # ---- what the loops ask
-    def room(self, partition: int) -> int:
+    def capacity(self, partition: int) -> int:
         """How many actions the partition takes now; none before its first batch."""
-        room = self._rooms.get(partition)
-        if room is None or room.size >= MAX_OUTSTANDING_BYTES:
+        capacity = self._outstanding.get(partition)
+        if capacity is None or capacity.size >= MAX_OUTSTANDING_BYTES:
             return 0
-        return max(0, MAX_OUTSTANDING - room.deliveries)
+        return max(0, MAX_OUTSTANDING - capacity.deliveries)
 
     def released(self, partition: int) -> None:
         """The partition is given up."""
         self.calls.release(partition)
-        self._rooms.pop(partition, None)
+        self._outstanding.pop(partition, None)
 
     def stop(self) -> None:
         """Everything is given up: the process ends."""
-        for partition in list(self._rooms):
+        for partition in list(self._outstanding):
             self.released(partition)
 
     async def work(self, batch: Batch) -> None:
@@ -123,12 +123,12 @@ class Deliverer:
             delivery = msgspec.structs.replace(delivery, next_attempt_at=None)
             batch.view.put(due[1], delivery)
             calls.append(_call(batch, due[1], delivery))
-        room = self._rooms[batch.partition]
+        capacity = self._outstanding[batch.partition]
         for number, message in enumerate(batch.inputs):
-            if room.size >= MAX_OUTSTANDING_BYTES:
+            if capacity.size >= MAX_OUTSTANDING_BYTES:
                 batch.consumed = number
                 break
-            calls += self._take(batch, message, room)
+            calls += self._take(batch, message, capacity)
         return settled, calls
 
     # ---- one by one
@@ -136,11 +136,11 @@ class Deliverer:
         """After a take-over: the calls that were in flight, or waited for their turn, when the
         last owner stopped. Those that wait for a retry are called when that is due."""
         self.released(batch.partition)
-        room = self._rooms[batch.partition] = _Room()
+        capacity = self._outstanding[batch.partition] = _Outstanding()
         calls = []
         found = sorted(batch.view.items(), key=lambda item: item[1].offset)
         for key, delivery in found:
-            room.add(delivery)
+            capacity.add(delivery)
             call = _call(batch, key, delivery)
             if delivery.next_attempt_at is None:
                 calls.append(call)
@@ -149,7 +149,7 @@ class Deliverer:
             self.calls.hold(batch.partition, read_action(delivery.action).user_id, key)
         return calls
 
-    def _take(self, batch: Batch, message: Message, room: _Room) -> list[Call]:
+    def _take(self, batch: Batch, message: Message, capacity: _Outstanding) -> list[Call]:
         """A new action. One that is outstanding already is the same action, written twice."""
         value = message.value()
         try:
@@ -166,10 +166,10 @@ class Deliverer:
             return []
         delivery = Delivery(message.offset(), value, written_at=message.timestamp()[1])
         batch.view.put(key, delivery)
-        room.add(delivery)
+        capacity.add(delivery)
         return [Call(batch.partition, key, delivery, action, batch.loop)]
 
-    def _settle(self, batch: Batch, result: Result) -> list[tuple[Call, bool]]:
+    def _settle(self, batch: Batch, result: FinishedCall) -> list[tuple[Call, bool]]:
         """What an answer makes of its delivery."""
         before = batch.view.get(result.key)
         if before is None:
@@ -191,10 +191,10 @@ class Deliverer:
             return [(call, False)]
         self._tell(batch, call, answer)
         batch.view.delete(result.key)
-        self._rooms[batch.partition].add(delivery, -1)
+        self._outstanding[batch.partition].add(delivery, -1)
         return [(call, True)]
 
-    def _next_attempt(self, call: Call, answer: Answer) -> int | None:
+    def _next_attempt(self, call: Call, answer: CallResult) -> int | None:
         """When (ms) to try again what may be better next time; None when its time is over."""
         id, delivery = call.action.action_id, call.delivery
         end = last_start(delivery, call.action)
@@ -203,7 +203,7 @@ class Deliverer:
         assert delivery.first_attempt_at is not None, "an attempt without its time"
         return next_attempt(self._retry(), id, delivery.attempts, delivery.first_attempt_at, answer)
 
-    def _tell(self, batch: Batch, call: Call, answer: Answer) -> None:
+    def _tell(self, batch: Batch, call: Call, answer: CallResult) -> None:
         """A delivery has ended: the outcome, and what follows from it."""
         action, delivery, partition = call.action, call.delivery, batch.partition
         cause = Cause(batch.topic, partition, delivery.offset)
@@ -225,10 +225,10 @@ class Deliverer:
         """How long (s) the next call has to wait; 0: it starts now."""
         destination = self._destinations().get(self.name)
         limit = None if destination is None else destination.rate_limit
-        share = max(len(self._rooms), 1) / self._partitions
+        share = max(len(self._outstanding), 1) / self._partitions
         return self._pace.take(limit, share, time.monotonic())
 
-    def _overdue(self, call: Call, held_up: float) -> Answer | None:
+    def _overdue(self, call: Call, held_up: float) -> CallResult | None:
         """What ends a delivery that the circuit holds up, where its time is over: the same time as
         if it was called in vain. Of one that was never called it began when it was held up."""
         delivery, now = call.delivery, self._now()
@@ -248,7 +248,7 @@ class Deliverer:
         }
         last_line(f"deliver: destination {self.name}: {told[change]}")
 
-    async def _attempt(self, call: Call) -> Answer:
+    async def _attempt(self, call: Call) -> CallResult:
         """One attempt with the destination as it is in force now; none when its time is over."""
         await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
         destination, _ = self._destination_or_default()
@@ -258,14 +258,16 @@ class Deliverer:
             return outcomes.too_late(call.delivery, now)
         if destination is None:
             why = f"there is no destination {self.name!r} in force"
-            return Answer("retriable", now, 0, "unknown_destination", why)
+            return CallResult("retriable", now, 0, "unknown_destination", why)
         try:
             return await self._caller.call(
                 destination, call.action, call.delivery.action, call.loop.confirm
             )
         except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
             last_line(self._caller.secrets.masked(traceback.format_exc()))
-            return Answer("retriable", now, 0, "error", f"internal error: {type(error).__name__}")
+            return CallResult(
+                "retriable", now, 0, "error", f"internal error: {type(error).__name__}"
+            )
 
     def _destination_or_default(self) -> tuple[Destination | None, bool]:
         """The destination in force, if any, and whether it is ordered."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 from journeys.ids import dead_id, outcome_id_of_input
 from journeys.records.action import MAX_PAYLOAD, Action
 from journeys.records.dead_letter import DeadLetter
@@ -25,7 +25,7 @@ EXPIRED = "expired"
 RESPONSE: list[tuple[str, bytes]] = [("journeys-record", b"response")]
 
 
-def delivered(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outcome:
+def delivered(action: Action, cause: Cause, attempts: int, answer: CallResult) -> Outcome:
     """`action.delivered`; `ms` is how long the last call took."""
     detail = {
         "action_id": action.action_id,
@@ -37,7 +37,7 @@ def delivered(action: Action, cause: Cause, attempts: int, answer: Answer) -> Ou
     return _outcome("action.delivered", action, cause, detail, answer.returned_at)
 
 
-def failed(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outcome:
+def failed(action: Action, cause: Cause, attempts: int, answer: CallResult) -> Outcome:
     """`action.failed`, with what the last answer was."""
     detail = {
         "action_id": action.action_id,
@@ -51,7 +51,7 @@ def failed(action: Action, cause: Cause, attempts: int, answer: Answer) -> Outco
     return _outcome("action.failed", action, cause, detail, answer.returned_at)
 
 
-def given_up(action: Action, cause: Cause, delivery: Delivery, answer: Answer) -> DeadLetter:
+def given_up(action: Action, cause: Cause, delivery: Delivery, answer: CallResult) -> DeadLetter:
     """The action as it was received."""
     return dead_letter(
         _reason(answer),
@@ -63,7 +63,7 @@ def given_up(action: Action, cause: Cause, delivery: Delivery, answer: Answer) -
     )
 
 
-def response(action: Action, answer: Answer) -> bytes:
+def response(action: Action, answer: CallResult) -> bytes:
     """The value of a response record; RESPONSE are its headers."""
     ok = answer.meaning == "delivered"
     common = (action.action_id, action.user_id, action.instance, ok)
@@ -73,22 +73,24 @@ def response(action: Action, answer: Answer) -> bytes:
     return encode(Response(*common, {}, answer.status, answer.error or "its labels are too large"))
 
 
-def too_late(delivery: Delivery, now: int) -> Answer:
+def too_late(delivery: Delivery, now: int) -> CallResult:
     """What stands for an attempt that may not start any more. now: ms."""
     if delivery.attempts:
-        return Answer("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
-    return Answer("final", now, 0, EXPIRED, "its time was over without an answer", attempted=False)
+        return CallResult("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
+    return CallResult(
+        "final", now, 0, EXPIRED, "its time was over without an answer", attempted=False
+    )
 
 
-def held_up(delivery: Delivery, now: int) -> Answer:
+def held_up(delivery: Delivery, now: int) -> CallResult:
     """What stands for the last attempt where the destination is not called just then. now: ms."""
     why = "not called until its time was over: the destination failed again and again"
     if delivery.error is not None:
         why = f"{delivery.error}; then {why}"
-    return Answer("final", now, 0, RETRIES_OVER, why, attempted=False)
+    return CallResult("final", now, 0, RETRIES_OVER, why, attempted=False)
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: CallResult) -> str:
     return RETRIES_OVER if answer.meaning == "retriable" else answer.reason
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 from journeys.documents.destination import Retry
 
 
@@ -25,7 +25,7 @@ def backoff(retry: Retry, action_id: str, attempt: int) -> int:
 
 
 def next_attempt(
-    retry: Retry, action_id: str, attempt: int, first_attempt_at: int, answer: Answer
+    retry: Retry, action_id: str, attempt: int, first_attempt_at: int, answer: CallResult
 ) -> int | None:
     """When (ms) to try again after a retriable answer; None when `retry.for` is over.
 
@@ -39,7 +39,7 @@ def next_attempt(
 
 
 def next_attempt_until(
-    retry: Retry, action_id: str, attempt: int, end: int, answer: Answer
+    retry: Retry, action_id: str, attempt: int, end: int, answer: CallResult
 ) -> int | None:
     """The same for a request that somebody waits for; None when it would be after `end` (ms).
 
@@ -49,7 +49,7 @@ def next_attempt_until(
     return at if at <= end else None
 
 
-def _earliest(retry: Retry, action_id: str, attempt: int, answer: Answer) -> int:
+def _earliest(retry: Retry, action_id: str, attempt: int, answer: CallResult) -> int:
     wait = backoff(retry, action_id, attempt)
     if answer.retry_after is not None:
         wait = max(answer.retry_after, retry.first)

@@ -111,7 +111,7 @@ class Tally:
     def _read_position(self, message: Message) -> None:
         if message.key() == POSITION_KEY:
             self.positions[message.partition()] = Position.unpack(message.value()).source
-        elif not CODEC.is_side(message.key()):
+        elif not CODEC.is_hot(message.key()):
             self.users.add(message.key().decode())
 
     def _read_event(self, message: Message) -> None:

@@ -23,8 +23,8 @@ from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.input_queue import MAX_INPUTS
 from agents.runtime.log_position import HighWatermarks
 from agents.runtime.ownership import Ownership, Unwanted, open_partition
-from agents.runtime.partition import PartitionLoop, Taken, TimerRule
-from agents.runtime.source_reader import Reader, Where
+from agents.runtime.partition import OwnedPartition, PartitionLoop, TimerRule
+from agents.runtime.source_reader import SourceReader, Where
 from agents.runtime.transaction import TransactionalProducer
 from tables.codec import Codec
 from tables.view import View
@@ -48,7 +48,7 @@ class Source:
         changelog: str,
         codec: Codec[Any],
         timers: TimerRule,
-        room: Callable[[int], int],
+        capacity: Callable[[int], int],
         released: Callable[[int], None],
     ) -> None:
         self.app = app
@@ -56,7 +56,7 @@ class Source:
         self.changelog = changelog
         self.codec = codec
         self.timers: TimerRule = timers
-        self.room = room
+        self.capacity = capacity
         self.released = released
         self.batches = BatchChannel(app, maxsize=0)
 
@@ -100,7 +100,7 @@ class App(faust.App):
             released=lambda where: self.sources[where[0]].released(where[1]),
             executor=self._executor,
         )
-        self._reader: Reader | None = None
+        self._reader: SourceReader | None = None
         self._group_commits: asyncio.Task[None] | None = None
         self.restored = 0
         """Grows while records are restored."""
@@ -143,7 +143,7 @@ class App(faust.App):
         changelog: str,
         codec: Codec[Any],
         timers: TimerRule = "none",
-        room: Callable[[int], int] = lambda partition: MAX_INPUTS,
+        capacity: Callable[[int], int] = lambda partition: MAX_INPUTS,
         released: Callable[[int], None] = lambda partition: None,
     ) -> Source:
         """Declares a source; before the worker starts.
@@ -151,14 +151,14 @@ class App(faust.App):
         changelog: the topic of its table, with as many partitions. room(partition): how many
         inputs the role takes now. released(partition): called when it is given up.
         """
-        source = Source(self, topic, changelog, codec, timers, room, released)
+        source = Source(self, topic, changelog, codec, timers, capacity, released)
         self.sources[topic] = source
         # Subscribes the group; the records themselves come through Reader.
         self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes))
         return source
 
     # ---- ownership
-    def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> Taken:
+    def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> OwnedPartition:
         source = self.sources[where[0]]
 
         def progressed() -> None:
@@ -179,24 +179,24 @@ class App(faust.App):
             progressed=progressed,
         )
 
-    def _make_loop(self, taken: Taken) -> PartitionLoop:
+    def _make_loop(self, taken: OwnedPartition) -> PartitionLoop:
         source = self.sources[taken.topic]
         return PartitionLoop(
             taken,
             View(taken.store, source.codec),
             timers=source.timers,
             hand_over=source.batches.put,
-            room=source.room,
+            capacity=source.capacity,
             clock=self.clock,
             watermarks=self.watermarks,
             executor=self._executor,
-            has_room=self._has_room,
+            has_capacity=self._has_capacity,
             fail=self.exit.fail,
         )
 
-    def _has_room(self) -> None:
+    def _has_capacity(self) -> None:
         if self._reader is not None:
-            self._reader.room.set()
+            self._reader.capacity.set()
 
     async def own(self, wanted: set[Where], generation: int) -> None:
         """Takes over and gives up partitions so that exactly `wanted` are owned, quietly."""
@@ -206,7 +206,7 @@ class App(faust.App):
     def start_reading(self) -> None:
         """The owned partitions run."""
         if self._reader is None:
-            self._reader = Reader(self.client, self.conf.id, self.exit.fail)
+            self._reader = SourceReader(self.client, self.conf.id, self.exit.fail)
         loops = self.ownership.loops
         self._reader.start({where: (loop, loop.start()) for where, loop in loops.items()})
         self.reading = True

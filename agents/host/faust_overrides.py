@@ -84,7 +84,7 @@ class Transport(driver.Transport):
     Consumer = Consumer
 
 
-class TakeOver(Recovery):
+class PartitionTakeover(Recovery):
     """tables/recovery.py without tables: what is left is the order of a take-over."""
 
     app: App
@@ -141,7 +141,7 @@ class TakeOver(Recovery):
 class Tables(TableManager):
     """tables/manager.py:119 is the only place that makes a Recovery."""
 
-    _recovery: TakeOver | None = None
+    _recovery: PartitionTakeover | None = None
 
     async def on_start(self) -> None:
         """tables/manager.py:138 waits a second for tables that agents may make; here are none."""
@@ -149,9 +149,9 @@ class Tables(TableManager):
         await self.recovery.start()
 
     @property
-    def recovery(self) -> TakeOver:
+    def recovery(self) -> PartitionTakeover:
         if self._recovery is None:
-            self._recovery = TakeOver(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = PartitionTakeover(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
 

@@ -118,7 +118,7 @@ def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int
         changelog=deliveries(name),
         codec=CODEC,
         timers="clock",
-        room=deliverer.room,
+        capacity=deliverer.capacity,
         released=deliverer.released,
     )
 

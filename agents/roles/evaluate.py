@@ -19,7 +19,7 @@ from agents.runtime.poison import PoisonGauge
 from agents.runtime.transaction import Headers
 from agents.settings import Settings
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import Clock, Timeline
+from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.barrier import barrier_offset
 from journeys.records.effects import Effects
 from journeys.records.input import Input
@@ -42,7 +42,7 @@ class Evaluator:
         self._reader = reader
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
-        self._timelines: dict[int, Timeline] = {}
+        self._timelines: dict[int, PartitionProcessor] = {}
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
@@ -55,7 +55,7 @@ class Evaluator:
         effects = Effects()
         batch.consumed = timeline.apply(inputs, effects)
         if self._clock == "wall":
-            more = timeline.fire(batch.safe_until, batch.now, effects)
+            more = timeline.fire(batch.watermark, batch.now, effects)
             batch.more_timers = timeline.sweep(effects) or more
         batch.partition_time = timeline.partition_time
         self._poison.count(batch.consumed, len(effects.dead))
@@ -66,8 +66,8 @@ class Evaluator:
         """Lets go of the partition's records."""
         self._timelines.pop(partition, None)
 
-    def _timeline(self, batch: Batch) -> Timeline:
-        return Timeline(
+    def _timeline(self, batch: Batch) -> PartitionProcessor:
+        return PartitionProcessor(
             UserRecords(batch.view),
             self._running,
             self._clock,

@@ -58,12 +58,12 @@ class InputQueue:
         """Whether the next batch takes all there is."""
         return self._count < MAX_INPUTS and self._bytes < MAX_INPUT_BYTES
 
-    def take(self, room: int) -> list[Message]:
+    def take(self, capacity: int) -> list[Message]:
         """The next records, at most `room`."""
         taken: list[Message] = []
-        while self._slices and len(taken) < room:
+        while self._slices and len(taken) < capacity:
             messages = self._slices.popleft()
-            space = room - len(taken)
+            space = capacity - len(taken)
             if len(messages) > space:
                 self._slices.appendleft(messages[space:])
                 messages = messages[:space]

@@ -38,14 +38,14 @@ class LogPosition:
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
-        self.safe_until = -1
+        self.watermark = -1
         self._seen: tuple[int, int] | None = None
 
     def applied(self, offset: int, arrived: int | None) -> None:
         """Applied up to `offset`; the last record arrived at `arrived` (ms, broker's time)."""
         self.offset = max(self.offset, offset)
-        if arrived is not None and arrived > self.safe_until:
-            self.safe_until = arrived
+        if arrived is not None and arrived > self.watermark:
+            self.watermark = arrived
         self._prove()
 
     def high_watermark(self, asked_at: int, offset: int) -> None:
@@ -59,7 +59,7 @@ class LogPosition:
 
     def _prove(self) -> None:
         if self._seen is not None and self.offset >= self._seen[1]:
-            self.safe_until = max(self.safe_until, self._seen[0] - CLOCK_TOLERANCE_MS)
+            self.watermark = max(self.watermark, self._seen[0] - CLOCK_TOLERANCE_MS)
             self._seen = None
 
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import last_line
-from agents.runtime.partition import PartitionLoop, Taken
+from agents.runtime.partition import OwnedPartition, PartitionLoop
 from agents.runtime.source_reader import OffsetGone, Where
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from tables.changelog import Position
 from tables.codec import Codec
-from tables.log_ends import look_at
+from tables.log_ends import fetch_log_ends
 from tables.restore import restore
 from tables.store import Store
 
@@ -41,8 +41,8 @@ class Ownership:
     def __init__(
         self,
         *,
-        open_partition: Callable[[Where, Callable[[], bool]], Taken],
-        make_loop: Callable[[Taken], PartitionLoop],
+        open_partition: Callable[[Where, Callable[[], bool]], OwnedPartition],
+        make_loop: Callable[[OwnedPartition], PartitionLoop],
         released: Callable[[Where], None],
         executor: Executor,
     ) -> None:
@@ -54,7 +54,7 @@ class Ownership:
         self._make_loop = make_loop
         self._released = released
         self._executor = executor
-        self._opening: dict[Where, asyncio.Future[Taken]] = {}
+        self._opening: dict[Where, asyncio.Future[OwnedPartition]] = {}
         self._unwanted = threading.Event()
         self._closing: set[asyncio.Future[None]] = set()
         self._generation: int | None = None
@@ -82,7 +82,7 @@ class Ownership:
                 del self._opening[where]
                 self.loops[where] = self._make_loop(taken)
 
-    async def _open(self, where: Where, unwanted: threading.Event) -> Taken:
+    async def _open(self, where: Where, unwanted: threading.Event) -> OwnedPartition:
         async with self._restoring:
             if unwanted.is_set():
                 raise Unwanted
@@ -134,7 +134,7 @@ def open_partition(
     accept_loss: bool = False,
     producer_class: type[TransactionalProducer] = TransactionalProducer,
     progressed: Callable[[], None] = lambda: None,
-) -> Taken:
+) -> OwnedPartition:
     """Fences the older owners of `where` and restores its state. Blocks.
 
     accept_loss: go on where the source has forgotten records that were never applied.
@@ -149,14 +149,16 @@ def open_partition(
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
         restore(store, changelog, partition, codec, client, progressed=progressed)
-        begin = _begin(where, look_at(client, topic, partition).first, store.position, accept_loss)
+        begin = _begin(
+            where, fetch_log_ends(client, topic, partition).first, store.position, accept_loss
+        )
         # Unless the broker has told its time, no timer may fire; a commit makes it tell it.
         if begin != store.position or not clock.known:
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
     except BaseException:
         store.close()
         raise
-    return Taken(topic, partition, store, producer)
+    return OwnedPartition(topic, partition, store, producer)
 
 
 def _begin(where: Where, first: int, position: Position | None, accept_loss: bool) -> Position:

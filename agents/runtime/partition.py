@@ -37,7 +37,7 @@ wall clock alone (retries); `none`: never by itself (the stream clock moves with
 
 
 @dataclass(slots=True)
-class Taken:
+class OwnedPartition:
     """A partition just taken over: its state up to date, its older owners fenced."""
 
     topic: str
@@ -65,7 +65,7 @@ class Batch:
         inputs: list[Message],
         results: list[Any],
         now: int,
-        safe_until: int,
+        watermark: int,
         first: bool,
     ) -> None:
         self.loop = loop
@@ -76,7 +76,7 @@ class Batch:
         self.inputs = inputs
         self.results = results
         self.now = now
-        self.safe_until = safe_until
+        self.watermark = watermark
         self.first = first
         self.consumed = len(inputs)
         self.more_timers = False
@@ -120,16 +120,16 @@ class PartitionLoop:
 
     def __init__(
         self,
-        taken: Taken,
+        taken: OwnedPartition,
         view: View[Any],
         *,
         timers: TimerRule,
         hand_over: Callable[[Batch], Any],
-        room: Callable[[int], int],
+        capacity: Callable[[int], int],
         clock: BrokerClock,
         watermarks: HighWatermarks,
         executor: Executor,
-        has_room: Callable[[], None],
+        has_capacity: Callable[[], None],
         fail: Callable[[BaseException], None],
     ) -> None:
         """hand_over: awaitable that puts a batch into the agent's channel. room(partition): how
@@ -142,11 +142,11 @@ class PartitionLoop:
         self._end_process = fail
         self._timers = timers
         self._hand_over = hand_over
-        self._room = room
+        self._capacity = capacity
         self._clock = clock
         self._watermarks = watermarks
         self._executor = executor
-        self._has_room = has_room
+        self._has_capacity = has_capacity
         position = taken.store.position
         assert position is not None, "a partition that was taken over has a position"
         self.partition_time = position.time
@@ -284,19 +284,19 @@ class PartitionLoop:
         first, self._first = self._first, False
         self._more_timers = False
         results, self._results = self._results, []
-        return Batch(self, inputs, results, now, self._safe_until(now), first)
+        return Batch(self, inputs, results, now, self._watermark(now), first)
 
     def _take_inputs(self) -> list[Message]:
-        taken = self._queue.take(min(MAX_INPUTS - self._waiting, self._room(self.partition)))
+        taken = self._queue.take(min(MAX_INPUTS - self._waiting, self._capacity(self.partition)))
         if taken and not self._queue.full():
-            self._has_room()
+            self._has_capacity()
         if not taken and not self._queue and self._queue.end is not None:
             self.log.applied(self._queue.end, None)
             self._tell_position()
         return taken
 
-    def _safe_until(self, now: int) -> int:
-        return now if self._timers == "clock" else min(now, self.log.safe_until)
+    def _watermark(self, now: int) -> int:
+        return now if self._timers == "clock" else min(now, self.log.watermark)
 
     def _timers_due(self, now: int) -> bool:
         """Whether a timer may fire now. Asks for the high watermark when one only lacks the proof
@@ -306,7 +306,7 @@ class PartitionLoop:
         first = self.view.next_due()
         if first is None or first[0] > now:
             return False
-        if first[0] <= self._safe_until(now):
+        if first[0] <= self._watermark(now):
             return True
         if first[0] <= now - CLOCK_TOLERANCE_MS:
             self._watermarks.want(self.topic, self.partition, self._told)
@@ -402,6 +402,6 @@ class PartitionLoop:
         transaction hides what is behind it) has been reached."""
         if self._at_work:
             return True
-        if self._room(self.partition) <= 0:
+        if self._capacity(self.partition) <= 0:
             return False
         return len(self._queue) > 0 or (lag > 0 and self._queue.end is None)

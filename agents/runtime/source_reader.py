@@ -50,7 +50,7 @@ class OffsetGone(RuntimeError):
     """The source no longer holds the offset that the state needs: retention was faster."""
 
 
-class Reader:
+class SourceReader:
     """One consumer for all owned partitions, read by one thread that lives from start to stop."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Reader:
         self._thread: threading.Thread | None = None
         self._receivers: dict[Where, Receiver] = {}
         self._end_of: dict[Where, int] = {}
-        self.room = threading.Event()
+        self.capacity = threading.Event()
         self._handed_over = threading.Event()
         self._consumer = Consumer(
             {
@@ -104,7 +104,7 @@ class Reader:
     async def stop(self) -> None:
         """Nothing is delivered after this returns."""
         self._epoch += 1
-        self.room.set()
+        self.capacity.set()
         self._handed_over.set()
         thread = self._thread
         if thread is None:
@@ -140,7 +140,7 @@ class Reader:
                 slices, ends = _sorted_out(messages)
                 self._handed_over.clear()
                 loop.call_soon_threadsafe(self._deliver, epoch, slices, ends)
-                self._wait_for_room(epoch, slices, held)
+                self._wait_for_capacity(epoch, slices, held)
                 time.sleep(max(0.0, next_round - time.monotonic()))
         except Exception as error:  # noqa: BLE001 - told to the event loop
             if self._epoch == epoch:
@@ -156,7 +156,7 @@ class Reader:
             )
             self._end_of[topic, partition] = end
 
-    def _wait_for_room(
+    def _wait_for_capacity(
         self, epoch: int, slices: dict[Where, list[Message]], held: dict[Where, TopicPartition]
     ) -> None:
         """Waits until the loops have room; a slow partition is held back alone."""
@@ -164,7 +164,7 @@ class Reader:
             pass  # an event loop that is busy must not be buried under what it hasn't seen yet
         started = time.monotonic()
         while self._epoch == epoch:
-            self.room.clear()
+            self.capacity.clear()
             full = [w for w in slices if w not in held and self._receivers[w].full()]
             if not full:
                 return
@@ -173,7 +173,7 @@ class Reader:
                     held[where] = TopicPartition(*where)
                 self._consumer.pause([held[where] for where in full])
                 return
-            self.room.wait(0.05)
+            self.capacity.wait(0.05)
 
     def _deliver(
         self, epoch: int, slices: dict[Where, list[Message]], ends: dict[Where, int]

@@ -19,7 +19,7 @@ import typer
 from msgspec import UNSET
 
 from agents.destinations.addresses import Allowed, Guard
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 from agents.destinations.http.caller import HttpCaller
 from agents.destinations.http.request import CantBeSent, Request, request_of
 from agents.destinations.secrets import Secrets
@@ -27,8 +27,8 @@ from journeys.catalog.catalog import Catalog
 from journeys.documents.destination import Destination
 from journeys.problems import suggest
 from journeys.records.action import Action
-from journeys.simulation.scenario import Happening
-from journeys.views.story import shown
+from journeys.simulation.scenario import TimelineEntry
+from journeys.views.timeline import shown
 from tables.deliveries import read_action
 
 MARK = {"Journeys-Test": "true"}
@@ -55,7 +55,7 @@ def place_of(node: str, catalog: Catalog) -> str:
     raise _wrong(f"no journey has a node '{node}'{near}")
 
 
-def last_action(place: str, story: Iterable[Happening]) -> Action:
+def last_action(place: str, story: Iterable[TimelineEntry]) -> Action:
     """What the node asked its destination for last.
 
     Raises:
@@ -96,12 +96,12 @@ class TestEvent:
         self._secrets = Secrets(os.environ)
         self._allowed = Allowed.from_env(os.environ)
         self.request: Request | None = None
-        self.answer: Answer | None = None
+        self.answer: CallResult | None = None
         try:
             made = request_of(destination, self._action, value, self._secrets)
         except CantBeSent as error:
             now, why = time.time_ns() // 1_000_000, self._secrets.masked(str(error))
-            self.answer = Answer("final", now, 0, "not_sendable", why)
+            self.answer = CallResult("final", now, 0, "not_sendable", why)
         else:
             self.request = replace(made, headers={**made.headers, **MARK})
 
@@ -114,7 +114,7 @@ class TestEvent:
         if self.request is not None:
             self.answer = asyncio.run(self._send(self.request))
 
-    async def _send(self, request: Request) -> Answer:
+    async def _send(self, request: Request) -> CallResult:
         labels = {} if self._action.trigger is UNSET else self._action.trigger.response
         caller = HttpCaller(Guard(self._allowed), self._secrets)
         try:

@@ -116,7 +116,9 @@ class Catalog:
         entry = None if value is None else json.loads(value)
         match key.split("/"):
             case ["Journey", name]:
-                now = entry and InForce(entry["version"], entry["status"], *_life(entry))
+                now = entry and InForce(
+                    entry["version"], entry["status"], *_lifecycle_history(entry)
+                )
                 return replace(
                     self,
                     journeys=_with(self.journeys, name, now),
@@ -260,7 +262,7 @@ def _in_force(name: str, now: InForce, description: str | None) -> bytes:
     return _bytes({"kind": "Journey", "name": name, **now._asdict(), "description": description})
 
 
-def _life(entry: Mapping[str, Any]) -> tuple[str, int, tuple[int, ...]]:
+def _lifecycle_history(entry: Mapping[str, Any]) -> tuple[str, int, tuple[int, ...]]:
     return entry["written"], entry["resumed_at"], tuple(entry["archived_at"])
 
 

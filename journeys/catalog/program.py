@@ -11,8 +11,8 @@ from typing import Any
 
 from journeys.catalog.context_paths import Paths, _first_missing, _prune, _tree, expression_paths
 from journeys.documents.journey import GlobalExit, Journey
-from journeys.expressions.expression import Scope, compile_cel, sieve
-from journeys.expressions.fast_path import Sieve
+from journeys.expressions.expression import Scope, compile_cel, prefilter
+from journeys.expressions.fast_path import Prefilter
 from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
 from journeys.graph import gathered
@@ -95,13 +95,13 @@ class Program:
         return {"event": event["event"], "messageId": event["messageId"], **read}
 
     @cached_property
-    def sieves(self) -> dict[str, tuple[Sieve, ...]]:
+    def prefilters(self) -> dict[str, tuple[Prefilter, ...]]:
         """By event name: functions of the event that all give false only where its condition is
         false. Where only a step can tell, one that never gives false."""
-        found: dict[str, tuple[Sieve, ...]] = {}
-        everyone = _sieve(self.journey.entry.where)
+        found: dict[str, tuple[Prefilter, ...]] = {}
+        everyone = _prefilter(self.journey.entry.where)
         for event, ways in self.entry_events.items():
-            found[event] = (everyone,) if everyone is not _open else tuple(map(_sieve, ways))
+            found[event] = (everyone,) if everyone is not _open else tuple(map(_prefilter, ways))
         return found
 
     def obstacle(self, other: Program, node: str) -> str | None:
@@ -119,8 +119,8 @@ def _open(*_: Mapping[str, Any]) -> None:
     """The sieve that lets everything through."""
 
 
-def _sieve(where: str | None) -> Sieve:
-    return _open if where is None else sieve(where) or _open
+def _prefilter(where: str | None) -> Prefilter:
+    return _open if where is None else prefilter(where) or _open
 
 
 def _with_next(journey: Journey) -> dict[str, NodeModel]:

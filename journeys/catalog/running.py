@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from journeys.catalog.catalog import Catalog, InForce
 from journeys.catalog.program import _NOTHING, Program, _longest
 from journeys.documents.journey import Journey, Spread
-from journeys.expressions.fast_path import Declined, Sieve
+from journeys.expressions.fast_path import NeedsLibrary, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance
 
@@ -26,7 +26,7 @@ class Following(NamedTuple):
     nodes: frozenset[str]
 
 
-class Life(NamedTuple):
+class LifecycleHistory(NamedTuple):
     """What became of a journey whose life was changed while users were under way.
 
     Attributes:
@@ -68,18 +68,18 @@ class RunningCatalog:
             for (name, version), journey in catalog.versions.items()
         }
         self.status = {name: now.status for name, now in catalog.journeys.items()}
-        self.lives = {
+        self.lifecycles = {
             name: life
             for name, now in catalog.journeys.items()
-            if (life := _life(now, self._programs[name, now.version].journey)).changed
+            if (life := _lifecycle_history(now, self._programs[name, now.version].journey)).changed
         }
         self.following = dict(self._followed(catalog))
-        entries: dict[str, list[tuple[Program, tuple[Sieve, ...]]]] = {}
+        entries: dict[str, list[tuple[Program, tuple[Prefilter, ...]]]] = {}
         for name, version, status in catalog.in_force():
             if status == "running":
                 program = self._programs[name, version]
-                for event, sieves in program.sieves.items():
-                    entries.setdefault(event, []).append((program, sieves))
+                for event, prefilters in program.prefilters.items():
+                    entries.setdefault(event, []).append((program, prefilters))
         self.entries = {event: tuple(programs) for event, programs in entries.items()}
         awaited: dict[str, set[tuple[str, str, str]]] = {}
         for (name, version), program in self._programs.items():
@@ -127,30 +127,30 @@ class RunningCatalog:
             return entered
         wire = event.wire
         properties, context = wire.properties or _NOTHING, wire.context or _NOTHING
-        for program, sieves in programs:
+        for program, prefilters in programs:
             try:
-                for sieve in sieves:
-                    found = sieve(properties, context, traits)
+                for prefilter in prefilters:
+                    found = prefilter(properties, context, traits)
                     if found is not False:
                         entered.append((program, found is True and program.one_condition))
                         break
-            except Declined:
+            except NeedsLibrary:
                 entered.append((program, False))
         return entered
 
     def changed_since(self, instance: Instance) -> bool:
         """Whether the life of its journey has changed since the instance was last judged."""
-        life = self.lives.get(instance.journey)
-        return life is not None and instance.judged < life.changed
+        life = self.lifecycles.get(instance.journey)
+        return life is not None and instance.lifecycle_seen < life.changed
 
     def program(self, journey: str, version: str) -> Program | None:
         """The program of an accepted version, or None where the catalog has none."""
         return self._programs.get((journey, version))
 
 
-def _life(now: InForce, journey: Journey) -> Life:
+def _lifecycle_history(now: InForce, journey: Journey) -> LifecycleHistory:
     policy = journey.on_resume
-    return Life(
+    return LifecycleHistory(
         max((now.resumed_at, *now.archived_at[-1:])),
         now.resumed_at,
         now.archived_at,

@@ -94,8 +94,8 @@ def warnings(documents: Iterable[Checked]) -> list[Problem]:
     found: list[Problem] = []
     for document in documents:
         if document.sound and document.model is not None:
-            doubts = warn(document.findings, document.model, document.written, document.graph)
-            found += sorted(doubts, key=lambda one: (one.line, one.column))
+            lint = warn(document.findings, document.model, document.written, document.graph)
+            found += sorted(lint, key=lambda one: (one.line, one.column))
     return found
 
 

@@ -42,7 +42,7 @@ def check_destination(findings: Findings) -> None:
         _check_headers(findings, headers)
 
 
-def doubt_destination(findings: Findings) -> None:
+def lint_destination(findings: Findings) -> None:
     """Adds warnings about a Destination without mistakes."""
     headers = findings.root.value.get("headers")
     for name, node in headers.value.items() if headers is not None else ():

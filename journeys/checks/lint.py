@@ -11,10 +11,10 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-from journeys.checks.destination import doubt_destination
+from journeys.checks.destination import lint_destination
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
-from journeys.checks.lint_expressions import doubt_expressions, reads
+from journeys.checks.lint_expressions import lint_expressions, reads
 from journeys.documents.journey import Journey
 from journeys.documents.kinds import Document
 from journeys.expressions.hints import kind_in_words
@@ -50,8 +50,8 @@ def warn(
             _loops(findings, document)
             _spelling(findings, written)
         else:
-            doubt_destination(findings)
-        doubt_expressions(findings, document, written, graph)
+            lint_destination(findings)
+        lint_expressions(findings, document, written, graph)
     return findings.warnings
 
 
@@ -59,7 +59,7 @@ def _nodes(findings: Findings, journey: Journey, written: Sequence[Written]) -> 
     """What each node doubts of itself."""
     read = {name for path in reads(written, "steps") for name in (path[1:2] or journey.nodes)}
     for name, node in journey.nodes.items():
-        for doubt in node.doubts(name in read):
+        for doubt in node.lint(name in read):
             path = ("nodes", name, *doubt.path)
             place = findings.key(path) if doubt.path[-1] == "next" else findings.node(path)
             findings.warn(place, f"{field_name(findings.root, path)}: {doubt.message}")

@@ -36,7 +36,7 @@ _EXPECTED = {
 _WORDS = frozenset("yes no on off y n Yes No On Off YES NO ON OFF Y N".split())
 
 
-def doubt_expressions(
+def lint_expressions(
     findings: Findings, document: Document, written: Sequence[Written], graph: Graph | None
 ) -> None:
     """Adds warnings about the expressions and the data of a document without mistakes."""

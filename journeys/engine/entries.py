@@ -36,7 +36,7 @@ def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow, entered
                 user=user.user,
                 journey=program.facts,
                 now=arrived.time,
-                count=user.counts,
+                count=user.event_counts,
             )
             if not wanted and not _wanted(user, program, event, scope, arrived, tell_now):
                 continue
@@ -91,7 +91,7 @@ def _entry_failed(
 ) -> None:
     user.effects.counts["entry.failed"] += 1
     if tell_now(program.name, program.version, arrived.partition_time):
-        user.tell("expression.failed", arrived, program, error=str(error))
+        user.report("expression.failed", arrived, program, error=str(error))
 
 
 def _refusal(user: User, program: Program, key: str | None, now: int) -> str | None:
@@ -119,7 +119,7 @@ def _start(user: User, program: Program, key: str | None, event: Event, arrived:
         started=arrived.time,
         entry=user.facts or {},
     )
-    run.tell("journey.entered", event=event.name, message_id=event.message_id)
+    run.report("journey.entered", event=event.name, message_id=event.message_id)
     user.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
     watch(user, program, run)
@@ -133,4 +133,4 @@ def _start(user: User, program: Program, key: str | None, event: Event, arrived:
 def _reject(
     user: User, program: Program, key: str | None, arrived: Arrived, reason: str, **detail: Any
 ) -> None:
-    user.tell("journey.rejected", arrived, program, key, reason=reason, **detail)
+    user.report("journey.rejected", arrived, program, key, reason=reason, **detail)

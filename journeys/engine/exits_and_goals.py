@@ -81,7 +81,7 @@ def _reached(user: User, watched: Goal, event: Event, arrived: Arrived) -> bool:
     )
     if not _matches(run, goal):
         return False
-    run.tell("goal.reached", event=event.name, message_id=event.message_id)
+    run.report("goal.reached", event=event.name, message_id=event.message_id)
     if goal.exit:
         for instance in user.instances:
             if instance.id == watched.instance:

@@ -40,7 +40,7 @@ class Moment(Protocol):
     cause: Cause
     facts: dict[str, Any] | None
     """The event as expressions see it; None in a timer step."""
-    counts: dict[str, bytes]
+    event_counts: dict[str, bytes]
     """The times of the events that journeys count, by name."""
     keys: dict[str, str | None]
     """What key expressions give on the event, by their text."""
@@ -58,7 +58,7 @@ class Moment(Protocol):
     def fire_at(self, due: int) -> int:
         """When a clock may fire a timer that is due then; both ms."""
 
-    def met(self, journey: str) -> int:
+    def lifecycle_seen(self, journey: str) -> int:
         """The newest change of a journey's life, which its instances that move now have met."""
 
 
@@ -192,7 +192,7 @@ class Run:
             self.visit += 1
             self._token = ""
             self._counts = {}
-            self.tell("node.reached")
+            self.report("node.reached")
             node = nodes[verdict.to]
             self.mute = self.mute and not node.blocking
             verdict = node.enter(self)
@@ -209,7 +209,7 @@ class Run:
     def end(self, reason: str, **detail: Any) -> None:
         """The instance is over."""
         self.ended = True
-        self.tell("journey.exited", reason=reason, **detail)
+        self.report("journey.exited", reason=reason, **detail)
 
     def instance(self) -> Instance:
         """The instance where it stays, with no more context than later nodes read."""
@@ -224,13 +224,13 @@ class Run:
             self.visit,
             self.wait,
             self.program.keep(self.node, context),
-            self.moment.met(self.program.name),
+            self.moment.lifecycle_seen(self.program.name),
             self.held,
         )
 
     def _block(self, due: int | None) -> None:
         self.wait = Wait(due, None if due is None else self.moment.fire_at(due))
-        self.tell("wait.started", due=None if due is None else format_time(due))
+        self.report("wait.started", due=None if due is None else format_time(due))
 
     def _leave(self, verdict: Go) -> None:
         """Write the labels of the node and of the way that is taken from it."""
@@ -281,7 +281,7 @@ class Run:
                     "key": self.key,
                 },
                 now=self.now,
-                count=self.moment.counts,
+                count=self.moment.event_counts,
             )
         return self._scope
 
@@ -336,7 +336,7 @@ class Run:
         self.steps = {**self.steps, self.node: mine}
         self._scope = None
 
-    def tell(self, outcome: str, **detail: Any) -> None:
+    def report(self, outcome: str, **detail: Any) -> None:
         n = self._counts.get(outcome, 0)
         self._counts[outcome] = n + 1
         moment, program = self.moment, self.program
@@ -357,13 +357,13 @@ class Run:
         )
 
     def fail(self, error: Exception) -> None:
-        self.tell("expression.failed", error=str(error))
+        self.report("expression.failed", error=str(error))
 
     def update_profile(self, traits: Mapping[str, Any]) -> None:
         changed = self.moment.merge(traits)
         if changed:
             self._scope = None
-            self.tell("profile.changed", **profile.told(changed))
+            self.report("profile.changed", **profile.told(changed))
 
     def emit(self, event: str, properties: dict[str, Any]) -> bool:
         id = action_id(self.id, self.node, self.visit)
@@ -372,9 +372,9 @@ class Run:
         else:
             refusal = self.moment.emit(event, properties, id, self.now)
         if refusal is not None:
-            self.tell("event.rejected", reason=refusal, event=event, message_id=id)
+            self.report("event.rejected", reason=refusal, event=event, message_id=id)
             return False
-        self.tell("event.emitted", event=event, message_id=id)
+        self.report("event.emitted", event=event, message_id=id)
         return True
 
     def request(
@@ -387,11 +387,11 @@ class Run:
         trigger: TriggerCall | None = None,
     ) -> bool:
         if self.mute:
-            self.tell("action.skipped", destination=destination, reason="paused")
+            self.report("action.skipped", destination=destination, reason="paused")
             return True
         size = len(msgspec.json.encode(payload))
         if size > MAX_PAYLOAD:
-            self.tell("action.skipped", destination=destination, reason="too_large", bytes=size)
+            self.report("action.skipped", destination=destination, reason="too_large", bytes=size)
             return False
         program = self.program
         id = action_id(self.id, self.node, self.visit)
@@ -413,5 +413,5 @@ class Run:
                 UNSET if trigger is None else trigger,
             )
         )
-        self.tell("action.requested", destination=destination, action_id=id)
+        self.report("action.requested", destination=destination, action_id=id)
         return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from journeys.catalog.running import Life
+from journeys.catalog.running import LifecycleHistory
 from journeys.engine.user_step import User
 from journeys.ids import message_hash
 from journeys.records.outcome import Cause
@@ -27,16 +27,16 @@ def take_over(user: User) -> None:
             user.put(instance, replace(instance, version=following.program.version))
 
 
-def judge(user: User) -> None:
+def apply_lifecycle(user: User) -> None:
     """What became of journeys since their instances were last looked at; at any time."""
-    for instance in tuple(user.instances) if user.catalog.lives else ():
+    for instance in tuple(user.instances) if user.catalog.lifecycles else ():
         if user.catalog.changed_since(instance):
-            _judge(user, instance, user.catalog.lives[instance.journey])
+            _apply_lifecycle(user, instance, user.catalog.lifecycles[instance.journey])
 
 
-def _judge(user: User, instance: Instance, life: Life) -> None:
+def _apply_lifecycle(user: User, instance: Instance, life: LifecycleHistory) -> None:
     clock = user.clock
-    archived = next((at for at in life.archived_at if at > instance.judged), None)
+    archived = next((at for at in life.archived_at if at > instance.lifecycle_seen), None)
     if archived is not None:
         at = archived if clock.wall else clock.partition_time
         around, user.cause = user.cause, Cause(timer=format_time(at))
@@ -46,14 +46,16 @@ def _judge(user: User, instance: Instance, life: Life) -> None:
     if not user.runs(instance):
         return  # paused again: it is judged when it runs
     resumed = life.resumed_at if clock.wall else clock.partition_time
-    due, judged = instance.wait.due, replace(instance, judged=life.changed)
+    due, lifecycle_seen = instance.wait.due, replace(instance, lifecycle_seen=life.changed)
     if instance.held is not None or (due is not None and due <= resumed):
         at = resumed + spread_of(instance.id, life.spread)
         held = replace(instance.held or Held(), mute=life.skip)
-        judged = replace(judged, wait=Wait(at, at), held=held)
+        lifecycle_seen = replace(lifecycle_seen, wait=Wait(at, at), held=held)
     elif due is not None and instance.wait.fire_at is None:
-        judged = replace(judged, wait=Wait(due, due))  # a clock that is ahead had put it off
-    user.put(instance, judged)
+        lifecycle_seen = replace(
+            lifecycle_seen, wait=Wait(due, due)
+        )  # a clock that is ahead had put it off
+    user.put(instance, lifecycle_seen)
 
 
 def spread_of(instance: str, spread: int) -> int:

@@ -18,10 +18,10 @@ def reject(
     one: Input, effects: Effects, user_id: str | None, reason: str, detail: str, at: int
 ) -> None:
     told = {"reason": reason, "error": detail}
-    tell(one, effects, "event.rejected", user_id, told, at)
+    report(one, effects, "event.rejected", user_id, told, at)
 
 
-def tell(
+def report(
     one: Input, effects: Effects, type: str, user_id: str | None, detail: dict[str, Any], at: int
 ) -> None:
     place = (one.topic, one.partition, one.offset)

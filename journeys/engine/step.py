@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.emitted import move, settle
 from journeys.engine.entries import TellNow
-from journeys.engine.lifecycle import judge, take_over
+from journeys.engine.lifecycle import apply_lifecycle, take_over
 from journeys.engine.user_step import LATE, RecordTooLarge, User, check_size, due_of
 from journeys.ids import message_hash
 from journeys.records import message_ids as seen
@@ -41,16 +41,16 @@ def apply_event(
     """
     record = record or EMPTY
     message = message_hash(event.message_id)
-    if seen.holds(record.seen, message, arrived.partition_time):
+    if seen.holds(record.message_ids, message, arrived.partition_time):
         effects.counts["event.repeated"] += 1
         return record
-    memory = seen.remember(record.seen, message, arrived.partition_time)
+    memory = seen.remember(record.message_ids, message, arrived.partition_time)
     traits = event.wire.traits
     entered = None
     if not traits and _rest(catalog, record, event, arrived):
         entered = catalog.entered_by(event, record.traits)
         if not entered or event.backfill:
-            return record.with_memory(memory)
+            return record.with_message_ids(memory)
     clock = Clock(arrived.wall, arrived.partition_time)
     mark = effects.mark()
     settled = partial(settle, tell_now=tell_now)
@@ -59,12 +59,12 @@ def apply_event(
     try:
         if entered is None:
             if step.instances:
-                judge(step)
+                apply_lifecycle(step)
                 _fire_due(step, arrived)
             if traits:
                 changed = step.merge(traits)
                 if changed:
-                    step.tell("profile.changed", arrived, **told(changed))
+                    step.report("profile.changed", arrived, **told(changed))
             step.note(event, arrived.time)
         if not event.backfill and (step.instances or step.goals or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
@@ -73,12 +73,12 @@ def apply_event(
             move(step, event, arrived, tell_now, entered)
             settled(step)
         if not step.changed:
-            return record.with_memory(memory)
+            return record.with_message_ids(memory)
         kept = check_size(step.record(memory))
     except RecordTooLarge as error:
         effects.roll_back(mark)
-        step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
-        return record.with_memory(memory)
+        step.report("event.rejected", arrived, reason="record_too_large", error=str(error))
+        return record.with_message_ids(memory)
     except BaseException:
         effects.roll_back(mark)
         raise
@@ -95,7 +95,7 @@ def _rest(catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Ar
         return False
     if event.name in catalog.listened and _listens(catalog, record, event.name):
         return False
-    return not catalog.lives or not any(map(catalog.changed_since, record.instances))
+    return not catalog.lifecycles or not any(map(catalog.changed_since, record.instances))
 
 
 def _listens(catalog: RunningCatalog, record: UserRecord, event: str) -> bool:
@@ -125,17 +125,19 @@ def apply_response(
     step = User(catalog, effects, response.user_id, record, clock, settled)
     step.arrived = arrived
     try:
-        judge(step)
+        apply_lifecycle(step)
         _fire_due(step, arrived)
         take_over(step)
         step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
         if not step.answered(response, arrived.time):
-            step.tell("event.rejected", arrived, reason="visit_over", action_id=response.action_id)
+            step.report(
+                "event.rejected", arrived, reason="visit_over", action_id=response.action_id
+            )
         settled(step)
-        kept = check_size(step.record(record.seen))
+        kept = check_size(step.record(record.message_ids))
     except RecordTooLarge as error:
         effects.roll_back(mark)
-        step.tell("event.rejected", arrived, reason="record_too_large", error=str(error))
+        step.report("event.rejected", arrived, reason="record_too_large", error=str(error))
         return record
     except BaseException:
         effects.roll_back(mark)
@@ -164,10 +166,10 @@ def fire_timer(
     settled = partial(settle, tell_now=tell_now)
     clock = Clock(now is not None, partition_time)
     step = User(catalog, effects, user_id, record, clock, settled)
-    judge(step)
+    apply_lifecycle(step)
     ready = [at for at, one in enumerate(step.instances) if _ready(until, one)]
     if not ready:  # what was due has ended or was put off
-        return step.record(record.seen)
+        return step.record(record.message_ids)
     at = min(ready, key=lambda at: _order(step.instances[at]))
     instance = step.instances[at]
     due = due_of(instance)
@@ -179,7 +181,7 @@ def fire_timer(
         step.fire(step.instances[at], logical)
     else:  # it stays, and no clock looks at it until the journey runs again
         step.put(instance, replace(instance, wait=Wait(due, None)))
-    return step.record(record.seen)
+    return step.record(record.message_ids)
 
 
 def _fire_due(step: User, arrived: Arrived) -> None:
@@ -233,5 +235,5 @@ def touch(
 ) -> UserRecord:
     """What a sweep does to a user: what became of journeys, and no step."""
     step = User(catalog, effects, user_id, record, clock, partial(settle, tell_now=tell_now))
-    judge(step)
-    return step.record(record.seen) if step.changed else record
+    apply_lifecycle(step)
+    return step.record(record.message_ids) if step.changed else record

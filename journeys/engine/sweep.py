@@ -41,10 +41,10 @@ class Sweep:
 
     def follow(self, catalog: RunningCatalog) -> None:
         """The catalog from here on."""
-        newest = max((life.changed for life in catalog.lives.values()), default=0)
+        newest = max((life.changed for life in catalog.lifecycles.values()), default=0)
         if newest > self._newest:
             self._newest = newest
-            self._journeys = frozenset(catalog.lives)
+            self._journeys = frozenset(catalog.lifecycles)
             self._after = None
             self.more = True
 

@@ -75,9 +75,9 @@ class User:
         "cause",
         "changed",
         "clock",
-        "counts",
         "effects",
         "emitted",
+        "event_counts",
         "facts",
         "goals",
         "hop",
@@ -108,7 +108,7 @@ class User:
         self.traits = record.traits
         self.instances: list[Instance] = list(record.instances)
         self.past = record.past
-        self.counts = record.counts
+        self.event_counts = record.event_counts
         self.goals: tuple[Goal, ...] = record.goals
         self.changed = False
         self.cause = Cause()
@@ -143,7 +143,7 @@ class User:
             memory,
             instances,
             self.past,
-            self.counts,
+            self.event_counts,
             self.goals,
             deadline_of(instances),
             self._size(),
@@ -158,8 +158,8 @@ class User:
             new.append(self.traits)
         if self.past is not before.past:
             new.append(self.past)
-        if self.counts is not before.counts:
-            new.append(self.counts)
+        if self.event_counts is not before.event_counts:
+            new.append(self.event_counts)
         if self.goals is not before.goals:
             new.append(self.goals)
         try:
@@ -200,8 +200,8 @@ class User:
         """Whether the instance may move now."""
         return self.catalog.status.get(instance.journey) == "running"
 
-    def met(self, journey: str) -> int:
-        life = self.catalog.lives.get(journey)
+    def lifecycle_seen(self, journey: str) -> int:
+        life = self.catalog.lifecycles.get(journey)
         return 0 if life is None else life.changed
 
     def put(self, old: Instance, new: Instance) -> None:
@@ -219,7 +219,13 @@ class User:
     def fire(self, instance: Instance, now: int) -> None:
         """The instance's timer; one that raises ends the instance."""
         program = self.program(instance)
-        before = self.effects.mark(), list(self.instances), self.past, self.traits, self.counts
+        before = (
+            self.effects.mark(),
+            list(self.instances),
+            self.past,
+            self.traits,
+            self.event_counts,
+        )
         goals = self.goals
         around = self.facts, self.keys, self.arrived, self.told
         run = Run.resume(self, program, instance, now, "timer")
@@ -238,7 +244,7 @@ class User:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
-            mark, self.instances, self.past, self.traits, self.counts = before
+            mark, self.instances, self.past, self.traits, self.event_counts = before
             self.goals = goals
             self.facts, self.keys, self.arrived, self.told = around
             self.emitted.clear()
@@ -257,7 +263,7 @@ class User:
     def note(self, event: Event, time: int) -> None:
         """Count the event, if journeys do."""
         if event.name in self.catalog.counted:
-            self.counts = noted(self.counts, event.name, time, self.catalog.counted)
+            self.event_counts = noted(self.event_counts, event.name, time, self.catalog.counted)
             self.changed = True
 
     def answer(self, event: Event, now: int) -> None:
@@ -328,7 +334,7 @@ class User:
 
     # Outcomes apart from any instance.
 
-    def tell(
+    def report(
         self,
         outcome: str,
         arrived: Arrived,
@@ -371,7 +377,7 @@ def check_size(record: UserRecord) -> UserRecord:
 
     Only one that may be is packed to see what it comes to: that takes long where there is much.
     """
-    if record.size + len(record.seen) + _FRAME <= MAX_RECORD:
+    if record.size + len(record.message_ids) + _FRAME <= MAX_RECORD:
         return record
     size = len(encode(record))
     if size > MAX_RECORD:

@@ -20,7 +20,12 @@ from google.protobuf.message import DecodeError
 from journeys.expressions import syntax as cel_ast
 from journeys.expressions.errors import NO_ORDER, check_names, compile_error, plain, read_counts
 from journeys.expressions.errors import CelError as CelError
-from journeys.expressions.fast_path import Declined, Sieve, compile_direct, compile_sieve
+from journeys.expressions.fast_path import (
+    NeedsLibrary,
+    Prefilter,
+    compile_direct,
+    compile_prefilter,
+)
 from journeys.expressions.scope import VARIABLES, CountPath, Reader, count_plan, missing, plan
 from journeys.expressions.scope import Scope as Scope
 from journeys.zones import clock_time
@@ -126,7 +131,7 @@ class Expression:
         if direct is not None:
             try:
                 return direct(scope)
-            except Declined:
+            except NeedsLibrary:
                 pass
         return self.by_library(scope)
 
@@ -251,10 +256,10 @@ def condition(text: str, scope: Scope) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def sieve(text: str) -> Sieve | None:
+def prefilter(text: str) -> Prefilter | None:
     """A condition that reads no more than a sieve can, as one; it is no other where it gives false
     than `condition` is."""
-    return compile_sieve(_parsed(text).tree)
+    return compile_prefilter(_parsed(text).tree)
 
 
 def always(text: str) -> bool | None:

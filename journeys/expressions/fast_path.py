@@ -21,7 +21,7 @@ from journeys.expressions.scope import FIELDS, ROOTS, Path, Reader, Scope
 from journeys.expressions.syntax import COUNT, Reference, counted_variable, reference
 from journeys.time import LAST, format_time
 
-Sieve = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
+Prefilter = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
 """An expression as a function of an event's properties and context and of the user's traits."""
 
 _EXACT = 2**53
@@ -40,7 +40,7 @@ _SIEVED: dict[Path, str] = {
 }
 
 
-class Declined(Exception):
+class NeedsLibrary(Exception):
     """Not plain enough for this data: ask the library."""
 
 
@@ -51,8 +51,8 @@ class _Unfit(Exception):
 def compile_direct(tree: Any, counts: Iterable[tuple[str, Reader]]) -> Reader | None:
     """A function that evaluates a checked expression, or None for one that is not simple.
 
-    It raises Declined where only the library can tell. All that the expression names is read first,
-    as the library does, so that an unfit value counts even where nothing comes of it.
+    It raises NeedsLibrary where only the library can tell. All that the expression names is read
+    first, as the library does, so that an unfit value counts even where nothing comes of it.
 
     Args:
         tree: the expression as the library parsed it.
@@ -64,18 +64,18 @@ def compile_direct(tree: Any, counts: Iterable[tuple[str, Reader]]) -> Reader | 
     return _Source(dict(counts)).function("scope", tree)
 
 
-def compile_sieve(tree: Any) -> Sieve | None:
+def compile_prefilter(tree: Any) -> Prefilter | None:
     """The same for an expression that reads nothing but an event that carries no traits, and the
     user's: what an entry asks, before anything is made ready for a step."""
-    return _Source({}, sieve=True).function("properties, context, traits", tree)
+    return _Source({}, prefilter=True).function("properties, context, traits", tree)
 
 
 class _Source:
     """Writes the function: each path is read once, into a variable that the terms then use."""
 
-    def __init__(self, counts: Mapping[str, Reader], *, sieve: bool = False) -> None:
+    def __init__(self, counts: Mapping[str, Reader], *, prefilter: bool = False) -> None:
         self._counts = counts
-        self._sieve = sieve
+        self._prefilter = prefilter
         self._lines: list[str] = []
         self._names: dict[Path, str] = {}
         self._known = dict(_HELPERS)
@@ -173,7 +173,7 @@ class _Source:
     def _value(self, names: Path) -> str:
         """The variable that holds what stands at a path, whose last name may be missing."""
         if names not in self._names:
-            if self._sieve and len(names) <= 2:
+            if self._prefilter and len(names) <= 2:
                 if names not in _SIEVED:
                     raise _Unfit
                 self._names[names] = _SIEVED[names]
@@ -181,7 +181,7 @@ class _Source:
                 self._read(names, f"scope.{names[0]}")
             else:
                 above = self._value(names[:-1])
-                self._once(f"if type({above}) is not dict: raise Declined")
+                self._once(f"if type({above}) is not dict: raise NeedsLibrary")
                 self._read(names, f"{above}.get({names[-1]!r}, MISSING)")
         return self._names[names]
 
@@ -194,7 +194,7 @@ class _Source:
         self._lines.append(f"{self._names[path]} = {source}")
 
     def _count(self, variable: str) -> str:
-        if self._sieve:
+        if self._prefilter:
             raise _Unfit
         path = (variable,)
         if path not in self._names:
@@ -257,10 +257,10 @@ def _time_reader(path: Path) -> Reader:
         ms = root(scope)
         for name in names:
             if type(ms) is not dict:
-                raise Declined
+                raise NeedsLibrary
             ms = ms.get(name)
         if type(ms) is not int or not 0 <= ms <= LAST:
-            raise Declined
+            raise NeedsLibrary
         return format_time(ms)
 
     return time
@@ -281,14 +281,14 @@ def _fit(value: Any) -> None:
         or (kind is int and -_LARGEST <= value < _LARGEST)
         or (kind is float and math.isfinite(value))
     ):
-        raise Declined
+        raise NeedsLibrary
 
 
 def _fit_text(value: Any) -> None:
     if value is _MISSING:
         return
     if type(value) is not str or "\0" in value or not (value.isascii() or _is_unicode(value)):
-        raise Declined
+        raise NeedsLibrary
 
 
 def _is_unicode(text: str) -> bool:
@@ -301,14 +301,14 @@ def _is_unicode(text: str) -> bool:
 
 def _present(value: Any) -> Any:
     if value is _MISSING:
-        raise Declined
+        raise NeedsLibrary
     return value
 
 
 def _truth(value: Any) -> bool:
     if value is True or value is False:
         return bool(value)
-    raise Declined
+    raise NeedsLibrary
 
 
 def _crosses(left: Any, right: Any) -> bool:
@@ -321,13 +321,13 @@ def _crosses(left: Any, right: Any) -> bool:
     else:
         return False
     if not -_EXACT <= number <= _EXACT:
-        raise Declined
+        raise NeedsLibrary
     return True
 
 
 def _equal(left: Any, right: Any) -> bool:
     if left is _MISSING or right is _MISSING:
-        raise Declined
+        raise NeedsLibrary
     if type(left) is type(right) or _crosses(left, right):
         return bool(left == right)
     return False
@@ -343,7 +343,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
         kind = type(one)
         if (kind is type(other) and kind in (int, float, str)) or _crosses(one, other):
             return compare(one, other)
-        raise Declined
+        raise NeedsLibrary
 
     return ordered
 
@@ -356,7 +356,7 @@ _KINDS = {
 }
 _HELPERS: dict[str, Any] = {
     "__builtins__": {kind.__name__: kind for kind in (type, bool, int, float, str, dict)},
-    "Declined": Declined,
+    "NeedsLibrary": NeedsLibrary,
     "MISSING": _MISSING,
     "LARGEST": sys.float_info.max,
     "fit": _fit,

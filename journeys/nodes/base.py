@@ -37,7 +37,7 @@ Mover = Literal["here", "event", "apart"]
 """What takes an instance on: the step that brought it, an awaited event, or a step without one."""
 
 
-class Doubt(NamedTuple):
+class LintWarning(NamedTuple):
     """What a node says and hardly means: where in it, and why."""
 
     path: Path
@@ -119,7 +119,7 @@ class Step(Protocol):
     def capture(self, label: str, value: Any) -> None:
         """Keep `value` as `steps.<this node>.<label>`, if a later node reads it."""
 
-    def tell(self, outcome: str, **detail: Any) -> None:
+    def report(self, outcome: str, **detail: Any) -> None:
         """Write an outcome of this node."""
 
     def fail(self, error: Exception) -> None:
@@ -198,7 +198,7 @@ class NodeModel(Model):
         both: tuple[Mover, ...] = ("here", "apart")
         return both if self.blocking else both[:1]
 
-    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+    def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         """What `validate` warns of in this node alone.
 
         Args:

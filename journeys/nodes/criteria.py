@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from journeys.expressions.expression import always
-from journeys.nodes.base import Doubt, ForwardNode, Go, Labels, Next, Step
+from journeys.nodes.base import ForwardNode, Go, Labels, LintWarning, Next, Step
 from journeys.schema.fields import Condition, Model
 
 
@@ -29,14 +29,16 @@ class Criteria(ForwardNode):
         for index, branch in enumerate(self.branches):
             if step.holds(branch.when):
                 to = branch.next or self.next
-                step.tell("criteria.matched", branch=index, next=to)
+                step.report("criteria.matched", branch=index, next=to)
                 return Go(to, branch.set)
-        step.tell("criteria.matched", branch="otherwise", next=self.otherwise)
+        step.report("criteria.matched", branch="otherwise", next=self.otherwise)
         return Go(self.otherwise)
 
-    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+    def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if self.next is not None and not self.falls_through:
-            yield Doubt(("next",), "every branch has a 'next' of its own: this one is never taken")
+            yield LintWarning(
+                ("next",), "every branch has a 'next' of its own: this one is never taken"
+            )
         seen: dict[str, int] = {}
         for index, branch in enumerate(self.branches):
             before = seen.get(branch.when)
@@ -47,7 +49,7 @@ class Criteria(ForwardNode):
             else:
                 seen[branch.when] = index
                 continue
-            yield Doubt(("branches", index), f"{why}: this one is never taken")
+            yield LintWarning(("branches", index), f"{why}: this one is never taken")
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome != "criteria.matched":

@@ -20,7 +20,7 @@ class DestinationNode(ForwardNode):
             payload = step.render(self.payload)
         except ExpressionFailed as error:
             step.fail(error)
-            step.tell("action.skipped", destination=self.destination, reason="payload_failed")
+            step.report("action.skipped", destination=self.destination, reason="payload_failed")
             return Go(self.on_error or self.next)
         sent = step.request(
             self.destination,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.nodes.base import Doubt, ForwardNode, Go, Label, Labels, Next, Step
+from journeys.nodes.base import ForwardNode, Go, Label, Labels, LintWarning, Next, Step
 from journeys.schema.fields import Model, ShortText, Weight
 
 _SCALE = 2.0**-53
@@ -71,20 +71,24 @@ class Experiment(ForwardNode):
             {name: variant.weight for name, variant in self.variants.items()},
         )
         variant = self.variants[name]
-        step.tell("experiment.assigned", variant=name)
+        step.report("experiment.assigned", variant=name)
         step.capture("variant", name)
         return Go(variant.next or self.next, variant.set)
 
-    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+    def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if self.next is not None and not self.falls_through:
-            yield Doubt(("next",), "every variant has a 'next' of its own: this one is never taken")
+            yield LintWarning(
+                ("next",), "every variant has a 'next' of its own: this one is never taken"
+            )
         if self.winner is not None:
             return
         if len(self.variants) == 1:
-            yield Doubt(("variants",), "there is one variant: everybody gets it")
+            yield LintWarning(("variants",), "there is one variant: everybody gets it")
         for name, variant in self.variants.items():
             if variant.weight == 0:
-                yield Doubt(("variants", name, "weight"), f"nobody gets '{name}': its weight is 0")
+                yield LintWarning(
+                    ("variants", name, "weight"), f"nobody gets '{name}': its weight is 0"
+                )
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome != "experiment.assigned":

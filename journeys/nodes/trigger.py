@@ -35,7 +35,7 @@ class Trigger(ForwardNode):
             path = None if self.path is None else step.render_url(self.path)
         except ExpressionFailed as error:
             step.fail(error)
-            step.tell("action.skipped", destination=self.destination, reason="payload_failed")
+            step.report("action.skipped", destination=self.destination, reason="payload_failed")
             return Go(self.on_error or self.next)
         sent = step.request(
             self.destination,
@@ -47,7 +47,7 @@ class Trigger(ForwardNode):
         return Block(step.now + self.within) if sent else Go(self.on_error or self.next)
 
     def on_response(self, step: Step, response: Response) -> Go:
-        step.tell(
+        step.report(
             "wait.matched",
             action_id=response.action_id,
             ok=response.ok,
@@ -58,7 +58,7 @@ class Trigger(ForwardNode):
         return Go(self.next if response.ok else self.on_error or self.next)
 
     def on_timer(self, step: Step) -> Go:
-        step.tell("wait.timed_out")
+        step.report("wait.timed_out")
         return Go(self.on_error or self.next)
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:

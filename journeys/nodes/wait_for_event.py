@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import always
-from journeys.nodes.base import Block, Doubt, ForwardNode, Go, Labels, Mover, Next, Step
+from journeys.nodes.base import Block, ForwardNode, Go, Labels, LintWarning, Mover, Next, Step
 from journeys.schema.fields import Condition, Duration, EventName, Match, Model
 from journeys.schema.marks import Path
 
@@ -73,7 +73,7 @@ class WaitForEvent(ForwardNode):
         return None
 
     def on_timer(self, step: Step) -> Go:
-        step.tell("wait.timed_out")
+        step.report("wait.timed_out")
         return Go(self.on_timeout or self.next)
 
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
@@ -83,9 +83,11 @@ class WaitForEvent(ForwardNode):
         timed = self.within != "forever" and self.on_timeout is None
         return ("event", "apart") if timed and not own else ("event",)
 
-    def doubts(self, captured_read: bool) -> Iterator[Doubt]:
+    def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if self.next is not None and not self.falls_through:
-            yield Doubt(("next",), "every event has a 'next' of its own: this one is never taken")
+            yield LintWarning(
+                ("next",), "every event has a 'next' of its own: this one is never taken"
+            )
         ways = self.any_of or []
         for index, one in enumerate(ways):
             for before, other in enumerate(ways[:index]):
@@ -93,11 +95,11 @@ class WaitForEvent(ForwardNode):
                     other.where in (None, one.where) or always(other.where)
                 ):
                     why = f"'any_of[{before}]' takes every such event before"
-                    yield Doubt(("any_of", index), f"{why}: this one is never taken")
+                    yield LintWarning(("any_of", index), f"{why}: this one is never taken")
                     break
         told = captured_read or any(one.next or one.set for one in ways)
         if self.within != "forever" and self.on_timeout is None and not told:
-            yield Doubt(
+            yield LintWarning(
                 ("within",),
                 "nothing tells a time-out from the event: say where it leads with 'on_timeout'",
             )
@@ -108,6 +110,6 @@ class WaitForEvent(ForwardNode):
         return ("for " if outcome == "wait.started" else "no ") + " or ".join(self.awaits())
 
     def _matched(self, step: Step, name: str, to: str | None, labels: Labels | None) -> Go:
-        step.tell("wait.matched", event=name, message_id=step.event["messageId"])
+        step.report("wait.matched", event=name, message_id=step.event["messageId"])
         step.capture("event", step.event)
         return Go(to, labels)

@@ -72,7 +72,7 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
     visit: int
     wait: Wait
     context: dict[str, Any]
-    judged: int = 0
+    lifecycle_seen: int = 0
     held: Held | None = None
 
 
@@ -111,10 +111,10 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
     """
 
     traits: dict[str, Any] = {}
-    seen: bytes = b""
+    message_ids: bytes = b""
     instances: tuple[Instance, ...] = ()
     past: dict[str, int] = {}
-    counts: dict[str, bytes] = {}
+    event_counts: dict[str, bytes] = {}
     goals: tuple[Goal, ...] = ()
     deadline: int | None = None
     size: int = 0
@@ -128,26 +128,26 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
                 earliest = at
         return earliest
 
-    def with_memory(self, seen: bytes) -> UserRecord:
+    def with_message_ids(self, message_ids: bytes) -> UserRecord:
         """The same user, who has seen other messages."""
         return UserRecord(
             self.traits,
-            seen,
+            message_ids,
             self.instances,
             self.past,
-            self.counts,
+            self.event_counts,
             self.goals,
             self.deadline,
             self.size,
         )
 
-    def same_but_memory(self, other: UserRecord) -> bool:
+    def same_but_message_ids(self, other: UserRecord) -> bool:
         """Whether the other one was made of this by `with_memory`."""
         return (
             self.instances is other.instances
             and self.traits is other.traits
             and self.past is other.past
-            and self.counts is other.counts
+            and self.event_counts is other.event_counts
             and self.goals is other.goals
         )
 
@@ -192,7 +192,7 @@ def encode(record: UserRecord) -> bytes:
     Raises:
         OverflowError: a number in it needs more than 64 bits.
     """
-    return _PREFIX + _encoder.encode(_kept(record, record.seen))
+    return _PREFIX + _encoder.encode(_kept(record, record.message_ids))
 
 
 def encode_rest(record: UserRecord) -> bytes:
@@ -200,14 +200,14 @@ def encode_rest(record: UserRecord) -> bytes:
     return _PREFIX + _encoder.encode(_kept(record, b""))
 
 
-def _kept(record: UserRecord, seen: bytes) -> tuple[Any, ...]:
+def _kept(record: UserRecord, message_ids: bytes) -> tuple[Any, ...]:
     """The fields that are kept, in their order."""
     return (
         record.traits,
-        seen,
+        message_ids,
         record.instances,
         record.past,
-        record.counts,
+        record.event_counts,
         record.goals,
         record.deadline,
     )

@@ -13,11 +13,11 @@ from typing import Literal
 import msgspec
 
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import Timeline
+from journeys.engine.processor import PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.records.user_record import UserRecord
-from journeys.simulation.canned_responses import Canned, CannedAnswers
+from journeys.simulation.canned_responses import Canned, CannedResponseQueue
 
 _SLICE = 1_000
 
@@ -73,13 +73,15 @@ class Backtest:
         self.name = name
         self.events = 0
         self.records = MemoryRecords()
-        self._answers = CannedAnswers(canned)
-        self._timeline = Timeline(self.records, catalog, "stream", answers=self._answers)
+        self._responses = CannedResponseQueue(canned)
+        self._timeline = PartitionProcessor(
+            self.records, catalog, "stream", responses=self._responses
+        )
         self._line = 0
 
     def next_due(self) -> int | None:
         """When time alone next brings something about, ms."""
-        due, answer = self.records.next_due(), self._answers.next_due()
+        due, answer = self.records.next_due(), self._responses.next_due()
         return min((at for at in (due and due[0], answer) if at is not None), default=None)
 
     @property

@@ -80,7 +80,7 @@ def read_responses(text: str | bytes, file: str) -> list[Canned] | list[Problem]
     return found.responses if isinstance(found, CannedResponses) else findings.problems
 
 
-class CannedAnswers:
+class CannedResponseQueue:
     """The responses to the requests of one timeline, in the order in which they come."""
 
     def __init__(self, canned: Iterable[Canned]) -> None:

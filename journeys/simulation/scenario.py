@@ -17,7 +17,7 @@ import msgspec
 
 from journeys.catalog.catalog import Catalog
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import DRAIN
+from journeys.engine.processor import DRAIN
 from journeys.records.action import Action
 from journeys.records.dead_letter import DeadLetter
 from journeys.records.effects import Effects
@@ -50,7 +50,7 @@ def parse_moment(text: str, start: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class TimelineEntry:
     """What one event, or the timers of one moment, brought about.
 
     Attributes:
@@ -96,13 +96,13 @@ class Scenario:
         """Instances that are still live."""
         return self.record.instances
 
-    def profile(self, traits: Mapping[str, Any], at: int | None = None) -> list[Happening]:
+    def profile(self, traits: Mapping[str, Any], at: int | None = None) -> list[TimelineEntry]:
         """What is known of the user beforehand: it starts nothing."""
         at = self.now if at is None else at
         wire = {"type": "identify", "messageId": "profile", "backfill": True, "traits": traits}
         return self._send({**wire, "userId": self.user, "timestamp": at}, at)
 
-    def event(self, fields: Mapping[str, Any]) -> list[Happening]:
+    def event(self, fields: Mapping[str, Any]) -> list[TimelineEntry]:
         """Apply one event under the wire's names, and before it the timers that were due.
 
         Args:
@@ -122,7 +122,7 @@ class Scenario:
         check_time(at)
         return self._send({**wire, "userId": self.user, "timestamp": at}, at)
 
-    def finish(self, until: int | None = None) -> Iterator[Happening]:
+    def finish(self, until: int | None = None) -> Iterator[TimelineEntry]:
         """Let time go on until `until`, ms, or until nothing waits.
 
         Without `until` it ends after MOST_TIMERS moments, or ten years.
@@ -139,12 +139,14 @@ class Scenario:
             self.now = max(self.now, due)
             yield from self._told(self._backtest.advance(due), None)
 
-    def _send(self, wire: dict[str, Any], at: int) -> list[Happening]:
+    def _send(self, wire: dict[str, Any], at: int) -> list[TimelineEntry]:
         self.now = max(self.now, at)
         slices = self._backtest.run([msgspec.json.encode(wire)])
         return self._told(slices, wire)
 
-    def _told(self, slices: Iterable[Effects], event: Mapping[str, Any] | None) -> list[Happening]:
+    def _told(
+        self, slices: Iterable[Effects], event: Mapping[str, Any] | None
+    ) -> list[TimelineEntry]:
         """The effects cut where the cause changes; the event is among them, whatever it did."""
         parts = list(slices)
         outcomes = [one for part in parts for one in part.outcomes]
@@ -156,9 +158,9 @@ class Scenario:
             details = [one.detail or {} for one in told if one.type == "action.requested"]
             sent = tuple(actions[detail["action_id"]] for detail in details)
             moment = None if answered or timer is not None else event
-            found.append(Happening(parse_time(told[0].at), moment, told, sent))
+            found.append(TimelineEntry(parse_time(told[0].at), moment, told, sent))
         if event is not None and (dead or all(one.event is None for one in found)):
-            found.append(Happening(event["timestamp"], event, (), (), dead))
+            found.append(TimelineEntry(event["timestamp"], event, (), (), dead))
         return found
 
 

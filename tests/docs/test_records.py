@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from agents.delivery import outcomes
-from agents.destinations.answer import Answer
+from agents.destinations.call_result import CallResult
 from journeys import problems, time
 from journeys.engine import instance_run as run
 from journeys.engine import user_step as user
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
 from journeys.records import (
-    admission as events,
+    action,
 )
 from journeys.records import (
-    effects,
+    admission as events,
 )
 from journeys.records import (
     event_counts as counts,
@@ -50,7 +50,7 @@ LIMITS = {
     "a user's id": events.MAX_USER_ID,
     "a user's record: profile, instances, memory": state.MAX_RECORD,
     "live instances of a user": state.MAX_INSTANCES,
-    "a payload, or an emitted event's properties": effects.MAX_PAYLOAD,
+    "a payload, or an emitted event's properties": action.MAX_PAYLOAD,
     "nodes that one run reaches in one step": run.MAX_NODES,
     "emitted events in a row": user.MAX_HOPS,
     "emitted events of one step": user.MAX_EMITTED,
@@ -86,7 +86,7 @@ def test_what_the_examples_tell_is_in_the_table(tmp_path: Path) -> None:
 
 
 def test_what_a_delivery_tells_is_in_the_table() -> None:
-    cause, answer = Cause("journeys.actions.mailer", 0, 0), Answer("delivered", 0, 1)
+    cause, answer = Cause("journeys.actions.mailer", 0, 0), CallResult("delivered", 0, 1)
     told = outcomes.delivered(ACTION, cause, 1, answer)
     assert set(told.detail or {}) == TOLD["action.delivered"]
     told = outcomes.failed(ACTION, cause, 1, answer)

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from agents.cli import app
-from agents.delivery import calls
+from agents.delivery import calls, deliverer
 from agents.host import app as runtime
 from agents.host import watchdog
 from agents.processes import supervisor

@@ -11,7 +11,7 @@ from journeys.catalog.catalog import Accepted, Catalog, InForce, check_push
 from journeys.catalog.program import Program
 from journeys.catalog.running import RunningCatalog
 from journeys.documents.journey import Journey
-from journeys.engine.timeline import Clock, Timeline
+from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.action import Action
 from journeys.records.effects import Effects
 from journeys.records.input import Input
@@ -91,7 +91,7 @@ class World:
     def __init__(self, *documents: Journey, clock: Clock = "stream", **options: Any) -> None:
         self.versions = Versions(*documents)
         self.records = MemoryRecords()
-        self.timeline = Timeline(self.records, self.versions.running(), clock, **options)
+        self.timeline = PartitionProcessor(self.records, self.versions.running(), clock, **options)
         self.effects = Effects()
         self.offset = 0
 

@@ -21,7 +21,7 @@ from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
 from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import Timeline
+from journeys.engine.processor import PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.records.user_record import UserRecord, encode
@@ -123,7 +123,7 @@ def of_wall(count: int = 16_000) -> list[str]:
         running_catalog = RunningCatalog(catalog, running_catalog)
         return running_catalog
 
-    timeline = Timeline(records, push(_shop(), START), "wall")
+    timeline = PartitionProcessor(records, push(_shop(), START), "wall")
     for number, (_, event) in enumerate(Traffic(users=2_000).events(count)):
         now = START + number * 20_000
         if number in PUSHES:

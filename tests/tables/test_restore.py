@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from agents.kafka.client import base_config
 from tables import restore as restoring
 from tables.changelog import POSITION_KEY, Position
-from tables.codec import Codec, Side
+from tables.codec import Codec, HotPart
 from tables.restore import RestoreError, restore
 from tables.store import Change, Store
 
@@ -123,8 +123,8 @@ def test_everything_up_to_the_control_record_at_the_end(changelog: Changelog) ->
 
 
 def test_the_sides_of_records_have_no_due_time(changelog: Changelog) -> None:
-    side: Side[Record] = Side(lambda _: b"", lambda record, _: record, lambda *_: False)
-    codec = Codec(CODEC.encode, CODEC.decode, CODEC.next_due, side)
+    hot: HotPart[Record] = HotPart(lambda _: b"", lambda record, _: record, lambda *_: False)
+    codec = Codec(CODEC.encode, CODEC.decode, CODEC.next_due, hot)
     changelog.write({b"a": Record(1, 5), b"a\0": Record(7, 3)}, 3)
     store = changelog.store()
     assert changelog.restore(store, codec) == 3

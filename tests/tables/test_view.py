@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tables import due_index
 from tables.changelog import Position
-from tables.codec import Codec, Side
+from tables.codec import Codec, HotPart
 from tables.store import Change, Store
 from tables.view import View
 
@@ -37,9 +37,9 @@ WITH_SIDES: Codec[Record] = Codec(
     lambda record: encode(record._replace(seen=0)),
     decode,
     lambda record: record.due,
-    Side(
+    HotPart(
         lambda record: b"%d" % record.seen,
-        lambda record, side: record._replace(seen=int(side)),
+        lambda record, hot: record._replace(seen=int(hot)),
         lambda one, other: one._replace(seen=other.seen) == other,
     ),
 )

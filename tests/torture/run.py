@@ -69,7 +69,7 @@ def columns() -> str:
 def run(name: str, seed: int, directory: Path, seconds: float | None = None) -> Result:
     """One scenario from nothing to its account. seconds: of traffic, instead of its own."""
     scenario = SCENARIOS[name]
-    with _room(name, directory), stage(directory, seed) as play:
+    with _capacity(name, directory), stage(directory, seed) as play:
         try:
             traffic = play.traffic.beside(seconds or scenario.seconds, scenario.rate)
             scenario.does(play)
@@ -94,7 +94,7 @@ def _tell(play: Stage) -> None:
 
 
 @contextmanager
-def _room(name: str, directory: Path) -> Iterator[None]:
+def _capacity(name: str, directory: Path) -> Iterator[None]:
     if name != "disk-full":
         yield
         return

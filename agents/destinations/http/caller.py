@@ -17,7 +17,7 @@ import httpx
 from msgspec import UNSET
 
 from agents.destinations.addresses import AddressRefused, Guard
-from agents.destinations.answer import Answer, Meaning, meaning_of, retry_after
+from agents.destinations.call_result import CallResult, Meaning, meaning_of, retry_after
 from agents.destinations.http.body import READ_BYTES, excerpt_of, in_body, labels_of
 from agents.destinations.http.request import CantBeSent, Request, request_of
 from agents.destinations.http.transport import GuardedTransport
@@ -61,7 +61,7 @@ class HttpCaller:
         action: Received,
         value: bytes,
         confirm: Callable[[], Awaitable[None]],
-    ) -> Answer:
+    ) -> CallResult:
         """One attempt. value: the action's record as it was received. confirm: is awaited when all
         is ready and nothing of the request is sent yet. Never raises for anything that the
         destination, the network or the document does."""
@@ -69,7 +69,9 @@ class HttpCaller:
             request = request_of(destination, action, value, self.secrets)
         except CantBeSent as error:
             now, why = self._now(), self.secrets.masked(str(error))
-            return Answer("retriable" if error.passing else "final", now, 0, "not_sendable", why)
+            return CallResult(
+                "retriable" if error.passing else "final", now, 0, "not_sendable", why
+            )
         labels = _NONE if action.trigger is UNSET else action.trigger.response
         return await self.send(request, destination.timeout, labels, confirm=confirm)
 
@@ -81,7 +83,7 @@ class HttpCaller:
         *,
         excerpt: bool = False,
         confirm: Callable[[], Awaitable[None]] | None = None,
-    ) -> Answer:
+    ) -> CallResult:
         """The same for a request.
 
         Args:
@@ -92,10 +94,10 @@ class HttpCaller:
         """
         started_at, clock = self._now(), time.monotonic()
 
-        def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> Answer:
+        def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> CallResult:
             told = None if error is None else self.secrets.masked(error)
             took = round((time.monotonic() - clock) * 1_000)
-            return Answer(meaning, started_at, took, reason, told, **rest)
+            return CallResult(meaning, started_at, took, reason, told, **rest)
 
         async def trace(name: str, info: Any) -> None:
             if confirm is not None and name == "http11.send_request_headers.started":

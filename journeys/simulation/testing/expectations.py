@@ -16,7 +16,7 @@ from journeys.records.action import Action
 from journeys.records.outcome import Outcome
 from journeys.records.user_record import Instance
 from journeys.schema.annotations import Path
-from journeys.simulation.scenario import Happening, parse_moment
+from journeys.simulation.scenario import TimelineEntry, parse_moment
 from journeys.simulation.testing.suite import (
     ExitLike,
     Expect,
@@ -36,10 +36,10 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True)
-class Facts:
+class TestResult:
     """What happened; offsets count from `start`, ms."""
 
-    story: Sequence[Happening]
+    story: Sequence[TimelineEntry]
     waiting: Sequence[Instance]
     traits: Mapping[str, Any]
     start: int
@@ -74,7 +74,7 @@ class Facts:
         return self.journey in (None, one.journey) and self.key in (None, one.key)
 
 
-def unmet(expect: Expect, facts: Facts) -> Iterator[Unmet]:
+def unmet(expect: Expect, facts: TestResult) -> Iterator[Unmet]:
     """What of an expectation is not so, in the order of its fields."""
     facts = replace(facts, journey=expect.journey, key=expect.key)
     if expect.path is not None and expect.path != facts.path:
@@ -95,7 +95,7 @@ def unmet(expect: Expect, facts: Facts) -> Iterator[Unmet]:
             yield ("not", *path), wanted, found
 
 
-def _exit(expect: ExitLike, facts: Facts) -> Iterator[Unmet]:
+def _exit(expect: ExitLike, facts: TestResult) -> Iterator[Unmet]:
     exits = facts.exits
     if len(exits) == 1:
         for path, wanted, found in differences(_wanted_exit(expect, facts), exits[0]):
@@ -104,7 +104,7 @@ def _exit(expect: ExitLike, facts: Facts) -> Iterator[Unmet]:
     yield ("exit",), shown(_wanted_exit(expect, facts)), ", ".join(map(shown, exits)) or "no exit"
 
 
-def _actions(expect: Sequence[SomeAction], facts: Facts) -> Iterator[Unmet]:
+def _actions(expect: Sequence[SomeAction], facts: TestResult) -> Iterator[Unmet]:
     found = facts.actions
     for index, (one, action) in enumerate(zip(expect, found, strict=False)):
         wanted = _wanted(one, facts)
@@ -116,7 +116,7 @@ def _actions(expect: Sequence[SomeAction], facts: Facts) -> Iterator[Unmet]:
         yield ("actions",), f"{len(expect)} in all", f"one more: {_brief(action)}"
 
 
-def _outcomes(expect: Sequence[OutcomeLike], facts: Facts) -> Iterator[Unmet]:
+def _outcomes(expect: Sequence[OutcomeLike], facts: TestResult) -> Iterator[Unmet]:
     found = facts.outcomes
     at = 0
     for index, one in enumerate(expect):
@@ -131,7 +131,7 @@ def _outcomes(expect: Sequence[OutcomeLike], facts: Facts) -> Iterator[Unmet]:
         yield ("outcomes", index), shown(wanted), "it came earlier than this" if earlier else reason
 
 
-def _never(never: Never, facts: Facts) -> Iterator[Unmet]:
+def _never(never: Never, facts: TestResult) -> Iterator[Unmet]:
     for index, node in enumerate(never.path or ()):
         if node in facts.path:
             yield ("path", index), f"{node} is not reached", _way(facts.path)
@@ -151,7 +151,7 @@ def _never(never: Never, facts: Facts) -> Iterator[Unmet]:
                 yield ("exit",), "no such exit", shown(one_exit)
 
 
-def _wanted(like: SomeAction | SomeOutcome | SomeExit, facts: Facts) -> dict[str, Any]:
+def _wanted(like: SomeAction | SomeOutcome | SomeExit, facts: TestResult) -> dict[str, Any]:
     """What is named, with times as outcomes write them."""
     wanted = {name: getattr(like, name) for name in like.model_fields_set - {"exact"}}
     if wanted.get("at") is not None:
@@ -159,11 +159,11 @@ def _wanted(like: SomeAction | SomeOutcome | SomeExit, facts: Facts) -> dict[str
     return wanted
 
 
-def _wanted_outcome(like: OutcomeLike, facts: Facts) -> dict[str, Any]:
+def _wanted_outcome(like: OutcomeLike, facts: TestResult) -> dict[str, Any]:
     return {"type": like} if isinstance(like, str) else _wanted(like, facts)
 
 
-def _wanted_exit(like: ExitLike, facts: Facts) -> dict[str, Any]:
+def _wanted_exit(like: ExitLike, facts: TestResult) -> dict[str, Any]:
     return {"reason": like} if isinstance(like, str) else _wanted(like, facts)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from journeys.catalog.running import RunningCatalog
 from journeys.records.user_record import Instance
 from journeys.schema.places import dotted
-from journeys.simulation.scenario import Happening, Scenario, parse_moment
-from journeys.simulation.testing.expectations import Facts, unmet
+from journeys.simulation.scenario import Scenario, TimelineEntry, parse_moment
+from journeys.simulation.testing.expectations import TestResult, unmet
 from journeys.simulation.testing.suite import Given, SuiteFile, expects
 
 
@@ -34,7 +34,7 @@ class Result:
     name: str
     line: int
     failures: tuple[Failure, ...]
-    story: tuple[Happening, ...]
+    story: tuple[TimelineEntry, ...]
     waiting: tuple[Instance, ...]
 
 
@@ -44,7 +44,7 @@ def run_test(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Result:
     start = parse_moment(case.start or suite.start, parse_moment(suite.start, 0))
     canned = [*case.responses, *suite.responses]
     scenario = Scenario(catalog, case.user or suite.user, start, canned)
-    story: list[Happening] = []
+    story: list[TimelineEntry] = []
     profile = {**(suite.profile or {}), **(case.profile or {})}
     if profile:
         moments = [parse_moment(one.at, start) for one in case.events if one.at is not None]
@@ -53,7 +53,7 @@ def run_test(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Result:
         story += scenario.event(_wire(given, start))
     until = None if case.until == "end" else parse_moment(case.until, start)
     story += scenario.finish(until)
-    facts = Facts(story, scenario.waiting, scenario.record.traits, start)
+    facts = TestResult(story, scenario.waiting, scenario.record.traits, start)
     failures = [
         Failure(tests.line((*path, "expect")), "the engine", "no failure", letter.detail.strip())
         for one in story

@@ -293,8 +293,8 @@ def test_whoever_says_no_has_done_nothing(journeys: Journeys) -> None:
 
 DIES = """
 import os, signal, sys
-from agents.commands._dead import Writer, read
-from agents.dead import Filter, mark_of, original
+from agents.client.dead_topic import Writer, read
+from agents.client.dead_letters import Filter, mark_of, original
 broker = sys.argv[1]
 writer = Writer(broker)
 letters = read(broker).fitting(Filter())

@@ -15,15 +15,15 @@ from agents.delivery.circuit import (
     Sign,
     sign_of,
 )
-from agents.destinations.answer import Answer, meaning_of
+from agents.destinations.call_result import CallResult, meaning_of
 
 
-def status(code: int, wait: int | None = None) -> Answer:
-    return Answer(meaning_of(code), 0, 0, status=code, retry_after=wait)
+def status(code: int, wait: int | None = None) -> CallResult:
+    return CallResult(meaning_of(code), 0, 0, status=code, retry_after=wait)
 
 
-def without_answer(reason: str) -> Answer:
-    return Answer("retriable", 0, 0, reason)
+def without_answer(reason: str) -> CallResult:
+    return CallResult("retriable", 0, 0, reason)
 
 
 DOWN, UP, BUSY = status(503), status(200), status(429, 7_000)
@@ -59,10 +59,10 @@ def pause(circuit: Circuit, now: float) -> float:
         (without_answer("unknown_destination"), "unknown"),
         (without_answer("not_sendable"), "unknown"),
         (without_answer("error"), "unknown"),
-        (Answer("final", 0, 0, "address_refused"), "unknown"),
+        (CallResult("final", 0, 0, "address_refused"), "unknown"),
     ],
 )
-def test_what_an_answer_says_of_its_destination(answer: Answer, sign: Sign) -> None:
+def test_what_an_answer_says_of_its_destination(answer: CallResult, sign: Sign) -> None:
     assert sign_of(answer) == sign
 
 
@@ -169,7 +169,7 @@ def test_a_429_to_the_probe_says_that_the_destination_is_back() -> None:
 
 @given(st.lists(st.sampled_from([DOWN, UP, BUSY, without_answer("error"), None]), max_size=80))
 def test_whatever_is_answered_a_call_starts_within_the_longest_pause(
-    answers: list[Answer | None],
+    answers: list[CallResult | None],
 ) -> None:
     circuit, now = Circuit(), 0.0
     for number, answer in enumerate(answers):

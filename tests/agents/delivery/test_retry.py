@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.delivery.retry import backoff, next_attempt, next_attempt_until
-from agents.destinations.answer import Answer, meaning_of, retry_after
+from agents.destinations.call_result import CallResult, meaning_of, retry_after
 from journeys.documents.destination import Retry
 
 RETRY = Retry.model_validate({"for": "60s", "first": "1s", "max_delay": "8s"})
@@ -73,8 +73,8 @@ def test_calls_that_failed_together_do_not_come_back_together() -> None:
     assert max(waits) - min(waits) > 3_000
 
 
-def failure(at: int, wait: int | None = None) -> Answer:
-    return Answer("retriable", at, 0, retry_after=wait)
+def failure(at: int, wait: int | None = None) -> CallResult:
+    return CallResult("retriable", at, 0, retry_after=wait)
 
 
 def test_retry_after_wins_over_the_longest_delay() -> None:
@@ -98,7 +98,7 @@ def test_an_action_is_retried_until_its_time_is_over(
     now, attempt = NOW, 0
     while True:
         attempt += 1
-        answer = Answer("retriable", now, took, retry_after=wait)
+        answer = CallResult("retriable", now, took, retry_after=wait)
         at = next_attempt(RETRY, action_id, attempt, NOW, answer)
         if at is None:
             break
@@ -114,7 +114,7 @@ def test_no_attempt_of_a_request_that_is_waited_for_starts_after_its_time(
     now, attempt, end = NOW, 0, NOW + 60_000
     while True:
         attempt += 1
-        answer = Answer("retriable", now, took, retry_after=wait)
+        answer = CallResult("retriable", now, took, retry_after=wait)
         at = next_attempt_until(RETRY, action_id, attempt, end, answer)
         shortest = RETRY.first // 2 if wait is None else max(wait, RETRY.first)
         if at is None:

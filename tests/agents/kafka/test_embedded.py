@@ -107,7 +107,7 @@ def test_a_named_folder_is_kept_for_the_next_broker(tmp_path: Path) -> None:
 # Started from a thread that has ended: the owner is the process, not the thread.
 OWNER = """
 import threading
-from agents.kafka.embedded import EmbeddedKafka
+from agents.kafka.embedded.broker import EmbeddedKafka
 broker = EmbeddedKafka()
 thread = threading.Thread(target=broker.start)
 thread.start()

@@ -63,7 +63,7 @@ def compute(batch: Batch, out: str) -> None:
             batch.send(out, user, output, partition)
     for _ in range(1000):
         first = view.next_due()
-        if first is None or first[0] > batch.safe_until:
+        if first is None or first[0] > batch.watermark:
             return
         due, user = first
         state = view.get(user)

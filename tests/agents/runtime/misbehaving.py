@@ -52,9 +52,13 @@ def main() -> None:
     app = Misbehaving(
         name, broker=broker, client=base_config(broker), state_dir=Path(os.environ["STATE"])
     )
-    room = 0 if how == "has no room" else 1_000
+    capacity = 0 if how == "has no room" else 1_000
     source = app.source(
-        f"in-{name}", changelog=f"log-{name}", codec=CODEC, timers="log", room=lambda _: room
+        f"in-{name}",
+        changelog=f"log-{name}",
+        codec=CODEC,
+        timers="log",
+        capacity=lambda _: capacity,
     )
 
     @app.agent(source.batches)

@@ -32,7 +32,7 @@ def test_every_event_that_arrived_before_safe_until_has_been_applied(
     """Answers come late, and while others are waited for; records come in between."""
     now, arrivals = 1_000_000, list[int]()
     position = LogPosition(0)
-    before = position.safe_until
+    before = position.watermark
     for what, number in steps:
         now += 1
         if what == "arrive":
@@ -48,10 +48,10 @@ def test_every_event_that_arrived_before_safe_until_has_been_applied(
                 arrivals.append(now)
             position.high_watermark(asked_at, len(arrivals))
             if position.offset == len(arrivals):
-                assert position.safe_until >= asked_at - CLOCK_TOLERANCE_MS
-        assert all(arrived >= position.safe_until for arrived in arrivals[position.offset :])
-        assert position.safe_until >= before
-        before = position.safe_until
+                assert position.watermark >= asked_at - CLOCK_TOLERANCE_MS
+        assert all(arrived >= position.watermark for arrived in arrivals[position.offset :])
+        assert position.watermark >= before
+        before = position.watermark
 
 
 @given(pace=st.integers(1, 20), asks=st.integers(1, 10), backlog=st.integers(0, 100))
@@ -63,15 +63,15 @@ def test_under_steady_load_the_proof_keeps_up(pace: int, asks: int, backlog: int
         if moment % asks == 0:
             position.high_watermark(moment * 1_000, moment * pace + backlog * pace)
         position.applied(moment * pace, None)
-    assert position.safe_until >= (moment - 2 * (backlog + asks + 1)) * 1_000 - CLOCK_TOLERANCE_MS
+    assert position.watermark >= (moment - 2 * (backlog + asks + 1)) * 1_000 - CLOCK_TOLERANCE_MS
 
 
 def test_an_older_answer_takes_nothing_back() -> None:
     position = LogPosition(10)
     position.high_watermark(50_000, 10)
-    assert position.safe_until == 50_000 - CLOCK_TOLERANCE_MS
+    assert position.watermark == 50_000 - CLOCK_TOLERANCE_MS
     position.high_watermark(40_000, 10)
-    assert position.safe_until == 50_000 - CLOCK_TOLERANCE_MS
+    assert position.watermark == 50_000 - CLOCK_TOLERANCE_MS
 
 
 async def test_a_partition_that_never_has_an_answer_ends_the_process(

@@ -11,7 +11,7 @@ from confluent_kafka import Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.kafka.client import base_config
-from agents.runtime.source_reader import OffsetGone, Reader, Where
+from agents.runtime.source_reader import OffsetGone, SourceReader, Where
 
 
 class Partition:
@@ -58,7 +58,7 @@ class Log:
         self.admin.create_topics([NewTopic(self.topic, 2, 1)])[self.topic].result()
         self.errors: list[BaseException] = []
         self.failed = asyncio.Event()
-        self.reader = Reader(self.client, self.topic, self._fail)
+        self.reader = SourceReader(self.client, self.topic, self._fail)
 
     def _fail(self, error: BaseException) -> None:
         self.errors.append(error)
@@ -123,7 +123,7 @@ async def test_a_partition_that_is_full_is_held_alone(log: Log) -> None:
     assert len(slow.offsets) < 15_000
     while slow.end != 30_000:
         slow.take_all()
-        log.reader.room.set()
+        log.reader.capacity.set()
         await slow.until(lambda: slow.full() or slow.end == 30_000)
     assert slow.offsets == list(range(30_000))
     assert log.errors == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeys.engine.timeline import ENOUGH, Clock, Input, Timeline
+from journeys.engine.processor import ENOUGH, Clock, Input, PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.user_record import decode, encode
 from journeys.simulation.backtest import MemoryRecords
@@ -117,7 +117,7 @@ def _run(
     """The bytes of all records and effects, when the log is cut so: (inputs, timers) a batch."""
     store = records()
     catalog = Versions(*ALL).running()
-    timeline = Timeline(store, catalog, clock)
+    timeline = PartitionProcessor(store, catalog, clock)
     told: list[Any] = []
     left = _inputs(lines, clock)
     sizes = iter(cuts)
@@ -163,12 +163,12 @@ def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
     inputs = _inputs(lines, "stream")
     time = 0
     for part in (inputs[:at], inputs[at:]):
-        timeline = Timeline(store, Versions(*ALL).running(), "stream", time)
+        timeline = PartitionProcessor(store, Versions(*ALL).running(), "stream", time)
         effects = Effects()
         assert timeline.apply(part, effects) == len(part)
         told += effects.outcomes
         time = timeline.partition_time
-    whole = Timeline(MemoryRecords(), Versions(*ALL).running(), "stream")
+    whole = PartitionProcessor(MemoryRecords(), Versions(*ALL).running(), "stream")
     expected = Effects()
     whole.apply(inputs, expected)
     assert told == expected.outcomes
@@ -178,7 +178,7 @@ def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
 @given(lines=LINES)
 def test_no_id_is_ever_used_twice(lines: list[tuple[str | None, bytes]]) -> None:
     effects = Effects()
-    timeline = Timeline(MemoryRecords(), Versions(*ALL).running(), "stream")
+    timeline = PartitionProcessor(MemoryRecords(), Versions(*ALL).running(), "stream")
     timeline.apply(_inputs(lines, "stream"), effects)
     ids = [one.outcome_id for one in effects.outcomes]
     ids += [one.action_id for one in effects.actions]
@@ -191,7 +191,7 @@ def test_a_call_returns_when_its_effects_are_many_and_the_next_goes_on_where_it_
         for n in range(3_000)
     ]
     left = _inputs([*lines, ("clock", b'{"time": "end"}')], "stream")
-    timeline = Timeline(MemoryRecords(), Versions(OTHER).running(), "stream")
+    timeline = PartitionProcessor(MemoryRecords(), Versions(OTHER).running(), "stream")
     sizes = []
     while left:
         effects = Effects()

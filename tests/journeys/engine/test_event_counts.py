@@ -113,8 +113,8 @@ def test_only_events_that_a_journey_counts_are_kept() -> None:
     world = World(journey(SEND))
     for name in ("view", "other", "start"):
         world.event(name)
-    assert list(world.record().counts) == ["view"]
-    assert decode(encode(world.record())).counts == world.record().counts
+    assert list(world.record().event_counts) == ["view"]
+    assert decode(encode(world.record())).event_counts == world.record().event_counts
 
 
 def test_what_only_an_archived_journey_counted_is_let_go() -> None:
@@ -124,7 +124,7 @@ def test_what_only_an_archived_journey_counted_is_let_go() -> None:
     world.turn("tour", "archived")
     world.event("view", at=MINUTE)
     world.event("click", at=MINUTE)
-    assert {name: len(ring) for name, ring in world.record().counts.items()} == {"click": 16}
+    assert {name: len(ring) for name, ring in world.record().event_counts.items()} == {"click": 16}
 
 
 def test_a_new_version_that_counts_more_counts_from_then_on() -> None:

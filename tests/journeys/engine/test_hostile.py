@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.catalog.running import RunningCatalog
 from journeys.checks.check import check, warnings
-from journeys.engine.timeline import Clock, Timeline
+from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.problems import LONGEST_MESSAGE, Problem
 from journeys.records import response as responses
 from journeys.records.effects import Effects
@@ -64,7 +64,7 @@ class Partition:
     def __init__(self, catalog: RunningCatalog, clock: Clock) -> None:
         self.records = MemoryRecords()
         self.clock = clock
-        self.timeline = Timeline(
+        self.timeline = PartitionProcessor(
             self.records, catalog, clock, at_barrier=lambda _: self.timeline.catalog
         )
 
@@ -118,11 +118,11 @@ def test_whatever_is_pushed_is_judged_soon_and_told_at_places_in_the_text(
     before = time.process_time()
     verdict = check_push(text, "f", Catalog())
     documents, problems = check([("f", text)], {})
-    doubts = warnings(documents)
+    lint = warnings(documents)
     assert time.process_time() - before < SECONDS
     assert isinstance(verdict, Accepted) == (not problems)
     shown = lines(text)
-    for problem in [*problems, *doubts]:
+    for problem in [*problems, *lint]:
         assert_told(problem, shown)
 
 

@@ -18,7 +18,7 @@ from journeys.expressions.expression import (
     Scope,
     compile_cel,
 )
-from journeys.expressions.fast_path import Declined
+from journeys.expressions.fast_path import NeedsLibrary
 
 TEXTS = ["", "a", "A", "aa", "é", "\ue000", "𝄞", "1", "true", "null", "a\0b", "\ud800"]
 NUMBERS = [
@@ -126,7 +126,7 @@ def _directly(expression: Expression, scope: Scope) -> Any:
     assert expression.direct is not None
     try:
         return _shown(expression.direct(scope))
-    except Declined:
+    except NeedsLibrary:
         return None
 
 

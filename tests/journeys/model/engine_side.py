@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.timeline import Clock, Timeline
+from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.action import Action
 from journeys.records.effects import Effects
 from journeys.records.input import Input
@@ -21,7 +21,7 @@ from tests.journeys.builders import Versions
 from tests.journeys.model.model import Model
 from tests.journeys.model.model_terms import DAY, Document, Sent, Told
 from tests.journeys.model.model_walk import TooLong
-from tests.journeys.model.random_histories import Answer, Event, Fire, Push, Step, Sweep, Turn
+from tests.journeys.model.random_histories import CallResult, Event, Fire, Push, Step, Sweep, Turn
 from tests.journeys.model.random_histories import Clock as ClockRecord
 from tests.journeys.model.random_journeys import document
 
@@ -41,7 +41,7 @@ class Engine:
         self.versions = Versions(*map(document, documents))
         self.records = MemoryRecords()
         self.catalogs: dict[int, RunningCatalog] = {}
-        self.timeline = Timeline(
+        self.timeline = PartitionProcessor(
             self.records,
             self._running(None),
             clock,
@@ -74,7 +74,7 @@ class Engine:
         match step:
             case Event(value, arrival):
                 pass
-            case Answer(arrival=arrival):
+            case CallResult(arrival=arrival):
                 kind, value = "response", answer_of(step, self._requests(step.user))
             case ClockRecord(to):
                 kind, value = "clock", {"time": to}
@@ -231,7 +231,7 @@ class Modelled(Model):
         match step:
             case Event(wire, arrival):
                 self.event(wire, offset, arrival)
-            case Answer():
+            case CallResult():
                 requests = [
                     (one.id, one.instance, list(one.trigger["response"]))
                     for one in self.sent
@@ -269,7 +269,7 @@ class Modelled(Model):
         }
 
 
-def answer_of(step: Answer, requests: list[tuple[str, str, list[str]]]) -> dict[str, Any]:
+def answer_of(step: CallResult, requests: list[tuple[str, str, list[str]]]) -> dict[str, Any]:
     """The response as deliver writes it: with the labels that were asked for."""
     action, instance, asked = "none", "none", ["code"]
     if step.back < len(requests):

@@ -19,7 +19,7 @@ class Event(NamedTuple):
     arrival: int | None = None
 
 
-class Answer(NamedTuple):
+class CallResult(NamedTuple):
     """A response to the request that a user made as the `back`-th from the last."""
 
     user: str
@@ -61,7 +61,7 @@ class Sweep(NamedTuple):
     records: int
 
 
-Step = Event | Answer | Clock | Fire | Push | Turn | Sweep
+Step = Event | CallResult | Clock | Fire | Push | Turn | Sweep
 History = list[Step]
 
 TOURS = st.tuples(journeys(), journeys("other")) | st.tuples(journeys())
@@ -233,7 +233,7 @@ class _Between:
         labels = {"code": 200 if ok else 500, "word": self.draw(st.sampled_from(["yes", "no"]))}
         if self.draw(st.integers(0, 4)) == 0:
             del labels["word"]
-        return Answer(
+        return CallResult(
             user,
             self.draw(st.sampled_from([0] * 6 + [1, 2, 9])),
             ok,

@@ -14,7 +14,7 @@ from journeys.records.outcome import OUTCOME_TYPES
 from journeys.records.user_record import decode, encode
 from journeys.schema.fields import Holds
 from journeys.schema.marks import marked
-from journeys.simulation.canned_responses import Canned, CannedAnswers
+from journeys.simulation.canned_responses import Canned, CannedResponseQueue
 from tests.journeys.builders import DAY, HOUR, World, journey
 
 EXAMPLES = {
@@ -264,9 +264,9 @@ def test_a_label_it_captures_can_be_read_downstream(type: str) -> None:
                 width=10**6,
             )
         )
-        answers = CannedAnswers([Canned(after="1m")])
+        answers = CannedResponseQueue([Canned(after="1m")])
         entry = "event: start, key: event.properties.k"
-        world = World(journey(nodes, entry=entry), answers=answers)
+        world = World(journey(nodes, entry=entry), responses=answers)
         world.event(properties={"k": "k", "n": 5})
         world.event("answer", at=HOUR, properties={"k": "k", "n": 5})
         world.clock("end")

@@ -188,7 +188,7 @@ def test_the_next_timer_may_emit_as_many_again() -> None:
 def test_an_emitted_event_is_no_repeat_and_leaves_the_memory_to_the_producers() -> None:
     world = World(emitting(), SECOND)
     world.event()
-    assert len(world.record().seen) == 14
+    assert len(world.record().message_ids) == 14
 
 
 def test_a_late_event_that_starts_a_journey_by_another_is_as_late() -> None:

@@ -10,7 +10,7 @@ import pytest
 from journeys.expressions.urls import join_path
 from journeys.records.action import TriggerCall
 from journeys.records.response import MAX_TEXT, Response, encode, extract
-from journeys.simulation.canned_responses import Canned, CannedAnswers, read_responses
+from journeys.simulation.canned_responses import Canned, CannedResponseQueue, read_responses
 from tests.journeys.builders import HOUR, MINUTE, SECOND, START, World, iso, journey
 
 CHECK = """
@@ -34,8 +34,8 @@ failed: {type: destination, destination: mailer, payload: {code: '${steps.check.
 
 
 def asked(*canned: Canned, clock: Any = "stream", nodes: str = CHECK, **fields: Any) -> World:
-    answers = CannedAnswers(canned) if clock == "stream" else None
-    world = World(journey(nodes), clock=clock, answers=answers)
+    answers = CannedResponseQueue(canned) if clock == "stream" else None
+    world = World(journey(nodes), clock=clock, responses=answers)
     world.event(properties={"n": 1}, arrival=0, **fields)
     return world
 

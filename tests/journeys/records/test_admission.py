@@ -240,11 +240,11 @@ class Broken(WaitForEvent):
     error: ClassVar[type[Exception]] = ZeroDivisionError
 
     def on_event(self, step: Step) -> Go:
-        step.tell("wait.matched")
+        step.report("wait.matched")
         raise self.error("a defect")
 
     def on_timer(self, step: Step) -> Go:
-        step.tell("wait.timed_out")
+        step.report("wait.timed_out")
         raise self.error("a defect")
 
 

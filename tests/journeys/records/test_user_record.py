@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.ids import message_hash
-from journeys.records import message_ids as seen
+from journeys.records import message_ids as message_ids
 from journeys.records.user_record import (
     Goal,
     Held,
@@ -45,7 +45,7 @@ INSTANCES = st.builds(
     visit=st.integers(0, 2**31),
     wait=st.builds(Wait, st.none() | TIMES, st.none() | TIMES),
     context=st.dictionaries(st.text(), JSON, max_size=3),
-    judged=TIMES,
+    lifecycle_seen=TIMES,
     held=st.none()
     | st.builds(
         Held,
@@ -68,10 +68,10 @@ GOALS = st.builds(
 RECORDS = st.builds(
     UserRecord,
     traits=st.dictionaries(st.text(), JSON, max_size=3),
-    seen=st.binary(),
+    message_ids=st.binary(),
     instances=st.lists(INSTANCES, max_size=4).map(tuple),
     past=st.dictionaries(st.text(), TIMES, max_size=3),
-    counts=st.dictionaries(st.text(), st.binary(), max_size=3),
+    event_counts=st.dictionaries(st.text(), st.binary(), max_size=3),
     goals=st.lists(GOALS, max_size=3).map(tuple),
 )
 
@@ -90,9 +90,9 @@ def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
 
 
 OLD = {
-    b"\x01": ("traits", "seen", "instances", "past"),
-    b"\x02": ("traits", "seen", "instances", "past", "counts"),
-    b"\x03": ("traits", "seen", "instances", "past", "counts", "goals"),
+    b"\x01": ("traits", "message_ids", "instances", "past"),
+    b"\x02": ("traits", "message_ids", "instances", "past", "event_counts"),
+    b"\x03": ("traits", "message_ids", "instances", "past", "event_counts", "goals"),
 }
 """What the records of older versions hold; the instances of the first two have nine fields."""
 
@@ -107,12 +107,12 @@ def test_a_record_of_an_older_version_is_read_without_what_came_later(
     instances = record.instances
     if version != b"\x03":
         fields[2] = [msgspec.structs.astuple(one)[:9] for one in instances]
-        instances = tuple(replace(one, judged=0, held=None) for one in instances)
+        instances = tuple(replace(one, lifecycle_seen=0, held=None) for one in instances)
     old = version + msgspec.msgpack.encode(fields)
     dues = [one.wait.due for one in instances if one.wait.due is not None]
     expected = replace(
         record,
-        counts=record.counts if "counts" in OLD[version] else {},
+        event_counts=record.event_counts if "event_counts" in OLD[version] else {},
         goals=record.goals if "goals" in OLD[version] else (),
         instances=instances,
         deadline=min(dues, default=None),
@@ -149,7 +149,7 @@ def test_a_record_with_hundreds_of_instances_stays_small() -> None:
         world.event(properties={"k": f"key-{n}", "a": n, "big": "x" * 5_000}, at=n)
     record = world.record()
     assert record.instances[7].context == {"entry": {"properties": {"a": 7}}}
-    assert len(encode(record)) < 500 * 150 + 512 * seen.ENTRY
+    assert len(encode(record)) < 500 * 150 + 512 * message_ids.ENTRY
 
 
 # The memory of messageIds.
@@ -158,9 +158,11 @@ def test_a_record_with_hundreds_of_instances_stays_small() -> None:
 def _model(marks: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
     now = marks[-1][1]
     kept = [
-        one for at, one in enumerate(marks) if at >= len(marks) - seen.LEAST or one[1] >= now - HOUR
+        one
+        for at, one in enumerate(marks)
+        if at >= len(marks) - message_ids.LEAST or one[1] >= now - HOUR
     ]
-    return kept[-seen.MOST :]
+    return kept[-message_ids.MOST :]
 
 
 @given(st.lists(st.sampled_from([0, 0, 1, 30_000, 600_000, HOUR, HOUR + 1]), max_size=1_300))
@@ -171,12 +173,12 @@ def test_the_memory_is_the_last_64_and_those_of_the_last_hour_and_at_most_1024(
     for n, step in enumerate(steps):
         now += step
         message = n.to_bytes(8, "big")
-        memory = seen.remember(memory, message, now)
+        memory = message_ids.remember(memory, message, now)
         marks.append((message, now))
         marks = _model(marks)
-    held = [memory[at : at + 8] for at in range(0, len(memory), seen.ENTRY)]
+    held = [memory[at : at + 8] for at in range(0, len(memory), message_ids.ENTRY)]
     assert held == [message for message, _ in marks]
-    assert all(seen.holds(memory, message, now) for message in held)
+    assert all(message_ids.holds(memory, message, now) for message in held)
 
 
 @pytest.mark.parametrize(("later", "held"), [(0, True), (1, False)])
@@ -185,19 +187,19 @@ def test_beyond_the_last_64_a_message_is_remembered_for_an_hour_to_the_milliseco
 ) -> None:
     memory = b""
     for n in range(65):
-        memory = seen.remember(memory, message_hash(str(n)), START)
+        memory = message_ids.remember(memory, message_hash(str(n)), START)
     first, second = message_hash("0"), message_hash("1")
-    assert seen.holds(memory, first, START + HOUR + later) == held
-    assert seen.holds(memory, second, START + HOUR + later)
-    memory = seen.remember(memory, b"the next", START + HOUR + later)
+    assert message_ids.holds(memory, first, START + HOUR + later) == held
+    assert message_ids.holds(memory, second, START + HOUR + later)
+    memory = message_ids.remember(memory, b"the next", START + HOUR + later)
     assert (first in memory) == held
 
 
 def test_a_hash_is_not_found_across_the_border_of_two_entries() -> None:
-    memory = seen.remember(b"", b"abcdefgh", 0x494A4B4C4D4E)
-    memory = seen.remember(memory, b"opqrstuv", 0x494A4B4C4D4E)
-    assert seen.holds(memory, b"abcdefgh", 0)
-    assert seen.holds(memory, b"opqrstuv", 0)
+    memory = message_ids.remember(b"", b"abcdefgh", 0x494A4B4C4D4E)
+    memory = message_ids.remember(memory, b"opqrstuv", 0x494A4B4C4D4E)
+    assert message_ids.holds(memory, b"abcdefgh", 0)
+    assert message_ids.holds(memory, b"opqrstuv", 0)
     for at in range(len(memory) - 8):
-        if at % seen.ENTRY:
-            assert not seen.holds(memory, memory[at : at + 8], 0)
+        if at % message_ids.ENTRY:
+            assert not message_ids.holds(memory, memory[at : at + 8], 0)

@@ -357,7 +357,9 @@ def test_every_type_of_outcome_that_the_engine_tells_can_be_expected() -> None:
     told = {
         type
         for path in (ROOT / "journeys").rglob("*.py")
-        for type in re.findall(r'_?tell\((?:one, effects, )?"([a-z]+\.[a-z_]+)"', path.read_text())
+        for type in re.findall(
+            r'_?(?:report|tell)\((?:one, effects, )?"([a-z]+\.[a-z_]+)"', path.read_text()
+        )
     }
     assert len(told) > 10
     assert told <= OUTCOME_TYPES

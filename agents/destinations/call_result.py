@@ -15,7 +15,7 @@ _LONGEST_WAIT = 366 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallResult:
     """What came of one attempt, or of the turn of one that may not be made any more.
 
     started_at: ms, the wall clock. took: ms. attempted: whether it was made.

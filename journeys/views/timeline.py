@@ -12,13 +12,13 @@ from typing import Any
 from journeys.catalog.running import RunningCatalog
 from journeys.records.outcome import Outcome
 from journeys.records.user_record import Instance
-from journeys.simulation.scenario import Happening
+from journeys.simulation.scenario import TimelineEntry
 from journeys.time import format_time
 
 _HIDDEN = frozenset({"action_id", "message_id"})
 
 
-def tell(happenings: Iterable[Happening], catalog: RunningCatalog) -> Iterator[str]:
+def tell(happenings: Iterable[TimelineEntry], catalog: RunningCatalog) -> Iterator[str]:
     """For each moment its time and the event, `timer` or `response`, and below it each outcome.
 
     A payload is shown below the outcome that requests it, as it would be sent.

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from journeys.catalog.running import RunningCatalog
 from journeys.engine import sweep
-from journeys.engine.rejections import reject, tell
+from journeys.engine.rejections import reject, report
 from journeys.engine.step import apply_event, apply_response, fire_timer, touch
 from journeys.engine.user_step import FATAL
-from journeys.records import response as responses
+from journeys.records import response as response_record
 from journeys.records.action import Action
 from journeys.records.admission import admit
 from journeys.records.dead_letter import dead
@@ -51,7 +51,7 @@ class Records(sweep.Records, Protocol):
         """The earliest (time ms, user) at which a clock may fire a timer, over all records."""
 
 
-class Answers(Protocol):
+class ResponseQueue(Protocol):
     """Responses that are there beforehand, where no deliver role makes the requests."""
 
     def ask(self, actions: Sequence[Action]) -> None:
@@ -67,7 +67,7 @@ class Answers(Protocol):
 _decode_clock = msgspec.json.Decoder(ClockRecord).decode
 
 
-class Timeline:
+class PartitionProcessor:
     """One partition's way through its log.
 
     Args:
@@ -91,7 +91,7 @@ class Timeline:
         role: str = "evaluate",
         partition_of: Callable[[str], int] | None = None,
         at_barrier: Callable[[Input], RunningCatalog] | None = None,
-        answers: Answers | None = None,
+        responses: ResponseQueue | None = None,
     ) -> None:
         self.records = records
         self.catalog = catalog
@@ -100,7 +100,7 @@ class Timeline:
         self.role = role
         self._partition_of = None if partition_of is None else lru_cache(65_536)(partition_of)
         self._at_barrier = at_barrier
-        self._answers = answers
+        self._responses = responses
         self._asked = 0
         self._sweep = sweep.Sweep(catalog)
         self._told: dict[tuple[str, str], int] = {}
@@ -142,8 +142,8 @@ class Timeline:
                 continue
             if not done:
                 return count
-            if self._answers is not None:
-                while self._take_answer(self.partition_time, effects):
+            if self._responses is not None:
+                while self._take_response(self.partition_time, effects):
                     pass
         return len(inputs)
 
@@ -223,7 +223,7 @@ class Timeline:
 
     def _response(self, one: Input, effects: Effects) -> bool:
         try:
-            response = responses.decode(one.value)
+            response = response_record.decode(one.value)
         except ValueError as error:
             reject(one, effects, None, "malformed", f"a response: {error}", self._now(one))
             return True
@@ -251,20 +251,20 @@ class Timeline:
         if changed is not record:
             self.records.put(response.user_id, changed)
 
-    def _take_answer(self, until: int, effects: Effects) -> bool:
+    def _take_response(self, until: int, effects: Effects) -> bool:
         """Apply a response that is there beforehand and comes up to `until`, ms, if any does."""
-        answers = self._answers
-        if answers is None:
+        responses = self._responses
+        if responses is None:
             return False
         if len(effects.actions) > self._asked:
-            answers.ask(effects.actions[self._asked :])
+            responses.ask(effects.actions[self._asked :])
             self._asked = len(effects.actions)
-        due = answers.next_due()
+        due = responses.next_due()
         if due is None or due > until:
             return False
-        one = answers.pop()
+        one = responses.pop()
         self.partition_time = max(self.partition_time, due)
-        self._apply_response(one, responses.decode(one.value), due, effects)
+        self._apply_response(one, response_record.decode(one.value), due, effects)
         return True
 
     def _barrier(self, one: Input, effects: Effects) -> bool:
@@ -283,7 +283,7 @@ class Timeline:
         """Fire timers in order until none is left; False when there were too many."""
         while True:
             due = self.records.next_due()
-            if self._take_answer(until if due is None else min(until, due[0] - 1), effects):
+            if self._take_response(until if due is None else min(until, due[0] - 1), effects):
                 continue
             if due is None or due[0] > until:
                 return True
@@ -329,7 +329,7 @@ class Timeline:
         headers = [("journeys-record", b"event"), ("journeys-origin", origin)]
         effects.reroutes.append(Reroute(event.user_id.encode(), one.value, headers))
         detail = {"from": one.partition, "to": home}
-        tell(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
+        report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
 
     def _tell_now(self, journey: str, version: str, partition_time: int) -> bool:
         """A failing entry condition is told once per journey's version and minute."""
