@@ -29,7 +29,7 @@ class CommittedLog:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": 100,
             }
         )
         self._partitions = [TopicPartition(topic, number, 0) for number in range(partitions)]
@@ -41,19 +41,21 @@ class CommittedLog:
         )
         self.messages: list[Message] = []
 
-    def new(self, seconds: float = 60) -> list[Message]:
+    def new(self, seconds: float = 60, wait: float = 0.05) -> list[Message]:
         """What was committed since the last look, up to where the log ends now. A broker that is
-        away is waited for."""
+        away is waited for. wait: for so many seconds for a first message, where none is there."""
         limit = time.monotonic() + seconds
-        ends, found = self._ends(limit), []
+        some, found = self._consumer.consume(1, wait), []
+        ends = self._ends(limit)
         while True:
-            for message in self._consumer.consume(1_000, 0.05):
+            for message in [*some, *self._consumer.consume(1_000, 0.05)]:
                 error = message.error()
                 if error is None:
                     found.append(message)
                     self._reached[message.partition()] = message.offset() + 1
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._reached[message.partition()] = message.offset()
+            some = []
             if all(self._reached[partition] >= end for partition, end in ends.items()):
                 self.messages += found
                 return found

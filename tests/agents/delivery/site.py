@@ -172,7 +172,7 @@ class Site:
         self.flush()
         wanted, limit = set(ids), time.monotonic() + seconds
         while True:
-            for message in self._told[OUTCOMES].new():
+            for message in self._told[OUTCOMES].new(wait=0.5):
                 outcome = msgspec.json.decode(message.value(), type=Outcome)
                 if outcome.detail is not None and "action_id" in outcome.detail:
                     self._outcomes[outcome.detail["action_id"]].append(outcome)

@@ -108,6 +108,7 @@ def test_an_ordered_destination_s_order_survives_retries_and_kill_9(
         assert set(places) == set(range(12))
 
 
+@pytest.mark.slow
 def test_a_destination_that_is_down_is_left_alone_and_comes_back_unflooded(
     site: Site, receiver: Receiver
 ) -> None:

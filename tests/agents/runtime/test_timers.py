@@ -47,6 +47,7 @@ def test_a_timer_of_an_idle_partition_fires_at_or_just_after_its_time(cluster: C
     assert account.fired == 1
 
 
+@pytest.mark.slow
 def test_an_answer_in_the_backlog_beats_a_deadline_that_passed_in_an_outage(
     cluster: Cluster,
 ) -> None:
@@ -65,6 +66,7 @@ def test_an_answer_in_the_backlog_beats_a_deadline_that_passed_in_an_outage(
     assert account.fired == 0, "the answer arrived before the deadline"
 
 
+@pytest.mark.slow
 def test_an_answer_behind_a_long_backlog_still_beats_the_deadline(cluster: Cluster) -> None:
     cluster.start(1)
     cluster.wait_until_owned()
