@@ -1,8 +1,8 @@
 """Brings the embedded broker's jars onto this machine once, and only the very bytes in the lock.
 
 `broker-jars.lock` names every jar with its SHA-256. A start reads the lock and checks the cached
-files against it; nothing is resolved again. `python -m agents.kafka.embedded.jars` prints a new lock
-after its coordinates changed. The benchmarks bring their jars with a lock of their own.
+files against it; nothing is resolved again. `python -m agents.kafka.embedded.jars` prints a new
+lock after its coordinates changed. The benchmarks bring their jars with a lock of their own.
 """
 
 from __future__ import annotations
