@@ -17,7 +17,7 @@ from journeys.catalog.running import RunningCatalog
 from journeys.engine import sweep
 from journeys.engine.rejections import reject, report
 from journeys.engine.step import apply_event, apply_response, fire_timer, touch
-from journeys.engine.user_step import FATAL
+from journeys.engine.timers import FATAL
 from journeys.records import response as response_record
 from journeys.records.action import Action
 from journeys.records.admission import admit
@@ -103,7 +103,7 @@ class PartitionProcessor:
         self._responses = responses
         self._asked = 0
         self._sweep = sweep.Sweep(catalog)
-        self._told: dict[tuple[str, str], int] = {}
+        self._reported: dict[tuple[str, str], int] = {}
         self._timers_left = 0
         self._full = 0
 
@@ -167,7 +167,7 @@ class PartitionProcessor:
         for user in users:
             record = self.records.get(user)
             if record is not None:
-                changed = touch(self.catalog, effects, user, record, clock, self._tell_now)
+                changed = touch(self.catalog, effects, user, record, clock, self._failure_gate)
                 if changed is not record:
                     self.records.put(user, changed)
         return self._sweep.more
@@ -211,7 +211,7 @@ class PartitionProcessor:
         came = latest if arrival is None else arrival
         arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
         try:
-            changed = apply_event(self.catalog, effects, record, event, arrived, self._tell_now)
+            changed = apply_event(self.catalog, effects, record, event, arrived, self._failure_gate)
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
@@ -241,7 +241,7 @@ class PartitionProcessor:
         record = self.records.get(response.user_id) or EMPTY
         try:
             changed = apply_response(
-                self.catalog, effects, record, response, arrived, self._tell_now
+                self.catalog, effects, record, response, arrived, self._failure_gate
             )
         except FATAL:
             raise
@@ -302,7 +302,7 @@ class PartitionProcessor:
                 until,
                 now,
                 self.partition_time,
-                self._tell_now,
+                self._failure_gate,
             )
             self.records.put(user, changed)
 
@@ -331,12 +331,12 @@ class PartitionProcessor:
         detail = {"from": one.partition, "to": home}
         report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
 
-    def _tell_now(self, journey: str, version: str, partition_time: int) -> bool:
-        """A failing entry condition is told once per journey's version and minute."""
+    def _failure_gate(self, journey: str, version: str, partition_time: int) -> bool:
+        """A failing entry condition is reported once per journey's version and minute."""
         minute = partition_time // MINUTE
-        if self._told.get((journey, version)) == minute:
+        if self._reported.get((journey, version)) == minute:
             return False
-        self._told[journey, version] = minute
+        self._reported[journey, version] = minute
         return True
 
 

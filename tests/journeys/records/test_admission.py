@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from journeys.catalog.catalog import Catalog, InForce
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.user_step import UnknownVersion
+from journeys.engine.step_context import UnknownVersion
 from journeys.nodes.base import Go, Step
 from journeys.nodes.wait_for_event import WaitForEvent
 from journeys.records.admission import MAX_DEPTH, admit
