@@ -7,7 +7,7 @@ ARGS ?=
 # Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
 PARALLEL := -n auto
 
-.PHONY: install demo test compiled pure torture bench check audit docs format lock clean
+.PHONY: install demo test test-world compiled pure torture bench check audit docs format lock clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+
+# What needs servers and clients of others; skipped, with the reason, where one can't be downloaded.
+test-world: $(STAMP)
+	$(BIN)/python -m pytest -m world $(ARGS)
 
 # The engine as C extensions, which a C compiler makes of the same sources: the image has them, and
 # the benchmark measures them. `make pure` goes back.

@@ -111,9 +111,14 @@ def test_a_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def test_the_readme_can_be_read_in_a_few_minutes() -> None:
+    assert len(README.split()) <= 700  # code and tables included
+
+
 def test_the_settings_are_those_of_the_code() -> None:
     code = "".join(path.read_text() for path in sorted((ROOT / "agents").rglob("*.py")))
-    told = re.findall(r"^\| `(JOURNEYS_[A-Z_]+)", README, re.MULTILINE)
+    page = (DOCS / "settings.md").read_text("utf-8")
+    told = re.findall(r"^\| `(JOURNEYS_[A-Z_]+)", page, re.MULTILINE)
     read = re.findall(r"\bJOURNEYS_[A-Z_]*", code)
     assert {_family(name) for name in read} - NOT_FOR_USERS == {_family(name) for name in told}
 
