@@ -215,7 +215,7 @@ class _Change:
         broker = Settings.from_env().broker
         partitions_of(broker, DEAD)  # tells sooner than a transaction that the broker is away
         writer = None if dry_run else Writer(broker)
-        chosen = self._choose(read(broker, to_the_very_end=not dry_run))
+        chosen = self._choose(read(broker, wait_for_transactions=not dry_run))
         if self._status == "replayed":
             _check_targets(broker, chosen)
         if writer is None:

@@ -330,7 +330,7 @@ def test_who_writes_reads_on_behind_transactions_that_are_open(journeys: Journey
     set_aside(journeys, hidden)
     seen: list[int] = []
     reader = threading.Thread(
-        target=lambda: seen.append(len(read(broker, to_the_very_end=True).fitting(Filter())))
+        target=lambda: seen.append(len(read(broker, wait_for_transactions=True).fitting(Filter())))
     )
     reader.start()
     assert len(read(broker).fitting(Filter())) == 1  # what can be seen, at once
