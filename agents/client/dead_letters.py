@@ -1,8 +1,8 @@
 """Dead letters and what became of them, as `journeys.dead` holds both.
 
-Law: a letter is never changed. Replaying or discarding it writes a mark, a record of its own, behind
-it in the same partition; of a letter and its marks the last record holds. So reading the topic to
-its end says which letters are open, and nothing else needs to be stored.
+Law: a letter is never changed. Replaying or discarding it writes a mark, a record of its own,
+behind it in the same partition; of a letter and its marks the last record holds. So reading the
+topic to its end says which letters are open, and nothing else needs to be stored.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Letters:
         self._letters[record.dead_id] = letter
 
     def fitting(self, wanted: Filter, *, closed: bool = False) -> list[Letter]:
-        """The letters that fit, the newest last; with `closed` also those that are no longer open."""
+        """The letters that fit, the newest last; with `closed` also those that aren't open."""
         found = [
             letter
             for letter in self._letters.values()

@@ -1,7 +1,7 @@
-"""How `journeys dead` reads `journeys.dead`, and writes there and to the topics of replayed letters.
+"""Reads `journeys.dead` for `journeys dead`, and writes there and to the topics of replayed letters.
 
-Law: a writer first fences every other command and then reads the topic to its very end, so it misses
-no mark of another one; a replayed record and its mark are one transaction.
+Law: a writer first fences every other command and then reads the topic to its very end, so it
+misses no mark of another one; a replayed record and its mark are one transaction.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class Writer:
                     ) from None
 
     def _abort(self, reason: KafkaError) -> KafkaError:
-        """Aborts the transaction and returns why it failed: `reason`, or where that says no more than
-        that the producer is unusable, the error of the abort."""
+        """Aborts the transaction and returns why it failed: `reason`, or the error of the abort
+        where `reason` only says that the producer is unusable."""
         from confluent_kafka import KafkaError, KafkaException
 
         try:

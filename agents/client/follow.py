@@ -1,4 +1,4 @@
-"""Following one kind of the engine's records over all its partitions, and over topics that are new."""
+"""Following one kind of records over all partitions, and over topics that are new."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ class Joined:
     """Several files as one text, and for each of its lines the line of a file."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
-        self._starts: list[tuple[str, int, int]] = []  # file; of this text, its first line and its last
+        self._starts: list[
+            tuple[str, int, int]
+        ] = []  # file; of this text, its first line and its last
         parts: list[bytes] = []
         line = 1
         for file, content in files.items():

@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
 from confluent_kafka import TopicPartition
 from rich.console import Console
 from rich.live import Live
 
-from agents.demo import show, tell
+from agents.demo import show, texts
 from agents.demo.account import Account, applied, settle
 from agents.demo.history import Expected, History, load
-from agents.demo.log import Follower, Player, push, read_all
+from agents.demo.log import Follower, Player
 from agents.demo.receiver import Receiver
 from agents.demo.scene import Scene
 from agents.demo.tree import places
@@ -32,7 +33,9 @@ from agents.errors import UserError
 from agents.kafka.broker import committed_ends, reach
 from agents.kafka.client import admin_client
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
+from agents.kafka.produce import write
+from agents.kafka.read_to_end import read_to_end
+from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
 
 PARTITIONS = 4
 _READY_SECONDS = 120.0
@@ -72,13 +75,13 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
                 with scene.step("account"):
                     account = _account(scene, broker, expected.result())
         except Exception:
-            _tell_workers(scene, console)
+            _print_last_lines(scene, console)
             raise
-        console.print(tell.summary(scene, account))
+        console.print(texts.summary(scene, account))
         if not account.clean:
-            _tell_workers(scene, console)
+            _print_last_lines(scene, console)
         if keep:
-            console.print(tell.commands(broker, _program()), soft_wrap=True)
+            console.print(texts.commands(broker, _program()), soft_wrap=True)
             while True:
                 time.sleep(3_600)
         began = time.monotonic()
@@ -150,7 +153,7 @@ def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
 
 def _push(scene: Scene, broker: str, text: str) -> None:
     """Pushes the documents and waits for the verdict on all of them."""
-    offset = push(broker, text)
+    offset = write(broker, CONFIG, text.encode())
     deadline = time.monotonic() + _VERDICT_SECONDS
     while time.monotonic() < deadline:
         told = [one for one in scene.tally.verdicts if one.cause.offset == offset]
@@ -197,7 +200,7 @@ def _account(scene: Scene, broker: str, expected: Expected) -> Account:
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         account = settle(
-            read_all(broker, [EVENTS, USERS, OUTCOMES, DEAD, *to]),
+            chain.from_iterable(read_to_end(broker, [EVENTS, USERS, OUTCOMES, DEAD, *to])),
             acknowledged=scene.acknowledged,
             ends=_ends(broker),
             expected=expected,
@@ -230,7 +233,7 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
                 steps += 1
             if scene.elapsed - told >= _LINE_SECONDS:
                 told += _LINE_SECONDS
-                console.print(tell.line(scene), soft_wrap=True, highlight=False)
+                console.print(texts.line(scene), soft_wrap=True, highlight=False)
 
     with ExitStack() as shown:
         if console.is_terminal:
@@ -258,7 +261,7 @@ def _program() -> str:
     return os.path.relpath(called)
 
 
-def _tell_workers(scene: Scene, console: Console) -> None:
-    """What the workers said last, for whoever looks for the fault."""
+def _print_last_lines(scene: Scene, console: Console) -> None:
+    """The last lines of the workers, which may say what is wrong."""
     for name, line in list(scene.said)[-20:]:
         console.print(f"{name} | {line}", style="bright_black", soft_wrap=True, markup=False)

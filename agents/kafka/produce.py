@@ -1,7 +1,7 @@
 """Writing records outside the workers' transactions.
 
-Law: a record counts as written when all in-sync replicas have it; retries neither repeat records nor
-change their order.
+Law: a record counts as written when all in-sync replicas have it; retries neither repeat records
+nor change their order.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ class Reader:
             elif time.monotonic() - progressed > STALL_SECONDS:
                 topics = ", ".join(sorted({topic for topic, _ in ends}))
                 raise BrokerUnavailable(
-                    f"{topics} could not be read to the end: nothing came for {STALL_SECONDS:.0f} s."
+                    f"{topics} could not be read to the end: nothing came for "
+                    f"{STALL_SECONDS:.0f} s."
                 )
 
     def ends(self, *, committed: bool = True) -> dict[Partition, int]:

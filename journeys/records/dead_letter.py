@@ -1,4 +1,4 @@
-"""Dead letters: inputs and actions that can't be processed, kept whole so that they can be replayed.
+"""Dead letters: inputs and actions that can't be processed, stored whole for replay.
 
 Law: the bytes of the key and of the value can be restored exactly.
 """
