@@ -1,4 +1,4 @@
-"""Reads `journeys.dead` for `journeys dead`, and writes there and to the topics of replayed letters.
+"""Reads `journeys.dead` for `journeys dead`, and writes marks and replayed records.
 
 Law: a writer first fences every other command and then reads the topic to its very end, so it
 misses no mark of another one; a replayed record and its mark are one transaction.

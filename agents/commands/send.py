@@ -59,12 +59,12 @@ def send(
     partitions = partitions_of(broker, EVENTS)
     sender = Sender(broker, rate)
     if events is not None:
-        try:
-            with open_lines(events, progress=True) as lines:
+        with open_lines(events, progress=True) as lines:
+            try:
                 sender.send(numbered(lines))
-        except UserError as error:
-            sender.finish()
-            raise UserError(f"{error}. {_sent(sender)} before that.") from None
+            except UserError as error:
+                sender.finish()
+                raise UserError(f"{error}. {_sent(sender)} before that.") from None
         sender.finish()
     if advance is not None and not sender.failed:
         sender.advance(partitions, advance)
