@@ -21,7 +21,7 @@ from agents.errors import UserError
 if TYPE_CHECKING:
     from journeys.problems import Problem
 
-ACCEPTED, REJECTED, NO_VERDICT = 0, 1, 2
+REJECTED, NO_VERDICT = 1, 2  # exit codes
 _HINT_SECONDS = 3.0
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from journeys.catalog.catalog import Catalog
     from journeys.catalog.diff import DocumentChange, FieldChange, InFlight
 
-SAME, REJECTED, CHANGES = 0, 1, 2
+REJECTED, CHANGES = 1, 2  # exit codes
 
 _SIGNS = {
     "created": ("+", "green"),

@@ -56,7 +56,7 @@ _READY_SECONDS = 120.0
 
 
 def _make_topics(broker: str, partitions: int) -> None:
-    """Makes missing topics; unless JOURNEYS_PARTITIONS is set, with the partitions of the others."""
+    """Makes missing topics: with the partitions of the others unless JOURNEYS_PARTITIONS is set."""
     from agents.kafka.broker import reach
     from agents.kafka.topics import EVENTS, check_topics, create_topics
 

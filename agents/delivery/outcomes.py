@@ -1,8 +1,8 @@
-"""What a delivery tells when it has ended: its outcome, and to whom it matters that it did.
+"""The records that a finished delivery causes: an outcome, and a dead letter or a response.
 
-A failed action becomes a dead letter, so that it can be put back; the request of a trigger becomes
-a response, failed or not, and its journey goes on with that. Law: ids follow from the action's
-place in the log, so a repeat is seen as one.
+A failed action becomes a dead letter, so that it can be replayed. The request of a trigger becomes
+a response, failed or not, for the instance that waits. Law: ids follow from the action's place in
+the log, so a repeat has the same ids.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def delivered(action: Action, cause: Cause, attempts: int, answer: CallResult) -
 
 
 def failed(action: Action, cause: Cause, attempts: int, answer: CallResult) -> Outcome:
-    """`action.failed`, with what the last answer was."""
+    """`action.failed`, with the last answer."""
     detail = {
         "action_id": action.action_id,
         "destination": action.destination,
@@ -54,7 +54,7 @@ def failed(action: Action, cause: Cause, attempts: int, answer: CallResult) -> O
 
 
 def given_up(action: Action, cause: Cause, delivery: Delivery, answer: CallResult) -> DeadLetter:
-    """The action as it was received."""
+    """The dead letter of an action that failed."""
     return dead_letter(
         _reason(answer),
         f"{answer.error} (attempts: {delivery.attempts})",
@@ -76,7 +76,7 @@ def response(action: Action, answer: CallResult) -> bytes:
 
 
 def too_late(delivery: Delivery, now: int) -> CallResult:
-    """What stands for an attempt that may not start any more. now: ms."""
+    """The result in place of an attempt whose time is over. `now` is in ms."""
     if delivery.attempts:
         return CallResult("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
     return CallResult(
@@ -85,7 +85,7 @@ def too_late(delivery: Delivery, now: int) -> CallResult:
 
 
 def held_up(delivery: Delivery, now: int) -> CallResult:
-    """What stands for the last attempt where the destination is not called just then. now: ms."""
+    """The result in place of the last attempt where the circuit is open. `now` is in ms."""
     why = "not called until its time was over: the destination failed again and again"
     if delivery.error is not None:
         why = f"{delivery.error}; then {why}"

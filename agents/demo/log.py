@@ -92,10 +92,7 @@ class Player(threading.Thread):
 
 
 class Follower(threading.Thread):
-    """Calls `take` with every committed record of some topics, in batches, from the start on.
-
-    failed: why it stopped by itself.
-    """
+    """Calls `take` with every committed record of some topics, in batches, from the start on."""
 
     def __init__(
         self, broker: str, topics: Iterable[str], take: Callable[[Sequence[Message]], None]
@@ -106,7 +103,6 @@ class Follower(threading.Thread):
         self._reader = Reader(base_config(broker))
         for topic, partitions in partition_counts(broker, topics).items():
             self._reader.start(topic, dict.fromkeys(range(partitions), 0))
-        self.failed: BaseException | None = None
 
     def stop(self) -> None:
         self._stop_asked.set()
@@ -117,7 +113,5 @@ class Follower(threading.Thread):
         try:
             while not self._stop_asked.is_set():
                 self._take(self._reader.batch(0.1))
-        except Exception as error:  # noqa: BLE001 - kept for the thread that waits for the records
-            self.failed = error
         finally:
             self._reader.close()
