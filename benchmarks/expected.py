@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
-from agents.roles.evaluate import KIND_HEADER
 from benchmarks.backtest import running
 from benchmarks.contenders.toy import step
 from benchmarks.input import Record
 from benchmarks.outputs import Place
 from journeys.engine.processor import PartitionProcessor
+from journeys.records import headers
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.simulation.backtest import MemoryRecords
@@ -91,7 +91,7 @@ def of_journeys(
 
 def input_of(message: Message) -> Input:
     """A record of the log as an evaluate worker takes it."""
-    kind = dict(message.headers() or ()).get(KIND_HEADER)
+    kind = dict(message.headers() or ()).get(headers.RECORD)
     return Input(
         message.topic(),
         message.partition(),

@@ -1,17 +1,14 @@
-"""`journeys simulate`: one user's events through journeys, with the reason for every turn.
+"""`journeys simulate`: one user's events through journeys, with the reason for every decision.
 
-Law: what is shown is what workers would do; nothing is kept, and nothing is called unless `--send`
-asks for it.
+Law: it shows what workers would do. No state is kept, and nothing is called without `--send`.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from journeys.simulation.canned_responses import Canned
     from journeys.simulation.scenario import Scenario, TimelineEntry
 
-_STDIN = Path("-")
 _HOW = 'One JSON event a line, such as {"at": "+10m", "event": "purchase_completed"}; Ctrl-D ends.'
 
 
@@ -70,7 +66,7 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="YAML with what the requests of triggers are answered with.",
+            help="YAML with canned responses to the requests of triggers.",
             show_default=False,
         ),
     ] = None,
@@ -91,6 +87,7 @@ def simulate(
     what was sent was not delivered.
     """
     from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
+    from agents.terminal.json_lines import STDIN, open_lines
     from journeys.catalog.running import RunningCatalog
     from journeys.views.timeline import standing, tell
 
@@ -102,7 +99,9 @@ def simulate(
     catalog = RunningCatalog(documents)
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[TimelineEntry] = []
-    with _lines(events) as lines:
+    if events == STDIN and sys.stdin.isatty():
+        typer.echo(_HOW, err=True)
+    with open_lines(events) as lines:
         for some in follow.story(lines):
             story += some
             if not as_json:
@@ -128,7 +127,7 @@ def simulate(
 
 
 def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestEvent:
-    """Sends what the node sent last, and shows it unless `quietly`."""
+    """Sends what the node sent last, and prints it unless `quietly`."""
     from agents.terminal.documents import cleaned
     from agents.terminal.test_event import TestEvent, last_action
 
@@ -143,7 +142,7 @@ def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bo
 
 
 class _Follow:
-    """Finds one user's events among the lines and lets them happen."""
+    """Finds one user's events among the lines and applies them."""
 
     def __init__(
         self,
@@ -165,11 +164,11 @@ class _Follow:
         _moment(until, 0, "--until")
 
     def story(self, lines: Iterable[bytes]) -> Iterator[list[TimelineEntry]]:
-        """What happened, line by line, then what time alone brings about."""
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            fields = self._fields(line, number)
+        """Yields what happens, line by line, then what time alone causes."""
+        from agents.terminal.json_lines import json_object, numbered
+
+        for number, line in numbered(lines):
+            fields = json_object(line, self._name, number)
             known = fields.get("userId") or fields.get("anonymousId") or self._user
             if known is None:
                 known = self._user = "user-1"
@@ -202,17 +201,6 @@ class _Follow:
             self.scenario = Scenario(self._catalog, self._user, start, self._canned)
         return self.scenario
 
-    def _fields(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{self._name}:{number}: expected one JSON event a line: {error}"
-            ) from None
-        if not isinstance(fields, dict):
-            raise UserError(f"{self._name}:{number}: expected a JSON object")
-        return fields
-
 
 def _moment(text: str | None, start: int, option: str) -> int | None:
     from journeys.simulation.scenario import parse_moment
@@ -223,24 +211,6 @@ def _moment(text: str | None, start: int, option: str) -> int | None:
         return parse_moment(text, start)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-@contextmanager
-def _lines(path: Path) -> Iterator[Iterable[bytes]]:
-    if path == _STDIN:
-        if sys.stdin.isatty():
-            typer.echo(_HOW, err=True)
-        yield iter(sys.stdin.buffer.readline, b"")  # each line as soon as it is there
-        return
-    with ExitStack() as stack:
-        try:
-            raw = stack.enter_context(path.open("rb"))
-        except OSError as error:
-            raise UserError(f"{path} can't be read: {(error.strerror or '').lower()}") from None
-        try:
-            yield stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise UserError(f"{path} is not a whole gzip file: {error}") from None
 
 
 def _as_json(scenario: Scenario, story: list[TimelineEntry]) -> dict[str, Any]:

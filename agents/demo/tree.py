@@ -1,4 +1,4 @@
-"""A journey's nodes as a tree to be looked at: every node once, below the one that all ways to it
+"""A journey's nodes as a tree for display: every node once, below the node that all paths to it
 lead through (its immediate dominator).
 
 Law: pure; each node that can be reached appears exactly once.
@@ -22,8 +22,10 @@ _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
 class Place:
     """One line of the tree.
 
-    guide: what is drawn before the name. how: the way that leads here, where it is the only one.
-    what: what the node does, in few words.
+    Attributes:
+        guide: the lines drawn before the name.
+        how: the edge that leads here, where it is the only one.
+        what: what the node does, in a few words.
     """
 
     name: str

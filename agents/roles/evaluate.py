@@ -16,19 +16,17 @@ from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
 from agents.runtime.partition import Batch
 from agents.runtime.poison import PoisonGauge
-from agents.runtime.transaction import Headers
 from agents.settings import Settings
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.barrier import barrier_offset
 from journeys.records.effects import Effects
+from journeys.records.headers import read as read_headers
 from journeys.records.input import Input
 from journeys.records.outcome import key_of
 from tables.users import CODEC, UserRecords
 
 APPLICATION = "journeys-evaluate"
-KIND_HEADER = "journeys-record"
-ORIGIN_HEADER = "journeys-origin"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -82,7 +80,7 @@ class Evaluator:
         for message in batch.inputs:
             arrival = message.timestamp()[1] if wall else None
             headers = message.headers()
-            kind, origin = (None, None) if not headers else _named(headers)
+            kind, origin = (None, None) if not headers else read_headers(headers)
             value = message.value() or b""
             one = Input(
                 topic, partition, message.offset(), message.key(), value, arrival, kind, origin
@@ -128,12 +126,6 @@ def build(settings: Settings) -> App:
                 await evaluator.compute(batch)
 
     return app
-
-
-def _named(headers: Headers) -> tuple[str | None, str | None]:
-    """What the headers say of a record: its kind, and where it stood first."""
-    texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
-    return texts.get(KIND_HEADER), texts.get(ORIGIN_HEADER)
 
 
 def home_of(user_id: str, partitions: int) -> int:

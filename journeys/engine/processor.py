@@ -18,10 +18,11 @@ from journeys.engine import sweep
 from journeys.engine.rejections import reject, report
 from journeys.engine.step import apply_event, apply_response, fire_timer, touch
 from journeys.engine.timers import FATAL
+from journeys.records import headers
 from journeys.records import response as response_record
 from journeys.records.action import Action
 from journeys.records.admission import admit
-from journeys.records.dead_letter import dead
+from journeys.records.dead_letter import dead_input
 from journeys.records.effects import Effects, Reroute
 from journeys.records.event import Arrived, Event, Rejection
 from journeys.records.event import Clock as UserClock
@@ -135,7 +136,7 @@ class PartitionProcessor:
             elif kind == "barrier":
                 done = self._barrier(one, effects)
             else:
-                shown = f"header `journeys-record`: found {kind[:40]!r}"
+                shown = f"header `{headers.RECORD}`: found {kind[:40]!r}"
                 expected = "expected event, response, clock or barrier"
                 reject(one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one))
                 continue
@@ -214,7 +215,7 @@ class PartitionProcessor:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(dead(one, error, time, self.role))
+            effects.dead.append(dead_input(one, error, time, self.role))
             return True
         if changed is not record:
             self.records.put(event.user_id, changed)
@@ -245,7 +246,7 @@ class PartitionProcessor:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(dead(one, error, time, self.role))
+            effects.dead.append(dead_input(one, error, time, self.role))
             return
         if changed is not record:
             self.records.put(response.user_id, changed)
@@ -324,9 +325,8 @@ class PartitionProcessor:
         return True
 
     def _reroute(self, one: Input, event: Event, home: int, effects: Effects) -> None:
-        origin = (one.origin or _origin(one)).encode()
-        headers = [("journeys-record", b"event"), ("journeys-origin", origin)]
-        effects.reroutes.append(Reroute(event.user_id.encode(), one.value, headers))
+        moved = headers.build("event", one.origin or _origin(one))
+        effects.reroutes.append(Reroute(event.user_id.encode(), one.value, moved))
         detail = {"from": one.partition, "to": home}
         report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
 

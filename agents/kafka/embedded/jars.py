@@ -1,8 +1,8 @@
-"""Brings the embedded broker's jars onto this machine once, and only the very bytes in the lock.
+"""Downloads the embedded broker's jars once, and accepts only the bytes that the lock names.
 
 `broker-jars.lock` names every jar with its SHA-256. A start reads the lock and checks the cached
-files against it; nothing is resolved again. `python -m agents.kafka.jars` prints a new lock after
-its coordinates changed. The benchmarks bring their jars with a lock of their own.
+files against it; nothing is resolved again. `python -m agents.kafka.embedded.jars` prints a new
+lock after its coordinates changed. The benchmarks have a lock of their own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Lock:
     what: what the jars are, for messages
     megabytes: of them all, about
     coordinates: `group:artifact:version` of what the resolver starts from
-    otherwise: a sentence that tells what helps where they can't be downloaded
+    otherwise: a sentence for the error: what helps where they can't be downloaded
     """
 
     path: Path
@@ -174,5 +174,5 @@ def new_lock(lock: Lock, comment: str) -> str:
 
 
 if __name__ == "__main__":
-    made = "The embedded broker's jars; made by `python -m agents.kafka.jars`."
+    made = "The embedded broker's jars; made by `python -m agents.kafka.embedded.jars`."
     print(new_lock(BROKER, made), end="")  # noqa: T201
