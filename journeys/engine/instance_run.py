@@ -363,7 +363,7 @@ class Run:
         changed = self.moment.merge(traits)
         if changed:
             self._scope = None
-            self.report("profile.changed", **profile.told(changed))
+            self.report("profile.changed", **profile.changed(changed))
 
     def emit(self, event: str, properties: dict[str, Any]) -> bool:
         id = action_id(self.id, self.node, self.visit)

@@ -17,11 +17,11 @@ from journeys.engine.lifecycle import apply_lifecycle, take_over
 from journeys.engine.user_step import LATE, RecordTooLarge, User, check_size, due_of
 from journeys.ids import message_hash
 from journeys.records import message_ids as seen
+from journeys.records import traits as profile
 from journeys.records.effects import Effects
 from journeys.records.event import Arrived, Clock, Event
 from journeys.records.outcome import Cause
 from journeys.records.response import Response
-from journeys.records.traits import told
 from journeys.records.user_record import EMPTY, Instance, UserRecord, Wait
 from journeys.time import format_time
 
@@ -64,7 +64,7 @@ def apply_event(
             if traits:
                 changed = step.merge(traits)
                 if changed:
-                    step.report("profile.changed", arrived, **told(changed))
+                    step.report("profile.changed", arrived, **profile.changed(changed))
             step.note(event, arrived.time)
         if not event.backfill and (step.instances or step.goals or event.name in catalog.entries):
             step.cause = Cause(arrived.topic, arrived.partition, arrived.offset)

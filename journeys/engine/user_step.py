@@ -21,7 +21,7 @@ from journeys.nodes.base import Go
 from journeys.records import traits as profile
 from journeys.records.effects import Effects
 from journeys.records.event import Arrived, Clock, Emitted, Event
-from journeys.records.event_counts import noted
+from journeys.records.event_counts import record_event
 from journeys.records.outcome import Cause, Outcome
 from journeys.records.response import Response
 from journeys.records.user_record import (
@@ -263,7 +263,9 @@ class User:
     def note(self, event: Event, time: int) -> None:
         """Count the event, if journeys do."""
         if event.name in self.catalog.counted:
-            self.event_counts = noted(self.event_counts, event.name, time, self.catalog.counted)
+            self.event_counts = record_event(
+                self.event_counts, event.name, time, self.catalog.counted
+            )
             self.changed = True
 
     def answer(self, event: Event, now: int) -> None:

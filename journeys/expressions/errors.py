@@ -1,7 +1,7 @@
-"""What is wrong with an expression, in words and at the place that its author expects.
+"""Error messages for expressions, with the line and column in the expression's text.
 
-Law: no message of the CEL library reaches a user without its operators, types and positions in the
-words of the document.
+Law: every message of the CEL library is rewritten before a user sees it: operators as they are
+written, types by their everyday names, positions in the document.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ _SELECTED = re.compile(r"expression of type '(.*)' cannot be the operand of a se
 
 
 class CelError(ValueError):
-    """A text is not an expression; `line` and `column` count from 1, `offset` in characters."""
+    """A text is not a valid expression.
+
+    Attributes:
+        line, column: the position of the error, from 1.
+        offset: the same in characters from the start of the text.
+        nearest: the valid word that was most likely meant, or None.
+    """
 
     def __init__(self, message: str, text: str, offset: int, near: str | None = None) -> None:
         super().__init__(message)
@@ -49,6 +55,14 @@ class CelError(ValueError):
 
 
 def check_names(syntax: Syntax, text: str, env: bool) -> None:
+    """Check the variables and fields that an expression names.
+
+    Args:
+        env: whether the expression may read `env`.
+
+    Raises:
+        CelError: a name is unknown or may not be used.
+    """
     for name, offset in syntax.bound:
         if name in ROOTS:
             raise CelError(f"'{name}' has a meaning already: choose another name", text, offset)
@@ -92,10 +106,13 @@ def _unknown_name(name: str, text: str, offset: int, env: bool) -> CelError:
 
 
 def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
-    """What the calls of `count` ask for, by the variable that stands for each.
+    """The calls of `count`, keyed by the variable that replaces each call.
+
+    Returns:
+        paths such as `("count", "login", "10m")`.
 
     Raises:
-        CelError: the event's name or the window is not written out, or is none.
+        CelError: the event's name or the window is not a literal, or is not valid.
     """
     found = {}
     for call in syntax.counted:
@@ -121,7 +138,7 @@ def _check_env(path: Path, offsets: tuple[int, ...], text: str, allowed: bool) -
 
 
 def compile_error(error: str, text: str) -> CelError:
-    """The library's first error, in words and at the place a reader of the document expects."""
+    """The library's first compile error, rewritten for the author of the document."""
     if "recursion" in error:
         return CelError("the expression is nested too deeply: at most 32 levels", text, 0)
     found = _ERROR.findall(error)
@@ -189,7 +206,7 @@ def _unreadable(message: str) -> str:
 
 
 def plain(message: str) -> str:
-    """A message of the library, at compile time or at run time, in the words of the document."""
+    """A message of the library, when compiling or evaluating, rewritten for the author."""
     if (found := _MISMATCH.search(message)) is not None:
         return cel_hints.mismatch(_operator(found[1]), found[2])
     if (found := _SELECTED.search(message)) is not None:
@@ -200,6 +217,6 @@ def plain(message: str) -> str:
 
 
 def _operator(name: str) -> str:
-    """`_+_` as people write it."""
+    """CEL's name of an operator, such as `_+_`, as it is written: `+`."""
     special = {"_[_]": "[]", "@in": "in", "_?_:_": "? :", "!_": "!", "-_": "-"}
     return special.get(name, name.strip("_"))

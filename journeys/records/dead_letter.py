@@ -1,4 +1,4 @@
-"""An input that could not be applied, kept whole with the reason, so that it can be replayed."""
+"""Dead letters: inputs whose processing failed, stored whole with the reason for replay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from journeys.time import format_time
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An input that could not be applied, whole, so that it can be put back."""
+    """An input whose processing raised an exception.
+
+    Attributes:
+        role: the worker role that failed.
+        reason: the name of the exception's type.
+        detail: the traceback.
+        key_encoding, value_encoding: `base64` where the bytes are not UTF-8.
+    """
 
     dead_id: str
     at: str
@@ -30,7 +37,13 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def dead(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
-    """The whole input with the traceback; text where it is text, else base64."""
+    """The dead letter of an input.
+
+    Args:
+        error: what processing it raised.
+        at: the time of the failure, ms.
+        role: the worker role that failed.
+    """
     place = (one.topic, one.partition, one.offset)
     key, key_encoding = _text(one.key) if one.key is not None else (None, None)
     value, value_encoding = _text(one.value)
