@@ -25,7 +25,7 @@ class Ran:
 
     file: str
     result: Result
-    story: list[str]
+    timeline: list[str]
     seconds: float
 
 
@@ -52,7 +52,7 @@ def write(path: Path, ran: Sequence[Ran], wrong: Sequence[Problem]) -> None:
             for failure in one.result.failures:
                 words = f"expected {failure.expected}, found {failure.found}"
                 told = _element(case, "failure", message=f"{failure.what}: {words}")
-                told.text = _text("\n".join([f"{file}:{failure.line}", "", *one.story]))
+                told.text = _text("\n".join([f"{file}:{failure.line}", "", *one.timeline]))
     for file, found in groupby(wrong, lambda one: one.file):
         problems = list(found)
         suite = _element(

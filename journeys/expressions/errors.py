@@ -65,7 +65,7 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
     """
     for name, offset in syntax.bound:
         if name in ROOTS:
-            raise CelError(f"'{name}' has a meaning already: choose another name", text, offset)
+            raise CelError(f"'{name}' is already defined: choose another name", text, offset)
     for iterated in syntax.ranges:
         if not iterated.path or ".".join(iterated.path) in MAPS:
             raise CelError(NO_ORDER, text, iterated.offsets[0])
@@ -123,7 +123,7 @@ def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
         event, window = str(given[0]), str(given[1])
         try:
             if parse_duration(window) == 0:
-                raise ValueError("a window of no length counts nothing")
+                raise ValueError("the window must be longer than 0")
         except ValueError as error:
             raise CelError(f"'count': {error}", text, call.offset) from None
         found[count_variable(event, window)] = (COUNT, event, window)
@@ -158,7 +158,7 @@ def compile_error(error: str, text: str) -> CelError:
     reserved = re.match(r"reserved identifier: (\w+)", message)
     if reserved is not None:
         hint = cel_hints.unknown_function(reserved[1])
-        return CelError(f"'{reserved[1]}' is a word that CEL keeps for itself{hint}", text, offset)
+        return CelError(f"'{reserved[1]}' is a reserved word of CEL{hint}", text, offset)
     if message.startswith("has() argument"):
         return CelError("'has' asks for a field: has(event.properties.x)", text, offset)
     if message.startswith("invalid int literal"):
@@ -168,7 +168,7 @@ def compile_error(error: str, text: str) -> CelError:
 
 def _unknown_function(name: str, text: str, at: int) -> CelError:
     if name in ROOTS:
-        return CelError(f"'{name}' is no function: write it without '()'", text, at, name)
+        return CelError(f"'{name}' is not a function: write it without '()'", text, at, name)
     tail, near = cel_hints.unknown_function(name), None
     if not tail and name not in _FUNCTIONS:
         tail, near = suggest(name, _FUNCTIONS)
@@ -196,8 +196,8 @@ def _unreadable(message: str) -> str:
             return f"found '{found[:1]}', which means nothing in CEL"
         escape = re.search(r"\\(.)", found)
         if escape is not None and escape[1] not in "abfnrtv\\'\"`?xXuU01234567":
-            return f"found '{escape[0]}', which is no escape: write r'...' around the text"
-        return f"a text without its end: expected a closing {found[0]}"
+            return f"found '{escape[0]}', which is not an escape: write r'...' around the text"
+        return f"a text that is not closed: expected a closing {found[0]}"
     if unexpected[1] == "<EOF>":
         return "the expression ends too early: found its end, expected a value"
     wanted = re.search(r"expecting ('[^']*')$", message)
@@ -212,7 +212,7 @@ def plain(message: str) -> str:
     if (found := _SELECTED.search(message)) is not None:
         kind = cel_hints.kind_in_words(found[1])
         way = ": write getFullYear(), getHours() and so on" if kind == "a time" else ""
-        return f"found a field of {kind}, which has none{way}"
+        return f"found a field of {kind}, which has no fields{way}"
     return message
 
 

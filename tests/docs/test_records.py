@@ -77,7 +77,7 @@ def test_what_the_examples_tell_is_in_the_table(tmp_path: Path) -> None:
                 continue
             results = run_suite(tmp_path / title)
             assert not isinstance(results, str), results
-            for step in (step for result in results for step in result.story):
+            for step in (step for result in results for step in result.timeline):
                 for one in step.outcomes:
                     told.setdefault(one.type, set()).update(one.detail or {})
     assert {"criteria.matched", "goal.reached", "wait.matched", "action.skipped"} <= set(told)
