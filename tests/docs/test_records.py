@@ -48,7 +48,7 @@ LIMITS = {
     "an event": events.MAX_EVENT,
     "nesting levels of an event": events.MAX_DEPTH,
     "a user's id": events.MAX_USER_ID,
-    "a user's record: profile, instances, event counts": state.MAX_RECORD,
+    "a user's record: profile, instances, deduplication window": state.MAX_RECORD,
     "live instances of a user": state.MAX_INSTANCES,
     "a payload, or an emitted event's properties": action.MAX_PAYLOAD,
     "nodes that one instance reaches in one step": run.MAX_NODES,
