@@ -116,7 +116,7 @@ def test_its_tests_hold_and_go_every_way(folder: Path) -> None:
     catalog = documents(folder)
     found = results(folder, catalog)
     assert [(one.name, one.failures) for one in found if one.failures] == []
-    stories = ([outcome for part in one.story for outcome in part.outcomes] for one in found)
+    stories = ([outcome for part in one.timeline for outcome in part.outcomes] for one in found)
     went = {way for story in stories for way in gone(story)}
     assert {way for one in journeys(catalog) for way in ways(one)} - went == set()
 

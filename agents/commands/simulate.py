@@ -89,7 +89,7 @@ def simulate(
     from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
     from agents.terminal.json_lines import STDIN, open_lines
     from journeys.catalog.running import RunningCatalog
-    from journeys.views.timeline import standing, tell
+    from journeys.views.timeline import describe, describe_wait
 
     documents = catalog_of_files(files, drafts=True)
     if send is not None:
@@ -105,7 +105,7 @@ def simulate(
         for some in follow.story(lines):
             story += some
             if not as_json:
-                for line in tell(some, catalog):
+                for line in describe(some, catalog):
                     typer.echo(cleaned(line))
     if follow.left_out:
         others = "event of another user" if follow.left_out == 1 else "events of other users"
@@ -115,7 +115,7 @@ def simulate(
         raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
     if not as_json:
         for instance in scenario.waiting:
-            typer.echo(cleaned(standing(instance)))
+            typer.echo(cleaned(describe_wait(instance)))
         if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
             typer.echo("it goes on like this; --until says how far to look", err=True)
     test = None if send is None else _send(send, story, documents, as_json)

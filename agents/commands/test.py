@@ -127,13 +127,15 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[FinishedTest] | li
 
 def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> FinishedTest:
     from journeys.simulation.testing.run import run_test
-    from journeys.views.timeline import standing, tell
+    from journeys.views.timeline import describe, describe_wait
 
     began = time.perf_counter()
     result = run_test(tests, number, catalog)
     seconds = time.perf_counter() - began
     story = (
-        [*tell(result.story, catalog), *map(standing, result.waiting)] if result.failures else []
+        [*describe(result.timeline, catalog), *map(describe_wait, result.waiting)]
+        if result.failures
+        else []
     )
     return FinishedTest(tests.findings.source.file, result, story, seconds)
 
@@ -148,6 +150,6 @@ def _print_failure(test: FinishedTest) -> None:
         typer.echo(f"    expected  {cleaned(failure.expected)}")
         typer.echo(f"    found     {cleaned(failure.found)}")
     typer.echo("  what happened:")
-    for line in test.story:
+    for line in test.timeline:
         typer.echo(f"    {cleaned(line)}")
     typer.echo()

@@ -21,11 +21,11 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True)
 class FinishedTest:
-    """One test of a file and its result; `story` says what happened, where it failed."""
+    """One test of a file and its result; `timeline` says what happened, for a failed test."""
 
     file: str
     result: Result
-    story: list[str]
+    timeline: list[str]
     seconds: float
 
 
@@ -56,7 +56,7 @@ def write_junit(path: Path, runs: Sequence[FinishedTest], wrong: Sequence[Proble
             for failure in one.result.failures:
                 words = f"expected {failure.expected}, found {failure.found}"
                 element = _element(case, "failure", message=f"{failure.what}: {words}")
-                element.text = _text("\n".join([f"{file}:{failure.line}", "", *one.story]))
+                element.text = _text("\n".join([f"{file}:{failure.line}", "", *one.timeline]))
     for file, found in groupby(wrong, lambda one: one.file):
         problems = list(found)
         suite = _element(

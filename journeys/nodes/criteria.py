@@ -1,4 +1,4 @@
-"""criteria: branches in order, the first whose condition holds wins, else `otherwise`."""
+"""criteria: takes the first branch whose condition is true, or else `otherwise`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -45,7 +45,7 @@ class Criteria(ForwardNode):
             if before is not None:
                 why = f"'branches[{before}]' has the same condition"
             elif (before := next((i for t, i in seen.items() if always(t)), None)) is not None:
-                why = f"'branches[{before}]' always holds"
+                why = f"'branches[{before}]' is always true"
             else:
                 seen[branch.when] = index
                 continue
@@ -55,4 +55,8 @@ class Criteria(ForwardNode):
         if outcome != "criteria.matched":
             return ""
         branch = detail["branch"]
-        return f"when {self.branches[branch].when}" if isinstance(branch, int) else "nothing held"
+        return (
+            f"when {self.branches[branch].when}"
+            if isinstance(branch, int)
+            else "no condition was true"
+        )

@@ -1,4 +1,4 @@
-"""destination: builds the payload, emits one action, and the instance goes on at once."""
+"""destination: emits one action for a destination; the instance continues without waiting."""
 
 from typing import Literal
 

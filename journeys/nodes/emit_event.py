@@ -1,4 +1,4 @@
-"""emit_event: an event for the same user, in the same step, so that one journey starts another."""
+"""emit_event: emits an event for the same user, in the same step; it can start journeys."""
 
 from typing import Literal
 

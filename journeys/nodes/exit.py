@@ -1,4 +1,4 @@
-"""exit: the instance ends, with a reason."""
+"""exit: ends the instance with a reason."""
 
 from typing import Literal
 

@@ -1,6 +1,6 @@
-"""trigger: an HTTP request, made by the deliver role; the instance stays until its response comes.
+"""trigger: sends an HTTP request, through the deliver role, and waits for its response.
 
-Whatever the destination does, the instance goes on after `within` at the latest.
+Whatever the destination does, the instance continues after `within` at the latest.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""What the engine reports: every outcome says what happened to whom, and why.
+"""Outcomes: the records in which the engine reports what happened, to which user, and why.
 
-Law: field order is that of the published records.
+Law: the order of the fields is that of the published records.
 """
 
 from __future__ import annotations
@@ -40,10 +40,12 @@ OUTCOME_TYPES: frozenset[str] = frozenset(get_args(OutcomeType))
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Why an outcome is there: the input, the timer, or both where an input fired the timer.
+    """The cause of an outcome: an input, a timer, or both where an input fired the timer.
 
-    `timer` is the time the timer was due; `fired` is there when it fired more than a minute late
-    and says when, which is then the logical time of the step.
+    Attributes:
+        timer: when the timer was due, ISO 8601.
+        fired: when the timer fired, if that was more than a minute late; it is then the logical
+            time of the step.
     """
 
     topic: str | None = None
@@ -54,7 +56,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened to a user, an instance, an input or a document."""
+    """One thing that happened, as written to the outcomes topic."""
 
     outcome_id: str
     type: str
@@ -95,7 +97,7 @@ def of_input(
 
 
 def key_of(outcome: Outcome) -> bytes:
-    """The Kafka key of an outcome: its user, or its input where no user is known."""
+    """The Kafka key of an outcome: its user id, or its input's position if no user is known."""
     if outcome.user_id is not None:
         return outcome.user_id.encode()
     cause = outcome.cause

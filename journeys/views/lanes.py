@@ -1,7 +1,7 @@
-"""In which lane each node of a journey runs: at once, or in minutes through the batch lane.
+"""The lane of each node of a journey: real time, or the batch lane with a latency of minutes.
 
-Law: whoever has been through a slow node is late from there on, so all that can follow one is
-marked slow, too.
+Law: an instance that passes a slow node is late from then on, so every node that can follow a slow
+node is in the batch lane as well.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ OTHERWISE = {
     ("Expect", "path"): "list of nodes",
     ("Never", "path"): "list of nodes",
     ("Expect", "waiting"): "node",
-    ("SomeAction", "node"): "node",
-    ("SomeOutcome", "node"): "node",
+    ("ExpectedAction", "node"): "node",
+    ("ExpectedOutcome", "node"): "node",
 }
 """Fields whose type says less than its page can."""
 DEFAULTS = {

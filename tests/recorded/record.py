@@ -33,7 +33,7 @@ def history(name: str) -> bytes:
     lines = []
     for number, case in enumerate(tests.suite.tests):
         lines.append(json.encode({"test": case.name}))
-        for happening in run_test(tests, number, running).story:
+        for happening in run_test(tests, number, running).timeline:
             lines += [json.encode(one) for one in (*happening.outcomes, *happening.actions)]
     return b"\n".join(lines) + b"\n"
 

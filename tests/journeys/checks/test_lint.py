@@ -95,8 +95,8 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("w: {type: wait_for_event, event: x, within: 1h}"),
-            "5:47: 'within' in node 'w' (wait_for_event): nothing tells a time-out from the event: "
-            "say where it leads with 'on_timeout'",
+            "5:47: 'within' in node 'w' (wait_for_event): a timeout leads to the same node as the event: "
+            "give it its own with 'on_timeout'",
         ),
         (
             journey(
@@ -147,11 +147,11 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("x: {type: experiment, variants: {a: {weight: 1}}}"),
-            "5:35: 'variants' in node 'x' (experiment): there is one variant: everybody gets it",
+            "5:35: 'variants' in node 'x' (experiment): there is only one variant: every user gets it",
         ),
         (
             journey("x: {type: experiment, variants: {a: {weight: 1}, b: {weight: 0}}}"),
-            "5:64: 'weight' in 'variants.b' of node 'x' (experiment): nobody gets 'b': "
+            "5:64: 'weight' in 'variants.b' of node 'x' (experiment): no user gets 'b': "
             "its weight is 0",
         ),
         (

@@ -182,7 +182,7 @@ def test_every_kind_has_a_schema_and_is_among_the_documents() -> None:
 
 def test_each_node_type_is_described_by_its_own_file() -> None:
     parts = SCHEMAS["journey"]()["$defs"]
-    assert parts["Delay"]["description"].startswith("delay: the instance stays for a while")
+    assert parts["Delay"]["description"].startswith("delay: the instance waits for a duration")
 
 
 def test_what_the_engine_writes_meets_the_records_schemas() -> None:
