@@ -54,7 +54,7 @@ class Worker:
         }
         unread = how == "nobody reads its stderr"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.misbehaving"],
+            [sys.executable, "-m", "tests.agents.runtime.misbehaving"],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=self.output.open("ab"),

@@ -1,6 +1,6 @@
 """Workers that are killed, frozen and stopped at random, until the account is drawn up.
 
-`python -m tests.runtime.chaos [SECONDS [SEED]]` starts a Kafka of its own.
+`python -m tests.agents.runtime.chaos [SECONDS [SEED]]` starts a Kafka of its own.
 """
 
 import random

@@ -82,7 +82,7 @@ class Cluster:
     def start(self, number: int, **environment: str) -> None:
         log = (self.directory / f"worker-{number}.log").open("ab")
         self.workers[number] = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.counting"],
+            [sys.executable, "-m", "tests.agents.runtime.counting"],
             cwd=ROOT,
             env={
                 **os.environ,
