@@ -1,4 +1,4 @@
-"""The Faust application of a role: its sources, their batches, and the lives of both.
+"""The Faust application of a role: it starts and stops its sources and their batches.
 
 Law: one source partition is read, computed and written by one loop at a time in this process, and
 by one fenced owner in the cluster.
@@ -66,7 +66,7 @@ class Source:
 class App(faust.App):
     """A Faust app that processes batches exactly once."""
 
-    #: What writes a partition's transactions; fault tests put one here that dies on purpose.
+    #: Writes a partition's transactions; fault tests use one that kills its process.
     producer_class: type[TransactionalProducer] = TransactionalProducer
 
     def __init__(
@@ -222,7 +222,7 @@ class App(faust.App):
             ended_by_errors(self._group_commits, self.exit.fail)
 
     async def quiesce(self) -> None:
-        """Nothing is read, and no batch begins; those in flight are committed."""
+        """Stops reading and beginning batches; those in flight are committed."""
         self.reading = False
         if self._reader is not None:
             await self._reader.stop()
@@ -237,7 +237,7 @@ class App(faust.App):
         if self._reader is not None:
             await asyncio.to_thread(self._reader.close)
 
-    # ---- what others ask
+    # ---- for the pages, the watchdog and lag monitors
     def lag(self) -> dict[Where, int]:
         """Records per owned partition that are known and not applied."""
         reader = self._reader
@@ -271,14 +271,14 @@ class App(faust.App):
                     self.log.warning("committing for lag monitors failed: %r", error)
 
     def restart(self, why: str) -> None:
-        """Stops in good order; the process then ends with EXIT_RESTART."""
+        """Stops gracefully; the process then ends with EXIT_RESTART."""
         if not self.restarting:
             self.restarting = True
             last_line(f"{why}: starting again")
             signal.raise_signal(signal.SIGTERM)
 
     def _leave(self, error: BaseException) -> None:
-        """Leaves the group in good order if that works; Exit ends the process in any case."""
+        """Leaves the group gracefully if that works; Exit ends the process in any case."""
         self._leaving = asyncio.ensure_future(self.crash(error))
 
     def _crash(self, reason: BaseException) -> None:

@@ -147,7 +147,7 @@ class TransactionalProducer:
             delivered.append(error if error is not None else message.offset())
             kind, stamp = message.timestamp()
             if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
-                self._clock.saw(stamp, sent, self._clock.steady())
+                self._clock.observe(stamp, sent, self._clock.steady())
 
         self.begin()
         for (topic, partition), messages in outputs.plain.items():
