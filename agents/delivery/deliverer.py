@@ -25,6 +25,15 @@ from agents.delivery.retry import next_attempt, next_attempt_until
 from agents.destinations.call_result import CallResult
 from agents.destinations.http.caller import HttpCaller
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES
+from agents.metrics import (
+    CALL_RESULTS,
+    CALL_SECONDS,
+    CALLS_IN_FLIGHT,
+    CIRCUIT_OPEN,
+    DEAD_LETTERS,
+    DELIVERIES_OUTSTANDING,
+    Gauge,
+)
 from agents.runtime.exits import last_line
 from agents.runtime.partition import Batch
 from journeys.documents.destination import Destination, Retry
@@ -87,6 +96,15 @@ class Deliverer:
         if capacity is None or capacity.size >= MAX_OUTSTANDING_BYTES:
             return 0
         return max(0, MAX_OUTSTANDING - capacity.deliveries)
+
+    def gauges(self) -> list[Gauge]:
+        """How things are now, for the metrics page."""
+        outstanding = sum(one.deliveries for one in self._outstanding.values())
+        return [
+            (DELIVERIES_OUTSTANDING, (self.name,), outstanding),
+            (CALLS_IN_FLIGHT, (self.name,), self.calls.in_flight),
+            (CIRCUIT_OPEN, (self.name,), self.calls.circuit_open),
+        ]
 
     def released(self, partition: int) -> None:
         """The partition is given up."""
@@ -160,6 +178,7 @@ class Deliverer:
                 "malformed", str(error), cause, message.key(), value or b"", batch.now
             )
             batch.send(DEAD, None, _encode(dead), batch.partition)
+            batch.count(DEAD_LETTERS, dead.role, dead.reason)
             return []
         key = key_of(action)
         if batch.view.get(key) is not None:
@@ -175,6 +194,9 @@ class Deliverer:
         if before is None:
             return []
         answer = result.answer
+        if answer.attempted:
+            batch.count(CALL_RESULTS, self.name, answer.meaning)
+            batch.count(CALL_SECONDS, self.name, by=answer.took / 1_000)
         first_attempt_at = before.first_attempt_at
         if first_attempt_at is None and answer.attempted:
             first_attempt_at = answer.started_at
@@ -220,6 +242,7 @@ class Deliverer:
         elif answer.meaning != "delivered":
             dead = outcomes.given_up(action, cause, delivery, answer)
             batch.send(DEAD, user, _encode(dead), partition)
+            batch.count(DEAD_LETTERS, dead.role, dead.reason)
 
     def _wait_for_turn(self) -> float:
         """How long (s) the next call has to wait; 0: it starts now."""

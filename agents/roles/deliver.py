@@ -21,6 +21,7 @@ from agents.errors import TopicError, UserError
 from agents.host.app import App
 from agents.kafka.client import base_config
 from agents.kafka.topics import CATALOG, actions, check_topics, deliveries
+from agents.metrics import CATALOG_OFFSET
 from agents.settings import Settings
 from tables.deliveries import CODEC
 
@@ -89,6 +90,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
     )
     reader = CatalogReader(client)
     reader.load()
+    app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
     app.caller = HttpCaller(Guard(allowed), Secrets(os.environ), app.clock.now)
     app.deliverers = [
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
@@ -121,6 +123,8 @@ def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int
         capacity=deliverer.capacity,
         released=deliverer.released,
     )
+
+    app.gauges.append(deliverer.gauges)
 
     async def deliver(batches: Any) -> None:
         async for batch in batches:

@@ -14,6 +14,7 @@ from agents.host.app import App
 from agents.kafka.client import base_config
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
+from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED
 from agents.runtime.partition import Batch
 from agents.runtime.poison import PoisonGauge
 from agents.settings import Settings
@@ -57,6 +58,10 @@ class Evaluator:
             batch.more_timers = timeline.sweep(effects) or more
         batch.partition_time = timeline.partition_time
         self._poison.count(batch.consumed, len(effects.dead))
+        for dead in effects.dead:
+            batch.count(DEAD_LETTERS, dead.role, dead.reason)
+        for type, times in effects.counts.items():
+            batch.count(UNREPORTED, type, by=times)
         batch.urgent = batch.more_timers  # of a sweep that goes on, each part is committed
         send(batch, effects)
 
@@ -110,6 +115,7 @@ def build(settings: Settings) -> App:
     )
     reader = CatalogReader(client)
     reader.load()
+    app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
     evaluator = Evaluator(settings.clock, layout.partitions, reader)
     events = app.source(
         EVENTS,
