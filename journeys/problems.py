@@ -50,14 +50,6 @@ class Problem:
         return f"{place}: {'' if self.severity == 'error' else 'warning: '}{self.message}"
 
 
-class ProblemError(Exception):
-    """Carries the problems of a text to whoever asked for its meaning."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that `word` was most likely meant to be, or None when none is close.
 

@@ -51,14 +51,6 @@ class Target(NamedTuple):
     node: str
 
 
-class Reference(NamedTuple):
-    """Another document that a node needs: the place that says so, its kind and its name."""
-
-    path: Path
-    kind: str
-    name: str
-
-
 class Go(msgspec.Struct, frozen=True):
     """The instance goes on to a node (None: past the last one, where the journey ends)."""
 
@@ -218,10 +210,6 @@ class NodeModel(Model):
     def targets(self) -> list[Target]:
         """Every node that this one names, in the order written."""
         return [Target(path, name) for path, name, _ in marked(self, NextNode)]
-
-    def references(self) -> list[Reference]:
-        """Every other document that this node names."""
-        return [Reference(path, mark.kind, name) for path, name, mark in marked(self, Refers)]
 
 
 USERS_ZONE = ("entry", "context", "timezone")
