@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from agents.errors import UserError
 from agents.kafka.topics import CATALOG
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog
 from tables.changelog import POSITION_KEY, Position
 
@@ -29,7 +30,7 @@ class CatalogReader:
     """Reads the catalog; its methods are awaited one at a time."""
 
     def __init__(self, client: Mapping[str, Any]) -> None:
-        self.catalog = Catalog()
+        self.catalog = Catalog(KINDS)
         self.config_offset = 0
         """Every record of `journeys.config` before this offset is in `catalog`."""
         self._consumer = Consumer(

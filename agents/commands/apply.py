@@ -23,6 +23,7 @@ def apply(
     come.
     """
     from agents.client.push import REJECTED, Joined, push
+    from agents.kinds import KINDS
     from agents.terminal import documents as _documents
     from journeys.checks.check import check, warnings
 
@@ -40,9 +41,9 @@ def apply(
             changed = "changed" if one["changed"] else "unchanged"
             typer.echo(f"{one['kind']}/{one['name']} {one['version']} ({changed})")
         new = {f"{one['kind']}/{one['name']}" for one in verdict.documents if one["changed"]}
-        for doubt in warnings(check(texts.items(), {})[0]):
-            if doubt.document in new:
-                typer.secho(_documents.cleaned(str(doubt)), fg="yellow", err=True)
+        for warning in warnings(check(texts.items(), KINDS)[0]):
+            if warning.document in new:
+                typer.secho(_documents.cleaned(str(warning)), fg="yellow", err=True)
     if verdict.problems:
         if not as_json:
             typer.secho("rejected: nothing has changed", fg="red", err=True)

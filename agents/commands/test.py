@@ -102,6 +102,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Problem]:
     """The tests of a file as they run, or what keeps them from it."""
+    from agents.kinds import KINDS
     from agents.terminal import documents as _documents
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.catalog.running import RunningCatalog
@@ -115,7 +116,7 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Proble
         return tests
     documents, problems = _documents.read_files([file.parent / one for one in tests.documents])
     texts |= documents
-    catalog = Rejected(problems) if problems else catalog_of(documents.items())
+    catalog = Rejected(problems) if problems else catalog_of(documents.items(), KINDS)
     if isinstance(catalog, Rejected):
         return catalog.problems
     if problems := check_names(tests, catalog):

@@ -111,7 +111,9 @@ class Guard:
             OSError: the name is not known.
         """
         if never_called(host):
-            raise AddressRefused(f"{host} is a link-local or metadata address, which is never called")
+            raise AddressRefused(
+                f"{host} is a link-local or metadata address, which is never called"
+            )
         with suppress(ValueError):
             literal = ipaddress.ip_address(host)
             self._check(str(literal), port, None)

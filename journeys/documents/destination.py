@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, create_model
 
-from journeys.documents.kind import CheckContext, Document, Kind
+from journeys.documents.kind import Accepted, CheckContext, Document, Kind
 from journeys.problems import nearest
 from journeys.schema.fields import Duration, Expected, Model, Slug
 from journeys.time import DAY, MINUTE, SECOND
@@ -97,11 +97,8 @@ class DestinationKind(Kind):
         if near is not None or len(self._types) == 1:
             return self._types[near or next(iter(self._types))]
         # Nothing can be said of the other fields; what all types share is checked all the same.
-        return create_model(
-            "Destination",
-            __base__=_AnyDestination,
-            type=(Literal[tuple(self._types)], ...),
-        )
+        one_of: Any = Literal[tuple(self._types)]
+        return create_model("Destination", __base__=_AnyDestination, type=(one_of, ...))
 
     def decode(self, document: Any) -> Any:
         if document.get("type") not in self._types:
@@ -116,8 +113,8 @@ class DestinationKind(Kind):
         document.lint(context)
         super().lint(context, document)
 
-    def delivered_for(self, document: Any) -> int:
-        retried: int = document.retry.for_
+    def delivered_for(self, catalog: Accepted, name: str) -> int:
+        retried: int = catalog.documents[self.name][name].retry.for_
         return retried
 
 

@@ -288,9 +288,9 @@ class Kind:
         """The journey that outcomes about a document name."""
         return None
 
-    def delivered_for(self, document: Any) -> int | None:
-        """For how long, ms, actions are delivered to a document; None: none are, and there is no
-        topic of its actions."""
+    def delivered_for(self, catalog: Accepted, name: str) -> int | None:
+        """For how long, ms, an action for a document in force is tried; None: there are no actions
+        for it, and no topic of them."""
         return None
 
 

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
+from agents.destinations.base import CantBeSent
+from agents.destinations.http.document import HttpDestination
 from agents.destinations.secrets import Secrets
-from journeys.documents.destination import Destination
 from journeys.expressions.expression import CelError, ExpressionFailed, Scope
 from journeys.expressions.templates import as_text, render
 from journeys.expressions.urls import join_path, render_url
@@ -21,14 +22,6 @@ from tables.deliveries import Received
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
-
-
-class CantBeSent(Exception):
-    """No request can be made of this action; `passing`: a restart of the worker may mend it."""
-
-    def __init__(self, why: str, passing: bool = False) -> None:
-        super().__init__(why)
-        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ class Request:
 
 
 def request_of(
-    destination: Destination, action: Received, value: bytes, secrets: Secrets
+    destination: HttpDestination, action: Received, value: bytes, secrets: Secrets
 ) -> Request:
     """The request of an action.
 
@@ -82,7 +75,7 @@ def _url(template: str, path: str | None, action: Received) -> str:
         raise CantBeSent(f"'url': {error}") from None
 
 
-def _headers(destination: Destination, action: Received, secrets: Secrets) -> dict[str, str]:
+def _headers(destination: HttpDestination, action: Received, secrets: Secrets) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "User-Agent": "journeys"}
     headers["Accept-Encoding"] = "identity"
     given = {name.lower() for name in destination.headers}
