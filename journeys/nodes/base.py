@@ -148,6 +148,10 @@ class NodeModel(Model):
     """Whether it runs in minutes, through the batch lane."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """What later nodes can read as `steps.<node>.<label>`."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """For the conformance suite: YAML of its fields but `type`, one for each form that it has. They
+    use all fields that lead somewhere (to `left` or `right`) or hold an expression, wait for the
+    events `answer` or `other`, and no longer than for some hours."""
 
     def awaits(self) -> Collection[str]:
         """Names of the events that may move an instance that stays here."""

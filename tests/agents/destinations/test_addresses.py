@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.destinations.addresses import AddressInfo, AddressRefused, Allowed, Guard, not_public
+from agents.destinations.addresses import AddressInfo, AddressRefused, Allowed, Guard
+from agents.destinations.base import Parts
 from agents.destinations.http.caller import HttpCaller
-from agents.destinations.http.request import Request
+from agents.destinations.http.request import Request, request_of
 from agents.destinations.http.transport import GuardedTransport
 from agents.destinations.secrets import Secrets
 from agents.settings import SettingsError
+from journeys.addresses import not_public
 from tests.agents.delivery.receiver import Receiver
 
 
@@ -29,8 +31,8 @@ from tests.agents.delivery.receiver import Receiver
         ("172.16.0.1", "private"),
         ("192.168.1.1", "private"),
         ("169.254.169.254", "link-local"),
-        ("168.63.129.16", "platform"),
-        ("100.100.100.200", "private"),
+        ("168.63.129.16", "metadata"),
+        ("100.100.100.200", "metadata"),
         ("0.0.0.0", "unspecified"),
         ("224.0.0.1", "multicast"),
         ("255.255.255.255", "private"),
@@ -39,7 +41,7 @@ from tests.agents.delivery.receiver import Receiver
         ("::1", "loopback"),
         ("fe80::1", "link-local"),
         ("fc00::1", "private"),
-        ("fd00:ec2::254", "private"),
+        ("fd00:ec2::254", "metadata"),
         ("fec0::1", "private"),
         ("ff02::1", "multicast"),
         ("::ffff:127.0.0.1", "loopback"),
@@ -99,7 +101,7 @@ async def test_a_proxy_of_the_environment_is_not_used(
         for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("no_proxy", "")
-        caller = HttpCaller(Guard(allowed("127.0.0.1")), Secrets({}))
+        caller = HttpCaller(Parts(Guard(allowed("127.0.0.1")), Secrets({})), request_of)
         answer = await caller.send(Request("GET", f"{receiver.url}/x", {}, None), 5_000)
         await caller.close()
     assert answer.meaning == "delivered"
