@@ -8,7 +8,7 @@ import pytest
 
 from agents.kinds import KINDS
 from journeys.checks.check import check
-from tests.journeys.documents import HEAD, MAILER, told
+from tests.journeys.reported import HEAD, MAILER, told
 
 CHECKOUT = """\
 kind: Journey
