@@ -89,6 +89,9 @@ def _headers(destination: HttpDestination, action: Received, secrets: Secrets) -
             raise CantBeSent(f"'headers': {name}: {error}", passing="env." in template) from None
         if _CONTROL.search(text.strip()):
             raise CantBeSent(f"'headers': {name} would have control characters")
+        if not text.isascii():
+            why = f"'headers': {name} would have characters that are not ASCII"
+            raise CantBeSent(why, passing="env." in template)
         headers[name] = text.strip()
     headers["Idempotency-Key"] = header_text(action.action_id)
     headers["Journeys-Send-Key"] = header_text(action.send_key)
