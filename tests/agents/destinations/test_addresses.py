@@ -204,3 +204,54 @@ async def test_no_other_spelling_of_an_address_gets_through(receiver: Receiver, 
         with pytest.raises((httpx.TransportError, httpx.InvalidURL, OSError)):
             await client.get(f"http://{host}:{receiver.port}/")
     assert receiver.requests == []
+
+
+NEVER = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.1.1",
+    "fe80::1",
+    "fd00:ec2::254",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a9fe:a9fe",
+    "2002:a9fe:a9fe::",
+]
+
+
+@pytest.mark.parametrize("address", NEVER)
+@pytest.mark.parametrize("by", ["network", "exactly", "name"])
+async def test_no_entry_opens_a_link_local_or_metadata_address(address: str, by: str) -> None:
+    entries = {
+        "network": "0.0.0.0/0,::/0",
+        "exactly": f"{address},[{address}]:80",
+        "name": "a.test",
+    }
+    guard = Guard(allowed(entries[by]), Names([address]))
+    for host in (address, "a.test"):
+        with pytest.raises(AddressRefused, match="which is never called"):
+            await guard.addresses(host, 80)
+    await guard.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["metadata.google.internal", "METADATA.google.internal.", "metadata"]
+)
+async def test_no_entry_opens_the_name_of_a_metadata_service(host: str) -> None:
+    names = Names(["93.184.216.34"])
+    guard = Guard(allowed("metadata.google.internal,metadata,0.0.0.0/0"), names)
+    with pytest.raises(AddressRefused, match="which is never called"):
+        await guard.addresses(host, 80)
+    assert names.asked == 0
+    await guard.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd00::1"])
+async def test_loopback_and_private_addresses_can_be_allowed(address: str) -> None:
+    for entry in (f"{address}", "127.0.0.0/8,10.0.0.0/8,192.168.0.0/16,::1/128,fd00::/8", "a.test"):
+        guard = Guard(allowed(entry), Names([address]))
+        assert await guard.addresses("a.test", 80) == [address]
+        await guard.close()

@@ -50,7 +50,7 @@ def _document(of: DestinationType, url: str, **fields: Any) -> Destination:
     return documents[0].model
 
 
-def _value(id: str = "action-1", **fields: Any) -> bytes:
+def value_of(id: str = "action-1", **fields: Any) -> bytes:
     made: dict[str, Any] = {
         "action_id": id,
         "at": "2026-01-18T14:32:15.234Z",
@@ -77,7 +77,7 @@ class Calls:
         self.destination = destination
 
     async def __call__(self, value: bytes | None = None, confirm: Any = None, **how: Any) -> Any:
-        value = value or _value()
+        value = value or value_of()
 
         async def at_once() -> None:
             """All is still as it was."""
@@ -132,7 +132,7 @@ async def test_every_attempt_has_the_same_key_and_sends_the_same(
         results = [await call() for _ in range(2)]
         receiver.rule = reply(of, "delivered")
         results.append(await call())
-        await call(_value("action-2"))
+        await call(value_of("action-2"))
     first, second, third, other = receiver.requests
     assert [one.meaning for one in results] == ["retriable", "retriable", "delivered"]
     assert key(of, first) == key(of, second) == key(of, third) == "action-1"
@@ -254,7 +254,7 @@ async def test_what_ends_the_confirmation_ends_the_call(
 async def test_a_preview_is_what_is_sent(
     of: DestinationType, test: bool, receiver: Receiver
 ) -> None:
-    value = _value()
+    value = value_of()
     receiver.rule = reply(of, "delivered")
     async with calls(of, receiver.url) as call:
         preview = call.caller.preview(call.destination, read_action(value), value, test=test)
@@ -280,7 +280,7 @@ async def test_a_preview_is_what_is_sent(
 async def test_concurrent_calls_keep_apart(of: DestinationType, receiver: Receiver) -> None:
     receiver.rule = reply(of, "delivered")
     async with calls(of, receiver.url) as call:
-        done = await asyncio.gather(*(call(_value(f"action-{n}")) for n in range(20)))
+        done = await asyncio.gather(*(call(value_of(f"action-{n}")) for n in range(20)))
     assert {one.meaning for one in done} == {"delivered"}
     assert {key(of, one) for one in receiver.requests} == {f"action-{n}" for n in range(20)}
 
@@ -291,7 +291,7 @@ async def test_a_secret_that_is_not_there_waits_for_a_restart(
 ) -> None:
     guard = Guard(Allowed.from_env({"JOURNEYS_ALLOW_HOSTS": "127.0.0.1"}))
     callers = Callers([of], Parts(guard, Secrets({})))
-    destination, value = _document(of, receiver.url), _value()
+    destination, value = _document(of, receiver.url), value_of()
     call = Calls(callers, destination)
     result: CallResult = await call(value)
     with pytest.raises(CantBeSent):
