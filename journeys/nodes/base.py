@@ -13,6 +13,7 @@ import msgspec
 from pydantic import StringConstraints
 
 from journeys.records.action import TriggerCall
+from journeys.records.outcome import OutcomeType
 from journeys.records.response import Response
 from journeys.schema.fields import Data, Expected, Model, NodeName, Slug
 from journeys.schema.marks import NextNode, Path, Refers, marked
@@ -111,7 +112,7 @@ class Step(Protocol):
     def capture(self, label: str, value: Any) -> None:
         """Keep `value` as `steps.<this node>.<label>`, if a later node reads it."""
 
-    def report(self, outcome: str, **detail: Any) -> None:
+    def report(self, outcome: OutcomeType, **detail: Any) -> None:
         """Write an outcome of this node."""
 
     def fail(self, error: Exception) -> None:

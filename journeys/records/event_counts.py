@@ -31,7 +31,7 @@ def count(ring: bytes, now: int, window: int) -> int:
     return sum(now - window < time <= now for time in _times(ring))
 
 
-def noted(
+def record_event(
     rings: Mapping[str, bytes], event: str, time: int, counted: Mapping[str, int]
 ) -> dict[str, bytes]:
     """The rings after an event, without those that no journey asks for any more.

@@ -5,20 +5,38 @@ Law: field order is that of the published records.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
-OUTCOME_TYPES = frozenset(
-    """
-    journey.entered journey.rejected journey.exited node.reached goal.reached
-    wait.started wait.matched wait.timed_out criteria.matched experiment.assigned expression.failed
-    action.requested action.skipped action.delivered action.failed
-    profile.changed audience.entered audience.exited
-    event.emitted event.rejected event.rerouted config.accepted config.rejected
-    """.split()
-)
-"""What an outcome's `type` can be, so that a misspelt one is seen where an author writes it."""
+OutcomeType = Literal[
+    "journey.entered",
+    "journey.rejected",
+    "journey.exited",
+    "node.reached",
+    "goal.reached",
+    "wait.started",
+    "wait.matched",
+    "wait.timed_out",
+    "criteria.matched",
+    "experiment.assigned",
+    "expression.failed",
+    "action.requested",
+    "action.skipped",
+    "action.delivered",
+    "action.failed",
+    "profile.changed",
+    "audience.entered",
+    "audience.exited",
+    "event.emitted",
+    "event.rejected",
+    "event.rerouted",
+    "config.accepted",
+    "config.rejected",
+]
+"""What an outcome's `type` can be."""
+
+OUTCOME_TYPES: frozenset[str] = frozenset(get_args(OutcomeType))
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -36,7 +54,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened, for whoever wants to know."""
+    """One thing that happened to a user, an instance, an input or a document."""
 
     outcome_id: str
     type: str
@@ -49,6 +67,31 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     node: str | None
     cause: Cause
     detail: dict[str, Any] | None
+
+
+def of_input(
+    outcome_id: str,
+    type: OutcomeType,
+    at: str,
+    user_id: str | None,
+    cause: Cause,
+    detail: dict[str, Any],
+    *,
+    journey: str | None = None,
+    version: str | None = None,
+    instance: str | None = None,
+    key: str | None = None,
+    node: str | None = None,
+) -> Outcome:
+    """The outcome of an input, apart from the run of an instance.
+
+    Args:
+        at: ISO 8601.
+        journey: and what follows: where the input concerns them.
+    """
+    return Outcome(
+        outcome_id, type, at, user_id, journey, version, instance, key, node, cause, detail
+    )
 
 
 def key_of(outcome: Outcome) -> bytes:

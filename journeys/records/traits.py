@@ -24,7 +24,7 @@ def merge(traits: dict[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any
     return {name: value for name, value in merged.items() if value is not None}, changed
 
 
-def told(changed: Iterable[str]) -> dict[str, Any]:
+def changed_names(changed: Iterable[str]) -> dict[str, Any]:
     """The detail of `profile.changed`: names and no values, which may be private or large."""
     names = list(changed)
     detail: dict[str, Any] = {"traits": [name[:LONGEST_NAME] for name in names[:MOST_NAMES]]}

@@ -11,7 +11,7 @@ from agents.delivery import outcomes
 from agents.destinations.call_result import CallResult
 from journeys import problems, time
 from journeys.engine import instance_run as run
-from journeys.engine import user_step as user
+from journeys.engine import step_context
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
 from journeys.records import (
@@ -52,8 +52,8 @@ LIMITS = {
     "live instances of a user": state.MAX_INSTANCES,
     "a payload, or an emitted event's properties": action.MAX_PAYLOAD,
     "nodes that one run reaches in one step": run.MAX_NODES,
-    "emitted events in a row": user.MAX_HOPS,
-    "emitted events of one step": user.MAX_EMITTED,
+    "emitted events in a row": step_context.MAX_HOPS,
+    "emitted events of one step": step_context.MAX_EMITTED,
     "events of one name that `count` sees": counts.MOST,
     "goals watched for a user": state.MAX_GOALS,
     "text that a trigger's label takes": responses.MAX_TEXT,

@@ -16,7 +16,7 @@ from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog
 from journeys.catalog.running import RunningCatalog
 from journeys.documents.journey import InForce
-from journeys.engine.user_step import UnknownVersion
+from journeys.engine.step_context import UnknownVersion
 from journeys.nodes.base import Go, Step
 from journeys.nodes.wait_for_event import WaitForEvent
 from journeys.records.admission import MAX_DEPTH, admit
