@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args
+from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, create_model
 
@@ -73,7 +73,6 @@ def type_of(model: type[Destination]) -> str:
 
 class DestinationKind(Kind):
     names = MappingProxyType({"user": ("id",), "journey": ("name", "version", "instance", "key")})
-    still_used: ClassVar[str] = "can still send to it"
 
     def __init__(self, types: Sequence[type[Destination]], examples: Sequence[str] = ()) -> None:
         """types: the model of each type of destination that the program has."""

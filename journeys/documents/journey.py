@@ -201,6 +201,7 @@ class JourneyKind(Kind):
 
     keeps_versions: ClassVar[bool] = True
     named_when_archived: ClassVar[bool] = True
+    uses: ClassVar[str] = "can still send to it"
 
     def __init__(self) -> None:
         super().__init__(Journey, [_EXAMPLE])

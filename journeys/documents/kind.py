@@ -125,8 +125,9 @@ class Kind:
     """Whether accepted versions stay, because instances go on in them."""
     named_when_archived: ClassVar[bool] = False
     """Whether a document may name one of this kind that is archived."""
-    still_used: ClassVar[str] = "still needs it"
-    """How a message says that one may not be archived: what its user does."""
+    uses: ClassVar[str] = "still needs it"
+    """What a message says that one of this kind does with a document it refers to, where that is
+    to be archived."""
 
     def __init__(self, model: type[Document], examples: Sequence[str] = ()) -> None:
         """
@@ -183,14 +184,14 @@ class Kind:
         if self.status_of(document) != "archived":
             return
         users = [
-            f"the {kind} {' and '.join(labels)}"
-            for kind, labels in _users(self.name, document.name, push).items()
+            f"the {kind.name.lower()} {' and '.join(labels)} {kind.uses}"
+            for kind, labels in _users(self.name, document.name, push)
         ]
         if users:
             findings.at(
                 findings.node(("status",)),
                 f"'status' in {self.name} '{document.name}': found 'archived', but "
-                f"{' and '.join(users)} {self.still_used}: archive that first",
+                f"{' and '.join(users)}: archive that first",
                 found="archived",
             )
 
@@ -314,9 +315,8 @@ class Kinds(Mapping[str, Kind]):
         return sorted(items, key=lambda item: self[document(item).kind].order)
 
 
-def _users(kind: str, name: str, push: Push) -> dict[str, list[str]]:
+def _users(kind: str, name: str, push: Push) -> Iterator[tuple[Kind, list[str]]]:
     """What holds on after a push and refers to a document: by kind, what messages call each."""
-    found: dict[str, list[str]] = {}
     for user in push.catalog.kinds.values():
         labels = sorted(
             label
@@ -326,8 +326,7 @@ def _users(kind: str, name: str, push: Push) -> dict[str, list[str]]:
             )
         )
         if labels:
-            found[user.name.lower()] = labels
-    return found
+            yield user, labels
 
 
 def _listing(words: Sequence[str]) -> str:
