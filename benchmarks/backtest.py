@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from agents.host.garbage import settle_garbage
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, catalog_of
 from journeys.catalog.running import RunningCatalog
 from journeys.simulation.backtest import Backtest
@@ -49,7 +50,7 @@ def history(events: int) -> Iterator[bytes]:
 
 
 def running(text: str) -> RunningCatalog:
-    catalog = catalog_of([("journey.yaml", text)])
+    catalog = catalog_of([("journey.yaml", text)], KINDS)
     assert isinstance(catalog, Catalog), catalog
     return RunningCatalog(catalog)
 

@@ -51,18 +51,6 @@ class Problem:
         return f"{place}: {'' if self.severity == 'error' else 'warning: '}{self.message}"
 
 
-class ProblemError(Exception):
-    """A text has problems.
-
-    Attributes:
-        problems: what is wrong with it.
-    """
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that `word` was most likely meant to be, or None if none is similar.
 

@@ -15,6 +15,7 @@ from confluent_kafka import Message
 from agents.errors import UserError
 from agents.kafka.read_to_end import Reader
 from agents.kafka.topics import CATALOG
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog
 from tables.changelog import POSITION_KEY, Position
 
@@ -30,7 +31,7 @@ class CatalogReader:
     """Reads the catalog; its methods are awaited one at a time."""
 
     def __init__(self, client: Mapping[str, Any]) -> None:
-        self.catalog = Catalog()
+        self.catalog = Catalog(KINDS)
         self.config_offset = 0
         """Every record of `journeys.config` before this offset is in `catalog`."""
         self._reader = Reader(client)

@@ -23,6 +23,7 @@ def apply(
     come.
     """
     from agents.client.push import REJECTED, Joined, push
+    from agents.kinds import KINDS
     from agents.terminal.documents import cleaned, print_problems, read_files
     from journeys.checks.check import check, warnings
 
@@ -40,7 +41,7 @@ def apply(
             changed = "changed" if one["changed"] else "unchanged"
             typer.echo(f"{one['kind']}/{one['name']} {one['version']} ({changed})")
         new = {f"{one['kind']}/{one['name']}" for one in verdict.documents if one["changed"]}
-        for warning in warnings(check(texts.items(), {})[0]):
+        for warning in warnings(check(texts.items(), KINDS)[0]):
             if warning.document in new:
                 typer.secho(cleaned(str(warning)), fg="yellow", err=True)
     if verdict.problems:

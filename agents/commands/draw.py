@@ -28,12 +28,13 @@ def draw(
 
     GitHub and GitLab show Mermaid in Markdown; `dot -Tsvg` makes a picture of dot.
     """
+    from agents.kinds import KINDS
     from agents.terminal.documents import print_problems, read_files
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.views.drawing import draw as draw_journey
 
     texts, problems = read_files(files)
-    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    catalog = Rejected(problems) if problems else catalog_of(texts.items(), KINDS)
     if isinstance(catalog, Rejected):
         print_problems(catalog.problems, texts)
         raise typer.Exit(1)

@@ -17,7 +17,7 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
-    from agents.terminal.test_event import TestEvent
+    from agents.client.test_delivery import TestDelivery
     from journeys.catalog.catalog import Catalog
     from journeys.catalog.running import RunningCatalog
     from journeys.simulation.canned_responses import Canned
@@ -93,9 +93,12 @@ def simulate(
 
     documents = catalog_of_files(files, drafts=True)
     if send is not None:
-        from agents.terminal.test_event import place_of
+        from agents.client.test_delivery import NothingToSend, place_of
 
-        send = place_of(send, documents)
+        try:
+            send = place_of(send, documents)
+        except NothingToSend as error:
+            raise typer.BadParameter(str(error), param_hint="--send") from None
     catalog = RunningCatalog(documents)
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[TimelineEntry] = []
@@ -120,23 +123,29 @@ def simulate(
             typer.echo("it goes on like this; --until says how far to look", err=True)
     test = None if send is None else _send(send, story, documents, as_json)
     if as_json:
-        sent = {} if test is None else {"sent": test.as_json()}
+        from agents.terminal.test_event import as_json as sent_as_json
+
+        sent = {} if test is None else {"sent": sent_as_json(test)}
         typer.echo(json.dumps(_as_json(scenario, story) | sent, ensure_ascii=False))
     if test is not None and not test.delivered:
         raise typer.Exit(1)
 
 
-def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestEvent:
+def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestDelivery:
     """Sends what the node sent last, and prints it unless `quietly`."""
+    from agents.client.test_delivery import NothingToSend, TestDelivery, last_action
     from agents.terminal.documents import cleaned
-    from agents.terminal.test_event import TestEvent, last_action
+    from agents.terminal.test_event import result_lines, sent_lines
 
-    action = last_action(node, story)
-    test = TestEvent(action, documents.destinations[action.destination])
-    for line in () if quietly else test.asked():
+    try:
+        action = last_action(node, story)
+    except NothingToSend as error:
+        raise typer.BadParameter(str(error), param_hint="--send") from None
+    test = TestDelivery(action, documents.destinations[action.destination])
+    for line in () if quietly else sent_lines(test):
         typer.echo(cleaned(line))
     test.send()
-    for line in () if quietly else test.answered():
+    for line in () if quietly else result_lines(test):
         typer.echo(cleaned(line))
     return test
 

@@ -103,6 +103,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[FinishedTest] | list[Problem]:
     """The tests of a file, run one by one as they are read; or the problems of the file."""
+    from agents.kinds import KINDS
     from agents.terminal.documents import read_files
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.catalog.running import RunningCatalog
@@ -116,7 +117,7 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[FinishedTest] | li
         return tests
     documents, problems = read_files([file.parent / one for one in tests.documents])
     texts |= documents
-    catalog = Rejected(problems) if problems else catalog_of(documents.items())
+    catalog = Rejected(problems) if problems else catalog_of(documents.items(), KINDS)
     if isinstance(catalog, Rejected):
         return catalog.problems
     if problems := check_names(tests, catalog):

@@ -32,20 +32,21 @@ def validate(
     Off a terminal each problem is one line, file:line:col: message, or file:line:col: warning:
     message. Exit code 1 when there is one that is no warning.
     """
+    from agents.kinds import KINDS
     from agents.terminal.documents import print_problems, read_files
     from journeys.checks.check import check, warnings
-    from journeys.documents.journey import Journey
+    from journeys.documents.journey import journeys_among
     from journeys.views.lanes import lanes
 
     texts, unread = read_files(files)
-    documents, wrong = check(texts.items(), {})
+    documents, wrong = check(texts.items(), KINDS)
     lint = warnings(documents)
     errors = len(unread) + len(wrong)
     order = {str(path): number for number, path in enumerate(files)}
     problems = sorted(
         unread + wrong + lint, key=lambda one: (order[one.file], one.line, one.column)
     )
-    marks = {one.name: lanes(one.model) for one in documents if isinstance(one.model, Journey)}
+    marks = {one.name: lanes(one) for one in journeys_among(one.model for one in documents)}
     if as_json:
         shown = [asdict(problem) for problem in problems]
         found = {"documents": len(documents), "problems": shown, "lanes": marks}

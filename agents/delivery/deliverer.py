@@ -23,7 +23,7 @@ from agents.delivery.circuit import FAILURES, Change
 from agents.delivery.rate import Pace
 from agents.delivery.retry import next_attempt, next_attempt_until
 from agents.destinations.call_result import CallResult
-from agents.destinations.http.caller import HttpCaller
+from agents.destinations.callers import Callers
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES
 from agents.metrics import (
     CALL_RESULTS,
@@ -68,7 +68,7 @@ class Deliverer:
         self,
         name: str,
         destinations: Destinations,
-        caller: HttpCaller,
+        callers: Callers,
         partitions: int,
         now: Callable[[], int],
     ) -> None:
@@ -76,7 +76,7 @@ class Deliverer:
         clock."""
         self.name = name
         self._destinations = destinations
-        self._caller = caller
+        self._callers = callers
         self._partitions = partitions
         self._now = now
         self._outstanding: dict[int, _Outstanding] = {}
@@ -283,11 +283,11 @@ class Deliverer:
             why = f"there is no destination {self.name!r} in force"
             return CallResult("retriable", now, 0, "unknown_destination", why)
         try:
-            return await self._caller.call(
+            return await self._callers.call(
                 destination, call.action, call.delivery.action, call.loop.confirm
             )
         except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
-            last_line(self._caller.secrets.masked(traceback.format_exc()))
+            last_line(self._callers.secrets.masked(traceback.format_exc()))
             return CallResult(
                 "retriable", now, 0, "error", f"internal error: {type(error).__name__}"
             )

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from agents.errors import UserError
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, Rejected, check_push
 from journeys.catalog.running import RunningCatalog
 from journeys.documents.journey import Journey
@@ -123,10 +124,10 @@ def load(folder: Path = FOLDER) -> History:
 
 
 def _catalog(text: str) -> Catalog:
-    verdict = check_push(text, "journey.yaml", Catalog())
+    verdict = check_push(text, "journey.yaml", Catalog(KINDS))
     if isinstance(verdict, Rejected):
         raise UserError("\n".join(map(str, verdict.problems)))
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     for key, value in verdict.entries:
         catalog = catalog.with_entry(key, value)
     return catalog

@@ -15,8 +15,10 @@ from typing import Any
 from agents.client.catalog import CatalogReader
 from agents.delivery.deliverer import Deliverer, Destinations
 from agents.destinations.addresses import Allowed, Guard
-from agents.destinations.http.caller import HttpCaller
+from agents.destinations.base import Parts
+from agents.destinations.callers import Callers
 from agents.destinations.secrets import Secrets
+from agents.destinations.types import DESTINATION_TYPES
 from agents.errors import TopicError, UserError
 from agents.host.app import App
 from agents.kafka.client import base_config
@@ -39,7 +41,7 @@ class DeliverApp(App):
     """
 
     deliverers: list[Deliverer]
-    caller: HttpCaller
+    callers: Callers
 
     async def quiesce(self) -> None:
         """The calls first, while the loops can still commit what they bring."""
@@ -59,7 +61,7 @@ class DeliverApp(App):
         for deliverer in self.deliverers:
             deliverer.stop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.caller.close(), _STOP_SECONDS)
+            await asyncio.wait_for(self.callers.close(), _STOP_SECONDS)
         await super().on_stop()
 
 
@@ -91,7 +93,8 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
     reader = CatalogReader(client)
     reader.load()
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
-    app.caller = HttpCaller(Guard(allowed), Secrets(os.environ), app.clock.now)
+    parts = Parts(Guard(allowed), Secrets(os.environ), app.clock.now)
+    app.callers = Callers(DESTINATION_TYPES, parts)
     app.deliverers = [
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
     ]
@@ -114,7 +117,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
 
 def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
     """Takes on one destination: its source, its agent."""
-    deliverer = Deliverer(name, destinations, app.caller, partitions, app.clock.now)
+    deliverer = Deliverer(name, destinations, app.callers, partitions, app.clock.now)
     source = app.source(
         actions(name),
         changelog=deliveries(name),

@@ -22,6 +22,7 @@ from agents.kafka.topics import (
     check_topics,
     create_destination_topics,
 )
+from agents.kinds import KINDS
 from agents.runtime.partition import Batch
 from agents.settings import Settings
 from journeys.catalog.catalog import Accepted, Catalog, Rejected, Verdict, check_push
@@ -50,7 +51,7 @@ def build(settings: Settings) -> App:
         accept_loss=settings.accept_loss,
     )
     pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
 
     @app.agent(pushes.batches)
     async def register(batches: Any) -> None:
@@ -68,7 +69,7 @@ def build(settings: Settings) -> App:
 
 
 def _stored(batch: Batch) -> Catalog:
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     for key, value in batch.view.items():
         catalog = catalog.with_entry(key.decode(), value)
     return catalog
@@ -109,8 +110,8 @@ async def _create_topics(accepted: Accepted, catalog: Catalog, broker: str) -> N
     """Makes the topics of new destinations before the catalog names them: journeys may send to them
     from the barrier on."""
     for document in accepted.documents:
-        if document.kind == "Destination":
-            retried = catalog.destinations[document.name].retry.for_
+        retried = catalog.kinds[document.kind].delivered_for(catalog, document.name)
+        if retried is not None:
             await asyncio.to_thread(create_destination_topics, broker, document.name, retried)
 
 
@@ -151,14 +152,12 @@ def _report(
     detail: dict[str, Any],
 ) -> None:
     place = (batch.topic, batch.partition, message.offset())
-    about_one = document is not None and document.kind in ("Journey", "Lifecycle")
-    journey = document if about_one else None
     outcome = Outcome(
         outcome_id=outcome_id_of_input(*place, type, number),
         type=type,
         at=format_time(message.timestamp()[1]),
         user_id=None,
-        journey=None if journey is None else journey.name,
+        journey=None if document is None else document.journey,
         version=None if document is None else document.version,
         instance=None,
         key=None,

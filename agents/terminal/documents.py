@@ -45,11 +45,12 @@ def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
     """
     import typer
 
+    from agents.kinds import KINDS
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.simulation.scenario import with_drafts
 
     texts, problems = read_files(paths)
-    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    catalog = Rejected(problems) if problems else catalog_of(texts.items(), KINDS)
     if isinstance(catalog, Rejected):
         for problem in catalog.problems:
             typer.echo(str(problem), err=True)

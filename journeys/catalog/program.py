@@ -11,12 +11,13 @@ from typing import Any
 
 from journeys.catalog.context_paths import Paths, _first_missing, _prune, _tree, expression_paths
 from journeys.documents.journey import GlobalExit, Journey
+from journeys.documents.ways import taken, with_next
 from journeys.expressions.expression import Scope, compile_cel, prefilter
 from journeys.expressions.fast_path import Prefilter
 from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
 from journeys.graph import gathered
-from journeys.nodes.base import ForwardNode, NodeModel
+from journeys.nodes.base import NodeModel
 from journeys.time import parse_duration
 
 _NOTHING: Mapping[str, Any] = {}
@@ -43,7 +44,7 @@ class Program:
         self.version = version
         self.facts = {"name": name, "version": version}
         self.journey = journey
-        self.nodes = _with_next(journey)
+        self.nodes = with_next(journey)
         self.first = journey.first
         entry = journey.entry
         self.entry_events: dict[str, list[str | None]] = {}
@@ -123,26 +124,11 @@ def _prefilter(where: str | None) -> Prefilter:
     return _open if where is None else prefilter(where) or _open
 
 
-def _with_next(journey: Journey) -> dict[str, NodeModel]:
-    return {
-        name: node.model_copy(update={"next": journey.below(name)})
-        if isinstance(node, ForwardNode) and node.next is None
-        else node
-        for name, node in journey.nodes.items()
-    }
-
-
 def _longest(windows: Iterable[tuple[str, int]]) -> dict[str, int]:
     longest: dict[str, int] = {}
     for event, window in windows:
         longest[event] = max(window, longest.get(event, 0))
     return longest
-
-
-def _leads_to(node: NodeModel) -> set[str]:
-    """The names of the nodes that may come right after this one, whose `next` is filled in."""
-    unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
-    return {target.node for target in node.targets() if target.path != unused}
 
 
 class _Reads(dict[str, Paths]):
@@ -164,7 +150,7 @@ class _Reads(dict[str, Paths]):
             for path in paths:
                 here[name] |= bits.setdefault(path, 1 << len(bits))
         self._paths = list(bits)
-        self._bits = gathered({name: _leads_to(node) for name, node in nodes.items()}, here)
+        self._bits = gathered({name: taken(node) for name, node in nodes.items()}, here)
         self._trees: dict[int, Paths] = {}
 
     def __missing__(self, node: str) -> Paths:

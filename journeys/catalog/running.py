@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from journeys.catalog.catalog import Catalog, InForce
+from journeys.catalog.catalog import Catalog
 from journeys.catalog.program import _NOTHING, Program, _longest
-from journeys.documents.journey import Journey, Spread
+from journeys.documents.journey import InForce, Journey, Spread
 from journeys.expressions.fast_path import NeedsLibrary, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from journeys.documents.ways import Way, falls
 from journeys.graph import after, cycles, reachable
 from journeys.nodes import Node
 from journeys.nodes.base import NodeModel
@@ -23,18 +23,6 @@ from journeys.schema.places import field_name, walk, where
 from journeys.schema.yaml_source import YamlNode
 
 _NODE: TypeAdapter[NodeModel] = TypeAdapter(Node)
-
-
-class Way(NamedTuple):
-    """That a node can lead to another one.
-
-    Attributes:
-        path: of the field that says so; None: the other one is the node below.
-    """
-
-    source: str
-    path: Path | None
-    target: str
 
 
 @dataclass
@@ -115,8 +103,7 @@ def check_graph(findings: Findings) -> Graph:
             else:
                 edges[name].append(near)
                 ways.append(Way(name, path, near))
-        falls = model.falls_through and getattr(model, "next", None) is None if model else False
-        if falls and below is not None:
+        if below is not None and model is not None and falls(model):
             edges[name].append(below)
             ways.append(Way(name, None, below))
     if certain:

@@ -54,14 +54,6 @@ class Target(NamedTuple):
     node: str
 
 
-class Reference(NamedTuple):
-    """Another document that a node refers to, and the path of the field that names it."""
-
-    path: Path
-    kind: str
-    name: str
-
-
 class Go(msgspec.Struct, frozen=True):
     """The instance continues at a node (None: past the last one, where the journey ends)."""
 
@@ -170,6 +162,10 @@ class NodeModel(Model):
     """Whether it runs in the batch lane, with a latency of minutes."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """The labels that later nodes can read as `steps.<node>.<label>`."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """YAML of the node without `type`, one text for each form of the node, for the conformance
+    suite. Together they use every field that names a node (`left`, `right`) or holds an expression;
+    they await the events `answer` or `other`, and wait for a few hours at most."""
 
     def awaits(self) -> Collection[str]:
         """Names of the events that can move an instance that waits here."""
@@ -235,10 +231,6 @@ class NodeModel(Model):
     def targets(self) -> list[Target]:
         """Every node that this one names, in the order of the document."""
         return [Target(path, name) for path, name, _ in marked(self, NextNode)]
-
-    def references(self) -> list[Reference]:
-        """Every other document that this node names."""
-        return [Reference(path, mark.kind, name) for path, name, mark in marked(self, Refers)]
 
 
 USERS_ZONE = ("entry", "context", "timezone")

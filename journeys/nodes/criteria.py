@@ -17,6 +17,16 @@ class Branch(Model):
 
 
 class Criteria(ForwardNode):
+    examples = (
+        """
+        branches:
+          - {when: event.properties.n > 1, next: left, set: {a: '${entry.properties.n}'}}
+          - {when: 'false'}
+        otherwise: right
+        next: right
+        """,
+    )
+
     type: Literal["criteria"]
     branches: list[Branch] = Field(min_length=1)
     otherwise: Next

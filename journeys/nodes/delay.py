@@ -33,6 +33,20 @@ class UntilLocal(Model):
 
 class Delay(ForwardNode):
     blocking = True
+    examples = (
+        "{for: 2h, next: left, set: {a: '${entry.properties.n}'}}",
+        """
+        until: 'event.properties.n > 0 ? event.timestamp : now'
+        offset: 2h
+        next: left
+        on_error: right
+        """,
+        """
+        until_local: {time: "09:00", weekdays: [mon-fri]}
+        next: left
+        set: {a: '${entry.properties.n}'}
+        """,
+    )
 
     type: Literal["delay"]
     for_: Duration | None = Field(default=None, alias="for")

@@ -8,6 +8,16 @@ from journeys.schema.fields import Data, ShortText
 
 
 class DestinationNode(ForwardNode):
+    examples = (
+        """
+        destination: mailer
+        action: send
+        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
+        next: left
+        on_error: right
+        """,
+    )
+
     type: Literal["destination"]
     destination: DestinationName
     action: ShortText | None = None

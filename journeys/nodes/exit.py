@@ -7,6 +7,8 @@ from journeys.schema.fields import ShortText
 
 
 class Exit(NodeModel):
+    examples = ("{reason: bye}",)
+
     type: Literal["exit"]
     reason: ShortText = "exit"
 

@@ -45,6 +45,12 @@ class Variant(Model):
 
 class Experiment(ForwardNode):
     captures = frozenset({"variant"})
+    examples = (
+        """
+        variants: {x: {weight: 1, next: left}, y: {weight: 2, set: {a: 1}}, z: {weight: 0}}
+        next: right
+        """,
+    )
 
     type: Literal["experiment"]
     variants: dict[Label, Variant] = Field(min_length=1)

@@ -19,6 +19,19 @@ from journeys.time import MINUTE
 class Trigger(ForwardNode):
     blocking = True
     captures = frozenset({"response"})
+    examples = (
+        """
+        destination: scores
+        method: PUT
+        path: /users/${user.id}/scores/${entry.properties.n}
+        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
+        response: {score: payload.score, code: status_code}
+        within: 2h
+        next: left
+        on_error: right
+        set: {b: '${attr.a}'}
+        """,
+    )
 
     type: Literal["trigger"]
     destination: DestinationName

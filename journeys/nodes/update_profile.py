@@ -12,6 +12,15 @@ from journeys.schema.fields import Data, TraitName
 class UpdateProfile(ForwardNode):
     """Writes all of `traits`, or none if one of their expressions fails; null removes a trait."""
 
+    examples = (
+        """
+        traits: {a: '${entry.properties.n * 2}', b: null, c: {d: ['${attr.a}']}}
+        next: left
+        on_error: right
+        set: {b: '${user.traits.a}'}
+        """,
+    )
+
     type: Literal["update_profile"]
     traits: dict[TraitName, Data] = Field(min_length=1)
     on_error: Next | None = None

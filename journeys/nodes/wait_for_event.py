@@ -24,6 +24,18 @@ class Awaited(Model):
 class WaitForEvent(ForwardNode):
     blocking = True
     captures = frozenset({"event"})
+    examples = (
+        """
+        any_of:
+          - {event: answer, where: event.properties.n == entry.properties.n, next: left}
+          - {event: other, set: {a: 1}}
+        where: event.properties.n > 0
+        match: event.properties.k
+        within: 2h
+        on_timeout: right
+        next: right
+        """,
+    )
 
     type: Literal["wait_for_event"]
     event: EventName | None = None

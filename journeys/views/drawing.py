@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from journeys.documents.journey import Journey
+from journeys.documents.ways import parts
 from journeys.nodes.base import NodeModel
 from journeys.schema.fields import as_written
 from journeys.schema.marks import Path
@@ -113,23 +114,13 @@ def _ways(node: NodeModel, below: str | None) -> Iterator[tuple[str | None, str]
         yield target.node, _label(node, target.path)
     if not node.falls_through:
         return
-    parts = dict(_parts(node))
-    falling = [path for path, goes in parts.items() if not goes]
+    goes = dict(parts(node))
+    falling = [path for path, leads in goes.items() if not leads]
     for path in falling:
         yield own, _label(node, (*path, "next"))
     # If every branch and the default name their next node, there is no other arrow.
-    if not parts or not (falling or any(len(target.path) == 1 for target in other)):
+    if not goes or not (falling or any(len(target.path) == 1 for target in other)):
         yield own, ""
-
-
-def _parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
-    """The paths of branches, variants and the like, and whether each has a `next` of its own."""
-    for name in type(node).model_fields:
-        value = getattr(node, name)
-        if isinstance(value, dict | list):
-            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(part, BaseModel) and "next" in type(part).model_fields:
-                    yield (name, key), getattr(part, "next", None) is not None
 
 
 def _label(node: NodeModel, path: Path) -> str:

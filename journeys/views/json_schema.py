@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, get_args
+from functools import partial
+from typing import Annotated, Any, Union, get_args
 
 import msgspec
 from pydantic import BaseModel, Discriminator, TypeAdapter
 
-from journeys.documents.kinds import KINDS
+from journeys.documents.kind import Kinds
 from journeys.nodes import Node
 from journeys.records.action import Action
 from journeys.records.outcome import Outcome
@@ -28,25 +27,21 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 
-def documents() -> Schema:
-    """The schema of any document, for a file with several kinds."""
-    one_of: Any = reduce(or_, KINDS.values())
-    return _of_model("Documents", Annotated[one_of, Discriminator("kind")])
+def schemas(kinds: Kinds) -> dict[str, Callable[[], Schema]]:
+    """How each schema is made, by the name of its file before `.schema.json`.
 
-
-def _kind(name: str) -> Callable[[], Schema]:
-    return lambda: _of_model(name, KINDS[name])
-
-
-SCHEMAS: dict[str, Callable[[], Schema]] = {
-    "documents": documents,
-    **{name.lower(): _kind(name) for name in KINDS},
-    "test": lambda: _of_model("Tests of journeys", Suite),
-    "responses": lambda: _of_model("Responses to triggers", CannedResponses),
-    "action": lambda: _of_record("Action", Action),
-    "outcome": lambda: _of_record("Outcome", Outcome),
-}
-"""The function that makes each schema, by the name of its file without `.schema.json`."""
+    `documents` is any document: what an editor needs for a file that may hold several kinds.
+    """
+    one_of: Any = Union[tuple(kind.annotation for kind in kinds.values())]  # noqa: UP007
+    any_document = Annotated[one_of, Discriminator("kind")]
+    return {
+        "documents": lambda: _of_model("Documents", any_document),
+        **{name.lower(): partial(_of_model, name, kind.annotation) for name, kind in kinds.items()},
+        "test": lambda: _of_model("Tests of journeys", Suite),
+        "responses": lambda: _of_model("Responses to triggers", CannedResponses),
+        "action": lambda: _of_record("Action", Action),
+        "outcome": lambda: _of_record("Outcome", Outcome),
+    }
 
 
 def _of_model(title: str, model: Any) -> Schema:

@@ -14,10 +14,10 @@ from agents.cli import app
 from agents.delivery import calls, deliverer
 from agents.host import app as runtime
 from agents.host import watchdog
+from agents.kinds import KINDS
 from agents.metrics import CATALOGUE
 from agents.processes import supervisor
 from agents.runtime import input_queue, log_position, partition, transaction
-from journeys.documents.kinds import KINDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
 

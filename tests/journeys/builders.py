@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from journeys.catalog.catalog import Accepted, Catalog, InForce, check_push
+from agents.kinds import KINDS
+from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.catalog.program import Program
 from journeys.catalog.running import RunningCatalog
-from journeys.documents.journey import Journey
+from journeys.documents.journey import InForce, Journey
 from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.action import Action
 from journeys.records.effects import Effects
@@ -82,7 +83,7 @@ class Versions:
         self._journeys[name] = self._journeys[name].with_status(status, at)
 
     def running(self, previous: RunningCatalog | None = None) -> RunningCatalog:
-        return RunningCatalog(Catalog(dict(self._journeys), dict(self._versions)), previous)
+        return RunningCatalog(Catalog(KINDS, dict(self._journeys), dict(self._versions)), previous)
 
 
 class World:
@@ -203,7 +204,7 @@ def iso(after: int) -> str:
 
 def running(text: str) -> RunningCatalog:
     """What runs after a push of these documents to an empty catalog."""
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     verdict = check_push(text, "test.yaml", catalog)
     assert isinstance(verdict, Accepted), [str(problem) for problem in verdict.problems]
     for key, value in verdict.entries:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from journeys.catalog.catalog import validate_files
+from agents.kinds import KINDS
+from journeys.checks.check import check
 
 HEAD = "kind: Journey\nname: tour\nentry: {event: start}\nnodes:\n"
 MAILER = "kind: Destination\nname: mailer\ntype: http\nurl: https://mail.example.com/\n"
 
 
 def told(text: str | bytes) -> list[str]:
-    return [str(problem).removeprefix("f:") for problem in validate_files([("f", text)])]
+    return [str(problem).removeprefix("f:") for problem in check([("f", text)], KINDS)[1]]
 
 
 def entry(fields: str, top: str = "") -> str:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.catalog.catalog import validate_files
+from agents.kinds import KINDS
+from journeys.checks.check import check
 from journeys.records import event_counts as counts
 from journeys.records.user_record import decode, encode
 from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, World, journey
@@ -180,7 +181,7 @@ def test_a_count_that_has_no_answer_is_refused_when_it_is_pushed(
         "kind: Journey\nname: tour\nnodes: {done: {type: exit}}\nentry:\n"
         f'  {{event: view, where:         "{expression}"}}\n'
     )
-    told = [str(one) for one in validate_files([("tour.yaml", text)])]
+    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
     assert len(told) == 1, told
     assert problem in told[0]
 
@@ -190,5 +191,5 @@ def test_a_destination_counts_nothing() -> None:
         "kind: Destination\nname: d\ntype: http\n"
         "url: \"https://x.example/${count('view', '1m')}\"\n"
     )
-    (problem,) = validate_files([("d.yaml", text)])
+    (problem,) = check([("d.yaml", text)], KINDS)[1]
     assert "'count' is not known to a destination" in problem.message

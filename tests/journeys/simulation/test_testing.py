@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, catalog_of
 from journeys.catalog.running import RunningCatalog
 from journeys.records.outcome import OUTCOME_TYPES
@@ -51,7 +52,7 @@ MAILED = "{destination: mailer, node: mail, at: +1h, payload: {to: user-1}}"
 
 
 def catalog(text: str = DOCUMENTS) -> Catalog:
-    found = catalog_of([("tour.yaml", text)])
+    found = catalog_of([("tour.yaml", text)], KINDS)
     assert isinstance(found, Catalog), found
     return found
 
