@@ -75,7 +75,7 @@ class History:
     @property
     def journey(self) -> Journey:
         catalog = _catalog(self.text)
-        name, version, _ = catalog.in_force()[0]
+        name, version, _ = catalog.active()[0]
         return catalog.get(name, version)
 
     def expected(self) -> Expected:

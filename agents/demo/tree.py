@@ -64,7 +64,7 @@ def places(journey: Journey) -> tuple[Place, ...]:
 def _ways(journey: Journey) -> dict[str, dict[str, str]]:
     """Where each node leads, and by which way."""
     found: dict[str, dict[str, str]] = {name: {} for name in journey.nodes}
-    for way in ways(journey):
+    for way in ways(journey.nodes):
         how = "" if way.path is None else _how(journey.nodes[way.source], way.path[2:])
         found[way.source].setdefault(way.target, how)
     return found

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from agents.destinations.base import DestinationType
-from agents.destinations.http.document import HTTP
+from agents.destinations.http.type import HTTP
 
 DESTINATION_TYPES: tuple[DestinationType, ...] = (HTTP,)

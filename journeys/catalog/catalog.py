@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from journeys.checks.check import Checked, check
+from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.destination import Destination
-from journeys.documents.journey import InForce, Journey
+from journeys.documents.journey import Journey
 from journeys.documents.kind import Document, Kinds, Push
 from journeys.problems import Problem
 
@@ -66,7 +67,7 @@ class Catalog:
     """
 
     kinds: Kinds
-    journeys: Mapping[str, InForce] = field(default_factory=_none)
+    journeys: Mapping[str, ActiveVersion] = field(default_factory=_none)
     versions: Mapping[tuple[str, str], Journey] = field(default_factory=_none)
     descriptions: Mapping[str, str | None] = field(default_factory=_none)
     documents: Mapping[str, Mapping[str, Document]] = field(default_factory=_none)
@@ -80,7 +81,7 @@ class Catalog:
         """An accepted version of a journey; raises KeyError for one that never was."""
         return self.versions[name, version]
 
-    def in_force(self) -> list[tuple[str, str, str]]:
+    def active(self) -> list[tuple[str, str, str]]:
         """Name, version and status of every journey, by name."""
         return [
             (name, entry.version, entry.status) for name, entry in sorted(self.journeys.items())
@@ -111,8 +112,8 @@ class Catalog:
 def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> Accepted | Rejected:
     """What one record of the configuration, pushed at `at` (ms), does to the catalog."""
     kinds = catalog.kinds
-    in_force = {name: kind.known(catalog) for name, kind in kinds.items()}
-    documents, problems = check([(file, text)], kinds, in_force)
+    known = {name: kind.known(catalog) for name, kind in kinds.items()}
+    documents, problems = check([(file, text)], kinds, known)
     if not problems:
         push = Push([document.valid for document in documents], catalog)
         for document in documents:

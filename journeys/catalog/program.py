@@ -44,7 +44,7 @@ class Program:
         self.version = version
         self.facts = {"name": name, "version": version}
         self.journey = journey
-        self.nodes = with_next(journey)
+        self.nodes = with_next(journey.nodes)
         self.first = journey.first
         entry = journey.entry
         self.entry_events: dict[str, list[str | None]] = {}

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from journeys.catalog.catalog import Catalog
 from journeys.catalog.program import _NOTHING, Program, _longest
-from journeys.documents.journey import InForce, Journey, Spread
+from journeys.documents.catalog_records import ActiveVersion
+from journeys.documents.journey import Journey, Spread
 from journeys.expressions.fast_path import NeedsLibrary, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance
@@ -75,7 +76,7 @@ class RunningCatalog:
         }
         self.following = dict(self._followed(catalog))
         entries: dict[str, list[tuple[Program, tuple[Prefilter, ...]]]] = {}
-        for name, version, status in catalog.in_force():
+        for name, version, status in catalog.active():
             if status == "running":
                 program = self._programs[name, version]
                 for event, prefilters in program.prefilters.items():
@@ -148,7 +149,7 @@ class RunningCatalog:
         return self._programs.get((journey, version))
 
 
-def _lifecycle_history(now: InForce, journey: Journey) -> LifecycleHistory:
+def _lifecycle_history(now: ActiveVersion, journey: Journey) -> LifecycleHistory:
     policy = journey.on_resume
     return LifecycleHistory(
         max((now.resumed_at, *now.archived_at[-1:])),

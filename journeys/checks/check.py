@@ -85,13 +85,13 @@ class Checked:
 def check(
     files: Iterable[tuple[str, str | bytes]],
     kinds: Kinds,
-    in_force: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
+    known_names: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
 ) -> tuple[list[Checked], list[Problem]]:
     """Checks texts that belong together.
 
     Args:
         files: names and texts.
-        in_force: by kind and name, the documents that there are: whether they are archived.
+        known_names: by kind and name, the documents that there are: whether they are archived.
 
     Returns:
         The documents and the problems, these in the order of the files and by position.
@@ -104,7 +104,7 @@ def check(
         problems += found
         if source is not None:
             documents += [_document(source, root, kinds, not found) for root in source.documents]
-    known = {kind: {**in_force.get(kind, {})} for kind in kinds}
+    known = {kind: {**known_names.get(kind, {})} for kind in kinds}
     for document in documents:
         # A misspelt kind is one mistake, not one more at every journey that names the document.
         kind = nearest(document.kind, kinds)
@@ -196,7 +196,7 @@ def _duplicates(documents: list[Checked]) -> None:
 
 
 def _references(
-    document: Checked, kinds: Kinds, in_force: Mapping[str, Mapping[str, bool]]
+    document: Checked, kinds: Kinds, known_names: Mapping[str, Mapping[str, bool]]
 ) -> None:
     if document.context is None:
         return
@@ -205,7 +205,7 @@ def _references(
         refers = next((mark for mark in marked.marks if isinstance(mark, Refers)), None)
         if refers is None or not isinstance(marked.node.value, str):
             continue
-        name, known = marked.node.value, in_force[refers.kind]
+        name, known = marked.node.value, known_names[refers.kind]
         if name not in known:
             near = nearest(name, known)
             tail = f": did you mean '{near}'?" if near else ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from journeys.documents.catalog_records import ActiveVersion, entry_bytes, with_value
 from journeys.documents.kind import (
     Accepted,
     Change,
@@ -16,8 +17,6 @@ from journeys.documents.kind import (
     Document,
     Kind,
     Push,
-    entry_bytes,
-    with_value,
 )
 from journeys.documents.ways import falls_of
 from journeys.nodes import Node
@@ -126,41 +125,6 @@ class Journey(Document):
         return self.ways_down.get(name)
 
 
-class InForce(NamedTuple):
-    """What of a journey holds now.
-
-    Attributes:
-        written: the status that its document was last pushed with.
-        resumed_at: when it last went on after a pause, ms; 0: never.
-        archived_at: when it was archived, each time, ms: the first one after an instance was
-            looked at ends it.
-    """
-
-    version: str
-    status: str
-    written: str
-    resumed_at: int = 0
-    archived_at: tuple[int, ...] = ()
-
-    def with_status(self, status: str, at: int) -> InForce:
-        """The journey after a change of its life at `at`, ms; each is later than the one before."""
-        at = max(at, *(before + 1 for before in (self.resumed_at, *self.archived_at)))
-        resumed = self.status == "paused" and status == "running"
-        archived = self.status != "archived" and status == "archived"
-        return self._replace(
-            status=status,
-            resumed_at=at if resumed else self.resumed_at,
-            archived_at=(*self.archived_at, at) if archived else self.archived_at,
-        )
-
-
-def in_force_bytes(name: str, now: InForce, description: str | None) -> bytes:
-    """The record of the catalog that says what of a journey holds now."""
-    return entry_bytes(
-        {"kind": "Journey", "name": name, **now._asdict(), "description": description}
-    )
-
-
 def journeys_among(documents: Iterable[Document | None]) -> list[Journey]:
     """Those of some documents that are journeys."""
     return [one for one in documents if isinstance(one, Journey)]
@@ -231,7 +195,7 @@ class JourneyKind(Kind):
     def meaning(self, document: Any) -> dict[str, Any]:
         meaning = super().meaning(document)
         meaning["first"] = document.first
-        for name, below in falls_of(document).items():
+        for name, below in falls_of(document.nodes).items():
             meaning["nodes"][name]["next"] = below
         return meaning
 
@@ -262,7 +226,7 @@ class JourneyKind(Kind):
         now = _after(document, before, at)._replace(version=version)
         changed = before != now or catalog.descriptions.get(name) != document.description
         if changed:
-            record = in_force_bytes(name, now, document.description)
+            record = now.encode(name, document.description)
             entries.append((f"{self.name}/{name}", record))
         return Change(version, now.status, changed, entries)
 
@@ -271,7 +235,7 @@ class JourneyKind(Kind):
     ) -> Mapping[str, Any] | None:
         match place:
             case [name]:
-                now = None if entry is None else _in_force(entry)
+                now = None if entry is None else ActiveVersion.decode(entry)
                 description = None if entry is None else entry["description"]
                 return {
                     "journeys": with_value(catalog.journeys, name, now),
@@ -294,7 +258,7 @@ class JourneyKind(Kind):
         written = {**as_written(journey), "status": now.status}
         written["description"] = catalog.descriptions.get(name)
         nodes = {node: as_written(model) for node, model in journey.nodes.items()}
-        for node, below in falls_of(journey).items():
+        for node, below in falls_of(journey.nodes).items():
             nodes[node]["next"] = below
         kept = {key: value for key, value in written.items() if value is not None}
         return kept | {"first": journey.first, "nodes": nodes}
@@ -307,21 +271,11 @@ class JourneyKind(Kind):
         return name
 
 
-def _in_force(entry: Mapping[str, Any]) -> InForce:
-    return InForce(
-        entry["version"],
-        entry["status"],
-        entry["written"],
-        entry["resumed_at"],
-        tuple(entry["archived_at"]),
-    )
-
-
-def _after(journey: Journey, now: InForce | None, at: int) -> InForce:
+def _after(journey: Journey, now: ActiveVersion | None, at: int) -> ActiveVersion:
     """What becomes of a journey that is pushed: its status counts where it is another one than it
     was pushed with before, so that the same file doesn't undo a change of its life."""
     if now is None:
-        return InForce("", journey.status, journey.status)
+        return ActiveVersion("", journey.status, journey.status)
     if journey.status == now.written:
         return now
     return now.with_status(journey.status, at)._replace(written=journey.status)

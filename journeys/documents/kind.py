@@ -13,17 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, get_args
+from typing import Any, ClassVar, NamedTuple, Protocol, get_args
 
+from journeys.documents.catalog_records import ActiveVersion, entry_bytes, with_value
 from journeys.expressions.expression import Expression
 from journeys.expressions.syntax import COUNT
 from journeys.schema.annotations import Path
 from journeys.schema.fields import Holds, Model, as_written
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Refers, marked
-
-if TYPE_CHECKING:
-    from journeys.documents.journey import InForce, Journey
 
 
 class Document(Model):
@@ -59,7 +57,7 @@ class CheckContext(Protocol):
     def lint_expressions(self) -> None:
         """Adds warnings about expressions and data of any document."""
 
-    def lint_journey(self, journey: Journey) -> None:
+    def lint_journey(self, journey: Any) -> None:
         """Adds warnings about the entry, the nodes and the goal of a journey."""
 
 
@@ -74,10 +72,10 @@ class Accepted(Protocol):
         """Those in force of the plain kinds, by kind and name, the archived ones included."""
 
     @property
-    def journeys(self) -> Mapping[str, InForce]: ...
+    def journeys(self) -> Mapping[str, ActiveVersion]: ...
 
     @property
-    def versions(self) -> Mapping[tuple[str, str], Journey]: ...
+    def versions(self) -> Mapping[tuple[str, str], Any]: ...
 
     @property
     def descriptions(self) -> Mapping[str, str | None]: ...
@@ -333,15 +331,3 @@ def _listing(words: Sequence[str]) -> str:
     """`a`; `a and b`; `a, b and c`"""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def entry_bytes(entry: Mapping[str, Any]) -> bytes:
-    """The value of a record of the catalog."""
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def with_value(known: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
-    """The mapping with another value, or without the key where that is None."""
-    if value is None:
-        return MappingProxyType({name: one for name, one in known.items() if name != key})
-    return MappingProxyType({**known, key: value})

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from journeys.documents.journey import in_force_bytes
 from journeys.documents.kind import Accepted, Change, Document, Kind, Push
 from journeys.nodes.base import JourneyName
 from journeys.schema.findings import Findings
@@ -60,7 +59,7 @@ class LifecycleKind(Kind):
         if after != now:
             description = catalog.descriptions.get(document.name)
             key = f"Journey/{document.name}"
-            entries.append((key, in_force_bytes(document.name, after, description)))
+            entries.append((key, after.encode(document.name, description)))
         return Change(now.version, document.status, bool(entries), entries)
 
     def read(

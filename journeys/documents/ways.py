@@ -6,16 +6,17 @@ node says that it can and has no `next` of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from journeys.nodes.base import ForwardNode, NodeModel
 from journeys.schema.marks import Path
 
-if TYPE_CHECKING:
-    from journeys.documents.journey import Journey
+Nodes = Mapping[str, NodeModel]
+"""The nodes of a journey by name, in the order of the document."""
 
 
 class Way(NamedTuple):
@@ -35,37 +36,36 @@ def falls(node: NodeModel) -> bool:
     return node.falls_through and getattr(node, "next", None) is None
 
 
-def ways(journey: Journey) -> Iterator[Way]:
+def ways(nodes: Nodes) -> Iterator[Way]:
     """Every way between nodes: of each node those that it names, in the order written, then the
     fall to the node below."""
-    for name, node in journey.nodes.items():
+    for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:]):
         for target in node.targets():
             yield Way(name, ("nodes", name, *target.path), target.node)
-        below = journey.below(name)
         if below is not None and falls(node):
             yield Way(name, None, below)
 
 
-def edges(journey: Journey) -> dict[str, list[str]]:
+def edges(nodes: Nodes) -> dict[str, list[str]]:
     """The names of the nodes that each node can lead to."""
-    found: dict[str, list[str]] = {name: [] for name in journey.nodes}
-    for way in ways(journey):
+    found: dict[str, list[str]] = {name: [] for name in nodes}
+    for way in ways(nodes):
         found[way.source].append(way.target)
     return found
 
 
-def falls_of(journey: Journey) -> dict[str, str]:
+def falls_of(nodes: Nodes) -> dict[str, str]:
     """Of the nodes from which an instance can fall to another one, that one."""
-    return {way.source: way.target for way in ways(journey) if way.path is None}
+    return {way.source: way.target for way in ways(nodes) if way.path is None}
 
 
-def with_next(journey: Journey) -> dict[str, NodeModel]:
+def with_next(nodes: Nodes) -> dict[str, NodeModel]:
     """The nodes as written, with `next` filled in where it is the node below."""
     return {
-        name: node.model_copy(update={"next": journey.below(name)})
+        name: node.model_copy(update={"next": below})
         if isinstance(node, ForwardNode) and node.next is None
         else node
-        for name, node in journey.nodes.items()
+        for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:])
     }
 
 

@@ -17,5 +17,7 @@ Lane = Literal["real_time", "batch"]
 
 def lanes(journey: Journey) -> dict[str, Lane]:
     """The lane of every node, in the order of the document."""
-    slow = reachable(edges(journey), [name for name, node in journey.nodes.items() if node.slow])
+    slow = reachable(
+        edges(journey.nodes), [name for name, node in journey.nodes.items() if node.slow]
+    )
     return {name: "batch" if name in slow else "real_time" for name in journey.nodes}

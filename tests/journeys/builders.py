@@ -11,7 +11,8 @@ from agents.kinds import KINDS
 from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.catalog.program import Program
 from journeys.catalog.running import RunningCatalog
-from journeys.documents.journey import InForce, Journey
+from journeys.documents.catalog_records import ActiveVersion
+from journeys.documents.journey import Journey
 from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.action import Action
 from journeys.records.effects import Effects
@@ -58,7 +59,7 @@ class Versions:
     """A catalog by hand, so that a test can hold what validation would refuse."""
 
     def __init__(self, *documents: Journey) -> None:
-        self._journeys: dict[str, InForce] = {}
+        self._journeys: dict[str, ActiveVersion] = {}
         self._versions: dict[tuple[str, str], Journey] = {}
         for document in documents:
             self.push(document)
@@ -69,7 +70,7 @@ class Versions:
         known = [one for one in mine if self._versions[document.name, one] == document]
         version = known[0] if known else f"v{len(mine) + 1}"
         self._versions[document.name, version] = document
-        now = self._journeys.get(document.name, InForce("", document.status, document.status))
+        now = self._journeys.get(document.name, ActiveVersion("", document.status, document.status))
         self._journeys[document.name] = now._replace(version=version)
 
     def accepted(self) -> list[tuple[str, str]]:

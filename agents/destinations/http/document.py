@@ -1,4 +1,4 @@
-"""type: http: an endpoint that is sent one HTTP request for each action."""
+"""The fields of a Destination of type http, and how they are checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from agents.destinations.base import Caller, DestinationType, Example, Parts
 from journeys.checks.requests import check_headers, check_url, lint_headers
 from journeys.documents.destination import Destination, HeaderName
 from journeys.documents.kind import CheckContext
@@ -30,17 +29,3 @@ class HttpDestination(Destination):
     @classmethod
     def lint(cls, context: CheckContext) -> None:
         lint_headers(context.findings, "headers")
-
-
-def _connect(parts: Parts) -> Caller:
-    from agents.destinations.http.caller import HttpCaller
-    from agents.destinations.http.request import request_of
-
-    return HttpCaller(parts, request_of)
-
-
-HTTP = DestinationType(
-    HttpDestination,
-    _connect,
-    Example({"url": "{url}/send", "headers": {"Authorization": "Bearer ${env.TOKEN}"}}),
-)

@@ -57,7 +57,7 @@ def test_a_push_is_in_force_and_its_version_stays_for_good() -> None:
     ]
     catalog, second = pushed(catalog, JOURNEY.replace("1h", "2h"))
     new = second.documents[0].version
-    assert catalog.in_force() == [("tour", new, "running")]
+    assert catalog.active() == [("tour", new, "running")]
     assert catalog.get("tour", old).nodes["wait"].for_ == 3_600_000  # type: ignore[union-attr]
     assert catalog.get("tour", new).nodes["wait"].for_ == 7_200_000  # type: ignore[union-attr]
 
@@ -75,7 +75,7 @@ def test_going_back_to_an_old_version_writes_only_what_is_in_force() -> None:
     catalog, _ = pushed(catalog, JOURNEY.replace("1h", "2h"))
     catalog, back = pushed(catalog, JOURNEY)
     assert [key for key, _ in back.entries] == ["Journey/tour"]
-    assert catalog.in_force() == [("tour", first.documents[0].version, "running")]
+    assert catalog.active() == [("tour", first.documents[0].version, "running")]
 
 
 def test_an_invalid_push_changes_nothing_not_even_its_good_documents() -> None:
@@ -113,7 +113,7 @@ def test_a_destination_that_a_journey_can_still_use_is_not_archived() -> None:
     assert refused(catalog, archived) == told
     catalog, _ = pushed(catalog, without + "status: archived\n---\n" + archived)
     assert catalog.destinations["mailer"].status == "archived"
-    assert catalog.in_force()[0][2] == "archived"
+    assert catalog.active()[0][2] == "archived"
 
 
 def test_a_journey_is_not_made_a_draft_again() -> None:
@@ -189,8 +189,8 @@ def test_records_alone_rebuild_the_catalog() -> None:
         assert json.loads(value)["kind"] == key.split("/")[0]
         rebuilt = rebuilt.with_entry(key, value)
     assert rebuilt == catalog
-    assert rebuilt.with_entry("Journey/tour", None).in_force() == []
-    assert rebuilt.in_force() == [("tour", second.documents[0].version, "paused")]
+    assert rebuilt.with_entry("Journey/tour", None).active() == []
+    assert rebuilt.active() == [("tour", second.documents[0].version, "paused")]
 
 
 def test_a_record_of_a_newer_program_is_an_error_and_not_ignored() -> None:
@@ -204,7 +204,7 @@ PAUSE = "kind: Lifecycle\nname: tour\nstatus: paused\n"
 
 
 def status(catalog: Catalog) -> str:
-    return catalog.in_force()[0][2]
+    return catalog.active()[0][2]
 
 
 def test_a_change_of_life_outlasts_the_same_file_and_ends_with_one_that_says_otherwise() -> None:

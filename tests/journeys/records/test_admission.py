@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog
 from journeys.catalog.running import RunningCatalog
-from journeys.documents.journey import InForce
+from journeys.documents.catalog_records import ActiveVersion
 from journeys.engine.step_context import UnknownVersion
 from journeys.nodes.base import Go, Step
 from journeys.nodes.wait_for_event import WaitForEvent
@@ -329,7 +329,7 @@ def test_a_version_that_the_catalog_lacks_stops_the_worker() -> None:
     world = World(journey(STAY.replace("forever", "1h")), clock="wall")
     world.event(arrival=0)
     other = {("tour", "v2"): journey(STAY)}
-    behind = Catalog(KINDS, {"tour": InForce("v2", "running", "running")}, other)
+    behind = Catalog(KINDS, {"tour": ActiveVersion("v2", "running", "running")}, other)
     world.timeline.catalog = RunningCatalog(behind)
     with pytest.raises(UnknownVersion, match="tour/v1"):
         world.fire(HOUR)
