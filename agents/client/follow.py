@@ -83,7 +83,7 @@ class Follower:
         """Starts reading those partitions that aren't read yet."""
         for topic in filter(self._is_followed, sorted(found)):
             new = [n for n in range(found[topic]) if not self._reader.reads(topic, n)]
-            if from_start:
+            if new and from_start:
                 self._reader.start(topic, dict.fromkeys(new, 0))
             elif new:
                 self._reader.start_at_end(topic, new)
