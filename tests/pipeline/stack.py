@@ -19,6 +19,7 @@ from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS, create_topics
 from agents.processes.supervisor import Supervisor
 from tables.changelog import POSITION_KEY, Position
+from tests.committed import CommittedLog
 from tests.loopback import no_journeys_topics
 
 PARTITIONS = 4
@@ -33,6 +34,9 @@ class Stack:
         self.supervisor = supervisor
         self.lines: list[str] = []
         self._producer: Producer | None = None
+        self._followed: dict[str, CommittedLog] = {}
+        self._ends: dict[int, int] = {}
+        self._positions: dict[int, int] = {}
 
     @property
     def producer(self) -> Producer:
@@ -159,21 +163,29 @@ class Stack:
         """The dead letters, whatever became of them since."""
         return [json.loads(one.value()) for one in self.read(DEAD) if not is_mark(one)]
 
-    def positions(self) -> dict[int, int]:
-        """The next event that is to be applied, by partition."""
-        return {
-            message.partition(): Position.unpack(message.value()).source
-            for message in self.read(USERS)
-            if message.key() == POSITION_KEY
-        }
-
     def applied(self) -> bool:
         """Whether every record of the events so far is applied."""
-        ends: dict[int, int] = {}
-        for message in self.read(EVENTS):
-            ends[message.partition()] = message.offset() + 1
+        for message in self._follow(EVENTS):
+            self._ends[message.partition()] = message.offset() + 1
         positions = self.positions()
-        return all(positions.get(partition, 0) >= end for partition, end in ends.items())
+        return all(positions.get(place, 0) >= end for place, end in self._ends.items())
+
+    def positions(self) -> dict[int, int]:
+        """The next event that is to be applied, by partition."""
+        for message in self._follow(USERS):
+            if message.key() == POSITION_KEY:
+                self._positions[message.partition()] = Position.unpack(message.value()).source
+        return self._positions
+
+    def _follow(self, topic: str) -> list[Message]:
+        """What is new in a topic since the last call."""
+        if topic not in self._followed:
+            self._followed[topic] = CommittedLog(self.kafka.bootstrap, topic, PARTITIONS)
+        return self._followed[topic].new()
+
+    def close(self) -> None:
+        for log in self._followed.values():
+            log.close()
 
     def wait_applied(self, seconds: float = 120) -> None:
         wait_until(self.applied, seconds)
@@ -224,6 +236,7 @@ def stack(
             print("\n".join(lines[-60:]))
             raise
         finally:
+            made.close()
             supervisor.stop()
 
 

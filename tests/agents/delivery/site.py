@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from agents.client.dead_letters import is_mark
-from agents.kafka.broker import committed_ends
 from agents.kafka.client import admin_client, base_config, cluster_metadata
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import (
@@ -39,6 +38,7 @@ from journeys.records.response import Response
 from journeys.records.response import decode as decode_response
 from tables.changelog import POSITION_KEY
 from tables.deliveries import CODEC, Delivery
+from tests.committed import CommittedLog
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,8 +64,10 @@ class Site:
             }
         )
         self._told = {
-            topic: _Log(broker, topic, self.partitions) for topic in (OUTCOMES, DEAD, EVENTS)
+            topic: CommittedLog(broker, topic, self.partitions, from_now_on=True)
+            for topic in (OUTCOMES, DEAD, EVENTS)
         }
+        self._outcomes: dict[str, list[Outcome]] = defaultdict(list)
         self._number = 0
 
     # ---- destinations and actions
@@ -169,16 +171,14 @@ class Site:
     def outcomes(self, ids: list[str], seconds: float = 120) -> dict[str, list[Outcome]]:
         """The outcomes of actions, once each of them has one, and all that are there by then."""
         self.flush()
-        found: dict[str, list[Outcome]] = defaultdict(list)
-        limit = time.monotonic() + seconds
-        log = self._told[OUTCOMES]
+        wanted, limit = set(ids), time.monotonic() + seconds
         while True:
-            found.clear()
-            for message in log.to_the_end():
+            for message in self._told[OUTCOMES].new():
                 outcome = msgspec.json.decode(message.value(), type=Outcome)
-                if outcome.detail is not None and outcome.detail.get("action_id") in ids:
-                    found[outcome.detail["action_id"]].append(outcome)
-            if len(found) == len(set(ids)):
+                if outcome.detail is not None and "action_id" in outcome.detail:
+                    self._outcomes[outcome.detail["action_id"]].append(outcome)
+            found = {id: list(told) for id, told in self._outcomes.items() if id in wanted}
+            if len(found) == len(wanted):
                 return found
             alive = [worker for worker in self.workers if worker.poll() is None]
             assert alive, f"no worker is left: {self.log}"
@@ -211,7 +211,7 @@ class Site:
         """The records of deliveries that have not ended, as they are committed."""
         topic = deliveries(destination)
         if topic not in self._told:
-            self._told[topic] = _Log(self.broker, topic, self.partitions)
+            self._told[topic] = CommittedLog(self.broker, topic, self.partitions)
         found: dict[str, Delivery] = {}
         for message in self._told[topic].to_the_end():
             key, value = message.key(), message.value()
@@ -233,44 +233,3 @@ class Site:
             assert time.monotonic() < limit, f"no dead letter: {self.log}"
         (only,) = found
         return only
-
-
-class _Log:
-    """All committed records of a topic."""
-
-    def __init__(self, broker: str, topic: str, partitions: int) -> None:
-        self._admin = admin_client(broker)
-        self._consumer = Consumer(
-            {
-                **base_config(broker),
-                "group.id": uuid.uuid4().hex,
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 20,
-            }
-        )
-        self._messages: list[Message] = []
-        self._partitions = [TopicPartition(topic, number, 0) for number in range(partitions)]
-        self._reached = dict.fromkeys(range(partitions), 0)
-        self._consumer.assign(self._partitions)
-
-    def to_the_end(self, seconds: float = 30) -> list[Message]:
-        """Reads on to where the log ends now for a reader of what is committed."""
-        limit = time.monotonic() + seconds
-        ends = committed_ends(self._admin, self._partitions)
-        while True:
-            for message in self._consumer.consume(1_000, 0.05):
-                offset = message.offset()
-                if message.error() is None:
-                    self._messages.append(message)
-                    offset += 1
-                else:
-                    assert message.error().code() == KafkaError._PARTITION_EOF
-                self._reached[message.partition()] = offset
-            if all(self._reached[partition] >= end for partition, end in ends.items()):
-                return self._messages
-            assert time.monotonic() < limit, f"{self._reached}, not {ends}"
-
-    def close(self) -> None:
-        self._consumer.close()
