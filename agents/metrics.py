@@ -111,7 +111,7 @@ DEAD_LETTERS = Metric(
     "journeys_dead_letters_total",
     "counter",
     ("role", "reason"),
-    "Inputs and actions that were set aside in journeys.dead.",
+    "Inputs and actions that were written to journeys.dead.",
 )
 UNREPORTED = Metric(
     "journeys_unreported_total",

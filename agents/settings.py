@@ -32,7 +32,7 @@ class Settings:
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
     health_token: the bearer token that the page demands (JOURNEYS_HEALTH_TOKEN)
-    accept_loss: whether a worker goes on where the log has lost records that it never applied
+    accept_loss: whether a worker continues where the log has lost records that it never applied
         (`journeys worker --accept-loss` alone sets it)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.

@@ -1,4 +1,4 @@
-"""Follows `journeys.catalog`: the documents in force, as every worker sees them.
+"""Follows `journeys.catalog`: the active documents, as every worker sees them.
 
 Law: a worker knows the catalog to its end before it starts, and up to a barrier before it applies
 what comes after the barrier. It reads without a group, so every worker sees everything (Faust's

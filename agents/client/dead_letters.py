@@ -121,7 +121,7 @@ class Filter:
     """Which letters are wanted; None: any.
 
     Attributes:
-        since, until: of the time when they were set aside, ms; `until` itself is excluded.
+        since, until: of the time when they were written, ms; `until` itself is excluded.
     """
 
     role: str | None = None

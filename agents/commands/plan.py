@@ -1,4 +1,4 @@
-"""`journeys plan`: what `apply` would change in the catalog in force.
+"""`journeys plan`: what `apply` would change in the catalog.
 
 Law: it reads the catalog as workers do and writes nothing.
 """

@@ -1,4 +1,4 @@
-"""`journeys worker`: runs one role in this process, until a signal stops it or it can't go on.
+"""`journeys worker`: runs one role in this process, until a signal stops it or it fails.
 
 Law: the exit code is 0 after SIGTERM or SIGINT, 1 where a user must fix something, and any other
 where a restart may help.

@@ -237,8 +237,8 @@ class Deliverer:
         batch.send(OUTCOMES, user, _encode(outcome), partition)
         if action.trigger is not UNSET:
             # Actions stand in the partition of their user's record, as events do.
-            told = outcomes.response(action, answer)
-            batch.send(EVENTS, user, told, partition, outcomes.RESPONSE)
+            response = outcomes.response(action, answer)
+            batch.send(EVENTS, user, response, partition, outcomes.RESPONSE)
         elif answer.meaning != "delivered":
             dead = outcomes.given_up(action, cause, delivery, answer)
             batch.send(DEAD, user, _encode(dead), partition)
@@ -264,15 +264,15 @@ class Deliverer:
         return outcomes.held_up(delivery, now) if now >= began + self._retry().for_ else None
 
     def _tell_circuit(self, change: Change) -> None:
-        told = {
+        said = {
             "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
             "probed by one call now and then",
-            "closed": "it answers again: its deliveries go on",
+            "closed": "it answers again: its deliveries continue",
         }
-        last_line(f"deliver: destination {self.name}: {told[change]}")
+        last_line(f"deliver: destination {self.name}: {said[change]}")
 
     async def _attempt(self, call: Call) -> CallResult:
-        """One attempt with the destination as it is in force now; none when its time is over."""
+        """One attempt, with the active document of the destination; none when its time is over."""
         await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
         destination, _ = self._destination_or_default()
         now = self._now()
@@ -280,7 +280,7 @@ class Deliverer:
         if end is not None and now > end:
             return outcomes.too_late(call.delivery, now)
         if destination is None:
-            why = f"there is no destination {self.name!r} in force"
+            why = f"there is no active destination {self.name!r}"
             return CallResult("retriable", now, 0, "unknown_destination", why)
         try:
             return await self._callers.call(
@@ -293,7 +293,7 @@ class Deliverer:
             )
 
     def _destination_or_default(self) -> tuple[Destination | None, bool]:
-        """The destination in force, if any, and whether it is ordered."""
+        """The active destination, if any, and whether it is ordered."""
         destination = self._destinations().get(self.name)
         if destination is None or destination.status == "archived":
             return None, False

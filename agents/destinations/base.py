@@ -71,7 +71,8 @@ class Caller(Protocol):
         Args:
             destination: a document of the type.
             value: the action's record as it was received.
-            confirm: is awaited when all is ready and nothing is sent yet; what it raises goes on.
+            confirm: is awaited when all is ready and nothing is sent yet; its exceptions are not
+                caught.
             test: whether it is a test event; then the answer's text is kept also of a success.
 
         Returns:

@@ -54,7 +54,7 @@ class DeliverApp(App):
             deliverer.calls.go_on()
 
     async def on_stop(self) -> None:
-        """First the loops end, so that what has been answered is told, and no batch starts new
+        """First the loops end, so that what has been answered is reported, and no batch starts new
         calls."""
         self.stopping = True
         await self.quiesce()

@@ -62,11 +62,11 @@ class Evaluator:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
         for type, times in effects.counts.items():
             batch.count(UNREPORTED, type, by=times)
-        batch.urgent = batch.more_timers  # of a sweep that goes on, each part is committed
+        batch.urgent = batch.more_timers  # while a sweep continues, each part is committed
         send(batch, effects)
 
     def released(self, partition: int) -> None:
-        """Lets go of the partition's records."""
+        """Forgets the partition's records."""
         self._timelines.pop(partition, None)
 
     def _timeline(self, batch: Batch) -> PartitionProcessor:

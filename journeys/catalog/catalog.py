@@ -1,4 +1,4 @@
-"""The catalog: which documents are in force and every version that was ever accepted.
+"""The catalog: which documents are active, and every version that was ever accepted.
 
 Law: a push is accepted as a whole or changes nothing; an accepted version stays for good; and the
 catalog's records alone give any worker the same catalog.
@@ -41,7 +41,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A push that holds. `entries` are the records to write to the catalog, keys and values."""
+    """A push without mistakes. `entries`: the keys and values to write to the catalog."""
 
     documents: list[Verdict]
     entries: list[tuple[str, bytes]]
@@ -49,21 +49,21 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A push that changes nothing, and why."""
+    """A push that changes nothing, and its problems."""
 
     problems: list[Problem]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that was accepted. It never changes; `with_entry` gives the next one.
+    """All that was accepted. It is immutable; `with_entry` returns the next one.
 
     Attributes:
         kinds: the kinds of documents that the program knows.
-        journeys: what is in force, by name.
+        journeys: the active version of each journey, by name.
         versions: every accepted journey, by name and version.
-        descriptions: of the journeys in force, by name.
-        documents: those in force of the other kinds, by kind and name, the archived ones included.
+        descriptions: of the active versions, by name.
+        documents: the documents of the other kinds, by kind and name, archived ones included.
     """
 
     kinds: Kinds
@@ -74,7 +74,7 @@ class Catalog:
 
     @property
     def destinations(self) -> Mapping[str, Destination]:
-        """Those in force, by name, the archived ones included."""
+        """By name, archived ones included."""
         return cast("Mapping[str, Destination]", self.documents.get("Destination", {}))
 
     def get(self, name: str, version: str) -> Journey:
@@ -88,10 +88,10 @@ class Catalog:
         ]
 
     def with_entry(self, key: str, value: bytes | None) -> Catalog:
-        """The catalog after one of its records.
+        """The catalog after one more record of its topic.
 
         Raises:
-            ValueError: the record is of a kind that this program doesn't know.
+            ValueError: this program doesn't know the kind of the record.
         """
         entry = None if value is None else json.loads(value)
         kind, *place = key.split("/")
@@ -128,7 +128,7 @@ def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> A
 
 
 def catalog_of(files: Iterable[tuple[str, str | bytes]], kinds: Kinds) -> Catalog | Rejected:
-    """What files that hold by themselves bring in force, together."""
+    """The catalog of a set of files alone; Rejected where they are not valid by themselves."""
     documents, problems = check(files, kinds)
     if problems:
         return Rejected(problems)
@@ -136,7 +136,7 @@ def catalog_of(files: Iterable[tuple[str, str | bytes]], kinds: Kinds) -> Catalo
 
 
 def _accept_all(documents: list[Checked], catalog: Catalog, at: int) -> tuple[Accepted, Catalog]:
-    """What documents that hold do, and the catalog after them."""
+    """What accepting these documents changes, and the catalog after it."""
     verdicts: dict[int, Verdict] = {}
     entries: list[tuple[str, bytes]] = []
     numbered = enumerate(documents)

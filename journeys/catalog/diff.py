@@ -34,7 +34,7 @@ class InFlight:
     """What becomes of those who are in an older version of a journey.
 
     Attributes:
-        follow: the nodes from which they go on with the new one.
+        follow: the nodes where instances continue with the new version.
         stay: the nodes on which they stay with their own, each with the reason.
     """
 
@@ -48,10 +48,10 @@ class DocumentChange:
     """What becomes of one document of the push.
 
     Attributes:
-        before: the version in force now, or None.
-        version: the version that would be in force.
+        before: the active version, or None.
+        version: the version that would be active.
         fields: what is different; of a document that is created, nothing.
-        in_flight: where a new version of a journey comes in force: of every older one.
+        in_flight: for a new version of a journey: what becomes of instances of each older one.
     """
 
     kind: str

@@ -106,7 +106,7 @@ class Program:
         return found
 
     def obstacle(self, other: Program, node: str) -> str | None:
-        """Why an instance of another version that stands on `node` can't go on with this one."""
+        """Why an instance of another version that stands on `node` can't continue with this one."""
         here, there = self.nodes.get(node), other.nodes[node]
         if here is None:
             return "the node is gone"
@@ -117,7 +117,7 @@ class Program:
 
 
 def _open(*_: Mapping[str, Any]) -> None:
-    """The sieve that lets everything through."""
+    """The prefilter that decides nothing: every event is looked at."""
 
 
 def _prefilter(where: str | None) -> Prefilter:

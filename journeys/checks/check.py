@@ -62,7 +62,7 @@ class Checked:
 
     Attributes:
         kind: as written; `definition` is None where there is no such kind.
-        model: None where its schema is not met.
+        model: None where the document doesn't fit its schema.
         context: what its checks have found; None where there is no such kind.
         sound: whether nothing is wrong with it but, it may be, what it refers to.
     """
@@ -120,13 +120,13 @@ def check(
         problems += found
         if len(found) == MOST_PROBLEMS:
             last = max(found, key=lambda one: (one.line, one.column))
-            problems.append(replace(last, message=f"only {len(found)} problems are told"))
+            problems.append(replace(last, message=f"only {len(found)} problems are shown"))
     problems.sort(key=lambda one: (order[one.file], one.line, one.column))
     return documents, problems
 
 
 def warnings(documents: Iterable[Checked]) -> list[Problem]:
-    """What is hardly meant in checked documents; those of one document in the order of its text.
+    """The warnings about checked documents, each document's in the order of its text.
 
     A document with mistakes gets no warnings before they are fixed.
     """

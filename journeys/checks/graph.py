@@ -55,7 +55,7 @@ class Graph:
             if way.path is not None and way.path[: len(part)] == part:
                 own = own or way.path == (*part, "next")
                 yield way
-        if len(part) == 2 or not own:  # a part without `next` goes on as its node does
+        if len(part) == 2 or not own:  # a part without `next` leads where its node leads
             for way in self._from.get(str(part[1]), ()):
                 if way.path is None or (len(part) > 2 and way.path == (*part[:2], "next")):
                     yield way

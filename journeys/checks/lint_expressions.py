@@ -79,8 +79,8 @@ def _constant(findings: Findings, one: Written) -> None:
     except ExpressionFailed as error:
         _warn(findings, one, f"the condition always fails, so it never holds: {error.why}")
     else:
-        told = "true" if value is True else "false"
-        _warn(findings, one, f"the condition is always {told}: expected one that reads something")
+        always = "true" if value is True else "false"
+        _warn(findings, one, f"the condition is always {always}: expected one that reads something")
 
 
 def _calls(findings: Findings, one: Written) -> None:

@@ -91,7 +91,7 @@ class Goal(Model):
 
 
 class Spread(Model):
-    """How long what a pause has held up takes to go on, spread evenly over the instances."""
+    """Instances held up by a pause resume spread evenly over this time."""
 
     spread: Duration
 
@@ -161,7 +161,7 @@ nodes:
 
 class JourneyKind(Kind):
     """Every accepted version stays in the catalog under `Journey/name/version`; `Journey/name` says
-    which one is in force, and its status."""
+    which one is active, and its status."""
 
     keeps_versions: ClassVar[bool] = True
     named_when_archived: ClassVar[bool] = True
@@ -180,7 +180,7 @@ class JourneyKind(Kind):
         context.lint_expressions()
 
     def check_status(self, document: Any, push: Push, findings: Findings) -> None:
-        """What has run is no draft again."""
+        """A journey that has run can't become a draft again."""
         now = push.catalog.journeys.get(document.name)
         begun = now is not None and "draft" not in (now.status, now.written)
         if now is not None and begun and document.status == "draft":
@@ -246,7 +246,7 @@ class JourneyKind(Kind):
                 return {"versions": with_value(catalog.versions, (name, version), journey)}
         return None
 
-    # ---- what is in force, for comparisons
+    # ---- the active document, for diffs
     def written(self, catalog: Accepted, name: str) -> dict[str, Any] | None:
         """Also where the order of the nodes counts: which is the first, and where those without
         `next` go. Otherwise a journey whose nodes have changed places would seem to be as it was.
@@ -272,8 +272,8 @@ class JourneyKind(Kind):
 
 
 def _after(journey: Journey, now: ActiveVersion | None, at: int) -> ActiveVersion:
-    """What becomes of a journey that is pushed: its status counts where it is another one than it
-    was pushed with before, so that the same file doesn't undo a change of its life."""
+    """The active version after a push. The pushed status counts only where it differs from the one
+    pushed before, so that pushing the same file again doesn't undo a pause or an archive."""
     if now is None:
         return ActiveVersion("", journey.status, journey.status)
     if journey.status == now.written:

@@ -69,7 +69,7 @@ class Accepted(Protocol):
 
     @property
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
-        """Those in force of the plain kinds, by kind and name, the archived ones included."""
+        """Documents of the plain kinds, by kind and name, archived ones included."""
 
     @property
     def journeys(self) -> Mapping[str, ActiveVersion]: ...
@@ -120,7 +120,7 @@ class Kind:
     names: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """What expressions may read: the fields of each variable."""
     keeps_versions: ClassVar[bool] = False
-    """Whether accepted versions stay, because instances go on in them."""
+    """Whether accepted versions are kept, because instances may still be in them."""
     named_when_archived: ClassVar[bool] = False
     """Whether a document may name one of this kind that is archived."""
     uses: ClassVar[str] = "still needs it"
@@ -225,8 +225,8 @@ class Kind:
         return [((self.name, document.name), self.status_of(document))]
 
     def in_use(self, push: Push) -> Iterator[tuple[str, Any]]:
-        """What was accepted before a push and holds on after it: what messages call each, and its
-        document. Those that the push replaces are left out: they are checked by themselves."""
+        """The documents accepted before a push that stay active after it, each with what messages
+        call it. Those that the push replaces are left out: they are checked by themselves."""
         for name, document in push.catalog.documents.get(self.name, {}).items():
             if (self.name, name) not in push.statuses and self.status_of(document) != "archived":
                 yield f"'{name}'", document
@@ -272,14 +272,14 @@ class Kind:
         known = with_value(catalog.documents.get(self.name, {}), place[0], document)
         return {"documents": with_value(catalog.documents, self.name, known)}
 
-    # ---- what is in force, for comparisons
+    # ---- the active document, for diffs
     def written(self, catalog: Accepted, name: str) -> dict[str, Any] | None:
-        """What is in force of a document, as its author would write it; None: nothing is."""
+        """The active document as its author would write it; None: there is none."""
         document = catalog.documents.get(self.name, {}).get(name)
         return None if document is None else as_written(document)
 
     def version(self, catalog: Accepted, name: str) -> str:
-        """The version in force of a document that is there."""
+        """The active version of a document that is in the catalog."""
         return self.version_of(catalog.documents[self.name][name])
 
     # ---- what the roles do about it
@@ -288,8 +288,8 @@ class Kind:
         return None
 
     def delivered_for(self, catalog: Accepted, name: str) -> int | None:
-        """For how long, ms, an action for a document in force is tried; None: there are no actions
-        for it, and no topic of them."""
+        """For how long, ms, actions for this document are retried; None: no actions are sent to it,
+        and it has no topic."""
         return None
 
 
@@ -314,7 +314,7 @@ class Kinds(Mapping[str, Kind]):
 
 
 def _users(kind: str, name: str, push: Push) -> Iterator[tuple[Kind, list[str]]]:
-    """What holds on after a push and refers to a document: by kind, what messages call each."""
+    """The documents that refer to a document after a push: by kind, what messages call each."""
     for user in push.catalog.kinds.values():
         labels = sorted(
             label

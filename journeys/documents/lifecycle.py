@@ -1,6 +1,6 @@
 """kind: Lifecycle: pauses, resumes or archives a journey, apart from what it does.
 
-Law: it changes what holds of a journey and is not kept itself.
+Law: it changes the status of a journey in the catalog and has no record of its own there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from journeys.schema.findings import Findings
 
 
 class Lifecycle(Document):
-    """A change of what becomes of a journey's users, apart from what the journey does."""
+    """A change of a journey's status that leaves its document as it is."""
 
     kind: Literal["Lifecycle"]
     name: JourneyName
@@ -36,7 +36,7 @@ status: paused
 
 class LifecycleKind(Kind):
     order = 1
-    """A journey must be there before it can change, wherever in the text it stands."""
+    """Journeys of the same push are accepted first, wherever they stand in the text."""
 
     def __init__(self) -> None:
         super().__init__(Lifecycle, [_EXAMPLE])

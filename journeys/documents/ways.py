@@ -78,7 +78,7 @@ def taken(node: NodeModel) -> set[str]:
 
 def parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
     """Branches, variants and the like, and whether each leads somewhere of its own; from one that
-    doesn't, an instance goes on as its node does."""
+    doesn't, an instance goes where its node leads."""
     for name in type(node).model_fields:
         value = getattr(node, name)
         if isinstance(value, dict | list):

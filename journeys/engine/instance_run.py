@@ -284,7 +284,7 @@ class InstanceRun:
         keys = self.context.keys
         key = keys.get(text)
         if key is not None or (text in keys and expression is None):
-            return key is not None and key == self.key  # a failing `match` is told every time
+            return key is not None and key == self.key  # a failing `match` is reported every time
         compiled = compile_cel(text)
         try:
             key = as_text(compiled.evaluate(self.scope()))

@@ -16,8 +16,8 @@ The table for people:
 |         |                           | paused: STOP_CLOCK             |                   |       |
 
 After MOVE, TIME_OUT and GO the instance runs from node to node until it is WAITING again or ENDED.
-HELD and DECIDED instances go on one after the other within the journey's `on_resume: {spread}`, and
-muted (their actions are skipped up to the next blocking node) under `on_resume: skip`.
+HELD and DECIDED instances continue one after the other within the journey's `on_resume: {spread}`,
+and muted (their actions are skipped up to the next blocking node) under `on_resume: skip`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Effect(StrEnum):
     STOP_CLOCK = auto()
     """No clock looks at the instance until its journey is resumed."""
     TAKE_TURN = auto()
-    """It goes on at its turn after the pause; one whose deadline has not passed keeps waiting."""
+    """It continues at its turn after the pause; before its deadline it just keeps waiting."""
     END = auto()
 
 

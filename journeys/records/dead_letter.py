@@ -22,7 +22,7 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         dead_id: follows from `cause`, so a repeat has the same id.
-        at: when it was set aside, as text.
+        at: when it was written, ISO 8601.
         role: the role that set it aside, such as `evaluate`.
         reason: one word for machines, or the type of the exception.
         detail: for people; the traceback where an exception was the reason.
@@ -64,7 +64,7 @@ def dead_letter(
     at: int,
     kept_headers: dict[str, str] | None = None,
 ) -> DeadLetter:
-    """A record that is set aside. `cause` must name topic, partition and offset; `at` is in ms."""
+    """A dead letter. `cause` must name topic, partition and offset; `at` is in ms."""
     key_text, key_encoding = (None, None) if key is None else _text(key)
     value_text, value_encoding = _text(value)
     return DeadLetter(

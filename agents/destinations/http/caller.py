@@ -127,9 +127,9 @@ class HttpCaller:
         started_at, clock = self._now(), time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> CallResult:
-            told = None if error is None else self.secrets.masked(error)
+            masked = None if error is None else self.secrets.masked(error)
             took = round((time.monotonic() - clock) * 1_000)
-            return CallResult(meaning, started_at, took, reason, told, **rest)
+            return CallResult(meaning, started_at, took, reason, masked, **rest)
 
         async def trace(name: str, info: Any) -> None:
             if confirm is not None and name == "http11.send_request_headers.started":

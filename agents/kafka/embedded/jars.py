@@ -154,7 +154,7 @@ def _repositories() -> dict[str, str]:
 
 @contextmanager
 def _only_one_process(path: Path) -> Iterator[IO[str]]:
-    """Holds an exclusive lock on `path`; the kernel lets go of it when the process dies."""
+    """Holds an exclusive lock on `path`; the kernel releases it when the process dies."""
     import fcntl
 
     with path.open("w") as file:

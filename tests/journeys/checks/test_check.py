@@ -374,7 +374,7 @@ def test_a_large_document_with_mistakes_everywhere_is_answered_in_seconds() -> N
     problems = told(HEAD + nodes)
     assert time.process_time() - before < 60
     assert len(problems) == 201
-    assert problems[-1].endswith("only 200 problems are told")
+    assert problems[-1].endswith("only 200 problems are shown")
 
 
 def test_a_large_good_document_is_answered_in_seconds() -> None:
