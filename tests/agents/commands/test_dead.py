@@ -270,7 +270,7 @@ def test_of_two_commands_the_older_one_is_fenced_and_nothing_is_replayed_twice(
         assert done.stdout == "700 dead letters replayed\n", done.stderr
         older.type("y")
         assert older.ended() == 3, older.lines
-        assert any("Another `journeys dead` has begun" in line for line in older.lines)
+        assert any("Another `journeys dead` has started" in line for line in older.lines)
     finally:
         older.close()
     assert len(committed(journeys, "journeys.events")) == 700
