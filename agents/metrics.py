@@ -48,7 +48,7 @@ RECORDS_CHANGED = Metric(
     "journeys_records_changed_total",
     "counter",
     _PARTITION,
-    "Changes of the partition's state that were committed to its changelog.",
+    "Records committed to the partition's changelog, but for that of its position.",
 )
 RECORDS_RESTORED = Metric(
     "journeys_records_restored_total",
