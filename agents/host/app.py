@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import faust
 import uvloop
@@ -18,6 +18,7 @@ from mode import CrashingSupervisor
 
 from agents.host.credentials import faust_credentials
 from agents.host.faust_overrides import BatchChannel, Tables, Transport
+from agents.kafka.client import base_config
 from agents.metrics import PartitionCounts, ReadGauges
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import Exit, ended_by_errors, last_line
@@ -28,6 +29,7 @@ from agents.runtime.partition import OwnedPartition, PartitionLoop
 from agents.runtime.source_reader import SourceReader, Where
 from agents.runtime.timers import TimerRule
 from agents.runtime.transaction import TransactionalProducer
+from agents.settings import Settings
 from tables.codec import Codec
 from tables.view import View
 
@@ -133,6 +135,17 @@ class App(faust.App):
             broker_max_poll_interval=_NEVER_SECONDS,
             worker_redirect_stdouts=False,
             TableManager=Tables,
+        )
+
+    @classmethod
+    def for_role(cls, application: str, settings: Settings) -> Self:
+        """The app of a role, as the settings of its process have it."""
+        return cls(
+            application,
+            broker=settings.broker,
+            client=base_config(settings.broker),
+            state_dir=settings.state_dir,
+            accept_loss=settings.accept_loss,
         )
 
     def _new_transport(self) -> Transport:

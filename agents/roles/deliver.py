@@ -21,7 +21,6 @@ from agents.destinations.secrets import Secrets
 from agents.destinations.types import DESTINATION_TYPES
 from agents.errors import TopicError, UserError
 from agents.host.app import App
-from agents.kafka.client import base_config
 from agents.kafka.topics import CATALOG, actions, check_topics, deliveries
 from agents.metrics import CATALOG_OFFSET
 from agents.settings import Settings
@@ -82,15 +81,8 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         if name not in layout.destinations:
             known = ", ".join(layout.destinations) or "none"
             raise UserError(f"There is no destination {name!r} yet. Those there are: {known}.")
-    client = base_config(settings.broker)
-    app = DeliverApp(
-        APPLICATION,
-        broker=settings.broker,
-        client=client,
-        state_dir=settings.state_dir,
-        accept_loss=settings.accept_loss,
-    )
-    reader = CatalogReader(client)
+    app = DeliverApp.for_role(APPLICATION, settings)
+    reader = CatalogReader(app.client)
     reader.load()
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
     parts = Parts(Guard(allowed), Secrets(os.environ), app.clock.now)

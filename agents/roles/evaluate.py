@@ -11,7 +11,6 @@ import msgspec
 
 from agents.client.catalog import CatalogReader
 from agents.host.app import App
-from agents.kafka.client import base_config
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
 from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED
@@ -105,15 +104,8 @@ class Evaluator:
 def build(settings: Settings) -> App:
     """The evaluate role's app. Raises TopicError when a topic is missing or wrong."""
     layout = check_topics(settings.broker)
-    client = base_config(settings.broker)
-    app = App(
-        APPLICATION,
-        broker=settings.broker,
-        client=client,
-        state_dir=settings.state_dir,
-        accept_loss=settings.accept_loss,
-    )
-    reader = CatalogReader(client)
+    app = App.for_role(APPLICATION, settings)
+    reader = CatalogReader(app.client)
     reader.load()
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
     evaluator = Evaluator(settings.clock, layout.partitions, reader)

@@ -13,7 +13,6 @@ from confluent_kafka import Message
 
 from agents.errors import TopicError
 from agents.host.app import App
-from agents.kafka.client import base_config
 from agents.kafka.topics import (
     CATALOG,
     CONFIG,
@@ -43,13 +42,7 @@ _CODEC: Codec[bytes] = Codec(bytes, bytes)
 def build(settings: Settings) -> App:
     """The register's app. Raises TopicError when a topic is missing or wrong."""
     layout = check_topics(settings.broker)
-    app = App(
-        APPLICATION,
-        broker=settings.broker,
-        client=base_config(settings.broker),
-        state_dir=settings.state_dir,
-        accept_loss=settings.accept_loss,
-    )
+    app = App.for_role(APPLICATION, settings)
     pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
     catalog = Catalog(KINDS)
 
