@@ -1,6 +1,6 @@
 """The evaluate role: moves users through their journeys.
 
-Law: for a batch of inputs from one partition, the pure timeline computes; its actions, outcomes and
+Law: the pure processor computes a batch of inputs of one partition; its actions, outcomes and
 changed records are the batch's transaction. Nothing here waits for anything but Kafka.
 """
 
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Evaluator:
-    """The timelines of the owned partitions and the catalog they run."""
+    """The processors of the owned partitions and the catalog they run."""
 
     def __init__(self, clock: Clock, partitions: int, reader: CatalogReader) -> None:
         self._clock: Clock = clock
@@ -40,7 +40,7 @@ class Evaluator:
         self._reader = reader
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
-        self._timelines: dict[int, PartitionProcessor] = {}
+        self._processors: dict[int, PartitionProcessor] = {}
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
@@ -48,14 +48,14 @@ class Evaluator:
         inputs = self._inputs(batch)
         await self._reach_barriers(inputs)
         if batch.first:
-            self._timelines[batch.partition] = self._timeline(batch)
-        timeline = self._timelines[batch.partition]
+            self._processors[batch.partition] = self._processor(batch)
+        processor = self._processors[batch.partition]
         effects = Effects()
-        batch.consumed = timeline.apply(inputs, effects)
+        batch.consumed = processor.apply(inputs, effects)
         if self._clock == "wall":
-            more = timeline.fire(batch.watermark, batch.now, effects)
-            batch.more_timers = timeline.sweep(effects) or more
-        batch.partition_time = timeline.partition_time
+            more = processor.fire(batch.watermark, batch.now, effects)
+            batch.more_timers = processor.sweep(effects) or more
+        batch.partition_time = processor.partition_time
         self._poison.count(batch.consumed, len(effects.dead))
         for dead in effects.dead:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
@@ -66,9 +66,9 @@ class Evaluator:
 
     def released(self, partition: int) -> None:
         """Forgets the partition's records."""
-        self._timelines.pop(partition, None)
+        self._processors.pop(partition, None)
 
-    def _timeline(self, batch: Batch) -> PartitionProcessor:
+    def _processor(self, batch: Batch) -> PartitionProcessor:
         return PartitionProcessor(
             UserRecords(batch.view),
             self._running,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from journeys.catalog.catalog import Catalog, Rejected, Verdict, check_push
 from journeys.catalog.program import Program
-from journeys.schema.annotations import Path
+from journeys.schema.marks import Path
 
 ChangeType = Literal["created", "changed", "archived", "unchanged"]
 

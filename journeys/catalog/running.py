@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from journeys.catalog.catalog import Catalog
-from journeys.catalog.program import _NOTHING, Program, _longest
+from journeys.catalog.program import NOTHING, Program, longest_windows
 from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.journey import Journey, Spread
 from journeys.expressions.fast_path import NeedsLibrary, Prefilter
@@ -87,7 +87,7 @@ class RunningCatalog:
             for node, events in program.awaits.items():
                 for event in events:
                     awaited.setdefault(event, set()).add((name, version, node))
-        self.counted = _longest(
+        self.counted = longest_windows(
             window
             for (name, _), program in self._programs.items()
             if self.status.get(name) != "archived"
@@ -127,7 +127,7 @@ class RunningCatalog:
         if programs is None:
             return entered
         wire = event.wire
-        properties, context = wire.properties or _NOTHING, wire.context or _NOTHING
+        properties, context = wire.properties or NOTHING, wire.context or NOTHING
         for program, prefilters in programs:
             try:
                 for prefilter in prefilters:

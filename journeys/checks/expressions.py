@@ -20,9 +20,10 @@ from journeys.expressions.hints import kind_in_words
 from journeys.expressions.templates import data_expressions
 from journeys.nodes import Node
 from journeys.problems import short, suggest
-from journeys.schema.annotations import Path, model_of, text_at
+from journeys.schema.annotations import model_of, text_at
 from journeys.schema.fields import Holds
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import is_time

@@ -16,9 +16,9 @@ from journeys.graph import after, cycles, reachable
 from journeys.nodes import Node
 from journeys.nodes.base import NodeModel
 from journeys.problems import short, suggest
-from journeys.schema.annotations import Path, model_of
+from journeys.schema.annotations import model_of
 from journeys.schema.findings import Findings
-from journeys.schema.marks import NextNode
+from journeys.schema.marks import NextNode, Path
 from journeys.schema.places import field_name, walk, where
 from journeys.schema.yaml_source import YamlNode
 

@@ -15,9 +15,9 @@ from journeys.checks.graph import Graph
 from journeys.checks.lint_expressions import lint_journey_expressions, reads
 from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
-from journeys.schema.annotations import Path
 from journeys.schema.fields import EVENT_NAME
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import format_duration

@@ -19,9 +19,9 @@ from journeys.expressions.errors import CelError
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel
 from journeys.expressions.interpolation import pieces
 from journeys.problems import short
-from journeys.schema.annotations import Path
 from journeys.schema.fields import Holds
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 

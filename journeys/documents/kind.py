@@ -1,7 +1,7 @@
 """What a kind of document is: its fields, its checks, its place in the catalog, its changes.
 
 Law: whatever depends on a document's kind is asked of its `Kind`; nothing outside this folder
-branches on the name of a kind or the class of a document. A plain kind, which is kept as a whole
+branches on the kind of a document. A plain kind, which is kept as a whole
 under `kind/name` and of which the newest counts, is an instance of `Kind`; others override.
 """
 
@@ -18,10 +18,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, get_args
 from journeys.documents.catalog_records import ActiveVersion, entry_bytes, with_value
 from journeys.expressions.expression import Expression
 from journeys.expressions.syntax import COUNT
-from journeys.schema.annotations import Path
 from journeys.schema.fields import Holds, Model, as_written
 from journeys.schema.findings import Findings
-from journeys.schema.marks import Refers, marked
+from journeys.schema.marks import Path, Refers, marked
 
 
 class Document(Model):
@@ -124,8 +123,8 @@ class Kind:
     named_when_archived: ClassVar[bool] = False
     """Whether a document may name one of this kind that is archived."""
     uses: ClassVar[str] = "still needs it"
-    """What a message says that one of this kind does with a document it refers to, where that is
-    to be archived."""
+    """The verb phrase of a message for documents of this kind that refer to one that is to be
+    archived: "the journey 'x' can still send to it"."""
 
     def __init__(self, model: type[Document], examples: Sequence[str] = ()) -> None:
         """

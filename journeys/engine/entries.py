@@ -1,7 +1,7 @@
 """Who enters which journey on an event.
 
-Law: every entry whose condition holds is reported, accepted or not; what the event's name rules out
-is never looked at.
+Law: every entry whose condition holds is reported, accepted or not. Only journeys that the event's
+name can enter are looked at.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
     """Start an instance of each journey that the event enters, by name.
 
     Args:
-        entered: the journeys that it may enter, and of each whether its condition is known to hold.
+        entered: (program, certain): `certain` means that the prefilter proved the condition, so it
+            is not evaluated again.
     """
     context = user.context
     for program, holds in entered:

@@ -17,7 +17,7 @@ from journeys.records.user_record import MAX_GOALS, Goal
 from journeys.time import DAY
 
 LATE = DAY
-"""How long after its window a goal can still be reached by an event that comes late, ms."""
+"""How long a goal is kept after its window, ms, for events of the window that arrive late."""
 
 
 def leave(user: UserStep, event: Event, now: int) -> None:

@@ -16,8 +16,9 @@ The table for people:
 |         |                           | paused: STOP_CLOCK             |                   |       |
 
 After MOVE, TIME_OUT and GO the instance runs from node to node until it is WAITING again or ENDED.
-HELD and DECIDED instances continue one after the other within the journey's `on_resume: {spread}`,
-and muted (their actions are skipped up to the next blocking node) under `on_resume: skip`.
+The deadline of HELD and DECIDED instances is their turn after the pause: they continue one after
+the other within the journey's `on_resume: {spread}`. Under `on_resume: skip` they are muted: their
+actions are skipped up to the next blocking node.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ class Trigger(StrEnum):
 class Effect(StrEnum):
     """What a trigger does."""
 
-    NONE = auto()
     MOVE = auto()
     """The node says where the instance goes; it runs on."""
     DECIDE = auto()
@@ -63,7 +63,8 @@ class Effect(StrEnum):
     STOP_CLOCK = auto()
     """No clock looks at the instance until its journey is resumed."""
     TAKE_TURN = auto()
-    """It continues at its turn after the pause; before its deadline it just keeps waiting."""
+    """An instance whose deadline has passed, or that is held, gets a time at which it continues;
+    any other keeps waiting."""
     END = auto()
 
 
@@ -93,8 +94,6 @@ TRANSITIONS: dict[State, dict[Trigger, tuple[Effect, frozenset[State]]]] = {
 }
 """What each trigger does in each state, and the states that may follow."""
 
-_NONE: tuple[Effect, frozenset[State]] = (Effect.NONE, frozenset())
-
 
 def state_of(instance: Instance | None) -> State:
     """The state of an instance; None: it has ended."""
@@ -105,6 +104,7 @@ def state_of(instance: Instance | None) -> State:
     return State.DECIDED if instance.held.decided else State.HELD
 
 
-def effect_of(instance: Instance, trigger: Trigger) -> Effect:
-    """What the trigger does to the instance."""
-    return TRANSITIONS[state_of(instance)].get(trigger, _NONE)[0]
+def effect_of(instance: Instance, trigger: Trigger) -> Effect | None:
+    """What the trigger does to the instance; None: nothing."""
+    entry = TRANSITIONS[state_of(instance)].get(trigger)
+    return None if entry is None else entry[0]

@@ -11,7 +11,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from journeys.catalog.running import LifecycleHistory
-from journeys.engine.instance_states import Effect, Trigger, effect_of
 from journeys.engine.user_step import UserStep
 from journeys.ids import message_hash
 from journeys.records.outcome import Cause
@@ -48,13 +47,12 @@ def _apply(user: UserStep, instance: Instance, history: LifecycleHistory) -> Non
         return
     if not context.runs(instance.journey):
         return  # paused again: the next resume is observed
-    if effect_of(instance, Trigger.RESUMED) is Effect.TAKE_TURN:
-        resumed = history.resumed_at if wall else partition_time
-        user.put(instance, _take_turn(instance, history, resumed))
+    resumed = history.resumed_at if wall else partition_time
+    user.put(instance, _take_turn(instance, history, resumed))
 
 
 def _take_turn(instance: Instance, history: LifecycleHistory, resumed: int) -> Instance:
-    """The instance after its journey was resumed at `resumed` (ms)."""
+    """The instance after its journey was resumed at `resumed` (ms): Effect.TAKE_TURN."""
     due = instance.wait.due
     observed = replace(instance, lifecycle_seen=history.changed)
     if instance.held is not None or (due is not None and due <= resumed):

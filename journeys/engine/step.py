@@ -1,7 +1,7 @@
 """One step for one user: what one event, one response or one timer does to the user's record.
 
 Law: pure and atomic. The same record, input, catalog and times give the same record and effects,
-and a step whose record can't be kept leaves nothing behind but an outcome that says so.
+and a step whose record can't be kept is rolled back and reported by one outcome.
 
 The way down: a step makes its `StepContext` and the `UserStep` over the record, and passes them to
 what the input concerns (lifecycle, timers, exits and goals, waits, entries). Those make an
@@ -12,7 +12,7 @@ returns what became of the instance.
 from __future__ import annotations
 
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.emitted import apply, apply_emitted
+from journeys.engine.dispatch import dispatch, dispatch_emitted
 from journeys.engine.lifecycle import apply_lifecycle, take_over
 from journeys.engine.step_context import FailureGate, StepContext
 from journeys.engine.timers import fire_before, fire_earliest, is_any_ready
@@ -71,8 +71,8 @@ def apply_event(
             context.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
             if entered is None and event.name in catalog.listened:
                 take_over(user)
-            apply(user, event, arrived, entered)
-            apply_emitted(user)
+            dispatch(user, event, arrived, entered)
+            dispatch_emitted(user)
         if not context.changed:
             return record.with_message_ids(remembered)
         return check_size(user.record(remembered))
@@ -133,7 +133,7 @@ def apply_response(
         if not match_response(user, response, arrived.time):
             action_id = response.action_id
             context.report("event.rejected", arrived, reason="visit_over", action_id=action_id)
-        apply_emitted(user)
+        dispatch_emitted(user)
         kept = check_size(user.record(record.message_ids))
     except RecordTooLarge as error:
         effects.roll_back(mark)

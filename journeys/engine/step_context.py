@@ -22,7 +22,8 @@ from journeys.records.user_record import UserRecord
 from journeys.time import SECOND, format_time
 
 LATE_GRACE = 10 * SECOND
-"""How long after its arrival an event that sets an overdue timer can still be answered, ms."""
+"""If an event sets a timer that is already due, the timer fires only this long, ms, after the
+event's arrival, so that late events of the same upload count first."""
 
 MAX_HOPS = 16
 """Emitted events that may lead from one to the next in one step."""

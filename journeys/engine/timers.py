@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from journeys.engine.emitted import apply_emitted
+from journeys.engine.dispatch import dispatch_emitted
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.instance_states import Effect, Trigger, effect_of
 from journeys.engine.lifecycle import take_over
@@ -24,7 +24,8 @@ from journeys.records.user_record import Instance, Wait
 from journeys.time import MINUTE, format_time
 
 LATE = MINUTE
-"""A timer that fires this much after it was due does so at the time of firing, ms, under wall."""
+"""Under the wall clock, a timer that fires later than this, ms, after it was due has the time of
+firing as its logical time; any other has its due time."""
 
 FATAL = (MemoryError, OSError, UnknownVersion)
 """What no input and no document can cause; it ends the process."""
@@ -64,11 +65,13 @@ def fire_earliest(user: UserStep, until: int, now: int | None) -> None:
     late = now is not None and now - due > LATE
     logical = now if now is not None and late else due
     user.context.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
-    if user.context.runs(instance.journey):
+    running = user.context.runs(instance.journey)
+    trigger = Trigger.DEADLINE if running else Trigger.DEADLINE_PAUSED
+    if effect_of(instance, trigger) is Effect.STOP_CLOCK:
+        user.put(instance, replace(instance, wait=Wait(due, None)))
+    else:
         take_over(user)
         _fire(user, user.instances[at], logical)
-    elif effect_of(instance, Trigger.DEADLINE_PAUSED) is Effect.STOP_CLOCK:
-        user.put(instance, replace(instance, wait=Wait(due, None)))
 
 
 def is_ready(until: int, instance: Instance) -> bool:
@@ -89,7 +92,7 @@ def _fire(user: UserStep, instance: Instance, now: int) -> None:
     run = user.resume(instance, now, "timer")
     try:
         user.write(instance, run, _run(user, instance, run))
-        apply_emitted(user)
+        dispatch_emitted(user)
         check_size(user.record(b""))
     except FATAL:
         raise

@@ -57,8 +57,11 @@ def match_response(user: UserStep, response: Response, now: int) -> bool:
 
 
 def _waits(instance: Instance, now: int) -> bool:
-    """Whether an event or a response at `now` (ms) can move the instance: see the table of
-    instance_states.py, and the law above."""
+    """Whether an event or a response at `now` (ms) can move the instance.
+
+    It is so in state WAITING alone (instance_states.py), and by the law above. Asked for every
+    instance of a user, so it looks at the record itself.
+    """
     due = instance.wait.due
     return instance.held is None and (due is None or due > now)
 

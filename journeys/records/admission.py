@@ -1,6 +1,6 @@
 """Admission of events: the bytes of a record become an Event, or a Rejection with the reason.
 
-Law: no input, however malformed, raises. Every event passes through `admit`.
+Law: no input, however malformed, raises. Every event of the log passes through `admit`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from journeys.schema.fields import Among, Expected, Holds
+from journeys.schema.marks import Path
 from journeys.schema.yaml_source import YamlNode
-
-Path = tuple[str | int, ...]
 
 
 def options_of(annotation: Any, node: YamlNode | None) -> list[tuple[Any, tuple[Any, ...]]]:

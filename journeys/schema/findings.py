@@ -7,9 +7,9 @@ from typing import Literal
 
 from journeys.problems import MOST_PROBLEMS, Problem
 from journeys.schema.annotations import (
-    Path,
     child,
 )
+from journeys.schema.marks import Path
 from journeys.schema.yaml_source import Source, YamlNode
 
 

@@ -8,7 +8,6 @@ from typing import Any, get_args, get_origin
 
 from journeys.problems import short
 from journeys.schema.annotations import (
-    Path,
     child,
     entries_of,
     is_model,
@@ -16,6 +15,7 @@ from journeys.schema.annotations import (
     text_at,
     type_of_field,
 )
+from journeys.schema.marks import Path
 from journeys.schema.yaml_source import YamlNode
 
 

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from journeys.problems import nearest, short, shown, suggest
 from journeys.schema.annotations import (
-    Path,
     annotation_at,
     base_of,
     child,
@@ -29,7 +28,7 @@ from journeys.schema.annotations import (
     words_of,
 )
 from journeys.schema.findings import Findings
-from journeys.schema.marks import NextNode, Refers
+from journeys.schema.marks import NextNode, Path, Refers
 from journeys.schema.places import field_name, where
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import like_duration

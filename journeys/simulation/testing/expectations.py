@@ -15,7 +15,7 @@ from msgspec import UNSET
 from journeys.records.action import Action
 from journeys.records.outcome import Outcome
 from journeys.records.user_record import Instance
-from journeys.schema.annotations import Path
+from journeys.schema.marks import Path
 from journeys.simulation.scenario import TimelineEntry, parse_moment
 from journeys.simulation.testing.suite import (
     ExitLike,

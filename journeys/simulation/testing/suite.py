@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringCons
 from journeys.catalog.catalog import Catalog
 from journeys.problems import Problem, suggest
 from journeys.records.outcome import OUTCOME_TYPES
-from journeys.schema.annotations import Path
 from journeys.schema.fields import EventName, Expected, Method, Model, NodeName, Slug
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import dotted
 from journeys.schema.validate import validate
 from journeys.schema.yaml_source import load

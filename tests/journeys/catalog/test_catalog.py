@@ -195,7 +195,7 @@ def test_records_alone_rebuild_the_catalog() -> None:
 
 def test_a_record_of_a_newer_program_is_an_error_and_not_ignored() -> None:
     with pytest.raises(ValueError, match="newer program"):
-        Catalog(KINDS).with_entry("Audience/x", b"{}")
+        Catalog(KINDS).with_entry("Unknown/x", b"{}")
 
 
 # Lifecycle.

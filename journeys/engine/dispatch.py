@@ -1,4 +1,5 @@
-"""What an event of one user moves and starts, and after it the events that nodes emitted meanwhile.
+"""Dispatches an event to all that it can end, reach, move and start, then the events that nodes
+emitted meanwhile.
 
 Law: an emitted event is applied in the step that emitted it, right after what emitted it, by the
 same rules as an event from the log; so one journey starts another, and a replay does so again. But
@@ -15,8 +16,10 @@ from journeys.engine.waits import match_event
 from journeys.records.event import Arrived, Event
 
 
-def apply(user: UserStep, event: Event, arrived: Arrived, entered: Entered | None = None) -> None:
-    """Global exits, goals, waits, then entries.
+def dispatch(
+    user: UserStep, event: Event, arrived: Arrived, entered: Entered | None = None
+) -> None:
+    """Apply one event: global exits, goals, waits, then entries.
 
     Args:
         entered: what `RunningCatalog.entered_by` gives, where nothing but entries can come of it.
@@ -35,7 +38,7 @@ def apply(user: UserStep, event: Event, arrived: Arrived, entered: Entered | Non
     enter(user, event, arrived, entered)
 
 
-def apply_emitted(user: UserStep) -> None:
+def dispatch_emitted(user: UserStep) -> None:
     """Apply the emitted events, and those that these emit, in the order in which they were."""
     context = user.context
     if not context.emitted:
@@ -45,5 +48,5 @@ def apply_emitted(user: UserStep) -> None:
         emitted = context.emitted.popleft()
         context.enter_emitted(emitted)
         context.count(emitted.event, emitted.arrived.time)
-        apply(user, emitted.event, emitted.arrived)
+        dispatch(user, emitted.event, emitted.arrived)
     context.return_to(around)
