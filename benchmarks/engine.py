@@ -102,12 +102,12 @@ def per_event(count: int, run: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) / count * 1e6
 
 
-def apply_all(timeline: PartitionProcessor, some: list[Input]) -> None:
+def apply_all(processor: PartitionProcessor, some: list[Input]) -> None:
     """Apply inputs as a worker does: in batches of a thousand, with new effects each time."""
     for at in range(0, len(some), 1_000):
         left = some[at : at + 1_000]
         while left:
-            left = left[timeline.apply(left, Effects()) :]
+            left = left[processor.apply(left, Effects()) :]
 
 
 def one_round(catalog: RunningCatalog, count: int) -> Iterator[tuple[str, float]]:
@@ -116,9 +116,9 @@ def one_round(catalog: RunningCatalog, count: int) -> Iterator[tuple[str, float]
     decoder = msgspec.json.Decoder()
     yield "JSON decoding alone", per_event(count, lambda: each(decoder.decode, others))
     yield "admit", per_event(count, lambda: each(lambda value: admit(value, ""), others))
-    timeline = PartitionProcessor(MemoryRecords(), catalog, "wall")
+    processor = PartitionProcessor(MemoryRecords(), catalog, "wall")
     some = inputs(others)
-    yield "admit and step, nothing matches", per_event(count, lambda: apply_all(timeline, some))
+    yield "admit and step, nothing matches", per_event(count, lambda: apply_all(processor, some))
 
     records = MemoryRecords()
     shop = PartitionProcessor(records, catalog, "wall")

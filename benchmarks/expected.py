@@ -68,16 +68,16 @@ def of_journeys(
         starts: by partition, the offset from which results are expected.
     """
     catalog = running(documents)
-    timelines: dict[int, PartitionProcessor] = {}
+    processors: dict[int, PartitionProcessor] = {}
     expected, begun = Expected(), starts or {}
     for one in inputs:
-        timeline = timelines.get(one.partition)
-        if timeline is None:
-            timeline = timelines[one.partition] = PartitionProcessor(
+        processor = processors.get(one.partition)
+        if processor is None:
+            processor = processors[one.partition] = PartitionProcessor(
                 MemoryRecords(), catalog, "wall"
             )
         effects = Effects()
-        applied = timeline.apply([one], effects)
+        applied = processor.apply([one], effects)
         assert applied == 1
         assert not effects.dead, effects.dead
         if one.offset < begun.get(one.partition, 0):

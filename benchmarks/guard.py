@@ -114,16 +114,16 @@ def _stored(catalog: RunningCatalog, inputs: list[Input], folder: Path) -> int:
     """A worker's work without Kafka: apply a batch, encode effects and records, write the store."""
     store = Store(folder)
     view = View(store, CODEC)
-    timeline = PartitionProcessor(UserRecords(view), catalog, "wall")
+    processor = PartitionProcessor(UserRecords(view), catalog, "wall")
     encode = msgspec.json.Encoder().encode
     for at in range(0, len(inputs), _EVENTS):
         left = inputs[at : at + _EVENTS]
         while left:
             effects = Effects()
-            left = left[timeline.apply(left, effects) :]
+            left = left[processor.apply(left, effects) :]
             for effect in (*effects.actions, *effects.outcomes):
                 encode(effect)
-        store.write(view.changes(), at + 1, Position(at + 1, timeline.partition_time))
+        store.write(view.changes(), at + 1, Position(at + 1, processor.partition_time))
         view.committed()
     store.close()
     return len(inputs)

@@ -42,7 +42,7 @@ BATCH = 1_000
 def values(count: int) -> list[bytes]:
     """Encoded records of users, each with a waiting instance."""
     records = MemoryRecords()
-    timeline = PartitionProcessor(records, running(EXAMPLE), "stream")
+    processor = PartitionProcessor(records, running(EXAMPLE), "stream")
     inputs = [
         Input("events", 0, n, None, (
             b'{"event":"checkout_started","userId":"u%d","timestamp":%d,'
@@ -51,7 +51,7 @@ def values(count: int) -> list[bytes]:
         for n in range(count)
     ]  # fmt: skip
     while inputs:
-        inputs = inputs[timeline.apply(inputs[:BATCH], Effects()) :]
+        inputs = inputs[processor.apply(inputs[:BATCH], Effects()) :]
     return [CODEC.pack(record, record.next_due()) for record in records.records.values()]
 
 

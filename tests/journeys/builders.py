@@ -1,4 +1,4 @@
-"""Short ways to say what a test is about: journeys, events, and a timeline to put them in."""
+"""Short ways to say what a test is about: journeys, events, and a processor to put them in."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class World:
     def __init__(self, *documents: Journey, clock: Clock = "stream", **options: Any) -> None:
         self.versions = Versions(*documents)
         self.records = MemoryRecords()
-        self.timeline = PartitionProcessor(self.records, self.versions.running(), clock, **options)
+        self.processor = PartitionProcessor(self.records, self.versions.running(), clock, **options)
         self.effects = Effects()
         self.offset = 0
 
@@ -127,7 +127,7 @@ class World:
         at = START + arrival if arrival is not None else None
         one = Input("events", 0, self.offset, None, value, at, kind, origin)
         self.offset += 1
-        while self.timeline.apply([one], self.effects) == 0:
+        while self.processor.apply([one], self.effects) == 0:
             continue
 
     def clock(self, to: int | str) -> None:
@@ -138,23 +138,23 @@ class World:
     def fire(self, until: int, now: int | None = None) -> None:
         """The wall clock reaches `until`, ms since START."""
         shown = START + (until if now is None else now)
-        while self.timeline.fire(START + until, shown, self.effects):
+        while self.processor.fire(START + until, shown, self.effects):
             continue
 
     def turn(self, name: str, status: str, at: int = 0) -> None:
         """Pause, archive or resume a journey, `at` ms after START by the register's clock."""
         self.versions.turn(name, status, START + at)
-        self.timeline.follow(self.versions.running(self.timeline.catalog))
+        self.processor.follow(self.versions.running(self.processor.catalog))
 
     def sweep(self) -> None:
         """Whom a change of the catalog has left behind is touched."""
-        while self.timeline.sweep(self.effects, records=2):
+        while self.processor.sweep(self.effects, records=2):
             continue
 
     def push(self, document: Journey) -> None:
         """A new version of a journey, or a new one."""
         self.versions.push(document)
-        self.timeline.follow(self.versions.running(self.timeline.catalog))
+        self.processor.follow(self.versions.running(self.processor.catalog))
 
     def record(self, user: str = "u") -> UserRecord:
         found = self.records.get(user)
@@ -168,7 +168,7 @@ class World:
 
     def program(self, name: str = "tour") -> Program:
         """The newest version of a journey."""
-        program = self.timeline.catalog.program(name, self.versions.newest(name))
+        program = self.processor.catalog.program(name, self.versions.newest(name))
         assert program is not None
         return program
 

@@ -124,21 +124,21 @@ def of_wall(count: int = 16_000) -> list[str]:
         running_catalog = RunningCatalog(catalog, running_catalog)
         return running_catalog
 
-    timeline = PartitionProcessor(records, push(_shop(), START), "wall")
+    processor = PartitionProcessor(records, push(_shop(), START), "wall")
     for number, (_, event) in enumerate(Traffic(users=2_000).events(count)):
         now = START + number * 20_000
         if number in PUSHES:
-            timeline.follow(push(PUSHES[number], now))
+            processor.follow(push(PUSHES[number], now))
         if number % 3 == 0:
             event["timestamp"] = now - number % 7_000 * 10
         if number % 50 == 0:
             event["messageId"] = "again"
         one = Input("events", 0, number, None, msgspec.json.encode(event), now)
-        assert timeline.apply([one], effects) == 1
+        assert processor.apply([one], effects) == 1
         if number % 10 == 9:
-            while timeline.fire(now, now + number % 4 * 50_000, effects):
+            while processor.fire(now, now + number % 4 * 50_000, effects):
                 continue
-            timeline.sweep(effects, records=200)
+            processor.sweep(effects, records=200)
         if number % SLICE == SLICE - 1:
             digests.effects(effects)
             digests.end_slice()

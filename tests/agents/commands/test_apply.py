@@ -40,16 +40,16 @@ def test_accepted_documents_are_told_with_version_and_change(journeys: Journeys)
     assert [one["version"] for one in shown["documents"] if one["kind"] == "Journey"] == [told[1]]
 
 
-def test_a_document_that_is_doubted_is_accepted_and_the_doubt_told_once(
+def test_a_document_with_a_warning_is_accepted_and_the_warning_told_once(
     journeys: Journeys,
 ) -> None:
     journeys.worker("register")
     text = f"{DESTINATION}---\n{JOURNEY}".replace("'${user.id}'", "user.id")
-    name = journeys.write("doubt.yaml", text.replace("welcome", "doubtful"))
+    name = journeys.write("warned.yaml", text.replace("welcome", "suspect"))
     first = journeys.run("apply", name)
     assert first.returncode == 0
     assert first.stderr == (
-        "doubt.yaml:10:64: warning: 'to' in 'payload' of node 'mail' (destination): "
+        "warned.yaml:10:64: warning: 'to' in 'payload' of node 'mail' (destination): "
         "this is sent as it stands: expected '${user.id}'\n"
     )
     assert journeys.run("apply", name).stderr == ""

@@ -68,28 +68,28 @@ def test_a_terminal_shows_in_which_lane_each_journey_and_node_runs(offline: Jour
     assert "⚡ welcome\r\n   ⚡ mail, done\r\n" in shown
 
 
-DOUBTFUL = DESTINATION + "---\n" + JOURNEY.replace("'${user.id}'", "user.id")
+WARNED = DESTINATION + "---\n" + JOURNEY.replace("'${user.id}'", "user.id")
 WARNING = (
-    "doubt.yaml:10:64: warning: 'to' in 'payload' of node 'mail' (destination): "
+    "warned.yaml:10:64: warning: 'to' in 'payload' of node 'mail' (destination): "
     "this is sent as it stands: expected '${user.id}'\n"
 )
 
 
 def test_a_warning_is_told_and_ends_with_code_0(offline: Journeys) -> None:
-    done = offline.run("validate", offline.write("doubt.yaml", DOUBTFUL))
+    done = offline.run("validate", offline.write("warned.yaml", WARNED))
     assert (done.returncode, done.stdout) == (0, WARNING)
     assert done.stderr == "2 documents in 1 file: valid, 1 warning\n"
 
 
 def test_a_warning_is_code_1_where_one_is_strict(offline: Journeys) -> None:
-    done = offline.run("validate", "--strict", offline.write("doubt.yaml", DOUBTFUL))
+    done = offline.run("validate", "--strict", offline.write("warned.yaml", WARNED))
     assert (done.returncode, done.stdout) == (1, WARNING)
     sound = offline.write("sound.yaml", DESTINATION + "---\n" + JOURNEY)
     assert offline.run("validate", "--strict", sound).returncode == 0
 
 
 def test_a_terminal_shows_the_line_that_a_warning_is_about(offline: Journeys) -> None:
-    code, shown = offline.on_terminal("validate", offline.write("doubt.yaml", DOUBTFUL))
+    code, shown = offline.on_terminal("validate", offline.write("warned.yaml", WARNED))
     assert code == 0
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r", "").splitlines()
     assert lines[0] + "\n" == WARNING

@@ -229,7 +229,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
     ],
 )  # fmt: skip
-def test_a_doubt_is_told_at_its_place_and_the_document_is_accepted(text: str, message: str) -> None:
+def test_a_warning_is_at_its_place_and_the_document_is_accepted(text: str, message: str) -> None:
     assert message in warned(text)
 
 
@@ -298,21 +298,21 @@ def test_a_doubt_is_told_at_its_place_and_the_document_is_accepted(text: str, me
         ),
     ],
 )  # fmt: skip
-def test_what_is_meant_is_no_doubt(text: str) -> None:
+def test_what_is_meant_is_no_warning(text: str) -> None:
     assert warned(text) == []
 
 
-def test_a_document_with_mistakes_is_not_doubted_and_others_beside_it_are() -> None:
-    doubtful = journey("w: {type: wait_for_event, event: x, within: 1h}").split("---")[0]
-    wrong = doubtful.replace("name: tour", "name: other").replace("within", "wthin")
-    documents, problems = check([("a", wrong), ("b", doubtful)], KINDS)
+def test_a_document_with_mistakes_is_not_linted_and_others_beside_it_are() -> None:
+    suspect = journey("w: {type: wait_for_event, event: x, within: 1h}").split("---")[0]
+    wrong = suspect.replace("name: tour", "name: other").replace("within", "wthin")
+    documents, problems = check([("a", wrong), ("b", suspect)], KINDS)
     assert problems
     assert [one.file for one in warnings(documents)] == ["b"]
-    documents, _ = check([("a", doubtful + "name: twice\n")], KINDS)
+    documents, _ = check([("a", suspect + "name: twice\n")], KINDS)
     assert warnings(documents) == []
 
 
-def test_what_a_document_refers_to_is_no_matter_for_its_doubts() -> None:
+def test_what_a_document_refers_to_makes_no_warning() -> None:
     documents, problems = check(
         [("a", journey("m: {type: destination, destination: absent, payload: user.id}"))], KINDS
     )
@@ -330,7 +330,7 @@ def test_no_more_warnings_are_told_than_anyone_reads() -> None:
 @pytest.mark.parametrize(
     "file", sorted(path.parent.name for path in EXAMPLES.glob("*/journey.yaml"))
 )
-def test_the_examples_are_beyond_doubt(file: str) -> None:
+def test_the_examples_have_no_warning(file: str) -> None:
     path = EXAMPLES / file / "journey.yaml"
     documents, problems = check([(file, path.read_bytes())], KINDS)
     assert [*problems, *warnings(documents)] == []

@@ -117,20 +117,20 @@ def _run(
     """The bytes of all records and effects, when the log is cut so: (inputs, timers) a batch."""
     store = records()
     catalog = Versions(*ALL).running()
-    timeline = PartitionProcessor(store, catalog, clock)
+    processor = PartitionProcessor(store, catalog, clock)
     told: list[Any] = []
     left = _inputs(lines, clock)
     sizes = iter(cuts)
     while left:
         size, timers = next(sizes, (len(left), 1_000))
         effects = Effects()
-        left = left[timeline.apply(left[:size], effects, timers=timers) :]
+        left = left[processor.apply(left[:size], effects, timers=timers) :]
         told += [*effects.outcomes, *effects.actions]
         assert not effects.dead
     order = [one for one in told if hasattr(one, "outcome_id")]
     sent = [one for one in told if hasattr(one, "action_id")]
     bytes_of = {user: encode(record) for user, record in store.records.items()}
-    return bytes_of, msgspec.json.encode([order, sent, timeline.partition_time])
+    return bytes_of, msgspec.json.encode([order, sent, processor.partition_time])
 
 
 @pytest.mark.parametrize("clock", ["stream", "wall"])
@@ -154,7 +154,7 @@ def test_records_that_go_through_their_bytes_give_the_same(
 
 @settings(max_examples=60, deadline=None)
 @given(lines=LINES, at=st.integers(0, 40))
-def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
+def test_a_processor_that_starts_anew_from_the_records_gives_the_same(
     lines: list[tuple[str | None, bytes]], at: int
 ) -> None:
     """As a worker does after a crash: records and the partition's time are all it needs."""
@@ -163,11 +163,11 @@ def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
     inputs = _inputs(lines, "stream")
     time = 0
     for part in (inputs[:at], inputs[at:]):
-        timeline = PartitionProcessor(store, Versions(*ALL).running(), "stream", time)
+        processor = PartitionProcessor(store, Versions(*ALL).running(), "stream", time)
         effects = Effects()
-        assert timeline.apply(part, effects) == len(part)
+        assert processor.apply(part, effects) == len(part)
         told += effects.outcomes
-        time = timeline.partition_time
+        time = processor.partition_time
     whole = PartitionProcessor(MemoryRecords(), Versions(*ALL).running(), "stream")
     expected = Effects()
     whole.apply(inputs, expected)
@@ -178,8 +178,8 @@ def test_a_timeline_that_starts_anew_from_the_records_gives_the_same(
 @given(lines=LINES)
 def test_no_id_is_ever_used_twice(lines: list[tuple[str | None, bytes]]) -> None:
     effects = Effects()
-    timeline = PartitionProcessor(MemoryRecords(), Versions(*ALL).running(), "stream")
-    timeline.apply(_inputs(lines, "stream"), effects)
+    processor = PartitionProcessor(MemoryRecords(), Versions(*ALL).running(), "stream")
+    processor.apply(_inputs(lines, "stream"), effects)
     ids = [one.outcome_id for one in effects.outcomes]
     ids += [one.action_id for one in effects.actions]
     assert len(ids) == len(set(ids))
@@ -191,11 +191,11 @@ def test_a_call_returns_when_its_effects_are_many_and_the_next_goes_on_where_it_
         for n in range(3_000)
     ]
     left = _inputs([*lines, ("clock", b'{"time": "end"}')], "stream")
-    timeline = PartitionProcessor(MemoryRecords(), Versions(OTHER).running(), "stream")
+    processor = PartitionProcessor(MemoryRecords(), Versions(OTHER).running(), "stream")
     sizes = []
     while left:
         effects = Effects()
-        left = left[timeline.apply(left, effects, timers=400) :]
+        left = left[processor.apply(left, effects, timers=400) :]
         sizes.append(len(effects.outcomes))
     assert max(sizes) < MAX_EFFECTS + 10
     assert sum(sizes) == 3_000 * 6

@@ -65,8 +65,8 @@ class Partition:
     def __init__(self, catalog: RunningCatalog, clock: Clock) -> None:
         self.records = MemoryRecords()
         self.clock = clock
-        self.timeline = PartitionProcessor(
-            self.records, catalog, clock, at_barrier=lambda _: self.timeline.catalog
+        self.processor = PartitionProcessor(
+            self.records, catalog, clock, at_barrier=lambda _: self.processor.catalog
         )
 
     def apply(self, one: Input, *, rounds: int = 3) -> Effects:
@@ -74,11 +74,11 @@ class Partition:
         for a journey may go round every millisecond for years."""
         effects = Effects()
         for _ in range(rounds):
-            if self.timeline.apply([one], effects):
+            if self.processor.apply([one], effects):
                 break
         if self.clock == "wall" and one.arrival is not None:
-            self.timeline.fire(one.arrival, one.arrival, effects)
-            self.timeline.sweep(effects)
+            self.processor.fire(one.arrival, one.arrival, effects)
+            self.processor.sweep(effects)
         self.look(effects)
         return effects
 
@@ -97,7 +97,7 @@ class Partition:
             self.apply(Input("events", 0, 10**6, None, b'{"time":"end"}', None, "clock"))
         else:
             effects = Effects()
-            self.timeline.fire(START + 3_650 * DAY, START + 3_650 * DAY, effects)
+            self.processor.fire(START + 3_650 * DAY, START + 3_650 * DAY, effects)
             self.look(effects)
 
 
@@ -188,7 +188,7 @@ def test_whatever_is_sent_is_an_outcome_or_an_effect_and_what_is_kept_can_be_rea
     partition = Partition(CATALOGS[0], clock)
     for number, one in enumerate(log):
         if number % 5 == 4:
-            partition.timeline.follow(catalogs[number // 5 % len(catalogs)])
+            partition.processor.follow(catalogs[number // 5 % len(catalogs)])
         effects = partition.apply(one)
         for action in effects.actions[:: 1 + number % 2]:
             if action.trigger is not None:

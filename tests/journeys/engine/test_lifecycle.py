@@ -224,11 +224,11 @@ def test_an_instance_ends_though_its_journey_left_the_archive_before_it_was_touc
 
 def test_under_the_stream_clock_a_barrier_sweeps_before_the_log_goes_on() -> None:
     world = paused()
-    world.timeline = type(world.timeline)(
+    world.processor = type(world.processor)(
         world.records,
-        world.timeline.catalog,
+        world.processor.catalog,
         "stream",
-        world.timeline.partition_time,
+        world.processor.partition_time,
         at_barrier=lambda _: world.versions.running(),
     )
     world.clock(3 * HOUR)

@@ -150,7 +150,7 @@ def test_a_rejected_event_does_not_move_the_partitions_time() -> None:
     world = World(journey(WAIT))
     world.event()
     world.event("answer", at=9 * HOUR, user="")
-    assert world.timeline.partition_time == START
+    assert world.processor.partition_time == START
     assert world.instance().node == "waiting"
 
 
@@ -158,7 +158,7 @@ def test_a_late_event_does_not_turn_the_partitions_time_back() -> None:
     world = World(journey(WAIT))
     world.event(at=HOUR)
     world.event("other", at=0)
-    assert world.timeline.partition_time == START + HOUR
+    assert world.processor.partition_time == START + HOUR
 
 
 # Deadlines and the stream's clock.
@@ -208,7 +208,7 @@ def test_a_clock_record_never_turns_time_back() -> None:
     world = World(journey(WAIT))
     world.event(at=HOUR)
     world.clock(0)
-    assert world.timeline.partition_time == START + HOUR
+    assert world.processor.partition_time == START + HOUR
 
 
 def test_end_moves_time_ten_years_on_so_that_a_journey_that_goes_round_ends_too() -> None:
@@ -216,7 +216,7 @@ def test_end_moves_time_ten_years_on_so_that_a_journey_that_goes_round_ends_too(
     world.event()
     world.clock("end")
     assert len(world.told("node.reached")) == 1 + 3650 // 364
-    assert world.timeline.partition_time == START + 3650 * DAY
+    assert world.processor.partition_time == START + 3650 * DAY
 
 
 def test_clock_records_are_ignored_under_wall() -> None:
@@ -234,7 +234,7 @@ def test_a_malformed_clock_record_is_rejected_and_changes_nothing(value: bytes) 
     world.event()
     world.raw(value, kind="clock")
     assert world.story("event.rejected") == ["event.rejected malformed"]
-    assert world.timeline.partition_time == START
+    assert world.processor.partition_time == START
 
 
 # Late events.

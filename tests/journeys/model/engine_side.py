@@ -41,7 +41,7 @@ class Engine:
         self.versions = Versions(*map(document, documents))
         self.records = MemoryRecords()
         self.catalogs: dict[int, RunningCatalog] = {}
-        self.timeline = PartitionProcessor(
+        self.processor = PartitionProcessor(
             self.records,
             self._running(None),
             clock,
@@ -84,7 +84,7 @@ class Engine:
                     self.versions.push(document(step.journey))
                 else:
                     self.versions.turn(*step)
-                self.catalogs[offset] = self._running(self.timeline.catalog)
+                self.catalogs[offset] = self._running(self.processor.catalog)
         return Input("events", 0, offset, None, msgspec.json.encode(value), arrival, kind)
 
     def do(
@@ -103,7 +103,7 @@ class Engine:
 
     def _apply(self, inputs: list[Input], timers: int) -> None:
         while inputs:
-            inputs = inputs[self.timeline.apply(inputs, self.effects, timers=timers) :]
+            inputs = inputs[self.processor.apply(inputs, self.effects, timers=timers) :]
         assert self.effects.dead == []
         if len(self.effects) > MOST:
             raise TooLong
@@ -112,13 +112,13 @@ class Engine:
         """As a worker does, batch by batch: whom a change concerns may be met after the clock."""
         more = True
         while more:
-            more = self.timeline.fire(*fire, self.effects, timers=timers)
-            more = self.timeline.sweep(self.effects, records=records) or more
-        while self.timeline.fire(*fire, self.effects, timers=timers):
+            more = self.processor.fire(*fire, self.effects, timers=timers)
+            more = self.processor.sweep(self.effects, records=records) or more
+        while self.processor.fire(*fire, self.effects, timers=timers):
             continue
 
     def sweep(self, records: int) -> None:
-        while self.timeline.sweep(self.effects, records=records):
+        while self.processor.sweep(self.effects, records=records):
             continue
 
     def save_and_load(self) -> None:
@@ -147,7 +147,7 @@ class Engine:
     def standing(self) -> dict[str, Any]:
         """Where every user stands at the end; in a pause no clock looks, whenever one last did."""
         paused = {
-            name for name, status in self.timeline.catalog.status.items() if status == "paused"
+            name for name, status in self.processor.catalog.status.items() if status == "paused"
         }
         return {
             user: (
@@ -169,7 +169,7 @@ class Engine:
                 [
                     goal.instance
                     for goal in record.goals
-                    if goal.until is None or goal.until + DAY > self.timeline.partition_time
+                    if goal.until is None or goal.until + DAY > self.processor.partition_time
                 ],
             )
             for user, record in self.records.records.items()
@@ -179,7 +179,7 @@ class Engine:
         """Everything to the last bit: outcomes, actions, records."""
         kept = {user: encode(record) for user, record in self.records.records.items()}
         sent = [self.effects.outcomes, self.effects.actions]
-        return [msgspec.json.encode(sent), self.timeline.partition_time, kept]
+        return [msgspec.json.encode(sent), self.processor.partition_time, kept]
 
     def bytes_by_user(self) -> dict[str, Any]:
         """The same, where it has no meaning how things of several users mix."""

@@ -219,7 +219,7 @@ class Watched(Engine):
 def test_every_wait_ends_once_or_goes_on_and_nothing_follows_an_exit(world: World) -> None:
     tours, history = world
     engine = played(Watched("wall", *tours), history)
-    catalog = engine.timeline.catalog
+    catalog = engine.processor.catalog
     kinds = {
         place: {name: node.type for name, node in catalog.program(*place).nodes.items()}
         for place in engine.versions.accepted()

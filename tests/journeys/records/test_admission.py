@@ -225,7 +225,7 @@ def test_an_event_of_another_partition_is_forwarded_once_and_told() -> None:
     assert world.told()[0].type == "event.rerouted"
     assert world.told()[0].detail == {"from": 0, "to": 3}
     assert world.records.get("u") is None
-    assert world.timeline.partition_time == 0
+    assert world.processor.partition_time == 0
 
 
 def test_a_rerouted_event_is_applied_and_keeps_its_place_as_its_message_id() -> None:
@@ -330,7 +330,7 @@ def test_a_version_that_the_catalog_lacks_stops_the_worker() -> None:
     world.event(arrival=0)
     other = {("tour", "v2"): journey(STAY)}
     behind = Catalog(KINDS, {"tour": ActiveVersion("v2", "running", "running")}, other)
-    world.timeline.catalog = RunningCatalog(behind)
+    world.processor.catalog = RunningCatalog(behind)
     with pytest.raises(UnknownVersion, match="tour/v1"):
         world.fire(HOUR)
     with pytest.raises(UnknownVersion, match="tour/v1"):
