@@ -60,7 +60,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 # Every package that pyproject.toml leads to is in the lock, in a version that fits, with its hashes.
 	@$(BIN)/uv pip install --dry-run --offline --quiet --require-hashes --python $(BIN)/python \
-	    -r pyproject.toml --all-extras -c requirements.lock || { echo "make lock mends this"; exit 1; }
+	    -r pyproject.toml --all-extras -c requirements.lock || { echo "make lock updates it"; exit 1; }
 	-@timeout 60 $(MAKE) --no-print-directory audit
 
 # Needs a network. `check` shows what it says and doesn't fail for it: the answer changes while the code

@@ -14,8 +14,10 @@ ids time
 records/admission records/event_counts records/message_ids records/traits
 expressions/expression expressions/templates
 catalog/context_paths catalog/program catalog/running
-engine/emitted engine/entries engine/exits_and_goals engine/instance_run engine/lifecycle
-engine/rejections engine/step engine/sweep engine/processor engine/user_step
+engine/dispatch engine/entries engine/exits_and_goals engine/instance_run engine/instance_states
+engine/lifecycle
+engine/processor engine/rejections engine/step engine/step_context engine/sweep engine/timers
+engine/user_step engine/waits
 simulation/backtest
 """.split()
 """Modules of `journeys`. Not those with records that msgspec decodes or pydantic checks: both read

@@ -1,4 +1,4 @@
-"""The command `journeys`: puts the commands together and tells a user's errors in one line."""
+"""The command `journeys`: puts the commands together and prints a user's errors as one line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-# In the order in which they are needed, which is the order in which the help shows them.
+# The help shows them in this order, in which they are needed.
 _DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
 app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
 app.command("test", rich_help_panel=_DOCUMENTS)(test.run_tests)
@@ -79,7 +79,7 @@ def journeys(
 
 
 def main() -> None:
-    """Runs the command line. Exit code 1 with one line on stderr for an error a user can mend."""
+    """Runs the command line. Exit code 1 with one line on stderr for an error a user can fix."""
     try:
         refuse_stale()
         app()

@@ -1,11 +1,11 @@
-"""Errors that a user can cause or mend; the command line prints them as one line, no traceback."""
+"""Errors that a user can cause or fix; the command line prints them as one line, no traceback."""
 
 
 class UserError(Exception):
     """Base of every error whose message alone tells a user what to do.
 
     The message names what was found, what was expected and, where there is one, the command that
-    mends it.
+    fixes it.
     """
 
 

@@ -1,4 +1,7 @@
-"""What the environment says about one process: read once, checked at once, never changed after."""
+"""The settings that a process takes from its environment, checked when they are read.
+
+Law: settings are values; nothing changes them.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ class Settings:
     partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
-    health_token: what whoever asks that page must show (JOURNEYS_HEALTH_TOKEN)
-    accept_loss: whether a worker goes on where the log has forgotten records that it never applied
+    health_token: the bearer token that the page demands (JOURNEYS_HEALTH_TOKEN)
+    accept_loss: whether a worker continues where the log has lost records that it never applied
         (`journeys worker --accept-loss` alone sets it)
 
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
-    JOURNEYS_SECRET_* are what their headers may use: agents/deliver.
+    JOURNEYS_SECRET_* are what their headers may use: agents/destinations.
     """
 
     broker: str = "127.0.0.1:9092"

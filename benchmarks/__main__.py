@@ -3,7 +3,7 @@
     python -m benchmarks [--only PART,...] [--contenders NAME,...] [--rounds 3] [--short]
 
 Within a part the contenders take turns, round by round, on one embedded Kafka. Every measurement
-is written into benchmarks/results.json as soon as it is there; what is measured again is replaced.
+is saved to benchmarks/results.json immediately; it replaces an older one of the same kind.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _done(step: Step) -> list[Result]:
-    """What was measured, or that it failed: the others are measured all the same."""
+    """Run one measurement; a failure becomes a result, so that the others still run."""
     try:
         measured = step.measure()
-    except Exception as error:  # noqa: BLE001 - told as a result
+    except Exception as error:  # noqa: BLE001 - reported as a result
         traceback.print_exc()
         step.failed.problems = [f"{type(error).__name__}: {error}"]
         return [step.failed]

@@ -1,10 +1,10 @@
-"""How long `journeys backtest` takes over a long history, beside decoding the same file alone.
+"""How long `journeys backtest` takes over a long history, compared with only decoding the file.
 
     python -m benchmarks.backtest [--events 250000] [--rounds 3]
 
-The history is the help desk's, again and again with other customers, in time order. Each round
-reads and decodes every line, then backtests the file with the help desk's journey, and with one
-that no event enters. What is told is the median of the rounds.
+The history is the help desk's, repeated with other customers, in time order. Each round reads and
+decodes every line, then backtests the file with the help desk's journey and with a journey that no
+event enters. The result is the median of the rounds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from agents.host.garbage import settle_garbage
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, catalog_of
 from journeys.catalog.running import RunningCatalog
 from journeys.simulation.backtest import Backtest
@@ -36,7 +37,7 @@ nodes: {done: {type: exit}}
 
 
 def history(events: int) -> Iterator[bytes]:
-    """Lines of the help desk's log, each for as many customers as it takes."""
+    """Lines of the help desk's log, each repeated for as many customers as needed."""
     with gzip.open(HELPDESK / "events.jsonl.gz") as lines:
         log = [json.loads(line) for line in lines]
     copies, rest = divmod(events, len(log))
@@ -49,7 +50,7 @@ def history(events: int) -> Iterator[bytes]:
 
 
 def running(text: str) -> RunningCatalog:
-    catalog = catalog_of([("journey.yaml", text)])
+    catalog = catalog_of([("journey.yaml", text)], KINDS)
     assert isinstance(catalog, Catalog), catalog
     return RunningCatalog(catalog)
 
@@ -61,7 +62,7 @@ def decode(path: Path) -> int:
 
 
 def backtest(path: Path, catalog: RunningCatalog) -> int:
-    """Applies all of it and encodes what comes of it, as the command does for its files."""
+    """Apply all lines and encode the effects, as the command does for its files."""
     encoder = msgspec.json.Encoder()
     settle_garbage()
     run = Backtest(catalog, path.name)

@@ -1,6 +1,6 @@
-"""The Kafka of a benchmark and what is done with it beside measuring: topics, input, reading back.
+"""The Kafka broker of a benchmark: creating topics, writing input and reading results.
 
-Law: nothing of one measurement is left for the next one.
+Law: every measurement starts on empty topics; nothing of an earlier one is left.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Cluster:
         return self._kafka.pid
 
     def topics(self, chosen: Callable[[str], bool]) -> list[str]:
-        """The names of those that are chosen, in order."""
+        """The names of the selected topics, in order."""
         return sorted(filter(chosen, self._admin.list_topics(timeout=_ANSWER_SECONDS).topics))
 
     def create(self, name: str, partitions: int, config: Mapping[str, str] | None = None) -> None:
@@ -51,7 +51,7 @@ class Cluster:
         self._admin.create_topics([topic])[name].result()
 
     def delete(self, chosen: Callable[[str], bool], groups: Collection[str] = ()) -> None:
-        """Deletes topics and consumer groups; returns when the topics are gone."""
+        """Delete topics and consumer groups; returns when the topics are deleted."""
         names = self.topics(chosen)
         if names:
             for future in self._admin.delete_topics(names).values():
@@ -59,8 +59,8 @@ class Cluster:
         if groups:
             for future in self._admin.delete_consumer_groups(list(groups)).values():
                 if isinstance(error := future.exception(), KafkaException):
-                    # One that never committed is not there any more; one of a killed worker ends
-                    # by itself.
+                    # A group that never committed doesn't exist any more; that of a killed worker
+                    # expires by itself.
                     assert error.args[0].code() in (
                         KafkaError.GROUP_ID_NOT_FOUND,
                         KafkaError.NON_EMPTY_GROUP,
@@ -72,7 +72,7 @@ class Cluster:
             time.sleep(0.05)
 
     def load(self, topic: str, records: Iterable[Record]) -> int:
-        """Writes records in order; returns how many."""
+        """Write records in order; returns their number."""
         producer = Producer({**self.client, "linger.ms": 20, "batch.size": 200_000, "acks": "all"})
         count = 0
         for count, (partition, key, value) in enumerate(records, 1):
@@ -86,7 +86,7 @@ class Cluster:
         return count
 
     def consumer(self, more: Mapping[str, object] | None = None) -> Consumer:
-        """One without a group that sees what is committed."""
+        """A consumer without a group that reads committed records."""
         settings = {
             **self.client,
             "group.id": f"reader-{uuid.uuid4().hex}",
@@ -102,7 +102,7 @@ class Cluster:
         return len(self._admin.list_topics(topic, _ANSWER_SECONDS).topics[topic].partitions)
 
     def read(self, topic: str, starts: Mapping[int, int] | None = None) -> Iterator[Message]:
-        """All that is readable in a topic now, from `starts` on (offset by partition) or all."""
+        """All records of a topic that are readable now, from `starts` (offset by partition)."""
         consumer = self.consumer(
             {"enable.partition.eof": True, "queued.max.messages.kbytes": 32768}
         )
@@ -123,7 +123,7 @@ class Cluster:
             consumer.close()
 
     def ends(self, topic: str) -> dict[int, int]:
-        """The offset behind the last record, by partition."""
+        """The offset after the last record, by partition."""
         wanted = {
             TopicPartition(topic, one): OffsetSpec.latest() for one in range(self.partitions(topic))
         }
@@ -133,7 +133,7 @@ class Cluster:
             try:
                 return {where.partition: future.result().offset for where, future in found.items()}
             except KafkaException as error:
-                # The broker has told of a topic that it has only just begun to serve.
+                # The broker lists a new topic before it can serve it.
                 if not error.args[0].retriable() and error.args[0].code() not in _STARTING:
                     raise
                 if time.monotonic() > deadline:

@@ -1,10 +1,10 @@
-"""What the pure engine costs per event: no Kafka, no store, one core.
+"""The cost of the pure engine per event: no Kafka, no store, one core.
 
     python benchmarks/engine.py [EVENTS]
 
-Prints µs per event and events per second for every part, and as a multiple of decoding the same
-bytes with msgspec alone, so that figures of different machines can be compared. The median of five
-rounds counts.
+Prints µs per event and events per second for every part, and the cost as a multiple of decoding the
+same bytes with msgspec, so that results of different machines can be compared. Results are the
+medians of five rounds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ START = 1_768_746_735_234
 
 
 def events(name: str, count: int, first: int = 0) -> list[bytes]:
-    """Events as a shop sends them: about 330 bytes, one a millisecond, users in turn."""
+    """Events of a shop: about 330 bytes, one per millisecond, users in turn."""
     return [
         msgspec.json.encode(
             {
@@ -103,7 +103,7 @@ def per_event(count: int, run: Callable[[], object]) -> float:
 
 
 def apply_all(processor: PartitionProcessor, some: list[Input]) -> None:
-    """As a worker does: a thousand inputs a batch, fresh effects each time."""
+    """Apply inputs as a worker does: in batches of a thousand, with new effects each time."""
     for at in range(0, len(some), 1_000):
         left = some[at : at + 1_000]
         while left:
@@ -111,7 +111,7 @@ def apply_all(processor: PartitionProcessor, some: list[Input]) -> None:
 
 
 def one_round(catalog: RunningCatalog, count: int) -> Iterator[tuple[str, float]]:
-    """Every part once: its name and µs per event."""
+    """Measure every part once: its name and µs per event."""
     others = events("page_viewed", count)
     decoder = msgspec.json.Decoder()
     yield "JSON decoding alone", per_event(count, lambda: each(decoder.decode, others))

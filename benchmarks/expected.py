@@ -1,4 +1,4 @@
-"""What an input must bring about, computed apart from every contender, from the topic itself."""
+"""The expected results of an input, computed from the topic itself, independently of contenders."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message
 
-from agents.roles.evaluate import KIND_HEADER
 from benchmarks.backtest import running
 from benchmarks.contenders.toy import step
 from benchmarks.input import Record
 from benchmarks.outputs import Place
 from journeys.engine.processor import PartitionProcessor
+from journeys.records import headers
 from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.simulation.backtest import MemoryRecords
@@ -26,13 +26,13 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass
 class Expected:
-    """What must be there in the end.
+    """The results that must exist in the end.
 
     Attributes:
-        places: of the inputs that bring an output or an action about, by its id.
-        outcomes: their ids, of journeys.
-        counts: events by user, of the toy step's records.
-        events: how many inputs there were.
+        places: for each expected output or action, by its id, the position of its input.
+        outcomes: the ids of the expected outcomes of journeys.
+        counts: the number of events per user, in the toy step's records.
+        events: the number of inputs.
     """
 
     places: dict[str, Place] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Expected:
 
 
 def of_toy(messages: Iterable[Message]) -> Expected:
-    """By the toy step itself; only whether there is an output depends on it."""
+    """The expected results of the toy step, computed by the toy step itself."""
     expected = Expected()
     records: dict[str, dict[str, Any]] = {}
     for message in messages:
@@ -59,13 +59,13 @@ def of_toy(messages: Iterable[Message]) -> Expected:
 def of_journeys(
     inputs: Iterable[Input], documents: str, starts: Mapping[int, int] | None = None
 ) -> Expected:
-    """By the pure engine, in memory: partition by partition, in the order of the log.
+    """The expected results of journeys, computed by the pure engine in memory.
 
     Args:
-        inputs: each partition's in order. Those of users who have none from `starts` on may be
-            missing: users don't meet.
+        inputs: the inputs of each partition, in order. Inputs of users without any input after
+            `starts` may be missing, as users don't affect each other.
         documents: the journeys, as they were applied.
-        starts: what is expected is only what inputs from here on bring about, by partition.
+        starts: by partition, the offset from which results are expected.
     """
     catalog = running(documents)
     processors: dict[int, PartitionProcessor] = {}
@@ -90,8 +90,8 @@ def of_journeys(
 
 
 def input_of(message: Message) -> Input:
-    """A record of the log as an evaluate worker takes it."""
-    kind = dict(message.headers() or ()).get(KIND_HEADER)
+    """A record of the log as the input that an evaluate worker makes of it."""
+    kind = dict(message.headers() or ()).get(headers.RECORD)
     return Input(
         message.topic(),
         message.partition(),
@@ -104,7 +104,7 @@ def input_of(message: Message) -> Input:
 
 
 def foreseen(records: Iterable[Record], topic: str, starts: Mapping[int, int]) -> Iterator[Input]:
-    """The records as they will be in the log; that they arrive now changes no id."""
+    """The records as they will be in the log; their arrival time doesn't affect ids."""
     now, offsets = int(time.time() * 1_000), Counter(starts)
     for partition, key, value in records:
         yield Input(topic, partition, offsets[partition], key, value, now)

@@ -1,7 +1,7 @@
-"""What was set out to be reached, and what was.
+"""The performance goals, and whether the results reach them.
 
-Law: a ratio is made of two figures of one round, and what counts is the median over the rounds; a
-figure by itself is the median of its rounds.
+Law: a ratio is computed within a round, and the result is the median over the rounds; a single
+figure is the median of its rounds.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Results = Sequence[Result]
 class Goal:
     """One goal.
 
-    what: in words
-    bound: what is to be reached: at least or at most
-    reached: what was; None where it was not measured
-    unit: of both; `x` is a ratio
-    warm: the same of the second half, when a JVM is warm; told beside it
+    what: the goal in words
+    bound: the value to reach, as a lower or an upper bound
+    reached: the measured value; None if it was not measured
+    unit: the unit of both; `x` is a ratio
+    warm: the value for the second half, when a JVM is warm; shown for information
     """
 
     what: str
@@ -41,8 +41,8 @@ class Goal:
             return None
         return found >= self.bound if self.way == "at least" else found <= self.bound
 
-    def told(self, value: float | None) -> str:
-        """A figure in the goal's unit."""
+    def format(self, value: float | None) -> str:
+        """A value with the goal's unit."""
         if value is None:
             return "not measured"
         if self.unit == "x":
@@ -60,7 +60,7 @@ def chosen(results: Iterable[Result], **fields: Any) -> list[Result]:
 def ratio(
     results: Results, figure: str, over: dict[str, Any], under: dict[str, Any]
 ) -> float | None:
-    """The median over the rounds of one result's figure divided by another's of the same round."""
+    """The median over the rounds of one figure divided by another of the same round."""
     found = []
     for number in sorted({one.round for one in results}):
         one = median(chosen(results, round=number, **over), figure)
@@ -83,7 +83,7 @@ def _growth(**fields: Any) -> dict[str, Any]:
 
 
 def _speeds(over: str, under: str) -> dict[str, Any]:
-    """Both ratios of two contenders' speeds, for Goal."""
+    """The two ratios of the speeds of two contenders, as arguments for Goal."""
     one, other = _throughput(over), _throughput(under)
     return {"reached": _ratio(_SPEED, one, other), "warm": _ratio(_WARM, one, other)}
 

@@ -1,7 +1,7 @@
 """How the evaluate role's figures grow with users, journeys, instances, events and workers.
 
-Law: one thing differs at a time; what there has to be beforehand is made by the workers themselves
-and is no part of what is measured.
+Law: one parameter differs at a time. Existing users and instances are created by the workers before
+the measurement starts.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class Point:
     """One measurement.
 
     Attributes:
-        growth: what differs; `base`: nothing, and it belongs to all those without a `before`.
-        before: events that the workers have applied beforehand.
-        instances: alive of each user then.
-        late: whether the input comes when the workers are ready, instead of before they start.
+        growth: the parameter that differs; `base`: none; it is a point of every growth without a
+            `before`.
+        before: events that the workers apply before the measurement.
+        instances: live instances per user after that.
+        late: whether the input is written when the workers are ready, instead of before they start.
         once: whether one round is enough.
-        brief: whether it is measured where few figures will do.
+        brief: whether it is part of a short run.
     """
 
     growth: str
@@ -54,7 +55,7 @@ class Point:
 
 
 def points(events: int = EVENTS) -> list[Point]:
-    """All of them. events: of each, except where an event is large."""
+    """All points. events: the number of events of each; fewer if events are large."""
     return [
         Point("base", events=events, brief=True),
         *(
@@ -104,7 +105,7 @@ def points(events: int = EVENTS) -> list[Point]:
 
 
 def measure(cluster: Cluster, point: Point, number: int) -> Result:
-    """One point; `number` is the round's."""
+    """Measure one point in the round `number`."""
     load = Load(point.traffic, point.events, point.partitions)
     events = traffic(point.traffic, point.events, point.partitions)
     peak = 0.0
@@ -144,7 +145,7 @@ def measure(cluster: Cluster, point: Point, number: int) -> Result:
 
 
 def _prepare(cluster: Cluster, run: JourneysRun, point: Point) -> float:
-    """Applies what comes beforehand and stops; the peak of the memory, MB."""
+    """Apply the events before the measurement and stop; returns the peak memory, MB."""
     assert point.before is not None
     cluster.load(run.input, records(point.before(), point.partitions))
     run.start()

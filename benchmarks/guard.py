@@ -1,9 +1,9 @@
-"""What an event costs the engine, as multiples of a loop that only decodes and counts.
+"""A regression test of the engine's cost per event, relative to a loop that decodes and counts.
 
     python -m benchmarks.guard
 
-Both are measured in turn in one process, by its CPU time, and what counts is the median of their
-ratios: a slow or busy machine slows both. It fails where a ratio has doubled.
+Both are measured in turn in one process, in CPU time. The result is the median of their ratios, as
+a slow or busy machine slows both. It fails if a ratio has doubled.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _EVENTS = 1_000
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
-    """The median cost of an event in each kind of work, in those of the loop."""
+    """The median cost per event of each kind of work, in multiples of the loop's."""
     catalog = running(journey_set(10))
     events = [event for _, event in Traffic(users=2_000).events(20 * _EVENTS)]
     quiet = [one for one in events if one["event"] == "page_viewed"][:_EVENTS]
@@ -84,14 +84,14 @@ def _inputs(events: list[dict[str, object]]) -> list[Input]:
 
 
 def _cost(run: Callable[[], int]) -> float:
-    """CPU seconds of one event."""
+    """CPU seconds per event."""
     began = time.process_time()
     events = run()
     return (time.process_time() - began) / events
 
 
 def _loop(values: list[bytes]) -> int:
-    """What any program does with an event: decode it, look its user up, count."""
+    """What any program does with an event: decode it, look up the user, count."""
     decode = msgspec.json.Decoder().decode
     seen: dict[str, tuple[int, str]] = {}
     for _ in range(5):
@@ -111,7 +111,7 @@ def _in_memory(catalog: RunningCatalog, inputs: list[Input]) -> Callable[[], int
 
 
 def _stored(catalog: RunningCatalog, inputs: list[Input], folder: Path) -> int:
-    """As a worker does it, but for Kafka: a batch, its effects and records as bytes, the store."""
+    """A worker's work without Kafka: apply a batch, encode effects and records, write the store."""
     store = Store(folder)
     view = View(store, CODEC)
     processor = PartitionProcessor(UserRecords(view), catalog, "wall")
@@ -130,7 +130,7 @@ def _stored(catalog: RunningCatalog, inputs: list[Input], folder: Path) -> int:
 
 
 def too_slow(found: dict[str, float]) -> list[str]:
-    """The kinds of work in which more than what is allowed was lost."""
+    """The kinds of work that became slower than allowed."""
     return [name for name, cost in found.items() if cost > ALLOWED * EXPECTED[name]]
 
 

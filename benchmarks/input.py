@@ -1,4 +1,4 @@
-"""Traffic as bytes for a topic: written beforehand, or sent while latency is measured."""
+"""Traffic as bytes for a topic: written before a measurement, or sent during one of latency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNSENT = b'"sent":0'
 
 
 class Record(NamedTuple):
-    """One record of an input topic, in the partition where every Kafka client would put its key."""
+    """A record of an input topic, on the partition of Kafka's default partitioner."""
 
     partition: int
     key: bytes
@@ -33,19 +33,19 @@ def records(events: Iterable[tuple[str, dict[str, Any]]], partitions: int) -> It
 
 @lru_cache(2)
 def traffic(chosen: Traffic, count: int, partitions: int) -> list[Record]:
-    """The shop's traffic; kept, since one measurement after the other takes the same."""
+    """The shop's traffic; cached, as several measurements use the same."""
     return list(records(chosen.events(count), partitions))
 
 
 def sent(record: Record, now: float) -> bytes:
-    """The record's value with the time of its sending, ms."""
+    """The record's value with the time at which it is sent, ms."""
     return record.value.replace(UNSENT, b'"sent":%.3f' % now, 1)
 
 
 def everybody(users: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One event of every user, which leaves a record of them: the view of a page.
+    """One event per user, which creates the user's record: a page view.
 
-    One user in ten signs in from abroad instead, which enters a real journey that then waits.
+    For one user in ten it is a sign-in from abroad, which enters a real journey that then waits.
     """
     for number in range(users):
         name, country = ("page_viewed", "DE") if number % 10 else ("signed_in", "US")
@@ -53,7 +53,7 @@ def everybody(users: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def baskets(users: int, each: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Checkouts of every user, one user after the other: each starts an instance that waits."""
+    """Checkouts of every user, user by user; each starts an instance that waits."""
     for number in range(users):
         for cart in range(each):
             more = {"country": "DE", "cartId": f"kept-{number}-{cart}"}

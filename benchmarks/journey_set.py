@@ -1,7 +1,7 @@
-"""The journeys that the engine is measured with: ten that a shop would run, as often as wanted.
+"""The journeys that the engine is measured with: ten journeys of a shop, for any number of shops.
 
-With the traffic of traffic.py about one event in ten enters a journey or moves an instance. What
-they wait for takes longer than a measurement, so that the result doesn't depend on its speed.
+With the traffic of traffic.py, about one event in ten enters a journey or moves an instance. Waits
+are longer than a measurement, so the result doesn't depend on its speed.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ _SHOP = (Path(__file__).parent / "shop.yaml").read_text("utf-8").split("---\n")
 
 
 def journey_set(journeys: int) -> str:
-    """YAML of so many journeys: those of one shop after the other; the last shop's may be fewer."""
+    """YAML of a number of journeys, shop by shop; the last shop may have fewer than ten."""
     documents = (
         _SHOP[number % len(_SHOP)].replace("@", shop_suffix(number // len(_SHOP)))
         for number in range(journeys)
@@ -33,5 +33,5 @@ def journey_set(journeys: int) -> str:
 
 
 def shops(journeys: int) -> int:
-    """How many shops so many journeys belong to."""
+    """The number of shops that a number of journeys needs."""
     return -(-journeys // len(_SHOP))

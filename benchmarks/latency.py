@@ -1,6 +1,6 @@
-"""How long an event takes until a reader sees what it brings about, at several rates.
+"""The latency from sending an event to reading its output, at several rates.
 
-Law: every event carries the time when it was sent, and the clock of sender and reader is the same.
+Law: every event carries the time at which it was sent; sender and reader use the same clock.
 """
 
 from __future__ import annotations
@@ -42,23 +42,27 @@ _PARTITIONS = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent. seconds: of each rate."""
+    """What is sent.
+
+    Attributes:
+        seconds: the duration of each rate.
+    """
 
     rates: tuple[int, ...] = RATES
     seconds: float = SECONDS
 
     @property
     def events(self) -> int:
-        """As many as may be needed, those until the first output included."""
+        """The number of events needed at most, including those sent until the first output."""
         rated = sum(self.rates) * (self.seconds + SETTLE_SECONDS)
         return int(rated + WARM_RATE * WARM_SECONDS + 100 * _FIRST_SECONDS)
 
 
 class Sender:
-    """Sends records at a steady rate, with each tick what is there for one partition.
+    """Sends records at a steady rate; each tick sends the due records of one partition together.
 
-    Sent one by one, 2,000 events a second would cost broker and benchmark more than half a core
-    each, and what was measured would be that; and to a broker every partition is a request.
+    Sent one by one, 2,000 events per second would cost the broker and the benchmark more than half
+    a core each, which would distort the measurement. For the broker, every partition is a request.
     """
 
     def __init__(self, cluster: Cluster, topic: str, records: Iterator[Record]) -> None:
@@ -68,7 +72,7 @@ class Sender:
         self.stopping = threading.Event()
 
     def run(self, rate: int, seconds: float) -> int:
-        """Blocks for so long, or until it is to stop; returns how many were sent."""
+        """Send for the given time or until stopped; returns the number of records sent."""
         begun, count, turns = time.monotonic(), 0, cycle(range(_PARTITIONS))
         waiting: list[list[Record]] = [[] for _ in range(_PARTITIONS)]
         while (elapsed := time.monotonic() - begun) < seconds and not self.stopping.is_set():
@@ -106,7 +110,7 @@ class Window:
         self.last = time.monotonic()
 
     def wait_first(self, sender: Sender, run: ToyRun | JourneysRun) -> None:
-        """Sends a little until the first output is there."""
+        """Send a few events until the first output arrives."""
         deadline = time.monotonic() + _FIRST_SECONDS
         while not self.outputs:
             if (said := run.failed()) is not None or time.monotonic() > deadline:
@@ -114,20 +118,20 @@ class Window:
             sender.run(100, 0.5)
 
     def wait_quiet(self) -> None:
-        """Returns when nothing has come for a while: what was sent before has been answered."""
+        """Wait until no output has arrived for a while, so that all earlier events are done."""
         deadline = time.monotonic() + _DRAIN_SECONDS
         while time.monotonic() - self.last < _QUIET_SECONDS and time.monotonic() < deadline:
             time.sleep(0.05)
 
 
 def measure_toy(cluster: Cluster, toy: Toy, plan: Plan, number: int) -> list[Result]:
-    """One contender on the toy step, at the rates that it may hold; `number` is the round's."""
+    """Measure a contender on the toy step, at rates that it can reach, in the round `number`."""
     topic = f"latency-{toy.name}"
     cluster.create(topic, _PARTITIONS, INPUT_SETTINGS)
     rates = [rate for rate in plan.rates if rate <= toy.most_per_s]
     try:
         with ToyRun(cluster, toy, topic, _PARTITIONS) as run:
-            # A slow one would begin with what the warming up has left.
+            # Else a slow contender would start with a backlog.
             found = _measure(cluster, run, plan, rates, min(WARM_RATE, toy.most_per_s // 4))
             run.stop()
             expected = of_toy(cluster.read(topic))
@@ -138,7 +142,7 @@ def measure_toy(cluster: Cluster, toy: Toy, plan: Plan, number: int) -> list[Res
 
 
 def measure_journeys(cluster: Cluster, plan: Plan, number: int) -> list[Result]:
-    """The real journey set; `number` is the round's."""
+    """Measure the real journey set in the round `number`."""
     with JourneysRun(cluster, partitions=_PARTITIONS) as run:
         starts = run.mark()
         found = _measure(cluster, run, plan, plan.rates, WARM_RATE)
@@ -177,7 +181,7 @@ def _measure(
     rates: Sequence[int],
     warm_rate: int,
 ) -> list[dict[str, float | int]]:
-    """The figures of each rate, by their names in Result."""
+    """The figures of each rate, by the names of fields of Result."""
     records = iter(traffic(Traffic(), plan.events, _PARTITIONS))
     window, found = Window([], time.monotonic()), []
     with SourceReader(cluster, run.outputs, run.read, window.took) as reader, _quick_switches():
@@ -219,13 +223,13 @@ def _measure(
 
 
 def _quantile(times: list[float], share: float) -> float:
-    """The smallest time that so many of all are not above."""
+    """The given quantile of the latencies."""
     return rounded(times[min(len(times) - 1, int(len(times) * share))])
 
 
 @contextmanager
 def _quick_switches() -> Iterator[None]:
-    """Sender and reader are threads of one process: neither keeps the other waiting for long."""
+    """Set a short switch interval, as sender and reader are threads of one process."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
     try:

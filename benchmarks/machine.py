@@ -1,4 +1,4 @@
-"""Where it was measured, and with which versions: one line."""
+"""The machine and the versions of a measurement, as one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _THEIRS = ("faust-streaming", "quixstreams")
 
 
 def described() -> str:
-    """The machine and the versions, with commas between."""
+    """The machine and the versions, comma-separated."""
     found = [
         _processor(),
         f"{psutil.cpu_count()} cores",
@@ -54,7 +54,7 @@ def _java() -> str:
 
 
 def _peers() -> list[str]:
-    """What the peers' environment says of itself."""
+    """The versions of the peers' environment."""
     code = f"from importlib.metadata import version\nfor n in {_THEIRS}: print(n, version(n))"
     if not PEERS.exists():
         return []

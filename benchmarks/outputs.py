@@ -1,6 +1,6 @@
-"""Reads what a contender brings about, while it does, as any reader of its topics would.
+"""Reads the outputs of a contender while it runs, as any consumer of its topics would.
 
-Law: a contender is measured by what a read_committed reader can see, and by nothing it says itself.
+Law: a contender is measured only by what a read_committed consumer can read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Output:
     """One output as it became readable.
 
     at: when, ms since the epoch
-    id: what tells it from all others
+    id: its unique id
     sent: when its event was sent, ms since the epoch; 0: before the measurement
     partition: where it was read, which for actions is the partition of the event
     """
@@ -55,23 +55,23 @@ class Output:
 
 
 def toy_output(message: Message) -> tuple[str, float]:
-    """Id and time of sending of a toy's output."""
+    """The id of a toy step's output and the time at which its event was sent."""
     found = _toy(message.value())
     return found.id, found.sent
 
 
 def action(message: Message) -> tuple[str, float]:
-    """Id and time of sending of an action."""
+    """The id of an action and the time at which its event was sent."""
     found = _action(message.value())
     return found.action_id, found.payload.sent
 
 
 @dataclass
 class Progress:
-    """How far a contender has come through the input, by what is readable of it.
+    """How much of the input a contender has processed, judged by its readable outputs.
 
     Attributes:
-        places: of the inputs that bring an output about, by the output's id.
+        places: for each output, by its id, the position of its input.
         seen: ids of the outputs so far.
     """
 
@@ -93,7 +93,7 @@ class Progress:
         return len(self.seen) == len(self.places)
 
     def events(self, starts: Mapping[int, int] | None = None) -> int:
-        """Inputs up to the latest output of each partition, from `starts` on."""
+        """The number of inputs from `starts` up to the latest output of each partition."""
         begun = starts or {}
         return sum(
             offset + 1 - begun.get(partition, 0) for partition, offset in self._reached.items()
@@ -101,7 +101,7 @@ class Progress:
 
 
 class SourceReader:
-    """A thread with a consumer at the end of some topics; a context manager.
+    """A thread that consumes some topics from their end; a context manager.
 
     Args:
         cluster: where.
@@ -127,7 +127,7 @@ class SourceReader:
                 for partition, end in cluster.ends(topic).items()
             ]
         )
-        self._consumer.consume(1, 0.5)  # so that it has found the partitions' brokers
+        self._consumer.consume(1, 0.5)  # so that it knows the partitions' brokers
         self._ended = threading.Event()
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="outputs", daemon=True)
@@ -157,5 +157,5 @@ class SourceReader:
                         if message.error() is None
                     ]
                 )
-        except Exception as error:  # noqa: BLE001 - told by whoever waits for the outputs
+        except Exception as error:  # noqa: BLE001 - raised again where the outputs are awaited
             self.error = error

@@ -1,4 +1,4 @@
-"""What is measured in which order: part by part, in it round by round, contenders in turn."""
+"""The order of measurements: part by part, within a part round by round, contenders in turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Measure = Callable[[], Result | Iterable[Result]]
 
 
 class Step(NamedTuple):
-    """One measurement, and what to tell where it fails."""
+    """One measurement, and how its failure is reported."""
 
     measure: Measure
     failed: Result
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for.
+    """The requested measurements.
 
     Attributes:
         only: names of PARTS, in the order in which they are measured.
@@ -51,11 +51,11 @@ class Plan:
         return [toy for toy in TOYS if self.measures(toy.name)]
 
     def replaces(self, result: Result) -> bool:
-        """Whether an older result is measured again."""
+        """Whether the plan measures an older result again."""
         return result.part in self.only and self.measures(result.contender)
 
     def steps(self, cluster: Cluster) -> Iterator[Step]:
-        """All of it; a step is to be done before the next one is asked for."""
+        """All steps, generated lazily: run each before taking the next."""
         for part in self.only:
             for number in range(1, self.rounds + 1):
                 yield from PARTS[part](self, cluster, number)

@@ -1,4 +1,4 @@
-"""The plots of docs/benchmarks.md, as SVG files that read on light and dark pages."""
+"""The plots of docs/benchmarks.md, as SVG files for light and dark pages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pyplot.rcParams.update(
 
 
 def write(results: Sequence[Result], folder: Path) -> list[str]:
-    """Draws what was measured; the names of the files."""
+    """Draw the results; returns the names of the files."""
     drawn = []
     for name, draw in (
         ("throughput", throughput),
@@ -54,7 +54,7 @@ def write(results: Sequence[Result], folder: Path) -> list[str]:
             file = f"benchmarks-{name}.svg"
             figure.savefig(folder / file, metadata={"Date": None}, bbox_inches="tight")
             pyplot.close(figure)
-            # One newline at the end of a line, none of the blanks that the backend leaves.
+            # Remove the trailing blanks that the backend writes.
             text = (folder / file).read_text("utf-8")
             lines = [line.rstrip() for line in text.splitlines()]
             (folder / file).write_text("\n".join(lines) + "\n", "utf-8")
@@ -63,7 +63,7 @@ def write(results: Sequence[Result], folder: Path) -> list[str]:
 
 
 def throughput(results: Sequence[Result]) -> pyplot.Figure:
-    """Events per second and CPU per event, a bar a contender."""
+    """Events per second and CPU per event, one bar per contender."""
     names = contenders(results, "throughput")[::-1]
     figure, both = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
     for axes, what, title in zip(
@@ -86,7 +86,7 @@ def throughput(results: Sequence[Result]) -> pyplot.Figure:
 
 
 def latency(results: Sequence[Result]) -> pyplot.Figure:
-    """p50 and p99 by rate, a line a contender, both axes logarithmic."""
+    """p50 and p99 by rate, one line per contender, both axes logarithmic."""
     figure, both = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     names = contenders(results, "latency")
     for axes, what, title in zip(both, ("p50_ms", "p99_ms"), ("p50, ms", "p99, ms"), strict=True):
@@ -108,7 +108,7 @@ def latency(results: Sequence[Result]) -> pyplot.Figure:
 
 
 def growth(results: Sequence[Result]) -> pyplot.Figure:
-    """Events per second by each thing that grows."""
+    """Events per second by each growing parameter."""
     names = [name for name in GROWTHS if grown(results, name)]
     figure, all_axes = pyplot.subplots(2, 3, figsize=(9, 5), layout="constrained", sharey=True)
     flat: list[Axes] = list(all_axes.flat)

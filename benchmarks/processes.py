@@ -1,4 +1,4 @@
-"""What processes have used, seen from outside."""
+"""The CPU time and memory of processes, measured from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds (user and system) until a moment, s of the monotonic clock."""
+    """CPU seconds (user and system) used until a time, in s of the monotonic clock."""
 
     at: float
     contender: float
@@ -21,10 +21,10 @@ class Usage:
 
 
 class Meter:
-    """Reads what the contender's and the broker's processes have used."""
+    """Reads the resource usage of the contender's and the broker's processes."""
 
     def __init__(self, contender: Iterable[int], broker: int) -> None:
-        """Process ids; the contender's children count with it."""
+        """Takes process ids; the contender's children are included."""
         self._contender = [psutil.Process(pid) for pid in contender]
         self._broker = psutil.Process(broker)
 
@@ -32,11 +32,11 @@ class Meter:
         return Usage(time.monotonic(), sum(map(_cpu, self._contender)), _own_cpu(self._broker))
 
     def peak_mb(self) -> float:
-        """The most memory that the contender has held, MB (10^6 bytes): VmHWM of its processes."""
+        """The contender's peak memory, MB (10^6 bytes): VmHWM of its processes."""
         return sum(_peak(one.pid) for root in self._contender for one in _tree(root)) / 1e6
 
     def memory_mb(self) -> float:
-        """The memory that the contender holds now, MB."""
+        """The contender's current memory, MB."""
         return sum(one.memory_info().rss for root in self._contender for one in _tree(root)) / 1e6
 
 
@@ -47,7 +47,7 @@ def _tree(root: psutil.Process) -> list[psutil.Process]:
 def _cpu(root: psutil.Process) -> float:
     seconds = 0.0
     for one in _tree(root):
-        with suppress(psutil.NoSuchProcess):  # a helper that has just ended
+        with suppress(psutil.NoSuchProcess):  # a child process that has just ended
             seconds += _own_cpu(one)
     return seconds
 

@@ -1,4 +1,4 @@
-"""The engine without Kafka, on one core: how fast a history is backtested."""
+"""The speed of backtests: the engine without Kafka, on one core."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _STEP = 20
 
 
 def measure(number: int, events: int = 250_000) -> Iterator[Result]:
-    """`journeys backtest` of one journey over so many events; events per CPU second.
+    """Measure `journeys backtest` of one journey, in events per CPU second.
 
-    The shop's first journey with the traffic of the other measurements, 0.7 outcomes an event, and
-    the help desk's with its own history, 1.8 outcomes an event.
+    Either the shop's first journey with the traffic of the other measurements, 0.7 outcomes per
+    event, or the help desk's journey with its own history, 1.8 outcomes per event.
     """
     yield _measure("shop", number, events, shop(events), running(journey_set(1)))
     helpdesk = running((HELPDESK / "journey.yaml").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""The contender that this is all about: `journeys worker evaluate` with the real journey set."""
+"""The main contender: `journeys worker evaluate` with the real journey set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PREFIX = "journeys."
 
 
 class JourneysRun:
-    """Evaluate workers on an empty installation; a context manager that leaves nothing behind."""
+    """Evaluate workers with new topics; a context manager that removes everything at the end."""
 
     read = staticmethod(action)
 
@@ -92,28 +92,28 @@ class JourneysRun:
         return [pid for pid in found if pid is not None]
 
     def pages(self) -> Mapping[str, dict[str, Any] | None]:
-        """What each worker says of its partitions."""
+        """The readiness page of each worker."""
         assert self.supervisor is not None
         return self.supervisor.pages()
 
     def failed(self) -> str | None:
-        """What the workers said last, where one has ended by itself."""
+        """The last output of the workers, if one has ended by itself."""
         if any(": ended (" in line for line in self._lines):
             return "\n".join(self._lines[-15:])
         return None
 
     def stop(self) -> None:
-        """Ends the workers in good order; their local state stays until the end."""
+        """Stop the workers orderly; their local state is kept until the context ends."""
         if self.supervisor is not None:
             self.supervisor.stop()
             self.supervisor = None
 
     def mark(self) -> dict[str, dict[int, int]]:
-        """Where its topics end now: what comes later belongs to what is measured."""
+        """The current end of its topics; later records belong to the measurement."""
         return {topic: self._cluster.ends(topic) for topic in (EVENTS, OUTCOMES, *self.outputs)}
 
     def expected(self, starts: Mapping[str, Mapping[int, int]]) -> Expected:
-        """What the input from `starts` on must bring about, with what came before in mind."""
+        """The expected results of the input from `starts`, given the earlier input."""
         begun = starts[EVENTS]
         users = {message.key() for message in self._cluster.read(EVENTS, begun)}
         return of_journeys(
@@ -129,11 +129,11 @@ class JourneysRun:
     def foreseen(
         self, records: Iterable[Record], starts: Mapping[str, Mapping[int, int]]
     ) -> Expected:
-        """The same before the records are in the log; there must be none before them."""
+        """The same for records that are not in the log yet; the log must be empty."""
         return of_journeys(foreseen(records, EVENTS, starts[EVENTS]), self.documents)
 
     def wait_ready(self) -> None:
-        """Returns when every worker works on partitions of its own."""
+        """Wait until every worker owns partitions."""
         assert self.supervisor is not None
         deadline = time.monotonic() + _READY_SECONDS
         while True:
@@ -145,7 +145,7 @@ class JourneysRun:
             time.sleep(0.2)
 
     def wait_applied(self) -> None:
-        """Returns when all of the input that is there now is applied."""
+        """Wait until all current input is applied."""
         ends = self._cluster.ends(EVENTS)
         deadline = time.monotonic() + _APPLIED_SECONDS
         positions: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""How long the users of a worker wait when it is killed, and how fast its state is restored."""
+"""The time to recover from the kill of a worker, and the speed of restoring its state."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _RESTORED_USERS = 20_000
 
 
 def measure(cluster: Cluster, workers: int, number: int) -> Result:
-    """Kills one of so many workers under traffic; `number` is the round's.
+    """Kill one worker under traffic, in the round `number`.
 
-    It is over with the first action, from a partition that was its own, of an event that was sent
-    after the kill.
+    The recovery ends with the first action, from a partition of the killed worker, of an event that
+    was sent after the kill.
     """
     events = traffic(Traffic(), int(RATE * (_LIMIT_SECONDS + 30)), PARTITIONS)
     window, recovered = Window([], time.monotonic()), None
@@ -77,7 +77,7 @@ def measure(cluster: Cluster, workers: int, number: int) -> Result:
 
 
 def _first(window: Window, lost: set[int], killed: float) -> float | None:
-    """Seconds until the first action of an event sent after `killed`, ms, from those partitions."""
+    """Seconds from `killed` (ms) to the first action of a later event on these partitions."""
     deadline, looked = time.monotonic() + _LIMIT_SECONDS, 0
     while time.monotonic() < deadline:
         outputs = window.outputs[looked:]
@@ -90,7 +90,7 @@ def _first(window: Window, lost: set[int], killed: float) -> float | None:
 
 
 def restore(cluster: Cluster, number: int, count: int = _RESTORED_RECORDS) -> Result:
-    """Restores a worker's state from its changelog, from an empty folder."""
+    """Restore a worker's state from its changelog into an empty folder."""
     client = dict(base_config(cluster.bootstrap))
     topic = f"restored-{uuid.uuid4().hex[:8]}"
     config = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}

@@ -2,7 +2,7 @@
 
     python -m benchmarks.report
 
-What the results don't tell is in two files: page.md around them, notes.md about the hot path.
+The text of the page is in page.md, and the section about the hot path in notes.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PICTURES = {
 
 
 def write(results: Sequence[Result]) -> None:
-    """The page and its plots."""
+    """Write the page and its plots."""
     drawn = plots.write(results, ASSETS)
     pictures = {
         name.removeprefix("benchmarks-").removesuffix(".svg"): (
@@ -38,7 +38,11 @@ def write(results: Sequence[Result]) -> None:
 
 
 def page(results: Sequence[Result], pictures: dict[str, str]) -> str:
-    """The page's text. pictures: Markdown by the name of the part."""
+    """The page's text.
+
+    Args:
+        pictures: Markdown of the plots, by the name of the part.
+    """
     growths = "\n".join(tables.growth(results, name) for name in tables.GROWTHS)
     wrong = sorted(
         {
@@ -63,7 +67,7 @@ def page(results: Sequence[Result], pictures: dict[str, str]) -> str:
 
 
 def machines(results: Sequence[Result]) -> list[str]:
-    """Where which parts were measured, and when."""
+    """The machines on which the parts were measured, and when."""
     found: dict[str, list[Result]] = {}
     for one in results:
         found.setdefault(one.machine, []).append(one)

@@ -1,9 +1,9 @@
-"""How fast a worker restores its state from the changelog, beside reading the same records alone.
+"""How fast a worker restores its state from the changelog, compared with only reading the records.
 
     python -m benchmarks.restore [--records N] [--users N] [--rounds N]
 
-The records are those that the engine writes for users in a journey that waits, over four
-partitions, restored by four threads of one process as a worker does it, from an empty folder.
+The records are those of users with a waiting instance, on four partitions. Four threads of one
+process restore them into an empty folder, as a worker does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BATCH = 1_000
 
 
 def values(count: int) -> list[bytes]:
-    """Packed records of so many users, each in a journey with a wait."""
+    """Encoded records of users, each with a waiting instance."""
     records = MemoryRecords()
     processor = PartitionProcessor(records, running(EXAMPLE), "stream")
     inputs = [
@@ -56,7 +56,7 @@ def values(count: int) -> list[bytes]:
 
 
 def fill(client: dict[str, object], topic: str, records: int, users: int) -> None:
-    """Writes the records as owners do, transaction by transaction."""
+    """Write the records as the owner of a partition does, in transactions."""
     some = values(200)
     for partition in range(PARTITIONS):
         producer = TransactionalProducer(

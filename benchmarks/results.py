@@ -1,4 +1,4 @@
-"""What was measured: one flat object a measurement, in benchmarks/results.json."""
+"""The results of measurements: one flat object each, in benchmarks/results.json."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ PATH = Path(__file__).with_name("results.json")
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """One measurement of one contender. None: it is not what this part measures.
+    """One measurement of one contender. A field is None if the part doesn't measure it.
 
     part: throughput, latency, growth, recovery, restore or backtest
     work: `toy`, or `journeys`: the real set
-    guarantee: what the contender promises
+    guarantee: the contender's delivery guarantee
     round: 1, 2, ...
-    events: inputs that the figures are made of
+    events: the number of inputs
     events_per_s: from the first readable output to the last
     events_per_s_warm: the same of the second half
     cpu_s_per_100k, broker_cpu_s_per_100k: CPU seconds per 100,000 events over the same time
     p50_ms, p99_ms, p99_9_ms: from sending an event to its output being readable
     rate: events per second that were sent
-    outputs: that the latencies are made of
+    outputs: the number of outputs, for the latencies
     worker_cpu_percent, broker_cpu_percent: of one core, at that rate
-    rss_mb: the most memory of the contender, MB (10^6 bytes)
-    growth: what differs from the usual in a part of that name
-    users, journeys, instances, event_bytes, partitions, workers: what it was measured with;
-        instances are those alive of each user beforehand
+    rss_mb: the contender's peak memory, MB (10^6 bytes)
+    growth: the parameter that differs, in the part growth
+    users, journeys, instances, event_bytes, partitions, workers: the parameters; instances are
+        live instances per user before the measurement
     recovery_s: from kill -9 to the first action of an event sent after it
     records_per_s: of the changelog, restored
-    verified: every output and every record was as it had to be
-    duplicates: outputs that came again
-    problems: what was not
-    machine: where, and with which versions
-    measured: when, UTC
+    verified: whether every output and every record was as expected
+    duplicates: the number of duplicate outputs
+    problems: what was not as expected
+    machine: the machine and the versions
+    measured: the time, UTC
     """
 
     part: str
@@ -74,11 +74,11 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 def save(results: Iterable[Result], path: Path = PATH) -> None:
-    """Writes all of them, one a line; a reader never finds half a file."""
+    """Write all results, one per line; the file is replaced atomically."""
     lines = ",\n".join(msgspec.json.encode(one).decode() for one in results)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(f"[\n{lines}\n]\n", "utf-8")
-    beside.replace(path)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(f"[\n{lines}\n]\n", "utf-8")
+    temporary.replace(path)
 
 
 def load(path: Path = PATH) -> list[Result]:
@@ -86,14 +86,14 @@ def load(path: Path = PATH) -> list[Result]:
 
 
 def rounded(value: float, digits: int = 4) -> float:
-    """To so many significant digits."""
+    """Round to a number of significant digits."""
     return float(f"{value:.{digits}g}")
 
 
 def median(
     results: Iterable[Result], figure: str, chosen: Callable[[Result], bool] = lambda one: True
 ) -> float | None:
-    """The median of a figure over those that have it, None where none has."""
+    """The median of a figure over the results that have it, or None."""
     found = [
         value for one in results if chosen(one) and (value := getattr(one, figure)) is not None
     ]

@@ -1,4 +1,4 @@
-"""Results as tables: Markdown for the page, which reads well on a terminal too."""
+"""Results as Markdown tables, for the page and for terminals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GROWTHS = {
 
 
 def table(head: Sequence[str], rows: Rows) -> str:
-    """Markdown, padded so that it is one on a terminal too; figures to the right."""
+    """A Markdown table, padded to be readable on a terminal; figures are right-aligned."""
     if not rows:
         return "Not measured.\n"
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -54,12 +54,12 @@ def table(head: Sequence[str], rows: Rows) -> str:
 
 def _line(cells: Sequence[str], widths: list[int]) -> str:
     first, *others = zip(cells, widths, strict=True)
-    told = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-    return "| " + " | ".join(told) + " |"
+    padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+    return "| " + " | ".join(padded) + " |"
 
 
 def contenders(results: Sequence[Result], part: str) -> list[str]:
-    """Those that were measured, in the order of all tables."""
+    """The measured contenders, in the order of all tables."""
     found = {one.contender for one in results if one.part == part}
     return [name for name in _ORDER if name in found]
 
@@ -74,7 +74,7 @@ def _middle(results: Sequence[Result], name: str, digits: int = 0) -> str:
 
 
 def verified(results: Sequence[Result]) -> str:
-    """Of how many rounds everything was right, and what was repeated."""
+    """The number of verified rounds, and of duplicates."""
     right = sum(one.verified is True for one in results)
     again = sum(one.duplicates or 0 for one in results)
     return f"{right} of {len(results)}" + (f", {again} repeated" if again else "")
@@ -134,7 +134,7 @@ def latency(results: Sequence[Result]) -> str:
 
 
 def grown(results: Sequence[Result], growth: str) -> list[tuple[int, list[Result]]]:
-    """The points of one growth, in order; the base is one of them where it has no prelude."""
+    """The points of one growth, in order; including the base, unless they need earlier events."""
     found = chosen(results, part="growth", growth=growth)
     if found and growth in ("journeys", "event_bytes", "partitions"):
         found += chosen(results, part="growth", growth="base")
@@ -189,15 +189,15 @@ def goals(results: Sequence[Result], *, all_of_them: bool = True) -> str:
         if found is None and not all_of_them:
             continue
         answer = {True: "yes", False: "no", None: "-"}[goal.is_reached(results)]
-        told = goal.told(found)
+        value = goal.format(found)
         if goal.warm is not None and found is not None:
-            told += f" (second half {goal.told(goal.warm(results))})"
-        rows.append([goal.what, f"{goal.way} {goal.told(goal.bound)}", told, answer])
-    return table(["what", "goal", "reached", "met"], rows)
+            value += f" (second half {goal.format(goal.warm(results))})"
+        rows.append([goal.what, f"{goal.way} {goal.format(goal.bound)}", value, answer])
+    return table(["what", "goal", "measured", "reached"], rows)
 
 
 def tables(results: Sequence[Result]) -> str:
-    """All of them, for a terminal; what was not measured is left out."""
+    """All tables, for a terminal, without parts that were not measured."""
     parts = {one.part for one in results}
     found = []
     if "throughput" in parts:
@@ -211,7 +211,7 @@ def tables(results: Sequence[Result]) -> str:
 
 
 def one_line(one: Result) -> str:
-    """A result as it comes, for a terminal."""
+    """One result as a line, for a terminal."""
     about = [
         f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
         for name, value in (

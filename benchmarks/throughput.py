@@ -1,7 +1,7 @@
-"""How fast a contender is: it finds all of its input there and works until nothing is left.
+"""The throughput of a contender that processes an existing input to its end.
 
-Law: start-up doesn't count. The time runs from the first output that a reader can see to the last
-one, and what counts is the input between the two.
+Law: the start-up is not measured. The time runs from the first readable output to the last one, and
+the inputs between the two are counted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INPUT_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
 
 @dataclass
 class Race:
-    """The marks of one run: how far it was when, and what had been used by then."""
+    """The marks of one run: the progress and the used resources at several times."""
 
     progress: Progress
     starts: Mapping[int, int] | None = None
@@ -40,7 +40,7 @@ class Race:
     meter: Meter | None = None
 
     def took(self, outputs: list[Output]) -> None:
-        """Marks the first outputs, those behind half of the input, and the last ones."""
+        """Mark the first output, the first after half of the input, and the last."""
         self.progress.add(outputs)
         self.last = time.monotonic()
         if self.meter is None or self.ended.is_set():
@@ -55,7 +55,7 @@ class Race:
     def figures(self) -> dict[str, float]:
         """Events per second and CPU per event between the marks."""
         (first, begun), *between, (last, ended) = self.marks
-        # Few events may come in two steps: then there is no half to tell of.
+        # A small input may be done in two batches; then there is no second half.
         half, then = between[0] if between else (first, begun)
         events = last - first
         per_100k = 100_000 / events
@@ -74,17 +74,17 @@ def race(
     starts: Mapping[int, int] | None = None,
     load: Callable[[], object] | None = None,
 ) -> tuple[dict[str, float], list[str]]:
-    """Starts the contender on its input and waits for the last output.
+    """Start the contender on its input and wait for the last output.
 
     Args:
-        cluster: where.
+        cluster: the broker.
         run: the contender.
-        expected: of its input.
-        starts: where the input begins, by partition.
-        load: writes the input, if it is not to be there before the contender is ready.
+        expected: the expected results.
+        starts: the offset at which the input begins, by partition.
+        load: writes the input once the contender is ready; None: it exists already.
 
     Returns:
-        The figures by their names in Result, and what went wrong.
+        the figures, by the names of fields of Result, and the problems.
     """
     course = Race(Progress(expected.places), starts)
     with SourceReader(cluster, run.outputs, run.read, course.took) as reader:
@@ -133,7 +133,7 @@ class SharedInput:
 
 
 def measure_toy(cluster: Cluster, toy: Toy, source: SharedInput, number: int) -> Result:
-    """One contender on the toy step; `number` is the round's."""
+    """Measure one contender on the toy step in the round `number`."""
     load = source.load
     with ToyRun(cluster, toy, source.topic, load.partitions) as run:
         figures, problems = race(cluster, run, source.expected)
@@ -151,7 +151,7 @@ def measure_toy(cluster: Cluster, toy: Toy, source: SharedInput, number: int) ->
 
 
 def measure_journeys(cluster: Cluster, load: Load, number: int) -> Result:
-    """The real journey set; `number` is the round's."""
+    """Measure the real journey set in the round `number`."""
     with JourneysRun(cluster, partitions=load.partitions) as run:
         starts = run.mark()
         cluster.load(run.input, traffic(load.traffic, load.events, load.partitions))
@@ -173,7 +173,7 @@ def measure_journeys(cluster: Cluster, load: Load, number: int) -> Result:
 
 
 def described(load: Load, verdict: Verdict, problems: list[str]) -> dict[str, object]:
-    """The fields of a result that tell of its input and of what was found in the end."""
+    """The fields of a result that describe its input and its verification."""
     wrong = [*problems, *verdict.problems]
     return {
         "users": load.traffic.users,

@@ -1,4 +1,4 @@
-"""The contenders that do the toy step, each started and stopped as its own documentation says."""
+"""The contenders that run the toy step, each started and stopped as its documentation says."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Toy:
     """One contender.
 
     Attributes:
-        name: of the contender.
-        guarantee: what it promises.
-        command: what runs it; `java`: the compiled class.
-        settings: more variables for it.
-        share: of the events that it gets in the throughput part; 1 but for slow ones.
-        most_per_s: the fastest rate that its latency is measured at.
-        changelog: the topic of its records where it doesn't make it by itself; NAME is the run's.
+        name: the contender's name.
+        guarantee: its delivery guarantee.
+        command: the command that runs it; `java`: the compiled class.
+        settings: further environment variables.
+        share: the share of the events that it gets in the throughput part; 1 unless it is slow.
+        most_per_s: the highest rate at which its latency is measured.
+        changelog: the changelog topic, if it must be created; NAME is the name of the run.
     """
 
     name: str
@@ -98,7 +98,7 @@ def _java() -> tuple[str, ...]:
 
 
 class ToyRun:
-    """One life of a contender on an input topic; a context manager that leaves nothing behind."""
+    """One run of a contender on an input topic; a context manager that cleans up at the end."""
 
     read = staticmethod(toy_output)
 
@@ -158,14 +158,14 @@ class ToyRun:
         return [self._pid]
 
     def failed(self) -> str | None:
-        """The last lines that it printed, where it has ended by itself."""
+        """The last lines that it printed, if it has ended by itself."""
         if self._guard is None or self._guard.poll() is None:
             return None
         lines = self._log.read_text("utf-8", "replace").splitlines()
         return "\n".join([f"ended with code {self._guard.returncode}", *lines[-_LINES_SHOWN:]])
 
     def stop(self) -> None:
-        """Ends it in good order, so that it writes what it holds back."""
+        """Stop it orderly, so that it flushes its caches."""
         if self._guard is None:
             return
         assert self._guard.stdin is not None

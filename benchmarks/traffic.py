@@ -1,7 +1,7 @@
-"""The shop's traffic that every contender of a benchmark gets: the same events in the same order.
+"""The traffic of a shop, the same events in the same order for every contender.
 
-One event in ten is a checkout above 50, which the toy step answers. Users are skewed: a few are
-busy, most are rare. A purchase names the cart of its user's last checkout.
+One event in ten is a checkout above 50, for which the toy step writes an output. Users are skewed:
+a few have many events, most have few. A purchase has the cart of its user's last checkout.
 """
 
 import random
@@ -28,13 +28,13 @@ _TEXT = "The quick brown fox jumps over the lazy dog and runs away from here. "
 
 @dataclass(frozen=True)
 class Traffic:
-    """What differs between the measurements.
+    """The parameters of the traffic.
 
     Attributes:
-        users: how many there are.
-        shops: an event belongs to one of so many shops, whose names of events differ, so that a
-            journey listens to those of one shop alone.
-        size: bytes of an event, about; not less than 300.
+        users: the number of users.
+        shops: the number of shops. Shops have different event names, so a journey receives only
+            the events of its shop.
+        size: approximate bytes of an event; at least 300.
         seed: the same seed gives the same events.
     """
 
@@ -44,7 +44,7 @@ class Traffic:
     seed: int = 7
 
     def events(self, count: int) -> Iterator[tuple[str, dict[str, object]]]:
-        """(User id, event) in order. An event has neither timestamp nor time of arrival."""
+        """(User id, event) in order. Events have no timestamp and no arrival time."""
         chance = random.Random(self.seed)
         names = [name for name, share in SHARES.items() for _ in range(share)]
         text = _TEXT * (self.size // len(_TEXT) + 1)
@@ -87,5 +87,5 @@ class Traffic:
 
 
 def shop_suffix(shop: int) -> str:
-    """What tells the names of one of several shops from those of the others."""
+    """The suffix of the event names of a shop."""
     return f"_{shop}" if shop else ""

@@ -1,4 +1,4 @@
-"""Whether all that had to be there is there, once, after a contender has stopped in good order."""
+"""Verifies the results of a contender after it has stopped: complete and without duplicates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _count = msgspec.json.Decoder(_Count).decode
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was wrong, in words, and how many outputs came more than once."""
+    """The problems, and the number of duplicate outputs."""
 
     problems: tuple[str, ...]
     duplicates: int
@@ -39,14 +39,14 @@ class Verdict:
 def verify_toy(
     cluster: Cluster, output: str, changelogs: Sequence[str], expected: Expected, once: bool
 ) -> Verdict:
-    """Every output is there, and every user's record counts their events.
+    """Check that every output exists and that every user's record counts all of their events.
 
     Args:
-        cluster: where.
+        cluster: the broker.
         output: the topic of the outputs.
-        changelogs: those of the contender's store.
-        expected: what must be there.
-        once: whether the contender promises that nothing comes twice.
+        changelogs: the changelog topics of the contender's store.
+        expected: the expected results.
+        once: whether the contender guarantees that there are no duplicates.
     """
     found = Counter(toy_output(message)[0] for message in cluster.read(output))
     problems, duplicates = _compared("outputs", found, expected.places, once)
@@ -67,15 +67,16 @@ def verify_journeys(
     expected: Expected,
     starts: Mapping[str, Mapping[int, int]],
 ) -> Verdict:
-    """The very actions and outcomes, from `starts` on (by topic and partition), once each."""
+    """Check that exactly the expected actions and outcomes exist, from `starts` (by topic and
+    partition)."""
     found = Counter(
         action(message)[0] for topic in actions for message in cluster.read(topic, starts[topic])
     )
     problems, repeated = _compared("actions", found, expected.places, True)
-    told = Counter(
+    found = Counter(
         _outcome(message.value()).outcome_id for message in cluster.read(outcomes, starts[outcomes])
     )
-    more, again = _compared("outcomes", told, expected.outcomes, True)
+    more, again = _compared("outcomes", found, expected.outcomes, True)
     return Verdict((*problems, *more), repeated + again)
 
 
@@ -95,14 +96,14 @@ def _compared(
 
 
 def _counts(cluster: Cluster, changelogs: Sequence[str]) -> dict[str, int]:
-    """Counts by user: in every framework's changelog the user is in the key and the record is JSON
-    in the value, whatever stands around them."""
+    """The counts by user. In every framework's changelog the key contains the user and the value
+    the record as JSON, with different bytes around them."""
     counts: dict[str, int] = {}
     for topic in changelogs:
         for message in cluster.read(topic):
             key, value = _USER.search(message.key() or b""), message.value()
             if key is None or value is None:
-                continue  # a position, or a record of the framework's own
+                continue  # a position, or an internal record of the framework
             record = value[value.index(b"{") : value.rindex(b"}") + 1]
             counts[key[0].decode()] = _count(record).count
     return counts

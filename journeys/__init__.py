@@ -1,4 +1,4 @@
-"""What a journey means.
+"""The semantics of journeys.
 
 Documents, expressions and the step that turns (record, input, catalog, time) into (record,
 effects). Everything here is pure: no Faust, no Kafka, no files, no clock, no random numbers. Time

@@ -1,6 +1,6 @@
-"""The nodes of a journey as a graph: what can be reached, and what would go round for ever.
+"""Graph algorithms for the nodes of a journey: reachability, and cycles that would never end.
 
-Law: every cycle leads through a node where the instance stays, so that a step always ends.
+Law: every cycle of a journey has a blocking node, at which instances wait, so every step ends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ Edges = Mapping[str, Iterable[str]]
 
 
 def reachable(edges: Edges, starts: Iterable[str]) -> set[str]:
-    """The nodes that can be reached from `starts`, these included."""
+    """The nodes reachable from `starts`, including these."""
     found: set[str] = set()
     waiting = list(starts)
     while waiting:
@@ -23,10 +23,10 @@ def reachable(edges: Edges, starts: Iterable[str]) -> set[str]:
 
 
 def after(edges: Edges) -> tuple[dict[str, int], dict[str, int]]:
-    """What can be reached from every node by at least one edge, for large graphs.
+    """The nodes reachable from each node by at least one edge, as bit sets for large graphs.
 
     Returns:
-        a bit for every node, and for every node the bits of those that come after it.
+        the bit of each node, and for each node the bits of the nodes reachable from it.
     """
     bits = {node: 1 << index for index, node in enumerate(edges)}
     to = {node: sum({bits[target] for target in targets}) for node, targets in edges.items()}
@@ -34,11 +34,15 @@ def after(edges: Edges) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def gathered(edges: Edges, here: Mapping[str, int]) -> dict[str, int]:
-    """For every node, the bits that stand at it and at any node that can be reached from it."""
+    """For each node, the union of its own bits and those of all nodes reachable from it.
+
+    Args:
+        here: the bits of each node.
+    """
     found = dict(here)
     order = _last_first(edges)
     grown = True
-    while grown:  # twice where there are no cycles
+    while grown:  # two rounds if there are no cycles
         grown = False
         for node in order:
             reached = found[node]
@@ -51,7 +55,7 @@ def gathered(edges: Edges, here: Mapping[str, int]) -> dict[str, int]:
 
 
 def _last_first(edges: Edges) -> list[str]:
-    """The nodes, each after all those that it leads to, but for cycles."""
+    """The nodes in postorder: each after its successors, except in cycles."""
     order: list[str] = []
     seen: set[str] = set()
     for start in edges:
@@ -70,9 +74,9 @@ def _last_first(edges: Edges) -> list[str]:
 
 
 def cycles(edges: Edges, blocking: set[str]) -> Iterator[list[str]]:
-    """Cycles without a blocking node, at least one for every group of nodes that has any.
+    """Cycles without a blocking node, at least one per strongly connected group that has any.
 
-    Each starts at its first node in the order of `edges`.
+    Each cycle starts at its first node in the order of `edges`.
     """
     order = {node: index for index, node in enumerate(edges)}
     done: set[str] = set(blocking)

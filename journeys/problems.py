@@ -1,7 +1,7 @@
-"""What a user must be told about a document.
+"""Problems of documents, and the wording that their messages share.
 
-Law: a problem says where it is, what was found, what was expected and the nearest valid word, and
-its message alone is enough to act on.
+Law: a problem has a position, what was found, what was expected and the nearest valid word. Its
+message alone is enough to fix it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 MOST_PROBLEMS = 200
-"""Of one document; the rest is not looked for."""
+"""Problems reported per document; the search stops there."""
 MOST_CANDIDATES = 1_000
-"""Words that a misspelt one is compared with; a comparison takes about 10 µs."""
+"""Known words that a misspelt word is compared with; each comparison takes about 10 µs."""
 
 LONGEST_MESSAGE = 1_000
-"""Characters; it is one line."""
+"""Longest message, characters; a message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in one document; lines and columns count from 1.
+    """One problem of one document; lines and columns count from 1.
 
-    A document with a warning is accepted all the same: what it says holds, but is hardly meant.
+    A document with errors is rejected. A warning points out something valid that is probably a
+    mistake; the document is accepted.
     """
 
     file: str
@@ -36,12 +37,12 @@ class Problem:
     expected: str | None = None
     nearest: str | None = None
     document: str | None = None
-    """`kind/name`, where the document could be told."""
+    """`kind/name`, if the document could be identified."""
     severity: Literal["error", "warning"] = "error"
 
     def __post_init__(self) -> None:
         message = printable(self.message)
-        if len(message) > LONGEST_MESSAGE:  # an author's own words may be of any length
+        if len(message) > LONGEST_MESSAGE:  # it may quote a text of any length
             message = f"{message[: LONGEST_MESSAGE - 3]}..."
         object.__setattr__(self, "message", message)
 
@@ -50,19 +51,14 @@ class Problem:
         return f"{place}: {'' if self.severity == 'error' else 'warning: '}{self.message}"
 
 
-class ProblemError(Exception):
-    """Carries the problems of a text to whoever asked for its meaning."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known word that `word` was most likely meant to be, or None when none is close.
+    """The known word that `word` was most likely meant to be, or None if none is similar.
 
-    It is the one spelt most alike, or the only one that has the word as one of its parts, as
-    `wait_for_event` has `wait`.
+    It is the most similar word, or the only one that contains `word` as one of its parts, as
+    `wait_for_event` contains `wait`.
+
+    Args:
+        cutoff: the least similarity, 0 to 1.
     """
     candidates = {name.lower(): name for name in sorted(known)[:MOST_CANDIDATES]}
     close = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=cutoff)
@@ -75,8 +71,8 @@ def suggest(word: str, known: Iterable[str], *, most: int = 8) -> tuple[str, str
     """The end of a message about an unknown word, and the nearest valid one.
 
     Returns:
-        `": did you mean 'x'?"`; or, where nothing is near, `": expected one of a, b, c"`; or
-        nothing where there are none or too many to list.
+        `": did you mean 'x'?"`; or, if no word is similar, `": expected one of 'a', 'b'"`; or an
+        empty text if there are no known words or more than `most`.
     """
     names = sorted(set(known))
     near = nearest(word, names)
@@ -89,19 +85,19 @@ def suggest(word: str, known: Iterable[str], *, most: int = 8) -> tuple[str, str
 
 
 def short(text: str) -> str:
-    """A text of a document as a message has it: on one line, and not more than 60 characters."""
+    """A text of a document as messages quote it: on one line, at most 60 characters."""
     return printable(text if len(text) <= 60 else text[:57] + "...")
 
 
 def printable(text: str) -> str:
-    """The text with an escape for every character that a line doesn't show."""
+    """The text with every non-printable character escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def shown(value: Any) -> str:
-    """A value of a document as a message shows it, with the name of its type."""
+    """A value of a document as messages show it, with its type."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

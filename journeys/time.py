@@ -1,6 +1,6 @@
-"""Times and durations: integer milliseconds since 1970 in UTC, and the texts they come as.
+"""Times and durations as integer milliseconds, and how they are parsed and formatted.
 
-Law: a time that has no zone, lies outside the years 1970 to 9999 or is not exact is not a time.
+Law: a time is exact: a text without a zone, or outside the years 1970 to 9999, is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LAST = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, ms."""
 
 LONGEST = 1_000 * YEAR
-"""No duration is longer, ms."""
+"""The longest duration, ms."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -46,11 +46,14 @@ _SPOKEN = {
 
 
 def parse_duration(text: str) -> int:
-    """Milliseconds of `90s`, `15m`, `1h`, `2d`, `1w` or ISO 8601 such as `P1DT2H`.
+    """Parse a duration such as `90s`, `15m`, `1h`, `2d`, `1w`, or ISO 8601 such as `P1DT2H`.
+
+    Returns:
+        milliseconds.
 
     Raises:
-        ValueError: it is neither, or longer than 1,000 years. Years and months have no fixed
-            length and are neither.
+        ValueError: it is not a duration, or longer than 1,000 years. Years and months have no
+            fixed length and are not accepted.
     """
     if short := _SHORT.fullmatch(text):
         ms = int(short[1]) * _UNITS[short[2]]
@@ -67,13 +70,13 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(ms: int) -> str:
-    """The shortest text that `parse_duration` reads as these milliseconds: `90s`, `36h`, `2w`."""
+    """The shortest text that `parse_duration` parses to `ms`: `90s`, `36h`, `2w`."""
     unit = next(unit for unit in reversed(_UNITS) if ms % _UNITS[unit] == 0)
     return f"{ms // _UNITS[unit]}{unit}"
 
 
 def like_duration(text: str) -> str | None:
-    """The duration that `1 hour`, `1H`, `1h30m` or `1.5h` is meant to be, or None."""
+    """The valid duration that a text such as `1 hour`, `1H` or `1.5h` means, or None."""
     left, ms = text.strip().lower(), 0.0
     while part := _PART.match(left):
         unit = _SPOKEN.get(part[2].removesuffix("s"), part[2])
@@ -85,14 +88,15 @@ def like_duration(text: str) -> str | None:
 
 
 def parse_time(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 date and time with a zone.
+    """Parse an ISO 8601 date and time with a zone.
 
-    What is finer than a millisecond is cut off.
+    Returns:
+        milliseconds since 1970; fractions of a millisecond are cut off.
 
     Raises:
         ValueError: it is not such a text, or outside the years 1970 to 9999.
     """
-    if len(text) != 24 or text[10] != "T" or text[23] != "Z":  # else it needs no closer look
+    if len(text) != 24 or text[10] != "T" or text[23] != "Z":  # the usual form needs no check
         if not _DATE_TIME.fullmatch(text):
             raise ValueError(f"{text!r} is not an ISO 8601 date and time with a zone")
         text = text.upper()
@@ -101,7 +105,7 @@ def parse_time(text: str) -> int:
 
 
 def is_time(text: str) -> bool:
-    """Whether `parse_time` reads it."""
+    """Whether `parse_time` accepts the text."""
     try:
         parse_time(text)
     except ValueError:
@@ -110,7 +114,7 @@ def is_time(text: str) -> bool:
 
 
 def check_time(ms: int) -> int:
-    """`ms` itself, when it lies within the years 1970 to 9999; raises ValueError when not."""
+    """Return `ms` (since 1970); raises ValueError if it is outside the years 1970 to 9999."""
     if not 0 <= ms <= LAST:
         raise ValueError(f"{ms} ms is outside the years 1970 to 9999")
     return ms
@@ -125,7 +129,8 @@ def _day(number: int) -> str:
 def format_time(ms: int) -> str:
     """ISO 8601 in UTC with milliseconds: `2026-01-18T14:32:15.234Z`.
 
-    A deadline may lie after the year 9999; such a time is shown as the last one that is not.
+    Args:
+        ms: since 1970. A deadline may be after the year 9999; it is shown as the end of 9999.
     """
     day, rest = divmod(ms if ms < LAST else LAST, DAY)
     second, ms = divmod(rest, SECOND)

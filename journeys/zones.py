@@ -1,9 +1,8 @@
-"""Times of day where people live: a zone, a time on the clock, and the instant that it means.
+"""Local time: from a time zone and a time of day to an instant.
 
 Law: the same texts give the same instant on every machine. Zones come from the `tzdata` package,
-whose version is locked, and never from the system, whose files differ and change under a running
-worker. They are read as code is: from the installed package, each once; no input decides what is
-read but by a name on the package's own list.
+whose version is locked, never from the system, whose files differ and may change under a running
+worker. A zone's file is read once, and only for a name on the package's own list.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _PACKAGE = resources.files("tzdata")
 ZONES = frozenset(_PACKAGE.joinpath("zones").read_text("ascii").split())
-"""The names that the IANA gives to zones, links such as `US/Eastern` included."""
+"""The IANA names of time zones, including links such as `US/Eastern`."""
 
 _EPOCH = datetime(1970, 1, 1)
 _OFFSET = re.compile(r"([+-]?)([0-9]{2}):([0-5][0-9])")
 _MILLISECOND = timedelta(milliseconds=1)
 _CYCLE = 146_097 * DAY
-"""400 years, ms: after that the calendar, weekdays and leap days included, repeats."""
+"""400 years, ms; the calendar repeats after that, weekdays and leap days included."""
 _NEAR_THE_END = 8_000 * 365 * DAY
-"""From about this time on (ms) one cycle earlier is looked at: datetime ends with the year 9999."""
+"""After this time (ms since 1970) computations use the previous cycle: datetime ends with 9999."""
 
 
 @cache
@@ -40,7 +39,7 @@ def _load(name: str) -> ZoneInfo:
 
 
 def find_zone(candidates: Iterable[Any]) -> ZoneInfo:
-    """The zone of the first candidate that is the name of one; UTC where none is."""
+    """The zone of the first candidate that is a zone's name; UTC if none is."""
     for name in candidates:
         if isinstance(name, str) and name in ZONES:
             return _load(name)
@@ -48,13 +47,13 @@ def find_zone(candidates: Iterable[Any]) -> ZoneInfo:
 
 
 def clock_time(instant: datetime, zone: str) -> datetime:
-    """The time on the clocks of a zone, as if it were UTC.
+    """The local time of a zone, returned as if it were UTC.
 
     Args:
-        zone: the name of one, or an offset such as `-02:30`.
+        zone: the name of a zone, or an offset such as `-02:30`.
 
     Raises:
-        ValueError: it is neither, or the time is outside the years 1 to 9999.
+        ValueError: it is neither, or the local time is outside the years 1 to 9999.
     """
     try:
         if zone in ZONES:
@@ -68,15 +67,16 @@ def clock_time(instant: datetime, zone: str) -> datetime:
 
 
 def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: ZoneInfo) -> int:
-    """The first instant strictly after `now` at which clocks in `zone` show a time of day.
+    """The first instant strictly after `now` at which it is a given time of day in a zone.
 
-    A time that the clock skips is read with the offset before the gap (02:30 becomes 03:30); one
-    that it repeats means the first of the two (RFC 5545, 3.3.5).
+    Daylight saving time follows RFC 5545, 3.3.5: a skipped time is read with the offset before the
+    gap (02:30 becomes 03:30), and of a repeated time the first one counts.
 
     Args:
         now: ms since 1970.
-        time_of_day: ms since midnight on the clock.
-        weekdays: 0 is Monday. A time that is skipped belongs to the day it would have been on.
+        time_of_day: ms since local midnight.
+        weekdays: the days on which it may be; 0 is Monday. A skipped time belongs to the day it
+            would have been on.
 
     Returns:
         ms since 1970.
@@ -85,8 +85,8 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: Zone
         return next_local(now - _CYCLE, time_of_day, weekdays, zone) + _CYCLE
     today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone)
     clock = (datetime.min + timedelta(milliseconds=time_of_day)).time()
-    # Yesterday's time can still come where the clock has skipped midnight, and tomorrow's can be
-    # over where it has gone back across it: then it takes a week and a day.
+    # Yesterday's time can still be ahead if the clock skipped midnight. Tomorrow's can be over if
+    # the clock went back across midnight: a weekday's next one is then a week and a day ahead.
     for days in range(-1, 9):
         day = today.date() + timedelta(days)
         if day.weekday() in weekdays:

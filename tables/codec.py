@@ -1,7 +1,7 @@
-"""How one role turns its records into bytes and back, and when a record's next timer is due.
+"""How the records of one table become bytes and back, and when a record's next timer is due.
 
-Law: the due time travels with the bytes, so the due-time index can be rebuilt from the changelog
-without understanding the record.
+Law: the due time is stored with the bytes, so the due-time index can be rebuilt from the changelog
+without decoding the record.
 """
 
 import struct
@@ -13,20 +13,19 @@ R = TypeVar("R")
 
 _DUE = struct.Struct(">q")
 _NEVER = -1
-
-
 _HOT = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
 class HotPart(Generic[R]):
-    """The part of a record that changes with nearly every input, while the rest may be large.
+    """The part of a record that nearly every input changes, stored apart from the rest.
 
-    It is kept beside the rest, under the record's key and a NUL behind it, so that an input that
-    changes no more costs no more. Keys of such a table have no NUL.
+    The rest may be large. An input that changes only the hot part writes only the hot part, under
+    the record's key followed by a NUL. Keys of such a table contain no NUL themselves.
 
-    pack: the part's bytes. join: the rest with the part. alone: whether two records of one key
-    differ in nothing else; where it can't tell at once it says no.
+    pack: the hot part of a record as bytes. join: a record decoded without its hot part, and the
+    bytes of that part, as one record. alone: whether two records of one key differ only in the hot
+    part; it may say no where finding out would be expensive.
     """
 
     pack: Callable[[R], bytes]
@@ -35,7 +34,7 @@ class HotPart(Generic[R]):
 
 
 def hot_key(key: bytes) -> bytes:
-    """Where the side of a record is kept."""
+    """The key under which the hot part of a record is stored."""
     return key + _HOT
 
 
@@ -47,7 +46,7 @@ class Codec(Generic[R]):
     next_due: the earliest time (ms since the epoch) at which the clock may fire one of the
         record's timers; None when it has none. None instead of a function: records of this
         table never have timers, and their bytes are stored as they are.
-    side: what is kept apart from the bytes of `encode`, if anything.
+    hot: the part of a record that is stored apart from the bytes of `encode`, if any.
     """
 
     encode: Callable[[R], bytes]
@@ -68,7 +67,7 @@ class Codec(Generic[R]):
         return self.decode(value[:-8]), self.due_of(value)
 
     def is_hot(self, key: bytes) -> bool:
-        """Whether the key is that of a side, and its value no packed record."""
+        """Whether the key is that of a hot part, whose value is no packed record."""
         return self.hot is not None and key.endswith(_HOT)
 
     def due_of(self, value: bytes) -> int | None:

@@ -1,6 +1,6 @@
-"""What the broker says of a log: its topic's id, and where a partition begins and ends.
+"""Asks the broker for a topic's id, and for the first and last offsets of a partition.
 
-Law: the end is the high watermark. A consumer of committed records is told the last stable offset
+Law: the end is the high watermark. A consumer of committed records gets the last stable offset
 instead, and could not see that a transaction is still open.
 """
 

@@ -71,7 +71,7 @@ def restore(
 
 
 def _belongs(store: Store, log: LogEnds) -> bool:
-    """Whether the copy is a beginning of this log, and nothing after it has been forgotten."""
+    """Whether the copy holds this log's beginning, and the log still holds all that follows."""
     if store.next_log == 0:
         return True
     if store.changelog != log.topic_id:

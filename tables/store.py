@@ -72,7 +72,7 @@ class Store:
         try:
             self._read_meta()
         except BaseException:
-            # Whoever catches this may want to open it again, and RocksDB's lock is ours.
+            # A caller that catches this may open it again, which RocksDB's lock would prevent.
             self._db.close()
             raise
 
@@ -80,7 +80,7 @@ class Store:
     def open_or_discard(cls, path: Path) -> "Store":
         """Opens the local copy; a corrupt one is deleted, as the changelog holds everything.
 
-        A lock that is held, a full disk and a lack of permission are raised: deleting mends none.
+        A lock that is held, a full disk and a lack of permission are raised: deleting fixes none.
         """
         if _damaged_mark(path).exists():
             _delete(path)
@@ -175,12 +175,12 @@ class Store:
             raise
 
     def _note_damage(self, error: Exception) -> None:
-        """A copy that opens and can't be read would end every process that takes it over."""
+        """Marks a copy that opens and can't be read: it would end every process that opens it."""
         if _is_damage(error):
             _damaged_mark(self.path).touch()
 
     def clear(self) -> None:
-        """Deletes everything: the copy belongs to another changelog than the one that is there."""
+        """Deletes everything, where the copy was made from another changelog."""
         self.close()
         _delete(self.path)
         Store.__init__(self, self.path)
@@ -191,7 +191,7 @@ class Store:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether deleting the copy mends it: RocksDB found it corrupt, or a file of it is missing."""
+    """Whether deleting the copy fixes it: RocksDB found it corrupt, or a file of it is missing."""
     text = str(error).lower()
     return "corruption" in text or "no such file or directory" in text
 

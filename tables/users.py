@@ -1,6 +1,6 @@
 """The table of evaluate: what is kept of each user, by the user's id.
 
-Law: a user is one record, and beside it its side: the memory of messageIds.
+Law: a user is one record; its messageIds are the hot part, which is stored apart from the rest.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ CODEC: Codec[UserRecord] = Codec(
     encode_rest,
     decode,
     UserRecord.next_due,
-    # Every event adds its messageId; few do more, and a user may be on the way in many journeys.
+    # Every event adds its messageId, and most change nothing else of a record that may be large.
     HotPart(
         lambda record: record.message_ids,
         UserRecord.with_message_ids,
@@ -24,7 +24,7 @@ CODEC: Codec[UserRecord] = Codec(
 
 
 class UserRecords:
-    """The table's records by user id, as the timeline asks for them."""
+    """The table's records by user id, as the engine reads and writes them."""
 
     def __init__(self, view: View[UserRecord]) -> None:
         self._view = view
@@ -38,14 +38,18 @@ class UserRecords:
     def naming(
         self, journeys: Collection[str], after: str | None, most: int
     ) -> tuple[list[str], str | None]:
-        """Looks at the packed bytes, where a name stands as it is: most users needn't be read."""
+        """The next users, in order of their ids after `after`, whose records may name one of the
+        journeys, and where to continue: None at the end. At most `most` records are searched.
+
+        It searches the packed bytes, which contain a name as it is; most needn't be decoded.
+        """
         names = [journey.encode() for journey in journeys]
-        users, looked, last = [], 0, b""
+        users, searched, last = [], 0, b""
         for last, value in islice(self._view.packed((after or "").encode()), most):
-            looked += 1
+            searched += 1
             if any(name in value for name in names):
                 users.append(last.decode())
-        return users, last.decode() if looked == most else None
+        return users, last.decode() if searched == most else None
 
     def next_due(self) -> tuple[int, str] | None:
         due = self._view.next_due()

@@ -1,7 +1,7 @@
-"""What a role sees of its partition while it computes a batch: the newest value of every record.
+"""The records of a partition while a batch is computed: the committed ones and its own changes.
 
 Law: nothing that a batch changes reaches the store before its transaction is committed; until then
-it lives in this overlay alone, and dies with the process.
+it exists in this overlay alone, and is gone when the process dies.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ _CACHED_RECORDS = 24_000
 class View(Generic[R]):
     """Records by key (bytes), decoded. Records are immutable: `put` replaces.
 
-    Committed records are cached in two generations: what is written or read joins the young one,
-    and when that is full it takes the place of the old one, with which goes what nobody asked for
-    meanwhile. That keeps about what the latest use of each would, and costs a batch nothing.
+    Committed records are cached in two generations: what is written or read joins the young one.
+    When that is full it becomes the old one, and what was in the old one and not read since is
+    dropped: nearly a least-recently-used cache, without keeping an order.
     """
 
     def __init__(self, store: Store, codec: Codec[R], cached: int = _CACHED_RECORDS) -> None:
@@ -36,12 +36,12 @@ class View(Generic[R]):
         self._cached = cached
         self._young: dict[bytes, _Entry[R]] = {}
         self._old: dict[bytes, _Entry[R]] = {}
-        # What the batch has changed, and the keys of which more than the side is new.
+        # What the batch has changed, and the keys of those with changes outside the hot part.
         self._changed: dict[bytes, _Entry[R]] = {}
-        self._more: set[bytes] = set()
+        self._changed_rest: set[bytes] = set()
 
     def get(self, key: bytes) -> R | None:
-        """The record as the batch has left it so far, else as committed."""
+        """The record with the batch's changes so far; None where there is none."""
         return (self._changed.get(key) or self._young.get(key) or self._committed(key))[0]
 
     def _committed(self, key: bytes) -> _Entry[R]:
@@ -60,14 +60,14 @@ class View(Generic[R]):
         return record, due
 
     def put(self, key: bytes, record: R) -> None:
-        """Replaces the record; its place in the due-time index follows from it."""
+        """Replaces the record and updates the due-time index."""
         old, due = self._changed.get(key) or self._committed(key)
         if self._hot is not None and old is not None and self._hot.alone(old, record):
             self._changed[key] = record, due
             return
         next_due = self._codec.next_due
         due = None if next_due is None else next_due(record)
-        # What was due before 1970 is due now; the index is ordered by unsigned times.
+        # A time before 1970 counts as 1970: the index is ordered by unsigned times.
         self._change(key, record, None if due is None else max(due, 0))
 
     def delete(self, key: bytes) -> None:
@@ -76,12 +76,12 @@ class View(Generic[R]):
     def _change(self, key: bytes, record: R | None, due: int | None) -> None:
         before = self._changed.get(key) or self._committed(key)
         self._changed[key] = record, due
-        self._more.add(key)
+        self._changed_rest.add(key)
         if before[1] != due:
             self._dues.set(key, due)
 
     def next_due(self) -> tuple[int, bytes] | None:
-        """The earliest (due ms, key) of the partition, this batch's changes included."""
+        """The earliest (due ms, key) of the partition, with the batch's changes; None for none."""
         return self._dues.first()
 
     def items(self) -> Iterator[tuple[bytes, R]]:
@@ -92,8 +92,8 @@ class View(Generic[R]):
                 yield key, record
 
     def packed(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The committed records whose keys come after `after`, in key order, as bytes and without
-        their sides."""
+        """The committed records whose keys come after `after`, in key order, as bytes without
+        their hot parts."""
         is_hot = self._codec.is_hot
         return ((key, value) for key, value in self._store.items(after) if not is_hot(key))
 
@@ -103,11 +103,11 @@ class View(Generic[R]):
         return bool(self._changed)
 
     def changes(self) -> list[Change]:
-        """What the batch changed, as bytes: for the changelog and for the store."""
+        """The uncommitted changes as bytes: for the changelog and for the store."""
         pack, hot = self._codec.pack, self._hot
         changes: list[Change] = []
         for key, (record, due) in self._changed.items():
-            if key in self._more:
+            if key in self._changed_rest:
                 packed = None if record is None else pack(record, due)
                 changes.append(Change(key, packed, self._committed(key)[1], due))
             if hot is not None:
@@ -116,10 +116,10 @@ class View(Generic[R]):
         return changes
 
     def committed(self) -> None:
-        """The changes are in the store: they are what `get` and the next batch start from."""
+        """The changes are in the store now: they become committed records."""
         self._young.update(self._changed)
         self._changed = {}
-        self._more = set()
+        self._changed_rest = set()
         self._dues.committed()
         if len(self._young) > self._cached // 3:
             few = len(self._young) <= self._cached - self._cached // 3

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from journeys.catalog.catalog import Catalog, catalog_of, validate_files
+from agents.kinds import KINDS
+from journeys.catalog.catalog import Catalog, catalog_of
 from journeys.catalog.running import RunningCatalog
+from journeys.checks.check import check
 from journeys.documents.journey import Journey
 from journeys.nodes.criteria import Criteria
 from journeys.nodes.wait_for_event import WaitForEvent
@@ -46,7 +48,7 @@ def name_of(path: Path) -> str:
 
 
 def documents(folder: Path) -> Catalog:
-    catalog = catalog_of([("journey.yaml", (folder / "journey.yaml").read_bytes())])
+    catalog = catalog_of([("journey.yaml", (folder / "journey.yaml").read_bytes())], KINDS)
     assert isinstance(catalog, Catalog), catalog
     return catalog
 
@@ -116,7 +118,7 @@ def test_its_tests_hold_and_go_every_way(folder: Path) -> None:
     catalog = documents(folder)
     found = results(folder, catalog)
     assert [(one.name, one.failures) for one in found if one.failures] == []
-    stories = ([outcome for part in one.story for outcome in part.outcomes] for one in found)
+    stories = ([outcome for part in one.timeline for outcome in part.outcomes] for one in found)
     went = {way for story in stories for way in gone(story)}
     assert {way for one in journeys(catalog) for way in ways(one)} - went == set()
 
@@ -148,7 +150,7 @@ def test_events_that_are_there_are_played() -> None:
 
 def test_all_of_them_run_side_by_side() -> None:
     files = [(name_of(path), path.read_bytes()) for path in EXAMPLES.glob("*/journey.yaml")]
-    assert validate_files(files) == []
+    assert check(files, KINDS)[1] == []
 
 
 def test_each_is_on_the_list() -> None:

@@ -1,13 +1,12 @@
 """Dead letters and what became of them, as `journeys.dead` holds both.
 
-Law: a letter is never changed. That it was put back or set aside for good is a record of its own, a
-mark, behind it in its partition; the last of both is what holds. So whoever has read the topic to
-its end knows which letters are open, and nothing else needs to be kept.
+Law: a letter is never changed. Replaying or discarding it writes a mark, a record of its own,
+behind it in the same partition; of a letter and its marks the last record holds. So reading the
+topic to its end says which letters are open, and nothing else needs to be stored.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -18,13 +17,12 @@ from confluent_kafka import Message
 from agents.errors import UserError
 from agents.kafka.topics import DEAD, EVENTS, actions
 from journeys.problems import nearest
+from journeys.records import headers
 from journeys.records.dead_letter import DeadLetter
 from journeys.time import format_time
 
-KIND_HEADER = "journeys-record"
-ORIGIN_HEADER = "journeys-origin"
-MARK = b"dead-mark"
-_LEAST_OF_ID = 4
+_LEAST_OF_ID = 4  # characters
+_MARK_HEADERS = headers.build("dead-mark")
 
 Status = Literal["open", "replayed", "discarded"]
 
@@ -48,7 +46,7 @@ class Record(NamedTuple):
 
 
 class _Value(msgspec.Struct):
-    """What the values of inputs are known by, whatever they are: actions, events, responses."""
+    """The fields of actions, events and responses that say whose they are."""
 
     action_id: Any = None
     user_id: Any = None
@@ -60,7 +58,12 @@ class _Value(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter. partition, offset, at (ms): where and when `journeys.dead` took it."""
+    """A dead letter and its status.
+
+    Attributes:
+        partition, offset: where it stands in `journeys.dead`.
+        at: when it was written there, ms.
+    """
 
     record: DeadLetter
     partition: int
@@ -74,11 +77,11 @@ class Letter:
 
     @property
     def key(self) -> bytes | None:
-        return None if self.record.key is None else _data(self.record.key, self.record.key_encoding)
+        return self.record.key_bytes()
 
     @property
     def value(self) -> bytes:
-        return _data(self.record.value, self.record.value_encoding)
+        return self.record.value_bytes()
 
     @property
     def destination(self) -> str | None:
@@ -102,7 +105,7 @@ class Letter:
         return event if isinstance(event, str) else None
 
     def as_json(self) -> dict[str, Any]:
-        """The letter as it is, and what it is known by."""
+        """The record, its status, and whose it is."""
         return {
             **msgspec.to_builtins(self.record),
             "status": self.status,
@@ -115,7 +118,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; None: any. since, until: ms, of when they were set aside."""
+    """Which letters are wanted; None: any.
+
+    Attributes:
+        since, until: of the time when they were written, ms; `until` itself is excluded.
+    """
 
     role: str | None = None
     reason: str | None = None
@@ -135,16 +142,16 @@ class Filter:
             (self.reason, letter.record.reason),
             (self.destination, letter.destination),
         )
-        if any(wanted is not None and wanted != one for wanted, one in found):
+        if any(wanted is not None and wanted != actual for wanted, actual in found):
             return False
-        # These two need a look into the value.
+        # These two decode the value, which the others spare.
         if self.journey is not None and self.journey != letter.journey:
             return False
         return self.user is None or self.user == letter.user
 
 
 class Letters:
-    """All letters of the topic, each with what holds of it."""
+    """All letters of the topic, each with its status."""
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._letters: dict[str, Letter] = {}
@@ -152,7 +159,7 @@ class Letters:
             self.read(message)
 
     def read(self, message: Message) -> None:
-        """The next record of its partition. What is neither letter nor mark is passed over."""
+        """Applies the next record of its partition. What is neither letter nor mark is ignored."""
         value = message.value() or b""
         try:
             if is_mark(message):
@@ -167,16 +174,16 @@ class Letters:
         self._letters[record.dead_id] = letter
 
     def fitting(self, wanted: Filter, *, closed: bool = False) -> list[Letter]:
-        """Those that fit, the newest last; closed: also those that are open no more."""
+        """The letters that fit, the newest last; with `closed` also those that aren't open."""
         found = [
             letter
             for letter in self._letters.values()
             if (closed or letter.status == "open") and wanted.fits(letter)
         ]
-        return sorted(found, key=lambda one: (one.at, one.partition, one.offset))
+        return sorted(found, key=lambda letter: (letter.at, letter.partition, letter.offset))
 
     def by_id(self, given: str) -> Letter:
-        """The letter with this id, or with an id that begins so. Raises UserError."""
+        """The letter with this id, or the only one whose id begins so. Raises UserError."""
         if (letter := self._letters.get(given.lower())) is not None:
             return letter
         found = [id for id in self._letters if id.startswith(given.lower())]
@@ -191,30 +198,32 @@ class Letters:
 
 
 def original(letter: Letter) -> Record:
-    """The record as it stood in its log, to be written there again. Raises UserError.
+    """The record as it stood in its log, to be written there again.
 
-    An event without a messageId is known by its place in the log; it takes the first one along, so
-    that it stays the same event.
+    An event without a messageId is identified by its place in the log. The header
+    `journeys-origin` carries its first place, so that it stays the same event.
+
+    Raises:
+        UserError: the letter is neither an input of `journeys.events` nor an action.
     """
-    cause, headers = letter.record.cause, dict(letter.record.headers or {})
+    cause = letter.record.cause
     if cause.partition is None or not (cause.topic == EVENTS or letter.destination):
         raise UserError(f"{letter.id} is no input of {EVENTS} or of {actions('*')}.")
     assert cause.topic is not None
-    if cause.topic == EVENTS:
-        headers.setdefault(ORIGIN_HEADER, f"{cause.topic}-{cause.partition}-{cause.offset}")
-    sent = [(name, text.encode()) for name, text in headers.items()]
-    return Record(cause.topic, cause.partition, letter.key, letter.value, sent)
+    place = f"{cause.topic}-{cause.partition}-{cause.offset}" if cause.topic == EVENTS else None
+    kept = headers.from_texts(letter.record.headers, default_origin=place)
+    return Record(cause.topic, cause.partition, letter.key, letter.value, kept)
 
 
 def mark_of(letter: Letter, mark: Status, at: int) -> Record:
-    """The mark of a letter. at: ms."""
+    """The record that gives a letter a new status. `at` is in ms."""
     value = msgspec.json.encode(DeadMark(letter.id, mark, format_time(at)))
-    return Record(DEAD, letter.partition, letter.id.encode(), value, [(KIND_HEADER, MARK)])
+    return Record(DEAD, letter.partition, letter.id.encode(), value, _MARK_HEADERS)
 
 
 def is_mark(message: Message) -> bool:
     """Whether a record of `journeys.dead` is a mark and no letter."""
-    return (KIND_HEADER, MARK) in (message.headers() or ())
+    return _MARK_HEADERS[0] in (message.headers() or ())
 
 
 _letter = msgspec.json.Decoder(DeadLetter).decode
@@ -227,7 +236,3 @@ def _value(letter: Letter) -> _Value:
         return _parts(letter.value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _Value()
-
-
-def _data(text: str, encoding: str | None) -> bytes:
-    return base64.b64decode(text) if encoding == "base64" else text.encode()

@@ -1,7 +1,7 @@
-"""Pushing documents as one record, and what register says of it.
+"""Pushes documents as one record and waits for the verdict of the register role.
 
-Law: all that is pushed together holds together or changes nothing, and a problem is told at its
-place in the user's own file.
+Law: a push is accepted as a whole or changes nothing, and a problem is reported at its place in the
+user's own file.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
-
     from journeys.problems import Problem
 
-ACCEPTED, REJECTED, NO_VERDICT = 0, 1, 2
-_MAX_BYTES = 10 * 1024 * 1024  # what the topic takes
+REJECTED, NO_VERDICT = 1, 2  # exit codes
 _HINT_SECONDS = 3.0
 
 
 class Joined:
-    """Several files as one text, and the way back from its lines to theirs."""
+    """Several files as one text, and for each of its lines the line of a file."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
-        self._starts: list[tuple[str, int, int]] = []  # file, its first line here, its last
+        self._starts: list[
+            tuple[str, int, int]
+        ] = []  # file; of this text, its first line and its last
         parts: list[bytes] = []
         line = 1
         for file, content in files.items():
@@ -50,7 +49,10 @@ class Joined:
         self.text = b"".join(parts)
 
     def place(self, line: int) -> tuple[str, int]:
-        """The file and its line behind a line of the text; a separator belongs to what it ends."""
+        """The file and the line in it that a line of the text comes from.
+
+        A separator between files belongs to the file before it.
+        """
         for file, first, last in reversed(self._starts):
             if line >= first:
                 # The last file may have a problem on the line after its end.
@@ -59,7 +61,7 @@ class Joined:
         return self._starts[0][0], line
 
     def own(self, problem: Problem) -> Problem:
-        """A problem of the text as one of a file; lines that its message names too."""
+        """A problem of the text as one of its file, also in the lines that its message names."""
 
         def on_line(match: re.Match[str]) -> str:
             return f"on line {self.place(int(match[1]))[1]}"
@@ -76,7 +78,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What register says of a push. `documents` is empty where there are problems."""
+    """What register answered. `documents` is empty where there are problems."""
 
     offset: int
     documents: list[dict[str, Any]]
@@ -84,15 +86,15 @@ class Verdict:
 
     def as_json(self) -> str:
         problems = [asdict(problem) for problem in self.problems]
-        told = {"accepted": not problems, "offset": self.offset}
-        return json.dumps({**told, "documents": self.documents, "problems": problems})
+        verdict = {"accepted": not problems, "offset": self.offset}
+        return json.dumps({**verdict, "documents": self.documents, "problems": problems})
 
 
 def push(joined: Joined, timeout: float) -> Verdict:
-    """Pushes and waits.
+    """Pushes documents and waits for the verdict.
 
     Raises:
-        typer.Exit: NO_VERDICT, where none comes within `timeout` (s); why is told on stderr.
+        typer.Exit: NO_VERDICT, where none comes within `timeout` (s); stderr says why.
         UserError: nothing could be pushed.
     """
     from agents.settings import Settings
@@ -112,51 +114,29 @@ class _Push:
     """One push and its verdict."""
 
     def __init__(self, broker: str) -> None:
-        from agents.kafka.broker import partitions_of
-        from agents.kafka.client import admin_client
+        from agents.kafka.broker import partition_counts
+        from agents.kafka.client import admin_client, base_config
+        from agents.kafka.read_to_end import Reader
         from agents.kafka.topics import CONFIG, OUTCOMES
 
         self._broker = broker
         self._admin = admin_client(broker)
-        self._partitions = partitions_of(broker, OUTCOMES)
-        partitions_of(broker, CONFIG)
-        self._consumer = self._from_now_on()
+        partitions = partition_counts(broker, [OUTCOMES, CONFIG])[OUTCOMES]
+        self._reader = Reader(base_config(broker))
+        self._reader.start_at_end(OUTCOMES, range(partitions))
 
     def push(self, text: bytes) -> int:
         """Writes the record; returns its offset. Raises UserError."""
-        from confluent_kafka import KafkaException, Producer
-
-        from agents.kafka.client import base_config
+        from agents.kafka.produce import write
         from agents.kafka.topics import CONFIG
 
         if not text.strip():
             raise UserError("The files are empty: there is nothing to apply.")
-        told: list[tuple[Any, Any]] = []
-        settings = {
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 0,
-            "message.max.bytes": _MAX_BYTES,
-            "message.timeout.ms": 10_000,
-            "log_level": 0,
-        }
-        producer = Producer(base_config(self._broker) | settings)
-        try:
-            producer.produce(
-                CONFIG, text, on_delivery=lambda error, message: told.append((error, message))
-            )
-            producer.flush()
-        except (KafkaException, BufferError) as error:
-            raise UserError(f"The push can't be written to {CONFIG}: {error}") from None
-        failed, message = told[0]
-        if failed is not None:
-            raise UserError(f"The push was not written to {CONFIG}: {failed.str()}")
-        offset: int = message.offset()
-        return offset
+        return write(self._broker, CONFIG, text)
 
     def verdict(self, offset: int, timeout: float) -> list[dict[str, Any]]:
-        """All outcomes about the record at this offset, in the order of its documents; empty when
-        they don't come in time."""
+        """The outcomes of the record at this offset, in the order of its documents; empty when they
+        don't come in time."""
         from rich.console import Console
 
         from journeys.ids import outcome_id_of_input
@@ -177,55 +157,33 @@ class _Push:
                         ]
                         return sorted(found.values(), key=lambda one: ids.index(one["outcome_id"]))
                 elif time.monotonic() > hint_at and sys.stderr.isatty():
-                    status.update(f"waiting for the verdict: {self._register()}")
+                    status.update(f"waiting for the verdict: {self._register_state()}")
                     hint_at = time.monotonic() + timeout
         return []
 
     def why_no_verdict(self, offset: int, timeout: float) -> str:
         return (
-            f"No verdict within {timeout:g} s: {self._register()}. "
-            f"The push is kept (journeys.config, offset {offset}) and will be judged."
+            f"No verdict within {timeout:g} s: {self._register_state()}. "
+            f"The push is kept (journeys.config, offset {offset}) and will be checked."
         )
-
-    def _from_now_on(self) -> Consumer:
-        from confluent_kafka import Consumer, TopicPartition
-
-        from agents.kafka.broker import committed_ends
-        from agents.kafka.client import base_config
-        from agents.kafka.topics import OUTCOMES
-
-        consumer = Consumer(
-            base_config(self._broker)
-            | {
-                "group.id": "journeys-apply",  # never joined
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 50,
-                "log_level": 0,
-            }
-        )
-        partitions = [TopicPartition(OUTCOMES, number) for number in range(self._partitions)]
-        ends = committed_ends(self._admin, partitions)
-        consumer.assign([TopicPartition(OUTCOMES, number, end) for number, end in ends.items()])
-        return consumer
 
     def _outcomes(self, offset: int, timeout: float) -> Iterator[dict[str, Any] | None]:
-        """Outcomes about the record, and None now and then, until the time is over."""
+        """Yields outcomes of the record, and None now and then, until the time is over."""
         from agents.kafka.topics import CONFIG
 
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
-            message = self._consumer.poll(min(left, 0.2))
-            if message is None:
-                yield None
-            # Most outcomes are about users: a quick look spares reading them.
-            elif message.error() is None and b'"config.' in (message.value() or b""):
+            for message in self._reader.batch(min(left, 0.2)):
+                # Most outcomes are about users; this spares decoding them.
+                if b'"config.' not in (message.value() or b""):
+                    continue
                 outcome = json.loads(message.value())
                 cause = outcome["cause"]
                 if (cause.get("topic"), cause.get("offset")) == (CONFIG, offset):
                     yield outcome
+            yield None
 
-    def _register(self) -> str:
+    def _register_state(self) -> str:
         """Whether register is running, in words."""
         from confluent_kafka import KafkaException
 
@@ -236,7 +194,7 @@ class _Push:
         except (KafkaException, TimeoutError):
             members = 0
         if members:
-            return "register is running, but has not come to this push"
+            return "register is running, but has not reached this push"
         return "register is not running; `journeys up` or `journeys worker register` starts it"
 
 

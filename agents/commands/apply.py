@@ -1,4 +1,4 @@
-"""`journeys apply`: pushes documents as one record and waits for what register says of it."""
+"""`journeys apply`: pushes documents as one record and waits for the verdict."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ def apply(
     ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
-    """Push documents: all of them come in force, or none.
+    """Push documents: all of them come into force, or none.
 
     Exit code 0: accepted. 1: rejected, nothing has changed. 2: no verdict in time; it may still
     come.
     """
     from agents.client.push import REJECTED, Joined, push
-    from agents.terminal import documents as _documents
+    from agents.kinds import KINDS
+    from agents.terminal.documents import cleaned, print_problems, read_files
     from journeys.checks.check import check, warnings
 
-    texts, problems = _documents.read_files(files)
+    texts, problems = read_files(files)
     if problems:
-        _documents.print_problems(problems, texts)
+        print_problems(problems, texts)
         raise typer.Exit(REJECTED)
     verdict = push(Joined(texts), timeout)
     if as_json:
         typer.echo(verdict.as_json())
     elif verdict.problems:
-        _documents.print_problems(verdict.problems, texts)
+        print_problems(verdict.problems, texts)
     else:
         for one in verdict.documents:
             changed = "changed" if one["changed"] else "unchanged"
             typer.echo(f"{one['kind']}/{one['name']} {one['version']} ({changed})")
         new = {f"{one['kind']}/{one['name']}" for one in verdict.documents if one["changed"]}
-        for doubt in warnings(check(texts.items(), {})[0]):
-            if doubt.document in new:
-                typer.secho(_documents.cleaned(str(doubt)), fg="yellow", err=True)
+        for warning in warnings(check(texts.items(), KINDS)[0]):
+            if warning.document in new:
+                typer.secho(cleaned(str(warning)), fg="yellow", err=True)
     if verdict.problems:
         if not as_json:
             typer.secho("rejected: nothing has changed", fg="red", err=True)

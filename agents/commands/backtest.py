@@ -1,17 +1,14 @@
-"""`journeys backtest`: what journeys would have done to a history, without Kafka.
+"""`journeys backtest`: what journeys would have done with a history of events, without Kafka.
 
-Law: nothing is called and nothing is kept; the files hold everything that would have been written,
-in order, and are there in full or not at all.
+Law: nothing is called and no state is kept. The output files hold everything that would have been
+written, in order; each is complete or does not exist.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -38,13 +35,16 @@ def backtest(
         Path | None, typer.Option(help="Where the outcomes go, as JSON lines.")
     ] = None,
     drain: Annotated[
-        bool, typer.Option("--drain", help="Let time go on at the end until nothing waits.")
+        bool,
+        typer.Option(
+            "--drain", help="After the last event, advance the clock until nothing waits."
+        ),
     ] = False,
     responses: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="YAML with what the requests of triggers are answered with.",
+            help="YAML with canned responses to the requests of triggers.",
             show_default=False,
         ),
     ] = None,
@@ -58,6 +58,7 @@ def backtest(
     import msgspec
 
     from agents.terminal.documents import canned_responses, running_catalog
+    from agents.terminal.json_lines import open_lines
     from journeys.simulation.backtest import Backtest
 
     catalog = running_catalog(files)
@@ -69,15 +70,14 @@ def backtest(
     encoder = msgspec.json.Encoder()
     settle_garbage()
     with ExitStack() as stack:
-        lines, show = stack.enter_context(_lines(events))
-        to_actions = stack.enter_context(_whole(actions))
-        to_outcomes = stack.enter_context(_whole(outcomes))
+        lines = stack.enter_context(open_lines(events, progress=True))
+        to_actions = stack.enter_context(_written_whole(actions))
+        to_outcomes = stack.enter_context(_written_whole(outcomes))
         for effects in run.run(lines, drain=drain):
             sent += len(effects.actions)
             types.update(map(attrgetter("type"), effects.outcomes))
             counts.update(effects.counts)
             dead += effects.dead
-            show()
             if to_actions is not None:
                 to_actions.write(encoder.encode_lines(effects.actions))
             if to_outcomes is not None:
@@ -102,32 +102,8 @@ def backtest(
 
 
 @contextmanager
-def _lines(path: Path) -> Iterator[tuple[Iterable[bytes], Callable[[], None]]]:
-    """The lines of a file, and what shows on a terminal how far they are read."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from agents.errors import UserError
-
-    with ExitStack() as stack:
-        raw = stack.enter_context(path.open("rb"))
-        lines: Iterable[bytes] = raw
-        if path.suffix == ".gz":
-            unpacked = stack.enter_context(gzip.open(raw))
-            lines = io.BufferedReader(unpacked)  # GzipFile makes its lines in Python, one by one
-        progress = stack.enter_context(
-            Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
-        )
-        task = progress.add_task(path.name, total=path.stat().st_size or None)
-        try:
-            yield lines, lambda: progress.update(task, completed=raw.tell())
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise UserError(f"{path} is not a whole gzip file: {error}") from None
-
-
-@contextmanager
-def _whole(path: Path | None) -> Iterator[IO[bytes] | None]:
-    """A file to write that takes its place only when all is written."""
+def _written_whole(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """A file to write; it replaces the one at `path` only when all is written."""
     if path is None:
         yield None
     elif path.exists() and not path.is_file():  # a pipe or a device

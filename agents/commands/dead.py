@@ -1,7 +1,6 @@
-"""`journeys dead`: what was set aside, and putting it back.
+"""`journeys dead`: lists dead letters, replays and discards them.
 
-Law: a letter is put back once. That it is, is written together with it; who wants it a second time
-says so.
+Law: a letter is replayed once, since its mark is written with it; only `--again` replays it again.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
     from agents.client.dead_letters import Filter, Letter, Letters, Record, Status
     from agents.client.dead_topic import Writer
 
-app = typer.Typer(help="Look at dead letters, and put them back.", no_args_is_help=True)
+app = typer.Typer(help="List dead letters, replay and discard them.", no_args_is_help=True)
 
 OVERTAKEN = 3
-_MOST, _MOST_BYTES = 500, 8 << 20  # letters of a transaction
+_MOST, _MOST_BYTES = 500, 8 << 20  # letters of one transaction, and bytes of their values
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Ids, or how they begin.", show_default=False),
+    typer.Argument(metavar="[ID]...", help="Ids, or their beginnings.", show_default=False),
 ]
 Role = Annotated[str | None, typer.Option(metavar="ROLE", help="Of this role: evaluate, deliver.")]
 Reason = Annotated[str | None, typer.Option(metavar="REASON", help="With this reason.")]
@@ -47,7 +46,7 @@ Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="At most so many, the oldest first.")
 ]
 All = Annotated[bool, typer.Option("--all", help="All that are open.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which it would be.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which letters.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -91,10 +90,10 @@ def show_list(
 
 @app.command()
 def show(
-    id: Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="An id, or its beginning.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show all of one dead letter.
+    """Show one dead letter in full.
 
     Exit code 1 where there is none.
     """
@@ -102,21 +101,21 @@ def show(
     from agents.settings import Settings
 
     letter = read(Settings.from_env().broker).by_id(id)
-    told = letter.as_json()
-    value = told.pop("value")
-    detail = told.pop("detail")
+    shown = letter.as_json()
+    value = shown.pop("value")
+    detail = shown.pop("detail")
     try:
         value = json.loads(letter.value)
-        told.pop("value_encoding", None)
+        shown.pop("value_encoding", None)
     except (ValueError, RecursionError):
         pass
     if as_json:
-        typer.echo(json.dumps({**told, "detail": detail, "value": value}, ensure_ascii=False))
+        typer.echo(json.dumps({**shown, "detail": detail, "value": value}, ensure_ascii=False))
         return
-    cause = told.pop("cause")
-    told["cause"] = f"{cause['topic']}-{cause['partition']}@{cause['offset']}"
-    width = max(map(len, told))
-    for name, one in told.items():
+    cause = shown.pop("cause")
+    shown["cause"] = f"{cause['topic']}-{cause['partition']}@{cause['offset']}"
+    width = max(map(len, shown))
+    for name, one in shown.items():
         if one is not None:
             _print(f"{name:<{width}}  {one if isinstance(one, str) else json.dumps(one)}")
     _print("\n" + detail.rstrip("\n") + "\n")
@@ -142,10 +141,10 @@ def replay(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put dead letters back where they came from: actions and events.
+    """Write dead letters again to the topics they came from: actions and events.
 
-    Exit code 0: done; 1: nothing was done; 3: another `journeys dead` has begun meanwhile, and what
-    this one had told by then is done.
+    Exit code 0: done; 1: nothing was done; 3: another `journeys dead` has started meanwhile, and
+    only what this one has printed is done.
     """
     wanted = _filter(role, reason, destination, journey, user, since, until)
     change = _Change("replayed", ids or [], wanted, limit, everything, again)
@@ -168,7 +167,7 @@ def discard(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Mark dead letters as dealt with; `list` shows them no more.
+    """Mark dead letters as dealt with; `list` no longer shows them.
 
     Exit codes as of `replay`.
     """
@@ -178,7 +177,7 @@ def discard(
 
 
 class _Change:
-    """Letters that are to be replayed or discarded."""
+    """A command that replays or discards letters."""
 
     def __init__(
         self,
@@ -189,7 +188,7 @@ class _Change:
         everything: bool,
         again: bool,
     ) -> None:
-        """Raises typer.BadParameter where it isn't clear which are meant."""
+        """Raises typer.BadParameter where the options don't say which letters are meant."""
         from agents.client.dead_letters import Filter
 
         filtered = wanted != Filter()
@@ -206,20 +205,20 @@ class _Change:
         self._again = again
 
     def make(self, dry_run: bool, yes: bool, as_json: bool) -> None:
-        """Chooses, asks, writes and tells."""
+        """Chooses the letters, asks, writes, and prints what was done."""
         from agents.client.dead_topic import Overtaken, Writer, read
         from agents.kafka.broker import partitions_of
         from agents.kafka.topics import DEAD
         from agents.settings import Settings
 
         broker = Settings.from_env().broker
-        partitions_of(broker, DEAD)  # tells sooner than a transaction that the broker is away
+        partitions_of(broker, DEAD)  # fails sooner than a transaction where the broker is away
         writer = None if dry_run else Writer(broker)
-        chosen = self._choose(read(broker, to_the_very_end=not dry_run))
+        chosen = self._choose(read(broker, wait_for_transactions=not dry_run))
         if self._status == "replayed":
             _check_targets(broker, chosen)
         if writer is None:
-            self._tell(chosen, as_json, dry_run=True)
+            self._print(chosen, as_json, dry_run=True)
             return
         if len(chosen) > 1 and not yes and sys.stdin.isatty():
             self._ask(chosen)
@@ -227,18 +226,21 @@ class _Change:
         try:
             self._write(writer, chosen, done)
         except Overtaken as error:
-            self._tell(done, as_json)
+            self._print(done, as_json)
             typer.echo(f"journeys: {error}", err=True)
             raise typer.Exit(OVERTAKEN) from None
         except UserError:
             if done:
-                self._tell(done, as_json)
+                self._print(done, as_json)
             raise
-        self._tell(done, as_json)
+        self._print(done, as_json)
 
     def _choose(self, letters: Letters) -> list[Letter]:
-        """In the order of their logs: of a user's actions none overtakes another. Raises UserError
-        where one is not there, or is not open."""
+        """The letters in the order of their logs, so that no action of a user overtakes another.
+
+        Raises:
+            UserError: one does not exist, or is not open.
+        """
         if self._ids:
             named = {letter.id: letter for letter in map(letters.by_id, self._ids)}
             chosen = list(named.values())
@@ -277,13 +279,13 @@ class _Change:
                 done += part
                 progress.update(task, completed=len(done))
 
-    def _tell(self, letters: list[Letter], as_json: bool, dry_run: bool = False) -> None:
+    def _print(self, letters: list[Letter], as_json: bool, dry_run: bool = False) -> None:
         from agents.terminal.records import print_letters
 
         if as_json:
             ids = [letter.id for letter in letters]
-            told: dict[str, Any] = {self._status: len(ids), "dry_run": dry_run, "dead_ids": ids}
-            typer.echo(json.dumps(told))
+            done: dict[str, Any] = {self._status: len(ids), "dry_run": dry_run, "dead_ids": ids}
+            typer.echo(json.dumps(done))
             return
         if dry_run and letters:
             print_letters(letters)
@@ -292,7 +294,7 @@ class _Change:
 
 
 def _check_targets(broker: str, letters: list[Letter]) -> None:
-    """Raises UserError where a letter can't be put back."""
+    """Raises UserError where the topic of a letter, or its partition, no longer exists."""
     from agents.client.dead_letters import original
     from agents.kafka.broker import reach
 
@@ -301,13 +303,13 @@ def _check_targets(broker: str, letters: list[Letter]) -> None:
         record = original(letter)
         if record.partition >= found.get(record.topic, 0):
             raise UserError(
-                f"{letter.id} can't be put back: {record.topic} has no partition "
+                f"{letter.id} can't be replayed: {record.topic} has no partition "
                 f"{record.partition} any more. Nothing was done."
             )
 
 
 def _next_part(letters: list[Letter]) -> list[Letter]:
-    """What one transaction takes."""
+    """The first of the letters: as many as one transaction takes."""
     size = 0
     for count, letter in enumerate(letters[:_MOST]):
         size += len(letter.record.value)
@@ -341,7 +343,7 @@ def _filter(
 
 
 def _time(text: str | None, option: str) -> int | None:
-    """Ms of a time, or of one that is so long ago."""
+    """The time of an option, ms: ISO 8601, or a duration before now."""
     from journeys.time import is_time, parse_duration, parse_time
 
     if text is None:
@@ -358,7 +360,7 @@ def _time(text: str | None, option: str) -> int | None:
 
 
 def _print(text: str, err: bool = False) -> None:
-    """Lines that do nothing to a terminal but show."""
+    """Prints text without characters that control a terminal, but for line breaks."""
     from agents.terminal.documents import cleaned
 
     typer.echo("\n".join(map(cleaned, text.split("\n"))), err=err)

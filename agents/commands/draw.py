@@ -28,14 +28,15 @@ def draw(
 
     GitHub and GitLab show Mermaid in Markdown; `dot -Tsvg` makes a picture of dot.
     """
-    from agents.terminal import documents as _documents
+    from agents.kinds import KINDS
+    from agents.terminal.documents import print_problems, read_files
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.views.drawing import draw as draw_journey
 
-    texts, problems = _documents.read_files(files)
-    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    texts, problems = read_files(files)
+    catalog = Rejected(problems) if problems else catalog_of(texts.items(), KINDS)
     if isinstance(catalog, Rejected):
-        _documents.print_problems(catalog.problems, texts)
+        print_problems(catalog.problems, texts)
         raise typer.Exit(1)
     journeys = {name: one for (name, _), one in catalog.versions.items()}
     if journey is None and len(journeys) == 1:

@@ -1,7 +1,7 @@
-"""`journeys pause`, `resume` and `archive`: what becomes of a journey's users.
+"""`journeys pause`, `resume` and `archive`: the lifecycle of journeys.
 
-Law: each pushes a small document of its own, so that a later apply of the journey's file doesn't
-undo it.
+Law: each pushes a document of kind Lifecycle, so a later apply of the journey's file doesn't undo
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.
 
 
 def pause(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
-    """Stop journeys: nobody enters, nobody goes on; what is awaited is kept.
+    """Pause journeys: nobody enters, nobody moves on; waits are kept.
 
     Global exits and goals still work. Exit codes as of `apply`.
     """
@@ -28,7 +28,7 @@ def pause(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> Non
 
 
 def resume(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
-    """Let journeys run, also a draft; what a pause has held up goes on by `on_resume`.
+    """Run journeys, also drafts; what a pause has held up goes on as `on_resume` says.
 
     Exit codes as of `apply`.
     """
@@ -36,7 +36,7 @@ def resume(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> No
 
 
 def archive(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
-    """End journeys: nobody enters, and who is under way leaves with reason `archived`.
+    """End journeys: nobody enters, and live instances exit with reason `archived`.
 
     Exit codes as of `apply`.
     """

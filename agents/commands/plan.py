@@ -1,4 +1,4 @@
-"""`journeys plan`: what `apply` would change, against the catalog in force.
+"""`journeys plan`: what `apply` would change in the catalog.
 
 Law: it reads the catalog as workers do and writes nothing.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from journeys.catalog.catalog import Catalog
     from journeys.catalog.diff import DocumentChange, FieldChange, InFlight
 
-SAME, REJECTED, CHANGES = 0, 1, 2
+REJECTED, CHANGES = 1, 2  # exit codes
 
 _SIGNS = {
     "created": ("+", "green"),
@@ -45,20 +45,20 @@ def plan(
     """
     from agents.client.push import Joined
     from agents.kafka.topics import CONFIG
-    from agents.terminal import documents as _documents
+    from agents.terminal.documents import print_problems, read_files
     from journeys.catalog.catalog import Rejected
     from journeys.catalog.diff import plan as plan_push
 
-    texts, problems = _documents.read_files(files)
+    texts, problems = read_files(files)
     joined = Joined(texts)
     changes = Rejected(problems) if problems else plan_push(joined.text, CONFIG, _in_force())
     if isinstance(changes, Rejected):
         found = problems or [joined.own(problem) for problem in changes.problems]
         if as_json:
-            shown = [_documents.as_json(problem) for problem in found]
+            shown = [asdict(problem) for problem in found]
             typer.echo(json.dumps({"accepted": False, "documents": [], "problems": shown}))
         else:
-            _documents.print_problems(found, texts)
+            print_problems(found, texts)
         raise typer.Exit(REJECTED)
     if as_json:
         shown = [asdict(change) for change in changes]
@@ -92,12 +92,12 @@ def _print(changes: list[DocumentChange]) -> None:
         for older in one.in_flight:
             _print_in_flight(older)
     counts = Counter(one.change for one in changes)
-    said = [f"{counts[change]} {change}" for change in _SIGNS if counts[change]]  # type: ignore[index]
-    typer.echo(", ".join(said))
+    counted = [f"{counts[change]} {change}" for change in _SIGNS if counts[change]]  # type: ignore[index]
+    typer.echo(", ".join(counted))
 
 
 def _print_in_flight(older: InFlight) -> None:
-    """What becomes of those who are under way in an older version."""
+    """Prints what becomes of live instances of an older version."""
     if older.follow:
         typer.echo(f"    who is in {older.version} at {', '.join(older.follow)} follows")
     reasons: dict[str, list[str]] = {}
@@ -115,7 +115,7 @@ def _line(indent: str, change: str, text: str) -> None:
 
 
 def _field(field: FieldChange) -> str:
-    """`nodes.wait.within: "1h" -> "2h"`; a whole node by its type."""
+    """A change as `nodes.wait.within: "1h" -> "2h"`; of a whole node only its type."""
     from journeys.schema.places import dotted
 
     place = dotted(field.path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,23 +34,28 @@ def schema(
     # yaml-language-server: $schema=docs/schema/documents.schema.json
     """
     from journeys.problems import suggest
-    from journeys.views.json_schema import SCHEMAS
 
-    if name not in SCHEMAS:
-        raise UserError(f"{name!r} is not a schema{suggest(name, SCHEMAS, most=16)[0]}")
+    known = _schemas()
+    if name not in known:
+        raise UserError(f"{name!r} is not a schema{suggest(name, known, most=16)[0]}")
     if write is None:
-        typer.echo(text(name), nl=False)
+        typer.echo(text(known[name]()), nl=False)
         return
     try:
         write.mkdir(parents=True, exist_ok=True)
-        for one in SCHEMAS:
-            (write / f"{one}.schema.json").write_text(text(one), encoding="utf-8")
+        for one, made in known.items():
+            (write / f"{one}.schema.json").write_text(text(made()), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{write} can't be written: {(error.strerror or '').lower()}") from None
 
 
-def text(name: str) -> str:
-    """A schema as its file has it."""
-    from journeys.views.json_schema import SCHEMAS
+def _schemas() -> dict[str, Callable[[], dict[str, Any]]]:
+    from agents.kinds import KINDS
+    from journeys.views.json_schema import schemas
 
-    return json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n"
+    return schemas(KINDS)
+
+
+def text(schema: dict[str, Any]) -> str:
+    """A schema as its file has it."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

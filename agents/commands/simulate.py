@@ -1,17 +1,14 @@
-"""`journeys simulate`: one user's events through journeys, with the reason for every turn.
+"""`journeys simulate`: one user's events through journeys, with the reason for every decision.
 
-Law: what is shown is what workers would do; nothing is kept, and nothing is called unless `--send`
-asks for it.
+Law: it shows what workers would do. No state is kept, and nothing is called without `--send`.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,13 +17,12 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
-    from agents.terminal.test_event import TestEvent
+    from agents.client.test_delivery import TestDelivery
     from journeys.catalog.catalog import Catalog
     from journeys.catalog.running import RunningCatalog
     from journeys.simulation.canned_responses import Canned
     from journeys.simulation.scenario import Scenario, TimelineEntry
 
-_STDIN = Path("-")
 _HOW = 'One JSON event a line, such as {"at": "+10m", "event": "purchase_completed"}; Ctrl-D ends.'
 
 
@@ -70,7 +66,7 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="YAML with what the requests of triggers are answered with.",
+            help="YAML with canned responses to the requests of triggers.",
             show_default=False,
         ),
     ] = None,
@@ -91,22 +87,28 @@ def simulate(
     what was sent was not delivered.
     """
     from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
+    from agents.terminal.json_lines import STDIN, open_lines
     from journeys.catalog.running import RunningCatalog
-    from journeys.views.timeline import standing, tell
+    from journeys.views.timeline import describe, describe_wait
 
     documents = catalog_of_files(files, drafts=True)
     if send is not None:
-        from agents.terminal.test_event import place_of
+        from agents.client.test_delivery import NothingToSend, place_of
 
-        send = place_of(send, documents)
+        try:
+            send = place_of(send, documents)
+        except NothingToSend as error:
+            raise typer.BadParameter(str(error), param_hint="--send") from None
     catalog = RunningCatalog(documents)
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[TimelineEntry] = []
-    with _lines(events) as lines:
+    if events == STDIN and sys.stdin.isatty():
+        typer.echo(_HOW, err=True)
+    with open_lines(events) as lines:
         for some in follow.story(lines):
             story += some
             if not as_json:
-                for line in tell(some, catalog):
+                for line in describe(some, catalog):
                     typer.echo(cleaned(line))
     if follow.left_out:
         others = "event of another user" if follow.left_out == 1 else "events of other users"
@@ -116,34 +118,40 @@ def simulate(
         raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
     if not as_json:
         for instance in scenario.waiting:
-            typer.echo(cleaned(standing(instance)))
+            typer.echo(cleaned(describe_wait(instance)))
         if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
             typer.echo("it goes on like this; --until says how far to look", err=True)
     test = None if send is None else _send(send, story, documents, as_json)
     if as_json:
-        sent = {} if test is None else {"sent": test.as_json()}
+        from agents.terminal.test_event import as_json as sent_as_json
+
+        sent = {} if test is None else {"sent": sent_as_json(test)}
         typer.echo(json.dumps(_as_json(scenario, story) | sent, ensure_ascii=False))
     if test is not None and not test.delivered:
         raise typer.Exit(1)
 
 
-def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestEvent:
-    """Sends what the node sent last, and shows it unless `quietly`."""
+def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestDelivery:
+    """Sends what the node sent last, and prints it unless `quietly`."""
+    from agents.client.test_delivery import NothingToSend, TestDelivery, last_action
     from agents.terminal.documents import cleaned
-    from agents.terminal.test_event import TestEvent, last_action
+    from agents.terminal.test_event import result_lines, sent_lines
 
-    action = last_action(node, story)
-    test = TestEvent(action, documents.destinations[action.destination])
-    for line in () if quietly else test.asked():
+    try:
+        action = last_action(node, story)
+    except NothingToSend as error:
+        raise typer.BadParameter(str(error), param_hint="--send") from None
+    test = TestDelivery(action, documents.destinations[action.destination])
+    for line in () if quietly else sent_lines(test):
         typer.echo(cleaned(line))
     test.send()
-    for line in () if quietly else test.answered():
+    for line in () if quietly else result_lines(test):
         typer.echo(cleaned(line))
     return test
 
 
 class _Follow:
-    """Finds one user's events among the lines and lets them happen."""
+    """Finds one user's events among the lines and applies them."""
 
     def __init__(
         self,
@@ -165,11 +173,11 @@ class _Follow:
         _moment(until, 0, "--until")
 
     def story(self, lines: Iterable[bytes]) -> Iterator[list[TimelineEntry]]:
-        """What happened, line by line, then what time alone brings about."""
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            fields = self._fields(line, number)
+        """Yields what happens, line by line, then what time alone causes."""
+        from agents.terminal.json_lines import json_object, numbered
+
+        for number, line in numbered(lines):
+            fields = json_object(line, self._name, number)
             known = fields.get("userId") or fields.get("anonymousId") or self._user
             if known is None:
                 known = self._user = "user-1"
@@ -202,17 +210,6 @@ class _Follow:
             self.scenario = Scenario(self._catalog, self._user, start, self._canned)
         return self.scenario
 
-    def _fields(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{self._name}:{number}: expected one JSON event a line: {error}"
-            ) from None
-        if not isinstance(fields, dict):
-            raise UserError(f"{self._name}:{number}: expected a JSON object")
-        return fields
-
 
 def _moment(text: str | None, start: int, option: str) -> int | None:
     from journeys.simulation.scenario import parse_moment
@@ -223,24 +220,6 @@ def _moment(text: str | None, start: int, option: str) -> int | None:
         return parse_moment(text, start)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-@contextmanager
-def _lines(path: Path) -> Iterator[Iterable[bytes]]:
-    if path == _STDIN:
-        if sys.stdin.isatty():
-            typer.echo(_HOW, err=True)
-        yield iter(sys.stdin.buffer.readline, b"")  # each line as soon as it is there
-        return
-    with ExitStack() as stack:
-        try:
-            raw = stack.enter_context(path.open("rb"))
-        except OSError as error:
-            raise UserError(f"{path} can't be read: {(error.strerror or '').lower()}") from None
-        try:
-            yield stack.enter_context(gzip.open(raw)) if path.suffix == ".gz" else raw
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise UserError(f"{path} is not a whole gzip file: {error}") from None
 
 
 def _as_json(scenario: Scenario, story: list[TimelineEntry]) -> dict[str, Any]:

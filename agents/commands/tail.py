@@ -1,6 +1,6 @@
-"""`journeys tail`: what comes out, as it comes: readable on a terminal, JSON lines for a pipe.
+"""`journeys tail`: prints the engine's records as they come, for people or as JSON lines.
 
-Law: only what is committed is shown, every record once.
+Law: only committed records are shown, each once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def tail(
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="End when all is read and nothing new has come for so long.",
+            help="End when all is read and nothing new has come for this time.",
             show_default=False,
         ),
     ] = None,
@@ -46,26 +46,26 @@ def tail(
     try:
         follower = Follower(Settings.from_env().broker, stream, from_start)
         show = _readable(stream) if readable else _raw
-        if not from_start:  # a pipe's reader may wait for this before it brings something about
+        if not from_start:  # who reads the pipe may wait for this before it causes something
             typer.secho(f"following {stream} from now on", dim=True, err=True)
         for messages in follower.batches(exit_idle):
             show(messages)
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Whoever read the pipe has enough; Python's own flush at the end would fail again.
+        # The reader of the pipe has closed it; Python's own flush at the end would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _raw(messages: list[Message]) -> None:
-    """One line of JSON each, as it is on the wire; in JSON a line break is only white space."""
+    """Prints each record as one line of JSON; line breaks in it can only be white space."""
     lines = [(message.value() or b"null").replace(b"\n", b" ") + b"\n" for message in messages]
     sys.stdout.buffer.write(b"".join(lines))
     sys.stdout.buffer.flush()
 
 
 def _readable(stream: Stream) -> Callable[[list[Message]], None]:
-    """Prints a line each, cut to the width of the terminal."""
+    """A function that prints one line per record, cut to the width of the terminal."""
     import json
 
     from rich.console import Console

@@ -1,6 +1,6 @@
-"""`journeys test`: runs the tests that stand beside journeys, without Kafka.
+"""`journeys test`: runs the tests of journeys, without Kafka.
 
-Law: what is expected is judged by the engine's own timeline; the exit code says whether all held.
+Law: tests run on the engine itself; the exit code says whether all passed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.errors import UserError
-from agents.terminal.junit import Ran
+from agents.terminal.junit import FinishedTest
 
 if TYPE_CHECKING:
     from journeys.catalog.running import RunningCatalog
@@ -41,11 +41,11 @@ def run_tests(
 
     Exit code 1 when one fails, or a file is wrong.
     """
-    from agents.terminal import documents as _documents
-    from agents.terminal import junit as _junit
+    from agents.terminal.documents import print_problems
+    from agents.terminal.junit import write_junit
 
     began = time.perf_counter()
-    ran: list[Ran] = []
+    ran: list[FinishedTest] = []
     wrong: list[Problem] = []
     texts: dict[str, bytes] = {}
     for file in _files(paths or [Path()]):
@@ -60,33 +60,34 @@ def run_tests(
             failed = bool(one.result.failures)
             typer.secho("F" if failed else ".", fg="red" if failed else "green", nl=False)
         typer.echo()
-    failed_ones = [one for one in ran if one.result.failures]
-    if wrong or failed_ones:
+    failed_tests = [one for one in ran if one.result.failures]
+    if wrong or failed_tests:
         typer.echo()
-    _documents.print_problems(wrong, texts)
-    for one in failed_ones:
+    print_problems(wrong, texts)
+    for one in failed_tests:
         _print_failure(one)
     if junit is not None:
-        _junit.write(junit, ran, wrong)
+        write_junit(junit, ran, wrong)
     counts = [
-        (len(failed_ones), "failed", "red"),
-        (len(ran) - len(failed_ones), "passed", "green"),
+        (len(failed_tests), "failed", "red"),
+        (len(ran) - len(failed_tests), "passed", "green"),
         (len(wrong), "problems" if len(wrong) > 1 else "problem", "red"),
     ]
     said = ", ".join(
         typer.style(f"{count} {word}", fg=colour) for count, word, colour in counts if count
     )
     typer.echo(f"{said} in {time.perf_counter() - began:.2f} s")
-    if wrong or failed_ones:
+    if wrong or failed_tests:
         raise typer.Exit(1)
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """The files of tests, each once; folders are searched, hidden ones below them are not."""
+    """The files of tests, each once: those named, and those in the folders named, but for hidden
+    folders."""
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
-            raise UserError(f"{path} is not there")
+            raise UserError(f"{path} does not exist")
         if not path.is_dir():
             found[path] = None
             continue
@@ -100,22 +101,23 @@ def _files(paths: list[Path]) -> list[Path]:
     return list(found)
 
 
-def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Problem]:
-    """The tests of a file as they run, or what keeps them from it."""
-    from agents.terminal import documents as _documents
+def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[FinishedTest] | list[Problem]:
+    """The tests of a file, run one by one as they are read; or the problems of the file."""
+    from agents.kinds import KINDS
+    from agents.terminal.documents import read_files
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.catalog.running import RunningCatalog
     from journeys.simulation.scenario import with_drafts
     from journeys.simulation.testing.suite import check_names, read_tests
 
-    read, problems = _documents.read_files([file])
+    read, problems = read_files([file])
     texts |= read
     tests = problems or read_tests(read[str(file)], str(file))
     if isinstance(tests, list):
         return tests
-    documents, problems = _documents.read_files([file.parent / one for one in tests.documents])
+    documents, problems = read_files([file.parent / one for one in tests.documents])
     texts |= documents
-    catalog = Rejected(problems) if problems else catalog_of(documents.items())
+    catalog = Rejected(problems) if problems else catalog_of(documents.items(), KINDS)
     if isinstance(catalog, Rejected):
         return catalog.problems
     if problems := check_names(tests, catalog):
@@ -124,29 +126,31 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[Ran] | list[Proble
     return (_run(tests, number, running) for number in range(len(tests.suite.tests)))
 
 
-def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Ran:
+def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> FinishedTest:
     from journeys.simulation.testing.run import run_test
-    from journeys.views.timeline import standing, tell
+    from journeys.views.timeline import describe, describe_wait
 
     began = time.perf_counter()
     result = run_test(tests, number, catalog)
     seconds = time.perf_counter() - began
     story = (
-        [*tell(result.story, catalog), *map(standing, result.waiting)] if result.failures else []
+        [*describe(result.timeline, catalog), *map(describe_wait, result.waiting)]
+        if result.failures
+        else []
     )
-    return Ran(tests.findings.source.file, result, story, seconds)
+    return FinishedTest(tests.findings.source.file, result, story, seconds)
 
 
-def _print_failure(one: Ran) -> None:
+def _print_failure(test: FinishedTest) -> None:
     from agents.terminal.documents import cleaned
 
     title = typer.style("FAILED", fg="red", bold=True)
-    typer.echo(f"{title} {one.file}:{one.result.line}: {cleaned(one.result.name)}")
-    for failure in one.result.failures:
-        typer.echo(f"  {one.file}:{failure.line}: {cleaned(failure.what)}")
+    typer.echo(f"{title} {test.file}:{test.result.line}: {cleaned(test.result.name)}")
+    for failure in test.result.failures:
+        typer.echo(f"  {test.file}:{failure.line}: {cleaned(failure.what)}")
         typer.echo(f"    expected  {cleaned(failure.expected)}")
         typer.echo(f"    found     {cleaned(failure.found)}")
     typer.echo("  what happened:")
-    for line in one.story:
+    for line in test.timeline:
         typer.echo(f"    {cleaned(line)}")
     typer.echo()

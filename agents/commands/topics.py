@@ -1,4 +1,4 @@
-"""`journeys topics`: makes the engine's topics and checks them."""
+"""`journeys topics`: creates the engine's topics and checks them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Make and check the engine's topics.", no_args_is_help=True)
+app = typer.Typer(help="Create and check the engine's topics.", no_args_is_help=True)
 
 
 @app.command()
@@ -20,7 +20,7 @@ def create(
         int | None, typer.Option(min=1, help="Replicas of each partition; the broker's default.")
     ] = None,
 ) -> None:
-    """Make the topics that don't exist yet, then check them all."""
+    """Create the topics that don't exist yet, then check them all."""
     from agents.kafka.topics import BROKER_DEFAULT, check_topics, create_topics
     from agents.settings import Settings
 

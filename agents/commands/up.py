@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,24 +15,20 @@ from agents.commands.worker import ClockOption
 _COLOURS = {"register": "magenta", "evaluate": "cyan", "deliver": "green"}
 
 
-class _Stop(BaseException):
-    """The user has had enough."""
-
-
 def up(
     clock: ClockOption = None,
-    evaluate: Annotated[int, typer.Option(min=1, help="Workers that move users on.")] = 1,
+    evaluate: Annotated[int, typer.Option(min=1, help="Workers that evaluate journeys.")] = 1,
     deliver: Annotated[int, typer.Option(min=0, help="Workers that call destinations.")] = 1,
 ) -> None:
-    """Run everything on this machine: topics that are missing are made, workers are kept running.
+    """Run everything on this machine: create missing topics, and keep workers running.
 
     Ctrl-C or SIGTERM ends all of it within ten seconds.
     """
+    from agents.processes.stop_signal import StopSignal, raise_on_signals
     from agents.processes.supervisor import Supervisor
     from agents.settings import Settings
 
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
+    raise_on_signals()
     try:
         settings = Settings.from_env()
         _make_topics(settings.broker, settings.partitions)
@@ -54,22 +48,15 @@ def up(
             else:
                 typer.echo("ready")
             workers.wait()
-    except _Stop:
+    except StopSignal:
         typer.echo("stopped")
 
 
 _READY_SECONDS = 120.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    for other in _SIGNALS:
-        signal.signal(other, signal.SIG_IGN)  # the stop itself is not to be interrupted
-    raise _Stop
 
 
 def _make_topics(broker: str, partitions: int) -> None:
-    """Makes the topics that are missing; a partition count that nobody chose yields to theirs."""
+    """Makes missing topics: with the partitions of the others unless JOURNEYS_PARTITIONS is set."""
     from agents.kafka.broker import reach
     from agents.kafka.topics import EVENTS, check_topics, create_topics
 
@@ -82,7 +69,7 @@ def _make_topics(broker: str, partitions: int) -> None:
 
 
 class _Printer:
-    """Prints workers' lines as they come, each behind its worker's name."""
+    """Prints workers' lines as they come, each after its worker's name."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,10 +1,11 @@
-"""`journeys validate`: whether documents hold, by the given files alone and without Kafka."""
+"""`journeys validate`: checks documents by the given files alone, without Kafka."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,26 +32,27 @@ def validate(
     Off a terminal each problem is one line, file:line:col: message, or file:line:col: warning:
     message. Exit code 1 when there is one that is no warning.
     """
-    from agents.terminal import documents as _documents
+    from agents.kinds import KINDS
+    from agents.terminal.documents import print_problems, read_files
     from journeys.checks.check import check, warnings
-    from journeys.documents.journey import Journey
+    from journeys.documents.journey import journeys_among
     from journeys.views.lanes import lanes
 
-    texts, unread = _documents.read_files(files)
-    documents, wrong = check(texts.items(), {})
+    texts, unread = read_files(files)
+    documents, wrong = check(texts.items(), KINDS)
     lint = warnings(documents)
     errors = len(unread) + len(wrong)
     order = {str(path): number for number, path in enumerate(files)}
     problems = sorted(
         unread + wrong + lint, key=lambda one: (order[one.file], one.line, one.column)
     )
-    marks = {one.name: lanes(one.model) for one in documents if isinstance(one.model, Journey)}
+    marks = {one.name: lanes(one) for one in journeys_among(one.model for one in documents)}
     if as_json:
-        shown = [_documents.as_json(problem) for problem in problems]
+        shown = [asdict(problem) for problem in problems]
         found = {"documents": len(documents), "problems": shown, "lanes": marks}
         typer.echo(json.dumps(found))
     else:
-        _documents.print_problems(problems, texts)
+        print_problems(problems, texts)
         if not errors:
             _print_lanes(marks)
             _print_counts(len(documents), len(texts), len(lint))
@@ -59,7 +61,7 @@ def validate(
 
 
 def _print_lanes(journeys: Mapping[str, Mapping[str, Lane]]) -> None:
-    """The mark of each journey, and below it those of its nodes."""
+    """Prints, on a terminal, the lane of each journey and of its nodes."""
     if not sys.stdout.isatty():
         return
     for journey, nodes in journeys.items():
@@ -72,10 +74,10 @@ def _print_lanes(journeys: Mapping[str, Mapping[str, Lane]]) -> None:
 
 
 def _print_counts(documents: int, files: int, lint: int) -> None:
-    told = f"{_count(documents, 'document')} in {_count(files, 'file')}: valid"
+    summary = f"{_count(documents, 'document')} in {_count(files, 'file')}: valid"
     if lint:
-        told += f", {_count(lint, 'warning')}"
-    typer.secho(told, fg="yellow" if lint else "green", err=True)
+        summary += f", {_count(lint, 'warning')}"
+    typer.secho(summary, fg="yellow" if lint else "green", err=True)
 
 
 def _count(number: int, word: str) -> str:

@@ -1,7 +1,7 @@
-"""`journeys worker`: one role in this process, until it is told to stop or can't go on.
+"""`journeys worker`: runs one role in this process, until a signal stops it or it fails.
 
-Law: exit code 0 after SIGTERM or SIGINT, 1 where only a user can mend what is wrong, and any other
-code where the same start may work again.
+Law: the exit code is 0 after SIGTERM or SIGINT, 1 where a user must fix something, and any other
+where a restart may help.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from agents.settings import Clock, Settings
 if TYPE_CHECKING:
     from agents.host.app import App
 
-_claims: list[int] = []  # files that hold state folders for as long as the process lives
+_claims: list[int] = []  # open lock files: they hold state folders until the process ends
 
 
 class Role(StrEnum):
-    """The roles there are."""
+    """The roles of workers."""
 
     register = "register"
     evaluate = "evaluate"
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 
 class ClockChoice(StrEnum):
-    """What makes time pass for the timers."""
+    """The clock that timers follow."""
 
     wall = "wall"
     stream = "stream"
@@ -45,8 +45,8 @@ class ClockChoice(StrEnum):
 ClockOption = Annotated[
     ClockChoice | None,
     typer.Option(
-        help="wall: timers fire when their time comes; stream: the events' own times drive "
-        "them. Default: JOURNEYS_CLOCK, or wall.",
+        help="wall: timers fire by the real time; stream: by the times of the events. "
+        "Default: JOURNEYS_CLOCK, or wall.",
         show_default=False,
     ),
 ]
@@ -81,13 +81,13 @@ def worker(
         bool,
         typer.Option(
             "--accept-loss",
-            help="Go on where the log has lost records that were never applied, and say which.",
+            help="Go on where the log has lost records that were never applied, and report which.",
         ),
     ] = False,
 ) -> None:
-    """Run one worker of a role; more workers of a role share its partitions.
+    """Run one worker of a role; several workers of a role share its partitions.
 
-    Ctrl-C or SIGTERM ends it in good order. Exit code 1: something is wrong that only you can mend.
+    Ctrl-C or SIGTERM ends it in good order. Exit code 1: something is wrong that you must fix.
     """
     from agents.kafka.broker import reach
 
@@ -111,7 +111,7 @@ def worker(
 
 
 def claim_state_dir(base: Path, role: str) -> Path:
-    """The first of `base/ROLE-0`, `-1`, ... that no other process has; ours while we live.
+    """Takes the first of `base/ROLE-0`, `-1`, ... that no other process holds, until this one ends.
 
     So a restart finds the local state again, and two workers never share one.
     """
@@ -154,9 +154,9 @@ def _run(role: Role, settings: Settings, names: list[str]) -> int:
     except UserError:
         raise
     except SystemExit as ending:
-        # Faust ends with 1 after an error of its own, which a restart may well mend.
+        # Faust exits with 1 after an error of its own, where a restart may help.
         return ending.code if ending.code in (0, EXIT_RESTART) else EXIT_FAILED
-    except Exception:  # noqa: BLE001 - 1 would say that only a user can mend it
+    except Exception:  # noqa: BLE001 - exit code 1 would say that a user must fix it
         traceback.print_exc()
         return EXIT_FAILED
     return 0

@@ -162,6 +162,11 @@ class Calls:
     def in_flight(self) -> int:
         return len(self._tasks)
 
+    @property
+    def circuit_open(self) -> bool:
+        """Whether the destination is only probed, because its deliveries failed."""
+        return self._circuit.down
+
     def _take_turn(self, lane: _Lane, call: Call) -> None:
         lane.turn = call.key
         self._ready.append(call)

@@ -18,7 +18,7 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds until a single call is let through; the pause doubles as long as that fails."""
 LOOK_SECONDS = 1.0
-"""The longest wait that is told: what one waits for may come earlier than the clock says."""
+"""The longest wait that is returned: what ends it may come earlier than the clock says."""
 
 Sign = Literal["down", "busy", "up", "unknown"]
 Change = Literal["opened", "closed"]

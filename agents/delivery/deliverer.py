@@ -23,8 +23,17 @@ from agents.delivery.circuit import FAILURES, Change
 from agents.delivery.rate import Pace
 from agents.delivery.retry import next_attempt, next_attempt_until
 from agents.destinations.call_result import CallResult
-from agents.destinations.http.caller import HttpCaller
+from agents.destinations.callers import Callers
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES
+from agents.metrics import (
+    CALL_RESULTS,
+    CALL_SECONDS,
+    CALLS_IN_FLIGHT,
+    CIRCUIT_OPEN,
+    DEAD_LETTERS,
+    DELIVERIES_OUTSTANDING,
+    Gauge,
+)
 from agents.runtime.exits import last_line
 from agents.runtime.partition import Batch
 from journeys.documents.destination import Destination, Retry
@@ -59,7 +68,7 @@ class Deliverer:
         self,
         name: str,
         destinations: Destinations,
-        caller: HttpCaller,
+        callers: Callers,
         partitions: int,
         now: Callable[[], int],
     ) -> None:
@@ -67,7 +76,7 @@ class Deliverer:
         clock."""
         self.name = name
         self._destinations = destinations
-        self._caller = caller
+        self._callers = callers
         self._partitions = partitions
         self._now = now
         self._outstanding: dict[int, _Outstanding] = {}
@@ -87,6 +96,15 @@ class Deliverer:
         if capacity is None or capacity.size >= MAX_OUTSTANDING_BYTES:
             return 0
         return max(0, MAX_OUTSTANDING - capacity.deliveries)
+
+    def gauges(self) -> list[Gauge]:
+        """How things are now, for the metrics page."""
+        outstanding = sum(one.deliveries for one in self._outstanding.values())
+        return [
+            (DELIVERIES_OUTSTANDING, (self.name,), outstanding),
+            (CALLS_IN_FLIGHT, (self.name,), self.calls.in_flight),
+            (CIRCUIT_OPEN, (self.name,), self.calls.circuit_open),
+        ]
 
     def released(self, partition: int) -> None:
         """The partition is given up."""
@@ -160,6 +178,7 @@ class Deliverer:
                 "malformed", str(error), cause, message.key(), value or b"", batch.now
             )
             batch.send(DEAD, None, _encode(dead), batch.partition)
+            batch.count(DEAD_LETTERS, dead.role, dead.reason)
             return []
         key = key_of(action)
         if batch.view.get(key) is not None:
@@ -175,6 +194,9 @@ class Deliverer:
         if before is None:
             return []
         answer = result.answer
+        if answer.attempted:
+            batch.count(CALL_RESULTS, self.name, answer.meaning)
+            batch.count(CALL_SECONDS, self.name, by=answer.took / 1_000)
         first_attempt_at = before.first_attempt_at
         if first_attempt_at is None and answer.attempted:
             first_attempt_at = answer.started_at
@@ -215,11 +237,12 @@ class Deliverer:
         batch.send(OUTCOMES, user, _encode(outcome), partition)
         if action.trigger is not UNSET:
             # Actions stand in the partition of their user's record, as events do.
-            told = outcomes.response(action, answer)
-            batch.send(EVENTS, user, told, partition, outcomes.RESPONSE)
+            response = outcomes.response(action, answer)
+            batch.send(EVENTS, user, response, partition, outcomes.RESPONSE)
         elif answer.meaning != "delivered":
             dead = outcomes.given_up(action, cause, delivery, answer)
             batch.send(DEAD, user, _encode(dead), partition)
+            batch.count(DEAD_LETTERS, dead.role, dead.reason)
 
     def _wait_for_turn(self) -> float:
         """How long (s) the next call has to wait; 0: it starts now."""
@@ -241,15 +264,15 @@ class Deliverer:
         return outcomes.held_up(delivery, now) if now >= began + self._retry().for_ else None
 
     def _tell_circuit(self, change: Change) -> None:
-        told = {
+        said = {
             "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
             "probed by one call now and then",
-            "closed": "it answers again: its deliveries go on",
+            "closed": "it answers again: its deliveries continue",
         }
-        last_line(f"deliver: destination {self.name}: {told[change]}")
+        last_line(f"deliver: destination {self.name}: {said[change]}")
 
     async def _attempt(self, call: Call) -> CallResult:
-        """One attempt with the destination as it is in force now; none when its time is over."""
+        """One attempt, with the active document of the destination; none when its time is over."""
         await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
         destination, _ = self._destination_or_default()
         now = self._now()
@@ -257,20 +280,20 @@ class Deliverer:
         if end is not None and now > end:
             return outcomes.too_late(call.delivery, now)
         if destination is None:
-            why = f"there is no destination {self.name!r} in force"
+            why = f"there is no active destination {self.name!r}"
             return CallResult("retriable", now, 0, "unknown_destination", why)
         try:
-            return await self._caller.call(
+            return await self._callers.call(
                 destination, call.action, call.delivery.action, call.loop.confirm
             )
         except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
-            last_line(self._caller.secrets.masked(traceback.format_exc()))
+            last_line(self._callers.secrets.masked(traceback.format_exc()))
             return CallResult(
                 "retriable", now, 0, "error", f"internal error: {type(error).__name__}"
             )
 
     def _destination_or_default(self) -> tuple[Destination | None, bool]:
-        """The destination in force, if any, and whether it is ordered."""
+        """The active destination, if any, and whether it is ordered."""
         destination = self._destinations().get(self.name)
         if destination is None or destination.status == "archived":
             return None, False

@@ -1,19 +1,20 @@
-"""What a delivery tells when it has ended: its outcome, and to whom it matters that it did.
+"""The records that a finished delivery causes: an outcome, and a dead letter or a response.
 
-A failed action becomes a dead letter, so that it can be put back; the request of a trigger becomes
-a response, failed or not, and its journey goes on with that. Law: ids follow from the action's
-place in the log, so a repeat is seen as one.
+A failed action becomes a dead letter, so that it can be replayed. The request of a trigger becomes
+a response, failed or not, for the instance that waits. Law: ids follow from the action's place in
+the log, so a repeat has the same ids.
 """
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from agents.destinations.call_result import CallResult
-from journeys.ids import dead_id, outcome_id_of_input
+from journeys.ids import outcome_id_of_input
+from journeys.records import dead_letter as dead_letters
+from journeys.records import headers
 from journeys.records.action import MAX_PAYLOAD, Action
-from journeys.records.dead_letter import DeadLetter
+from journeys.records.dead_letter import DeadLetter, place_of
 from journeys.records.outcome import Cause, Outcome
 from journeys.records.response import Response, encode
 from journeys.time import format_time
@@ -22,7 +23,8 @@ from tables.deliveries import Delivery
 ROLE = "deliver"
 RETRIES_OVER = "retries_over"
 EXPIRED = "expired"
-RESPONSE: list[tuple[str, bytes]] = [("journeys-record", b"response")]
+RESPONSE = headers.build("response")
+"""The headers of a response record."""
 
 
 def delivered(action: Action, cause: Cause, attempts: int, answer: CallResult) -> Outcome:
@@ -38,7 +40,7 @@ def delivered(action: Action, cause: Cause, attempts: int, answer: CallResult) -
 
 
 def failed(action: Action, cause: Cause, attempts: int, answer: CallResult) -> Outcome:
-    """`action.failed`, with what the last answer was."""
+    """`action.failed`, with the last answer."""
     detail = {
         "action_id": action.action_id,
         "destination": action.destination,
@@ -52,7 +54,7 @@ def failed(action: Action, cause: Cause, attempts: int, answer: CallResult) -> O
 
 
 def given_up(action: Action, cause: Cause, delivery: Delivery, answer: CallResult) -> DeadLetter:
-    """The action as it was received."""
+    """The dead letter of an action that failed."""
     return dead_letter(
         _reason(answer),
         f"{answer.error} (attempts: {delivery.attempts})",
@@ -74,7 +76,7 @@ def response(action: Action, answer: CallResult) -> bytes:
 
 
 def too_late(delivery: Delivery, now: int) -> CallResult:
-    """What stands for an attempt that may not start any more. now: ms."""
+    """The result in place of an attempt whose time is over. `now` is in ms."""
     if delivery.attempts:
         return CallResult("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
     return CallResult(
@@ -83,7 +85,7 @@ def too_late(delivery: Delivery, now: int) -> CallResult:
 
 
 def held_up(delivery: Delivery, now: int) -> CallResult:
-    """What stands for the last attempt where the destination is not called just then. now: ms."""
+    """The result in place of the last attempt where the circuit is open. `now` is in ms."""
     why = "not called until its time was over: the destination failed again and again"
     if delivery.error is not None:
         why = f"{delivery.error}; then {why}"
@@ -98,25 +100,14 @@ def dead_letter(
     reason: str, detail: str, cause: Cause, key: bytes | None, value: bytes, at: int
 ) -> DeadLetter:
     """A record that deliver sets aside. at: ms."""
-    key_text, key_encoding = (None, None) if key is None else _text(key)
-    value_text, value_encoding = _text(value)
-    return DeadLetter(
-        dead_id=dead_id(*_place(cause)),
-        at=format_time(at),
-        role=ROLE,
-        reason=reason,
-        detail=detail,
-        cause=cause,
-        key=key_text,
-        value=value_text,
-        key_encoding=key_encoding,
-        value_encoding=value_encoding,
+    return dead_letters.dead_letter(
+        role=ROLE, reason=reason, detail=detail, cause=cause, key=key, value=value, at=at
     )
 
 
 def _outcome(type: str, action: Action, cause: Cause, detail: dict[str, Any], at: int) -> Outcome:
     return Outcome(
-        outcome_id=outcome_id_of_input(*_place(cause), type, 0),
+        outcome_id=outcome_id_of_input(*place_of(cause), type, 0),
         type=type,
         at=format_time(at),
         user_id=action.user_id,
@@ -128,17 +119,3 @@ def _outcome(type: str, action: Action, cause: Cause, detail: dict[str, Any], at
         cause=cause,
         detail=detail,
     )
-
-
-def _place(cause: Cause) -> tuple[str, int, int]:
-    assert cause.topic is not None
-    assert cause.partition is not None
-    assert cause.offset is not None
-    return cause.topic, cause.partition, cause.offset
-
-
-def _text(data: bytes) -> tuple[str, str | None]:
-    try:
-        return data.decode(), None
-    except UnicodeDecodeError:
-        return base64.b64encode(data).decode(), "base64"

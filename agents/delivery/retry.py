@@ -43,7 +43,7 @@ def next_attempt_until(
 ) -> int | None:
     """The same for a request that somebody waits for; None when it would be after `end` (ms).
 
-    None is put at the end itself: its answer would come too late.
+    Unlike in `next_attempt`, no last attempt is made at `end`: its response would come too late.
     """
     at = _earliest(retry, action_id, attempt, answer)
     return at if at <= end else None

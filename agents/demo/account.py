@@ -1,7 +1,7 @@
-"""Counts what the topics hold, while it comes and once more from the start when all is over.
+"""Counts the records of the topics, while they come and once more from the start at the end.
 
-Law: the account is a function of committed records, the receiver's books and the backtest's answer;
-what is missing anywhere is lost, what is there once too often is repeated.
+Law: the account is a function of committed records, the receiver's counts and the result of a
+backtest; what is missing anywhere counts as lost, what is there too often as repeated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tables.changelog import POSITION_KEY, Position
 from tables.users import CODEC
 
 LATEST = 10
-"""Outcomes that the tally remembers for showing."""
+"""Outcomes that the tally keeps for display."""
 _SHOWN = {
     "experiment.assigned",
     "wait.timed_out",
@@ -40,13 +40,20 @@ _action = msgspec.json.Decoder(Action).decode
 
 @dataclass
 class Tally:
-    """What the records taken so far say. One thread takes, others may read the numbers.
+    """Counts over the records added so far. One thread adds, others may read the numbers.
 
-    types, reached, waiting: outcomes by type; nodes reached, and instances that wait, by node.
-    events, positions: plain events in the log; by partition the next one to apply.
-    outcomes, actions: how often each id is there. delivered: the same by action id, of outcomes
-    `action.delivered`. retried: those of them that took more than one attempt. rows: what the
-    history brought about, kept only for an account. dead: dead letters. verdicts: on pushes.
+    Attributes:
+        types: outcomes, by type.
+        reached, waiting: times a node was reached, and instances that wait there, by node.
+        events: plain events in the log.
+        positions: the next offset to apply, by partition.
+        outcomes, actions: how often each id is there.
+        delivered: how often each action id is in an outcome `action.delivered`.
+        retried: deliveries that took more than one attempt.
+        rows: the outcomes of the history, kept only for an account.
+        dead: dead letters.
+        verdicts: outcomes of pushes.
+        latest: outcomes for display, oldest first.
     """
 
     keep_rows: bool = False
@@ -66,20 +73,21 @@ class Tally:
     latest: deque[Outcome] = field(default_factory=lambda: deque(maxlen=LATEST))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, messages: Iterable[Message]) -> None:
+    def add(self, messages: Iterable[Message]) -> None:
+        """Counts records."""
         with self.lock:
             for message in messages:
                 read = _READERS.get(message.topic(), Tally._read_action)
                 read(self, message)
 
     def recent(self) -> list[Outcome]:
-        """The latest outcomes worth showing, oldest first."""
+        """The latest outcomes for display, oldest first."""
         with self.lock:
             return list(self.latest)
 
     @property
     def ended(self) -> int:
-        """Actions whose delivery has ended, one way or the other."""
+        """Actions that were delivered or have failed."""
         return self.types["action.delivered"] + self.types["action.failed"]
 
     def _read_outcome(self, message: Message) -> None:
@@ -131,10 +139,10 @@ _READERS: dict[str, Callable[[Tally, Message], None]] = {
 
 @dataclass(frozen=True)
 class Account:
-    """What became of the history.
+    """The result of playing the history.
 
-    lost, repeated: what is missing and what is there too often, in words, and how many of it;
-    empty when all is as it must be.
+    lost, repeated: what is missing, and what is there too often, in words, and how many; both are
+    empty when everything is as it must be.
     """
 
     tally: Tally
@@ -166,12 +174,12 @@ def settle(
             dead letters.
         acknowledged: events that Kafka acknowledged.
         ends: by partition, where the events end.
-        expected: what the backtest says of the same history.
+        expected: the result of a backtest of the same history.
         accepted: by idempotency key, how often the receiver answered 200.
         requests, refused: of the receiver.
     """
     tally = Tally(keep_rows=True)
-    tally.take(messages)
+    tally.add(messages)
     actions, delivered = set(tally.actions), set(tally.delivered)
     lost = {
         "events acknowledged, not in the log": acknowledged - tally.events,
@@ -191,7 +199,7 @@ def settle(
         "outcomes nobody expects": (tally.rows - expected.outcomes).total(),
         "action ids": _too_many(tally.actions),
         "actions nobody expects": len(actions - expected.actions),
-        "deliveries told more than once": _too_many(tally.delivered),
+        "deliveries reported more than once": _too_many(tally.delivered),
         "deliveries of no action": len(delivered - actions),
     }
     return Account(

@@ -1,7 +1,7 @@
-"""The history that the demo plays: the help desk's journey, its events, and what must come of them.
+"""The history that the demo plays: the help desk's journey, its events, and the expected result.
 
-Law: what must come of them is computed by the backtest, which knows nothing of Kafka, workers or
-deliveries; the demo's account compares what the topics hold with it.
+Law: the expected result is computed by the backtest, which knows nothing of Kafka, workers or
+deliveries; the demo's account compares the topics with it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from agents.errors import UserError
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, Rejected, check_push
 from journeys.catalog.running import RunningCatalog
 from journeys.documents.journey import Journey
@@ -36,7 +37,7 @@ class Event(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What an outcome says, apart from where its cause stood in a log."""
+    """An outcome without its cause: the position in a log differs between runs."""
 
     type: str
     user: str | None
@@ -48,7 +49,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Expected:
-    """What the history must bring about: outcomes as often as they must be there, action ids."""
+    """The expected result: outcomes with how often each must be there, and action ids."""
 
     outcomes: Counter[Row]
     actions: frozenset[str]
@@ -63,22 +64,22 @@ class History:
 
     @property
     def port(self) -> int:
-        """The port on loopback where the documents expect their destinations."""
+        """The port on loopback of the destinations in the documents; 0 where there is none."""
         found = _RECEIVER.search(self.text)
         return int(found[1]) if found else 0
 
     def received_at(self, port: int) -> str:
-        """The documents with their destinations at another port."""
+        """The documents with another port of the destinations."""
         return _RECEIVER.sub(f"http://127.0.0.1:{port}/", self.text)
 
     @property
     def journey(self) -> Journey:
         catalog = _catalog(self.text)
-        name, version, _ = catalog.in_force()[0]
+        name, version, _ = catalog.active()[0]
         return catalog.get(name, version)
 
     def expected(self) -> Expected:
-        """What the backtest says of it; takes some two seconds."""
+        """The result of a backtest of the history; takes about two seconds."""
         run = Backtest(RunningCatalog(_catalog(self.text)), "history")
         outcomes: Counter[Row] = Counter()
         actions: set[str] = set()
@@ -105,7 +106,7 @@ class _Line(msgspec.Struct):
 
 
 def load(folder: Path = FOLDER) -> History:
-    """Reads the example. Raises UserError where it is not there."""
+    """Reads the example. Raises UserError where it does not exist."""
     decode = msgspec.json.Decoder(_Line).decode
     try:
         text = (folder / "journey.yaml").read_text(encoding="utf-8")
@@ -123,10 +124,10 @@ def load(folder: Path = FOLDER) -> History:
 
 
 def _catalog(text: str) -> Catalog:
-    verdict = check_push(text, "journey.yaml", Catalog())
+    verdict = check_push(text, "journey.yaml", Catalog(KINDS))
     if isinstance(verdict, Rejected):
         raise UserError("\n".join(map(str, verdict.problems)))
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     for key, value in verdict.entries:
         catalog = catalog.with_entry(key, value)
     return catalog

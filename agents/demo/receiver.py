@@ -1,7 +1,6 @@
-"""The demo's destination: an HTTP server on loopback that keeps an account of every request.
+"""The demo's destination: an HTTP server on loopback that counts requests by idempotency key.
 
-Law: like any good receiver it does the work of an idempotency key once, however often it is asked;
-and which first attempts it turns away follows from the key alone, so every run shows the same.
+Law: which first attempts it refuses follows from the key alone, so every run shows the same.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from agents.errors import UserError
 
 HOST = "127.0.0.1"
 REFUSED_ONE_IN = 20
-"""One action in so many is answered 503 the first time it comes."""
+"""The first attempt of one action in so many is answered 503."""
 
 _START_SECONDS = 10.0
 
@@ -27,17 +26,18 @@ _START_SECONDS = 10.0
 class Receiver:
     """A context manager; the server has a thread and an event loop of its own.
 
-    requests: all that came whole. refused: those answered 503. accepted: by idempotency key, how
-    often it was answered 200. nameless: requests without a key, answered 400.
+    Attributes:
+        requests: all that were read to their end.
+        refused: those answered 503.
+        accepted: how often each idempotency key was answered 200.
     """
 
     def __init__(self, port: int) -> None:
-        """port: the one wished for; a free one is taken where another program has it."""
+        """port: the preferred one; a free one where another program has it."""
         self.requests = 0
         self.refused = 0
-        self.nameless = 0
         self.accepted: Counter[str] = Counter()
-        self._turned_away: set[str] = set()
+        self._refused_keys: set[str] = set()
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -74,22 +74,21 @@ class Receiver:
     async def _take(self, request: web.Request) -> web.Response:
         try:
             await request.read()
-        except ConnectionError:  # it was given up half way, and will come again
+        except ConnectionError:  # the client gave up half way and will try again
             return web.Response(status=400)
         self.requests += 1
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            self.nameless += 1
             return web.json_response({"error": "no Idempotency-Key"}, status=400)
-        if turns_away(key) and key not in self._turned_away:
-            self._turned_away.add(key)
+        if refuses_first(key) and key not in self._refused_keys:
+            self._refused_keys.add(key)
             self.refused += 1
             return web.json_response({"error": "busy, try again"}, status=503)
         self.accepted[key] += 1
         return web.json_response({"done": True, "times": self.accepted[key]})
 
 
-def turns_away(key: str) -> bool:
+def refuses_first(key: str) -> bool:
     """Whether the first attempt with this idempotency key is answered 503."""
     return zlib.crc32(key.encode()) % REFUSED_ONE_IN == 0
 

@@ -1,6 +1,6 @@
-"""Runs the demo: sets up Kafka, workers and receiver, plays the history, makes the account.
+"""Runs the demo: starts Kafka, workers and receiver, plays the history, makes the account.
 
-Law: whatever ends it, everything it started is ended and everything it made is removed.
+Law: however it ends, everything that it started is stopped and everything that it made is removed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
 from confluent_kafka import TopicPartition
 from rich.console import Console
 from rich.live import Live
 
-from agents.demo import show, tell
+from agents.demo import show, texts
 from agents.demo.account import Account, applied, settle
 from agents.demo.history import Expected, History, load
-from agents.demo.log import Follower, Player, push, read_all
+from agents.demo.log import Follower, Player
 from agents.demo.receiver import Receiver
 from agents.demo.scene import Scene
 from agents.demo.tree import places
@@ -32,7 +33,9 @@ from agents.errors import UserError
 from agents.kafka.broker import committed_ends, reach
 from agents.kafka.client import admin_client
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
+from agents.kafka.produce import write
+from agents.kafka.read_to_end import read_to_end
+from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
 
 PARTITIONS = 4
 _READY_SECONDS = 120.0
@@ -55,8 +58,8 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
     Args:
         workers: of evaluate.
         seconds: how long the four years take; 0: as fast as they go.
-        keep: stay up after the summary, until the process is told to stop.
-        console: where it is shown; on a terminal as a screen that lives.
+        keep: keep running after the summary, until a signal stops the process.
+        console: where it is shown; on a terminal as a screen that is updated.
 
     Raises:
         UserError: it could not be played.
@@ -72,13 +75,13 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
                 with scene.step("account"):
                     account = _account(scene, broker, expected.result())
         except Exception:
-            _tell_workers(scene, console)
+            _print_last_lines(scene, console)
             raise
-        console.print(tell.summary(scene, account))
+        console.print(texts.summary(scene, account))
         if not account.clean:
-            _tell_workers(scene, console)
+            _print_last_lines(scene, console)
         if keep:
-            console.print(tell.commands(broker, _program()), soft_wrap=True)
+            console.print(texts.commands(broker, _program()), soft_wrap=True)
             while True:
                 time.sleep(3_600)
         began = time.monotonic()
@@ -95,7 +98,7 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
 def _start(
     scene: Scene, history: History, evaluators: int, started: ExitStack, console: Console
 ) -> str:
-    """Everything that must run before the history is played; returns the broker's address."""
+    """Starts everything that the history needs; returns the broker's address."""
     scene.receiver = started.enter_context(Receiver(history.port))
 
     def report(text: str) -> None:
@@ -109,12 +112,14 @@ def _start(
             broker, state = started.enter_context(_borrowed(named))
         else:
             for name in [name for name in os.environ if name.startswith("JOURNEYS_KAFKA_")]:
-                del os.environ[name]  # of another Kafka than the one that starts here
+                del os.environ[
+                    name
+                ]  # these options are for another Kafka than the one that starts here
             kafka = started.enter_context(EmbeddedKafka(report=report))
             broker, state = kafka.bootstrap, kafka.log_path.with_name("state")
     with scene.step("topics"):
         create_topics(broker, PARTITIONS)
-    follower = Follower(broker, [OUTCOMES, USERS], scene.tally.take)
+    follower = Follower(broker, [OUTCOMES, USERS], scene.tally.add)
     started.callback(follower.stop)
     follower.start()
     workers = Workers(scene, environment(broker, state, scene.receiver.port), started, report)
@@ -122,14 +127,14 @@ def _start(
         workers.start({"register": 1, "evaluate": evaluators}).wait_ready(_READY_SECONDS)
     with scene.step("journey"):
         _push(scene, broker, history.received_at(scene.receiver.port))
-    # It would start anew for the journey's destinations; actions wait for it in their topics.
+    # Started before the push, it would restart for the new destinations. Actions wait for it.
     workers.start({"deliver": 1})
     return broker
 
 
 @contextmanager
 def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
-    """Somebody's Kafka, for a while: the engine's topics are made there, and removed again."""
+    """The Kafka at JOURNEYS_BROKER: the engine's topics are made there, and removed at the end."""
 
     def ours() -> list[str]:
         return [name for name in reach(broker) if name.startswith("journeys.")]
@@ -143,28 +148,28 @@ def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
         try:
             yield broker, Path(folder) / "state"
         finally:
-            client = admin_client(broker)  # it must live as long as its answers are awaited
+            client = admin_client(broker)  # must be kept: the futures end with it
             for future in client.delete_topics(ours()).values():
                 future.result(10)
 
 
 def _push(scene: Scene, broker: str, text: str) -> None:
     """Pushes the documents and waits for the verdict on all of them."""
-    offset = push(broker, text)
+    offset = write(broker, CONFIG, text.encode())
     deadline = time.monotonic() + _VERDICT_SECONDS
     while time.monotonic() < deadline:
-        told = [one for one in scene.tally.verdicts if one.cause.offset == offset]
-        for one in told:
-            if one.type == "config.rejected":
-                raise DemoFailed(f"The journey was rejected: {one.detail}")
-        if told and told[0].detail is not None and len(told) == told[0].detail["documents"]:
+        found = [one for one in scene.tally.verdicts if one.cause.offset == offset]
+        for verdict in found:
+            if verdict.type == "config.rejected":
+                raise DemoFailed(f"The journey was rejected: {verdict.detail}")
+        if found and found[0].detail is not None and len(found) == found[0].detail["documents"]:
             return
         time.sleep(_POLL_SECONDS)
     raise DemoFailed(f"There was no verdict on the journey within {_VERDICT_SECONDS:.0f} s.")
 
 
 def _play(scene: Scene, history: History, broker: str, seconds: float, started: ExitStack) -> None:
-    """Plays the history, and waits until all is applied and delivered, or nothing moves on."""
+    """Plays the history, and waits until all is applied and delivered, or nothing changes."""
     scene.bases = _ends(broker)
     player = Player(broker, history.events, seconds, PARTITIONS)
     started.callback(player.stop)
@@ -180,12 +185,12 @@ def _play(scene: Scene, history: History, broker: str, seconds: float, started: 
 
 
 def _wait(scene: Scene, over: Callable[[], bool]) -> None:
-    """Until it is over or nothing moves any more: the account then says what is missing."""
-    moved, before = time.monotonic(), -1
-    while not over() and time.monotonic() - moved < _STALL_SECONDS:
+    """Waits until it is over or nothing changes; the account then says what is missing."""
+    changed, before = time.monotonic(), -1
+    while not over() and time.monotonic() - changed < _STALL_SECONDS:
         now = scene.acknowledged + scene.applied + len(scene.tally.outcomes)
         if now != before:
-            moved, before = time.monotonic(), now
+            changed, before = time.monotonic(), now
         time.sleep(_POLL_SECONDS)
 
 
@@ -197,7 +202,7 @@ def _account(scene: Scene, broker: str, expected: Expected) -> Account:
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         account = settle(
-            read_all(broker, [EVENTS, USERS, OUTCOMES, DEAD, *to]),
+            chain.from_iterable(read_to_end(broker, [EVENTS, USERS, OUTCOMES, DEAD, *to])),
             acknowledged=scene.acknowledged,
             ends=_ends(broker),
             expected=expected,
@@ -216,11 +221,11 @@ def _ends(broker: str) -> dict[int, int]:
 
 @contextmanager
 def _shown(scene: Scene, console: Console) -> Iterator[None]:
-    """Shows the scene while it changes."""
+    """Shows the scene during the block."""
     over = threading.Event()
 
-    def look() -> None:
-        told, steps = scene.elapsed, 0
+    def update() -> None:
+        printed, steps = scene.elapsed, 0
         while not over.wait(_SAMPLE_SECONDS):
             scene.sample()
             if console.is_terminal:
@@ -228,9 +233,9 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
             for step in [one for one in scene.steps[steps:] if one.seconds is not None]:
                 console.print(f"✓ {step.name} {step.seconds:.1f} s", highlight=False)
                 steps += 1
-            if scene.elapsed - told >= _LINE_SECONDS:
-                told += _LINE_SECONDS
-                console.print(tell.line(scene), soft_wrap=True, highlight=False)
+            if scene.elapsed - printed >= _LINE_SECONDS:
+                printed += _LINE_SECONDS
+                console.print(texts.line(scene), soft_wrap=True, highlight=False)
 
     with ExitStack() as shown:
         if console.is_terminal:
@@ -240,7 +245,7 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
                 refresh_per_second=_FRAMES,
             )
             shown.enter_context(live)
-        thread = threading.Thread(target=look, name="showing", daemon=True)
+        thread = threading.Thread(target=update, name="showing", daemon=True)
         thread.start()
         try:
             yield
@@ -250,7 +255,7 @@ def _shown(scene: Scene, console: Console) -> Iterator[None]:
 
 
 def _program() -> str:
-    """How this program is called from the folder we are in."""
+    """The command that starts this program from the current folder."""
     called = Path(sys.argv[0])
     found = shutil.which(called.name)
     if found is not None and Path(found).samefile(called):
@@ -258,7 +263,7 @@ def _program() -> str:
     return os.path.relpath(called)
 
 
-def _tell_workers(scene: Scene, console: Console) -> None:
-    """What the workers said last, for whoever looks for the fault."""
-    for name, line in list(scene.said)[-20:]:
+def _print_last_lines(scene: Scene, console: Console) -> None:
+    """The last lines of the workers, which may say what is wrong."""
+    for name, line in list(scene.lines)[-20:]:
         console.print(f"{name} | {line}", style="bright_black", soft_wrap=True, markup=False)

@@ -1,6 +1,6 @@
-"""What is going on in the demo, for whoever shows it.
+"""The state of the demo, as it is shown.
 
-Law: a scene is written by those who act and only read by those who show; showing changes nothing.
+Law: the code that runs the demo writes it; the code that shows it only reads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LATEST_SECONDS = 0.7
 
 @dataclass
 class Step:
-    """One step of the demo. seconds: how long it took; None while it goes on."""
+    """One step of the demo. seconds: how long it took; None while it runs."""
 
     name: str
     began: float
@@ -36,12 +36,14 @@ class Step:
 class Scene:
     """The demo so far.
 
-    title, tree: of the journey. total: events to be played.
-    bases: by partition of the events, the offset of the first event that is played.
-    pages: by worker, what its readiness page said last; None before its first answer.
-    latest: outcomes worth showing, oldest first; they stay long enough to be read.
-    applied_after: seconds from the first event sent until all were applied.
-    said: the last lines of the workers, with their names.
+    Attributes:
+        title, tree: of the journey.
+        total: events to be played.
+        bases: the offset of the first event that is played, by partition of the events.
+        pages: the last content of each worker's readiness page; None before its first answer.
+        latest: outcomes for display, oldest first; they stay long enough to be read.
+        applied_after: seconds from the first event sent until all were applied.
+        lines: the last lines that workers printed, with their names.
     """
 
     title: str
@@ -54,12 +56,11 @@ class Scene:
     player: Player | None = None
     bases: Mapping[int, int] = field(default_factory=dict)
     pages: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
-    said: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=200))
+    lines: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=200))
     applied_after: float | None = None
     latest: list[Outcome] = field(default_factory=list)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
-
-    _looked: float = 0.0
+    _latest_at: float = 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -70,8 +71,8 @@ class Scene:
         finally:
             step.seconds = time.monotonic() - step.began
 
-    def hear(self, worker: str, line: str) -> None:
-        self.said.append((worker, line))
+    def add_line(self, worker: str, line: str) -> None:
+        self.lines.append((worker, line))
 
     @property
     def elapsed(self) -> float:
@@ -86,16 +87,16 @@ class Scene:
         """Events that evaluate has committed."""
         positions = self.tally.positions
         done = sum(max(0, positions.get(one, 0) - base) for one, base in self.bases.items())
-        return min(done, self.acknowledged)  # the clock's own records are no events
+        return min(done, self.acknowledged)  # clock records are no events
 
     def sample(self) -> None:
-        """To be called a few times a second, for what is measured over time."""
+        """Takes the measurements that need several points in time; call it a few times a second."""
         now, applied = time.monotonic(), self.applied
         if applied == self.total and self.applied_after is None and self.player is not None:
             self.applied_after = now - self.player.began
         self._samples.append((now, applied))
-        if now - self._looked > _LATEST_SECONDS:
-            self.latest, self._looked = self.tally.recent(), now
+        if now - self._latest_at > _LATEST_SECONDS:
+            self.latest, self._latest_at = self.tally.recent(), now
         while now - self._samples[0][0] > _RATE_SECONDS:
             self._samples.popleft()
 

@@ -1,6 +1,6 @@
-"""Draws the scene as a screen that lives on a terminal.
+"""Draws the scene as a screen of a terminal.
 
-Law: pure of effects; every number on the screen comes from the scene.
+Law: pure; every number on the screen comes from the scene.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _BAR = 14
 _SIDE = 34
 _NUMBERS = 13  # lines, without the workers
 _OUTCOMES = 10
-_WIDE = 110  # columns; below that there is no room for bars
+_WIDE = 110  # columns; a narrower terminal shows no bars
 _SPINNER = Spinner("dots", style="cyan")
 
 
 def screen(scene: Scene, width: int, height: int, *, last: bool = False) -> RenderableType:
-    """All of it, in a terminal of so many columns and lines; `last`: the picture that stays."""
+    """The whole screen, of `width` columns and `height` lines; `last`: as it stays at the end."""
     inner = max(len(scene.tree) + 1, _NUMBERS + len(scene.pages))
     body = Table.grid(expand=True, padding=(0, 1))
     body.add_column(ratio=1)
@@ -53,9 +53,9 @@ def screen(scene: Scene, width: int, height: int, *, last: bool = False) -> Rend
     wide = width >= _WIDE
     body.add_row(_journey(scene, inner + 2, wide), _numbers(scene, inner + 2))
     parts: list[RenderableType] = [_title(scene), _steps(scene), _progress(scene), body]
-    room = min(height - (inner + 2) - 3 - 2 - 1, _OUTCOMES)
-    if room >= 3 and not last:
-        parts.append(_outcomes(scene, room) if scene.latest else _story(scene, room))
+    lines = min(height - (inner + 2) - 3 - 2 - 1, _OUTCOMES)
+    if lines >= 3 and not last:
+        parts.append(_outcomes(scene, lines) if scene.latest else _introduction(scene, lines))
     return Group(*parts)
 
 
@@ -94,8 +94,8 @@ def _progress(scene: Scene) -> RenderableType:
     grid.add_column(justify="right")
     at = "" if scene.player is None else day(scene.player.at)
     bar = ProgressBar(scene.total, scene.applied, complete_style="cyan", finished_style="green")
-    told = f"{scene.applied:,} of {scene.total:,} events applied "
-    grid.add_row(Text(f" {at}", "bold"), bar, told)
+    applied = f"{scene.applied:,} of {scene.total:,} events applied "
+    grid.add_row(Text(f" {at}", "bold"), bar, applied)
     return grid
 
 
@@ -162,8 +162,8 @@ def _worker(page: Mapping[str, Any] | None) -> Text:
     if not page["ready"]:
         return Text("taking over", "yellow")
     owned = len(page["partitions"])
-    told = "1 partition  " if owned == 1 else f"{owned} partitions  "
-    return Text.assemble((told, "bright_black"), ("✓", "green"))
+    count = "1 partition  " if owned == 1 else f"{owned} partitions  "
+    return Text.assemble((count, "bright_black"), ("✓", "green"))
 
 
 def _outcomes(scene: Scene, count: int) -> RenderableType:
@@ -185,13 +185,13 @@ def _outcomes(scene: Scene, count: int) -> RenderableType:
 
 
 def _when(one: Outcome) -> str:
-    """The history's time; deliver's own is that of this machine."""
+    """The time in the history; of outcomes of deliveries, the time of this machine."""
     day, time = one.at[:10], one.at[11:19]
     return f"     now {time}" if one.type.startswith("action.d") else f"{day} {time[:5]}"
 
 
-def _story(scene: Scene, count: int) -> RenderableType:
-    """What there is to see, until there is something to see."""
+def _introduction(scene: Scene, count: int) -> RenderableType:
+    """What the demo does, shown until there are outcomes."""
     text = Text.assemble(
         (f"{scene.total:,} real events", "bold"),
         " of four years go to a Kafka on this machine. ",
@@ -199,7 +199,7 @@ def _story(scene: Scene, count: int) -> RenderableType:
         " moves every ticket through the journey above, on a clock that the events drive; ",
         ("deliver", "bold green"),
         " calls an HTTP receiver, which turns one action in 20 away at first.\n\n",
-        "At the end all topics are read once more and compared with the receiver's books and with "
+        "At the end all topics are read once more and compared with the receiver's counts and with "
         "a backtest of the same events: what is missing is ",
         ("lost", "bold"),
         ", what is there too often is ",
@@ -211,7 +211,7 @@ def _story(scene: Scene, count: int) -> RenderableType:
 
 def _detail(one: Outcome) -> Text:
     detail = one.detail or {}
-    told = {
+    text = {
         "journey.exited": detail.get("reason"),
         "experiment.assigned": detail.get("variant"),
         "action.requested": f"→ {detail.get('destination')}",
@@ -219,7 +219,7 @@ def _detail(one: Outcome) -> Text:
         "wait.timed_out": f"at {one.node}",
         "criteria.matched": f"at {one.node}",
     }.get(one.type)
-    return Text(told or "", "bright_black")
+    return Text(text or "", "bright_black")
 
 
 def day(at: int) -> str:

@@ -1,4 +1,4 @@
-"""A journey's nodes as a tree to be looked at: every node once, below the one that all ways to it
+"""A journey's nodes as a tree for display: every node once, below the node that all paths to it
 lead through (its immediate dominator).
 
 Law: pure; each node that can be reached appears exactly once.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from journeys.documents.journey import Journey
-from journeys.nodes.base import NodeModel
+from journeys.documents.ways import ways
 from journeys.schema.marks import Path
 from journeys.time import DAY, HOUR, MINUTE, SECOND
 
@@ -22,8 +22,10 @@ _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
 class Place:
     """One line of the tree.
 
-    guide: what is drawn before the name. how: the way that leads here, where it is the only one.
-    what: what the node does, in few words.
+    Attributes:
+        guide: the lines drawn before the name.
+        how: the edge that leads here, where it is the only one.
+        what: what the node does, in a few words.
     """
 
     name: str
@@ -35,10 +37,10 @@ class Place:
 
 def places(journey: Journey) -> tuple[Place, ...]:
     """The lines of the tree, from the top."""
-    ways = {name: _ways(journey, name, node) for name, node in journey.nodes.items()}
-    to = [target for targets in ways.values() for target in targets]
+    how_to = _ways(journey)
+    to = [target for targets in how_to.values() for target in targets]
     below: dict[str, list[str]] = {}
-    for name, parent in _above(journey.first, ways).items():
+    for name, parent in _above(journey.first, how_to).items():
         below.setdefault(parent, []).append(name)
     lines: list[Place] = []
 
@@ -52,22 +54,20 @@ def places(journey: Journey) -> tuple[Place, ...]:
                 child,
                 inner + ("└ " if last else "├ "),
                 inner + ("  " if last else "│ "),
-                ways[name].get(child, "") if to.count(child) == 1 else "",
+                how_to[name].get(child, "") if to.count(child) == 1 else "",
             )
 
     draw(journey.first, "", "", "")
     return tuple(lines)
 
 
-def _ways(journey: Journey, name: str, node: NodeModel) -> dict[str, str]:
-    """Where a node leads, and by which way."""
-    ways: dict[str, str] = {}
-    for target in node.targets():
-        ways.setdefault(target.node, _how(node, target.path))
-    below = journey.below(name)
-    if below is not None and node.falls_through and getattr(node, "next", None) is None:
-        ways.setdefault(below, "")
-    return ways
+def _ways(journey: Journey) -> dict[str, dict[str, str]]:
+    """Where each node leads, and by which way."""
+    found: dict[str, dict[str, str]] = {name: {} for name in journey.nodes}
+    for way in ways(journey.nodes):
+        how = "" if way.path is None else _how(journey.nodes[way.source], way.path[2:])
+        found[way.source].setdefault(way.target, how)
+    return found
 
 
 def _how(node: Any, path: Path) -> str:

@@ -1,6 +1,6 @@
-"""The demo's workers: started in turn, asked how they are, ended together.
+"""The demo's workers: started one role after the other, watched, stopped together.
 
-Law: they see the demo's settings and none of the user's own.
+Law: they get the demo's settings and none of the user's own.
 """
 
 from __future__ import annotations
@@ -15,49 +15,49 @@ from agents.demo.receiver import HOST
 from agents.demo.scene import Scene
 from agents.processes.supervisor import Supervisor
 
-_ENDED = "ended ("  # as the supervisor says it
+_ENDED = "ended ("  # begins the supervisor's line about a worker that ended
 
 
 class Workers:
-    """The workers, and a thread that asks them twice a second how they are."""
+    """The workers, and a thread that reads their readiness pages twice a second."""
 
     def __init__(
         self,
         scene: Scene,
         environment: Mapping[str, str],
         started: ExitStack,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
-        """tell: called, from several threads, when a worker ended that should not have."""
+        """report: called, from several threads, when a worker ended by itself."""
         self._scene = scene
         self._environment = environment
         self._started = started
-        self._tell = tell
+        self._report = report
         self._supervisors: list[Supervisor] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="inspector", daemon=True)
+        self._thread = threading.Thread(target=self._read_pages, name="inspector", daemon=True)
         started.callback(self._stop)
         self._thread.start()
 
     def start(self, roles: Mapping[str, int]) -> Supervisor:
         """Starts some workers; returns at once."""
-        supervisor = Supervisor(roles, environment=self._environment, report=self._hear)
+        supervisor = Supervisor(roles, environment=self._environment, report=self._add_line)
         self._scene.pages |= dict.fromkeys(supervisor.names)
         self._started.enter_context(supervisor)
         self._supervisors.append(supervisor)
         return supervisor
 
-    def _hear(self, worker: str, line: str) -> None:
-        self._scene.hear(worker, line)
+    def _add_line(self, worker: str, line: str) -> None:
+        self._scene.add_line(worker, line)
         if line.startswith(_ENDED):
             self._scene.pages[worker] = None
-            self._tell(f"{worker} {line}")
+            self._report(f"{worker} {line}")
 
-    def _ask(self) -> None:
+    def _read_pages(self) -> None:
         while not self._over.wait(0.5):
             for supervisor in list(self._supervisors):
                 for name, page in supervisor.pages().items():
-                    # One that answered before and doesn't now is busy: the last answer stays.
+                    # A worker that doesn't answer any more is busy: its last answer stays.
                     self._scene.pages[name] = page or self._scene.pages[name]
 
     def _stop(self) -> None:
@@ -66,7 +66,7 @@ class Workers:
 
 
 def environment(broker: str, state: Path, port: int) -> dict[str, str]:
-    """Of the workers: the user's own settings are for other installations than this one."""
+    """The workers' environment; the user's own settings are for other installations."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -17,24 +17,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.settings import SettingsError
+from journeys.addresses import Address, forbidden, never_called, not_public
 
 VARIABLE = "JOURNEYS_ALLOW_HOSTS"
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 """An entry of what `socket.getaddrinfo` returns."""
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # older Pythons take it for public
-_IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
-_PLATFORM = ipaddress.ip_address("168.63.129.16")  # Azure's own services; formally a public address
 _LOOK_UPS = 16
 """Threads that wait for the resolver; one name takes one of them however many calls want it."""
 
 
 class AddressRefused(OSError):
-    """A destination is at an address that is not called; says what would allow it."""
+    """A destination is at an address that is not called; says what would allow it, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,49 +90,6 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
-def not_public(address: Address) -> str | None:
-    """What an address is that makes it none of the public Internet's; None for a public one.
-
-    An IPv6 address that carries an IPv4 one (mapped, compatible, 6to4, NAT64, Teredo) is what that
-    is, if that is not public.
-    """
-    if isinstance(address, ipaddress.IPv6Address):
-        for inside in _carried(address):
-            kind = not_public(inside)
-            if kind is not None:
-                return kind
-        if address.ipv4_mapped or address in _NAT64:
-            return None
-        if address.is_site_local or address in _LOCAL_NAT64:
-            return "private"
-    if address.is_unspecified:
-        return "unspecified"
-    if address.is_loopback:
-        return "loopback"
-    if address.is_link_local:
-        return "link-local"
-    if address.is_multicast:
-        return "multicast"
-    if address == _PLATFORM:
-        return "platform"
-    if not address.is_global or address.is_private or address.is_reserved:
-        return "private"
-    return None
-
-
-def _carried(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    if address.ipv4_mapped is not None:
-        return [address.ipv4_mapped]
-    if address.sixtofour is not None:
-        return [address.sixtofour]
-    if address.teredo is not None:
-        return list(address.teredo)
-    if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
-        return [low]
-    return []
-
-
 class Guard:
     """Says which addresses of a host may be connected to."""
 
@@ -157,10 +110,13 @@ class Guard:
             AddressRefused: there are none.
             OSError: the name is not known.
         """
+        if never_called(host):
+            raise AddressRefused(
+                f"{host} is a link-local or metadata address, which is never called"
+            )
         with suppress(ValueError):
             literal = ipaddress.ip_address(host)
-            if not self._allowed.name(host, port):
-                self._check(str(literal), port, None)
+            self._check(str(literal), port, None)
             return [str(literal)]
         found = await asyncio.get_running_loop().run_in_executor(
             self._threads,
@@ -173,8 +129,7 @@ class Guard:
         for *_, where in found:
             address = str(where[0])
             try:
-                if not self._allowed.name(host, port):
-                    self._check(address, port, host)
+                self._check(address, port, host)
             except AddressRefused as error:
                 refused = error
             else:
@@ -188,11 +143,13 @@ class Guard:
             address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:
             raise AddressRefused(f"{text!r} is not an address in its usual form") from None
-        if self._allowed.address(address, port):
+        at = text if host is None else f"{host} is at {text}, which"
+        if (kind := forbidden(address)) is not None:  # asked first: nobody can allow it
+            raise AddressRefused(f"{at} is a {kind} address, which is never called")
+        if self._allowed.name(host or text, port) or self._allowed.address(address, port):
             return
         kind = not_public(address)
         if kind is not None:
-            at = text if host is None else f"{host} is at {text}, which"
             raise AddressRefused(
                 f"{at} is a {kind} address; {VARIABLE} must name {host or text}:{port} to allow it"
             )

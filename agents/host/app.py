@@ -1,4 +1,4 @@
-"""The Faust application of a role: its sources, their batches, and the lives of both.
+"""The Faust application of a role: it starts and stops its sources and their batches.
 
 Law: one source partition is read, computed and written by one loop at a time in this process, and
 by one fenced owner in the cluster.
@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import faust
 import uvloop
@@ -18,14 +18,18 @@ from mode import CrashingSupervisor
 
 from agents.host.credentials import faust_credentials
 from agents.host.faust_overrides import BatchChannel, Tables, Transport
+from agents.kafka.client import base_config
+from agents.metrics import PartitionCounts, ReadGauges
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.input_queue import MAX_INPUTS
 from agents.runtime.log_position import HighWatermarks
 from agents.runtime.ownership import Ownership, Unwanted, open_partition
-from agents.runtime.partition import OwnedPartition, PartitionLoop, TimerRule
+from agents.runtime.partition import OwnedPartition, PartitionLoop
 from agents.runtime.source_reader import SourceReader, Where
+from agents.runtime.timers import TimerRule
 from agents.runtime.transaction import TransactionalProducer
+from agents.settings import Settings
 from tables.codec import Codec
 from tables.view import View
 
@@ -64,7 +68,7 @@ class Source:
 class App(faust.App):
     """A Faust app that processes batches exactly once."""
 
-    #: What writes a partition's transactions; fault tests put one here that dies on purpose.
+    #: Writes a partition's transactions; fault tests use one that kills its process.
     producer_class: type[TransactionalProducer] = TransactionalProducer
 
     def __init__(
@@ -100,6 +104,10 @@ class App(faust.App):
             released=lambda where: self.sources[where[0]].released(where[1]),
             executor=self._executor,
         )
+        self.counts: dict[Where, PartitionCounts] = {}
+        """Of every partition that was ever owned."""
+        self.gauges: list[ReadGauges] = []
+        """What a role adds to the metrics page."""
         self._reader: SourceReader | None = None
         self._group_commits: asyncio.Task[None] | None = None
         self.restored = 0
@@ -129,6 +137,17 @@ class App(faust.App):
             TableManager=Tables,
         )
 
+    @classmethod
+    def for_role(cls, application: str, settings: Settings) -> Self:
+        """The app of a role, as the settings of its process have it."""
+        return cls(
+            application,
+            broker=settings.broker,
+            client=base_config(settings.broker),
+            state_dir=settings.state_dir,
+            accept_loss=settings.accept_loss,
+        )
+
     def _new_transport(self) -> Transport:
         """app/base.py:1932."""
         return Transport(self.conf.broker_consumer, self)
@@ -148,12 +167,12 @@ class App(faust.App):
     ) -> Source:
         """Declares a source; before the worker starts.
 
-        changelog: the topic of its table, with as many partitions. room(partition): how many
+        changelog: the topic of its table, with as many partitions. capacity(partition): how many
         inputs the role takes now. released(partition): called when it is given up.
         """
         source = Source(self, topic, changelog, codec, timers, capacity, released)
         self.sources[topic] = source
-        # Subscribes the group; the records themselves come through Reader.
+        # Subscribes the group; the records themselves come through SourceReader.
         self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes))
         return source
 
@@ -179,11 +198,11 @@ class App(faust.App):
             progressed=progressed,
         )
 
-    def _make_loop(self, taken: OwnedPartition) -> PartitionLoop:
-        source = self.sources[taken.topic]
+    def _make_loop(self, owned: OwnedPartition) -> PartitionLoop:
+        source = self.sources[owned.topic]
         return PartitionLoop(
-            taken,
-            View(taken.store, source.codec),
+            owned,
+            View(owned.store, source.codec),
             timers=source.timers,
             hand_over=source.batches.put,
             capacity=source.capacity,
@@ -191,6 +210,7 @@ class App(faust.App):
             watermarks=self.watermarks,
             executor=self._executor,
             has_capacity=self._has_capacity,
+            counts=self.counts.setdefault((owned.topic, owned.partition), PartitionCounts()),
             fail=self.exit.fail,
         )
 
@@ -199,12 +219,12 @@ class App(faust.App):
             self._reader.capacity.set()
 
     async def own(self, wanted: set[Where], generation: int) -> None:
-        """Takes over and gives up partitions so that exactly `wanted` are owned, quietly."""
+        """Takes over and gives up partitions so that exactly `wanted` are owned; none is read."""
         await self.quiesce()
         await self.ownership.own(wanted, generation)
 
     def start_reading(self) -> None:
-        """The owned partitions run."""
+        """Starts reading and processing the owned partitions."""
         if self._reader is None:
             self._reader = SourceReader(self.client, self.conf.id, self.exit.fail)
         loops = self.ownership.loops
@@ -215,7 +235,7 @@ class App(faust.App):
             ended_by_errors(self._group_commits, self.exit.fail)
 
     async def quiesce(self) -> None:
-        """Nothing is read, and no batch begins; those in flight are committed."""
+        """Stops reading and beginning batches; those in flight are committed."""
         self.reading = False
         if self._reader is not None:
             await self._reader.stop()
@@ -230,7 +250,7 @@ class App(faust.App):
         if self._reader is not None:
             await asyncio.to_thread(self._reader.close)
 
-    # ---- what others ask
+    # ---- for the pages, the watchdog and lag monitors
     def lag(self) -> dict[Where, int]:
         """Records per owned partition that are known and not applied."""
         reader = self._reader
@@ -245,8 +265,8 @@ class App(faust.App):
         return self.reading and not self.rebalancing and self.exit.failed is None
 
     async def _commit_for_lag(self) -> None:
-        """Tells the group how far it is, for lag monitors alone."""
-        told: dict[TP, int] = {}
+        """Commits the group's offsets, for lag monitors alone."""
+        committed: dict[TP, int] = {}
         while self.exit.failed is None:
             await asyncio.sleep(_GROUP_COMMIT_SECONDS)
             if not self.ready():
@@ -254,24 +274,24 @@ class App(faust.App):
             positions = {
                 TP(*where): loop.position
                 for where, loop in self.ownership.loops.items()
-                if told.get(TP(*where)) != loop.position
+                if committed.get(TP(*where)) != loop.position
             }
             if positions:
                 try:
                     await self.consumer._thread.commit(positions)
-                    told.update(positions)
+                    committed.update(positions)
                 except Exception as error:  # noqa: BLE001 - nothing depends on these commits
                     self.log.warning("committing for lag monitors failed: %r", error)
 
     def restart(self, why: str) -> None:
-        """Stops in good order; the process then ends with EXIT_RESTART."""
+        """Stops gracefully; the process then ends with EXIT_RESTART."""
         if not self.restarting:
             self.restarting = True
             last_line(f"{why}: starting again")
             signal.raise_signal(signal.SIGTERM)
 
     def _leave(self, error: BaseException) -> None:
-        """Leaves the group in good order if that works; Exit ends the process in any case."""
+        """Leaves the group gracefully if that works; Exit ends the process in any case."""
         self._leaving = asyncio.ensure_future(self.crash(error))
 
     def _crash(self, reason: BaseException) -> None:

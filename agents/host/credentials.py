@@ -1,7 +1,7 @@
 """The security options of librdkafka, as Faust's own clients take them.
 
 Law: a worker's membership of its group is as well protected as its records; an option that only
-librdkafka would heed is refused instead of being left out.
+librdkafka would obey is refused instead of being ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agents.settings import SettingsError
 
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-_TAKEN = {
+_SUPPORTED = {
     "sasl.mechanism",
     "sasl.mechanisms",
     "sasl.username",
@@ -45,8 +45,9 @@ def faust_credentials(client: Mapping[str, Any]) -> Credentials | None:
     if protocol not in _PROTOCOLS:
         raise _refused("security.protocol", f"it must be one of {', '.join(_PROTOCOLS)}")
     for name in client:
-        if name.startswith(_OURS) and name not in _TAKEN:
-            raise _refused(name, f"of TLS and SASL, workers take {', '.join(sorted(_TAKEN))}")
+        if name.startswith(_OURS) and name not in _SUPPORTED:
+            supported = ", ".join(sorted(_SUPPORTED))
+            raise _refused(name, f"of TLS and SASL, workers take {supported}")
     context = _context(client) if protocol.endswith("SSL") else None
     if not protocol.startswith("SASL"):
         return None if context is None else SSLCredentials(context)

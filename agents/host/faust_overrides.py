@@ -1,14 +1,14 @@
 """The subclasses through which Faust keeps group membership and assignment, and nothing else.
 
-Law: Faust never reads, seeks or acknowledges a source partition; Reader and Ownership do. No Faust
-code is patched: every class here is plugged in by a setting or a factory method of Faust's own.
-File and line numbers are of faust-streaming 0.15.3.
+Law: Faust never reads, seeks or acknowledges a source partition; SourceReader and Ownership do.
+No Faust code is patched: every class here is plugged in by a setting or a factory method of Faust's
+own. File and line numbers are of faust-streaming 0.15.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Container
+from typing import Any, Protocol
 
 from faust.channels import Channel
 from faust.tables.manager import TableManager
@@ -17,8 +17,32 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-if TYPE_CHECKING:
-    from agents.host.app import App
+from agents.runtime.source_reader import Where
+
+
+class HostApp(Protocol):
+    """What these classes ask of the app that they are part of, beside what Faust gives it.
+
+    sources: the topics whose partitions it owns.
+    """
+
+    sources: Container[str]
+    stopping: bool
+
+    async def quiesce(self) -> None: ...
+    async def own(self, wanted: set[Where], generation: int) -> None: ...
+    def start_reading(self) -> None: ...
+
+    # Of faust.App, which has no types.
+    assignor: Any
+    conf: Any
+    consumer: Any
+    flow_control: Any
+    on_rebalance_complete: Any
+    rebalancing_count: int
+    _fetcher: Any
+
+    def on_rebalance_end(self) -> None: ...
 
 
 class RecoveryTimeout(RuntimeError):
@@ -28,7 +52,7 @@ class RecoveryTimeout(RuntimeError):
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """aiokafka's consumer, for membership only."""
 
-    app: App
+    app: HostApp
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         """drivers/aiokafka.py:568 uses the sticky assignor only when Faust sees a table."""
@@ -41,7 +65,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Faust's livelock log knows nothing of partitions that it doesn't read."""
 
     async def pause_fetching(self) -> None:
-        """Keeps aiokafka from prefetching what Reader reads."""
+        """Keeps aiokafka from prefetching what SourceReader reads."""
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment())
 
@@ -59,9 +83,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """A consumer that delivers nothing: the records come through Reader."""
+    """A consumer that delivers nothing: the records come through SourceReader."""
 
-    app: App
+    app: HostApp
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -87,7 +111,7 @@ class Transport(driver.Transport):
 class PartitionTakeover(Recovery):
     """tables/recovery.py without tables: what is left is the order of a take-over."""
 
-    app: App
+    app: HostApp
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:
         """recovery.py:606: there a time-out looks like "service stopped" and ends recovery for

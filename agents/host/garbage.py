@@ -1,14 +1,17 @@
-"""The garbage collector of a process that works through many events."""
+"""Settings of Python's garbage collector for a process that works through many events."""
 
 import gc
 
 _YOUNG_OBJECTS = 50_000
-"""New objects that stay before the collector looks at them: those of several batches."""
+"""Surviving new objects before a collection starts: about those of several batches."""
 
 
 def settle_garbage() -> None:
-    """What is there by now stays, and what a batch makes is freed by counting references: there is
-    little for the collector to find, and much to look at, as so many records are held."""
+    """Excludes all present objects from collection and makes collections rare.
+
+    What a batch makes is freed by reference counts; a collection finds little, and has to traverse
+    the many records that are held.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 10, 50)

@@ -1,7 +1,7 @@
-"""Says over HTTP, on loopback, whether this worker does its work.
+"""Reports over HTTP, on loopback, whether this worker does its work, and its metrics.
 
-Law: readiness tells the truth. It is computed from what the loops do at the moment of the question,
-and a blocked event loop does not answer at all.
+Law: readiness is computed from what the loops do at the moment of the request, and a blocked event
+loop does not answer at all.
 """
 
 import hmac
@@ -10,20 +10,23 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agents.host.app import App
+from agents.host.metrics_page import MetricsPage
 
 HOST = "127.0.0.1"
 
 
 class Health:
-    """GET /ready: 200 when the worker processes what it owns, else 503. GET /live: 200."""
+    """GET /ready: 200 when the worker processes what it owns, else 503. GET /live: 200.
+    GET /metrics: the catalogue of agents/metrics.py."""
 
     def __init__(self, app: App, role: str, port: int, token: str | None = None) -> None:
-        """port: 0 takes a free one. token: who doesn't show it (`Authorization: Bearer TOKEN`) is
+        """port: 0 takes a free one. token: a request without it (`Authorization: Bearer TOKEN`) is
         answered 401."""
         self._app = app
         self._role = role
         self._port = port
         self._wanted = None if token is None else f"Bearer {token}".encode()
+        self._metrics = MetricsPage(app, role)
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -31,6 +34,7 @@ class Health:
         server = web.Application(middlewares=[self._admit])
         server.router.add_get("/ready", self._ready)
         server.router.add_get("/live", self._live)
+        server.router.add_get("/metrics", self._measured)
         self._runner = web.AppRunner(server, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self._port)
@@ -73,6 +77,10 @@ class Health:
             },
             status=200 if app.ready() else 503,
         )
+
+    async def _measured(self, request: web.Request) -> web.Response:
+        page, content_type = self._metrics.render(request.headers.get("Accept", ""))
+        return web.Response(body=page, headers={"Content-Type": content_type})
 
     async def _live(self, request: web.Request) -> web.Response:
         return web.json_response({"live": True})

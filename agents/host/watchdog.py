@@ -1,8 +1,8 @@
-"""Ends a process that lives on and does nothing.
+"""Ends a process that is alive and makes no progress.
 
-Law: a worker makes progress, or is replaced. A thread of its own looks, so that a blocked event
-loop is seen too; the limit is above the longest planned broker outage, as during one there is
-rightly no progress.
+Law: a worker makes progress, or is replaced. A thread of its own checks, so that a blocked event
+loop is noticed too; the limit is above the longest planned broker outage, during which no progress
+can be made.
 
 Answers Faust issues #175 #523 #532 #640: a dead fetcher or coordinator task, a hung fetch or a
 recovery that ended silently leave the process alive without output (watched until killed).
@@ -21,7 +21,7 @@ _BEAT_SECONDS = 1.0
 
 
 class Watchdog:
-    """Looks once a second at what the event loop last said of itself."""
+    """Checks once a second what the event loop last recorded of its state."""
 
     def __init__(self, app: App, limit: float = LIMIT_SECONDS) -> None:
         """limit: seconds that any of the watched conditions may last."""
@@ -43,17 +43,17 @@ class Watchdog:
 
     async def _beats(self) -> None:
         while True:
-            self._look()
+            self._record()
             await asyncio.sleep(_BEAT_SECONDS)
 
-    def _look(self) -> None:
+    def _record(self) -> None:
         now = self._beat = time.monotonic()
         app = self._app
         restored, self._restored = self._restored, app.restored
         if app.ready():
             self._rebalancing_since = None
         elif self._rebalancing_since is None or restored != app.restored:
-            self._rebalancing_since = now  # a restore may take as long as it goes on
+            self._rebalancing_since = now  # a restore may take any time while it progresses
         stuck_since = {}
         for where, lag in app.lag().items():
             loop = app.ownership.loops[where]

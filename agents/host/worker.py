@@ -1,4 +1,4 @@
-"""Runs a role's app in this process until it is told to stop or can't go on."""
+"""Runs a role's app in this process until a signal stops it or it can't go on."""
 
 import asyncio
 import logging
@@ -29,13 +29,13 @@ def run(
 ) -> None:
     """Blocks; exits the process with 0 after SIGTERM or SIGINT, else with another code.
 
-    health_port: of the readiness endpoint on loopback, 0 for a free one (it is printed).
-    health_token: what it asks of those who ask it.
+    health_port: of the readiness and metrics page on loopback, 0 for a free one (it is printed).
+    health_token: what requests to it must present; None for nothing.
     """
     # aiokafka and Faust build debug records that nobody reads: 15 % of a core at 500 events/s.
     logging.disable(logging.DEBUG)
-    # aiokafka tells every refused connection of an outage, ten lines a second. What matters of it
-    # ends the process with a line of our own: here, or the watchdog's.
+    # aiokafka logs every refused connection of an outage, ten lines a second. An outage that
+    # matters ends the process with a line of this module or of the watchdog.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     health = Health(app, role, health_port, health_token)
     watchdog = Watchdog(app, watchdog_limit)

@@ -1,8 +1,9 @@
-"""What the commands ask the broker before they begin: its absence is told within seconds."""
+"""What commands and readers ask the broker; they report its absence within seconds."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from agents.errors import TopicError
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import AdminClient
 
-_SECONDS = 6.0  # for a person who waits at a terminal
+_SECONDS = 6.0  # a person waits at a terminal
 
 
 def reach(broker: str) -> dict[str, int]:
@@ -22,19 +23,33 @@ def reach(broker: str) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
+def partition_counts(broker: str, topics: Iterable[str]) -> dict[str, int]:
+    """How many partitions each of some topics has, in their order.
+
+    Raises:
+        BrokerUnavailable: no broker answers.
+        TopicError: a topic does not exist.
+    """
+    found = reach(broker)
+    counts = {}
+    for topic in topics:
+        if topic not in found:
+            raise TopicError(
+                f"The topic {topic} does not exist at {broker}. `journeys topics create` makes it; "
+                "so does `journeys up`."
+            )
+        counts[topic] = found[topic]
+    return counts
+
+
 def partitions_of(broker: str, topic: str) -> int:
-    """How many partitions a topic has. Raises BrokerUnavailable, or TopicError where it is not."""
-    found = reach(broker).get(topic)
-    if found is None:
-        raise TopicError(
-            f"The topic {topic} does not exist at {broker}. `journeys topics create` makes it; "
-            "so does `journeys up`."
-        )
-    return found
+    """How many partitions a topic has. Raises as `partition_counts` does."""
+    return partition_counts(broker, [topic])[topic]
 
 
 def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
-    """By partition of one topic, the offset after the last record that a reader can see now.
+    """Where partitions of one topic end for readers: by partition, the offset after the last record
+    that is committed and stands before every open transaction.
 
     Raises:
         BrokerUnavailable: the broker doesn't answer.
@@ -43,7 +58,7 @@ def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dic
 
 
 def log_ends(client: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
-    """The same with what can't be seen yet: open transactions, and what is behind them."""
+    """The same with open transactions, and what stands behind them."""
     return _ends(client, partitions, committed=False)
 
 
@@ -64,10 +79,10 @@ def _ends(
             request_timeout=_SECONDS,
         )
         try:
-            return {one.partition: answer.result(_SECONDS).offset for one, answer in asked.items()}
+            return {one.partition: found.result(_SECONDS).offset for one, found in asked.items()}
         except (KafkaException, TimeoutError) as error:
-            # Those who just came to lead a new topic's partitions don't know it for a moment, nor
-            # that a topic of the same name was deleted before.
+            # For a moment the leaders of a new topic's partitions don't know of it, or still know a
+            # deleted topic of the same name.
             passing = isinstance(error, KafkaException) and error.args[0].code() in (
                 KafkaError.NOT_LEADER_FOR_PARTITION,
                 KafkaError.LEADER_NOT_AVAILABLE,
@@ -78,6 +93,6 @@ def _ends(
             if not passing or time.monotonic() > deadline:
                 reason = error.args[0].str() if isinstance(error, KafkaException) else "time-out"
                 raise BrokerUnavailable(
-                    f"The broker does not tell where {partitions[0].topic} ends: {reason}"
+                    f"The broker does not say where {partitions[0].topic} ends: {reason}"
                 ) from None
             time.sleep(0.05)

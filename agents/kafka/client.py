@@ -45,14 +45,16 @@ def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> 
 
 
 class Admin(AdminClient):
-    """librdkafka's client for topics and offsets; `refusal`: why no connection came about, where
-    the broker refused it or is not trusted."""
+    """librdkafka's client for topics and offsets.
+
+    refusal: why there is no connection, where the broker refused it or is not trusted.
+    """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.refusal: str | None = None
-        super().__init__({**config, "error_cb": self._told})
+        super().__init__({**config, "error_cb": self._note_refusal})
 
-    def _told(self, error: KafkaError) -> None:
+    def _note_refusal(self, error: KafkaError) -> None:
         if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
             # "sasl_ssl://HOST:PORT/bootstrap: why (after 3ms in state ...)"
             why = error.str().partition("/bootstrap: ")[2] or error.str()
@@ -60,7 +62,7 @@ class Admin(AdminClient):
 
 
 def admin_client(bootstrap: str) -> Admin:
-    """A client for topics and offsets; it logs nothing, its callers report what goes wrong.
+    """A client for topics and offsets. It logs nothing: its callers report errors.
 
     Raises:
         SettingsError: librdkafka does not know a JOURNEYS_KAFKA_ option, or not such a value.
@@ -76,7 +78,7 @@ def admin_client(bootstrap: str) -> Admin:
 def cluster_metadata(
     client: Admin, bootstrap: str, seconds: float = ANSWER_SECONDS
 ) -> ClusterMetadata:
-    """What the cluster says of its brokers and topics.
+    """The cluster's brokers and topics.
 
     Args:
         client: the client that asks.
@@ -84,7 +86,7 @@ def cluster_metadata(
         seconds: how long to wait for an answer.
 
     Raises:
-        BrokerUnavailable: no broker answered in time, or none that takes us and that we trust.
+        BrokerUnavailable: no broker answered in time, or it refused us, or isn't trusted.
     """
     try:
         return client.list_topics(timeout=seconds)

@@ -1,6 +1,7 @@
-"""The topics of the engine: which there are, how they must be set, making them and checking them.
+"""The topics of the engine: their names and settings, creating them and checking them.
 
-Topics are made on purpose, before the workers start; a worker checks them and never changes one.
+Law: a command creates the topics before workers start; a worker checks them and changes none, but
+for register, which creates the topics of new destinations.
 """
 
 from __future__ import annotations
@@ -208,10 +209,10 @@ def _all_topics(destinations: Iterable[str]) -> list[Topic]:
 
 
 def _missing(name: str, existing: dict[str, int]) -> TopicError:
-    mend = "journeys topics create"
+    command = "journeys topics create"
     if EVENTS in existing:
-        mend += f" --partitions {existing[EVENTS]}"
-    return TopicError(f"The topic {name} does not exist. `{mend}` makes it.")
+        command += f" --partitions {existing[EVENTS]}"
+    return TopicError(f"The topic {name} does not exist. `{command}` makes it.")
 
 
 def _check_partitions(topic: Topic, existing: dict[str, int], bootstrap: str) -> None:
@@ -239,11 +240,11 @@ def _check_settings(topic: Topic, found: dict[str, str], bootstrap: str) -> None
         f"{name}={found[name]} (expected {_at_least(name, expected)}{expected})"
         for name, expected in wrong.items()
     )
-    mend = ",".join(f"{name}={expected}" for name, expected in wrong.items())
+    settings = ",".join(f"{name}={expected}" for name, expected in wrong.items())
     raise TopicError(
-        f"The topic {topic.name} has {differences}. This mends it: `kafka-configs.sh "
+        f"The topic {topic.name} has {differences}. This fixes it: `kafka-configs.sh "
         f"--bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {topic.name} "
-        f"--add-config {mend}`."
+        f"--add-config {settings}`."
     )
 
 
@@ -256,7 +257,7 @@ def _kept_long_enough(found: str, expected: str) -> bool:
     return found == for_ever or (expected != for_ever and int(found) >= int(expected))
 
 
-# Where more than what is expected is as good; every other setting must be equal.
+# Settings of which more is as good as what is expected; all others must be equal.
 _SUFFICES: dict[str, Callable[[str, str], bool]] = {
     "retention.ms": _kept_long_enough,
     "max.message.bytes": lambda found, expected: int(found) >= int(expected),
@@ -308,7 +309,7 @@ def _create(
 
 
 def _wait_until_visible(client: AdminClient, bootstrap: str, names: list[str]) -> None:
-    """Waits until the brokers know what the controller has made: some ms after its answer."""
+    """Waits until the brokers know the new topics: some ms after the controller's answer."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         found = cluster_metadata(client, bootstrap).topics
@@ -324,7 +325,7 @@ def _wait_until_visible(client: AdminClient, bootstrap: str, names: list[str]) -
 
 
 def _is_already_there(error: TopicError) -> bool:
-    """Whether another process made the topic between our look and our order."""
+    """Whether another process made the topic after we listed them."""
     cause = error.__cause__
     return (
         isinstance(cause, KafkaException)
@@ -344,7 +345,7 @@ def _read_settings(
 
 
 def _answer(future: Future[_T], bootstrap: str, what: str) -> _T:
-    """What the broker answered; its refusal as a TopicError, its silence as BrokerUnavailable."""
+    """The broker's answer. Raises TopicError where it refuses, BrokerUnavailable without one."""
     try:
         return future.result(ANSWER_SECONDS)
     except TimeoutError:

@@ -1,10 +1,10 @@
-"""The embedded broker's parent process: it ends the broker as soon as whoever started it is gone.
+"""The parent process of a child such as the embedded broker: it ends the child with its owner.
 
 Run as a program, with the standard library alone: `guard.py LOG THROWAWAY COMMAND...` starts
-COMMAND with its output in LOG, prints its pid and reads orders from standard input: `T` ends it in
-order, `K` kills it and keeps the data. End of input means that the owner has died, however it died,
+COMMAND with its output in LOG, prints its pid and reads orders from standard input: `T` terminates
+it, `K` kills it and keeps the data. End of input means that the owner has died, however it died,
 since the kernel then closes the other end of the pipe; a signal tied to the owner's *thread*
-(PR_SET_PDEATHSIG in the owner itself) would come too early when a worker thread started the broker.
+(PR_SET_PDEATHSIG in the owner itself) would come too early when a worker thread started the child.
 After `T` and end of input the folder THROWAWAY is removed; '' means no folder.
 
 Only children that the owner forks without exec hold the pipe too; the guard then waits for them.

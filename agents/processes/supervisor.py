@@ -1,7 +1,8 @@
-"""Runs workers of all roles on this machine as child processes and starts again what ends.
+"""Runs workers of all roles on this machine as child processes and restarts those that end.
 
-Law: no worker outlives its supervisor, however that ends (see kafka/guard.py, which stands between
-the two); and a start that only a user can mend is told once instead of being tried for ever.
+Law: no worker outlives its supervisor, however that ends (guard.py stands between the two); and a
+start that fails for a reason only a user can fix is reported once instead of being retried for
+ever.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ STEADY_SECONDS = 60.0
 """A worker that lived this long is started again after FIRST_PAUSE."""
 
 _HOST = "127.0.0.1"
-_REFUSED = 1  # the exit code of `journeys worker` where only a user can mend what is wrong
+_REFUSED = 1  # the exit code of `journeys worker` where only a user can fix what is wrong
 _POLL_SECONDS = 0.1
 
 
@@ -49,9 +50,9 @@ class Supervisor:
         roles: how many workers of each role.
         arguments: more arguments of every `journeys worker`, such as `--clock stream`.
         environment: of the workers; by default this process's own.
-        report: called with a worker's name and a line that it printed, or that is about it; from
-            several threads.
-        command: what runs `journeys`; fault tests put their own before it.
+        report: called with a worker's name and a line that it printed, or a line about the worker;
+            from several threads.
+        command: how `journeys` is run; fault tests wrap it.
     """
 
     def __init__(
@@ -118,11 +119,11 @@ class Supervisor:
         return self._children[name].pid
 
     def readiness(self) -> dict[str, bool]:
-        """Asks every worker, now, whether it processes what it owns."""
+        """Whether each worker processes what it owns; asks all of them."""
         return {name: page is not None and page["ready"] for name, page in self.pages().items()}
 
     def pages(self) -> dict[str, dict[str, Any] | None]:
-        """What every worker's readiness page says now; None where it does not answer."""
+        """The readiness page of every worker; None where it does not answer."""
         # There is no TLS here, and reading the certificates for it would take 30 ms every time.
         with httpx.Client(
             timeout=1.0, trust_env=False, verify=False, headers=self._headers
@@ -162,7 +163,7 @@ class Supervisor:
 
 
 class _Child:
-    """One worker and its restarts; its thread lives as long as it shall run."""
+    """One worker and its restarts; its thread lives until `terminate`."""
 
     def __init__(
         self,
@@ -215,10 +216,10 @@ class _Child:
         if self.pid is None:
             return None
         try:
-            said: dict[str, Any] = client.get(f"http://{_HOST}:{self._port}/ready").json()
+            page: dict[str, Any] = client.get(f"http://{_HOST}:{self._port}/ready").json()
         except (httpx.HTTPError, ValueError):
             return None
-        return said
+        return page
 
     def _keep_running(self) -> None:
         pause, has_run = FIRST_PAUSE, False
@@ -230,11 +231,11 @@ class _Child:
             if code == _REFUSED and not has_run:
                 self._refused(self.name, self._last_line.removeprefix("journeys: "))
                 return
-            # From now on a refusal may be the broker's absence, which passes.
+            # After a first run, code 1 may only mean that the broker is away for now.
             has_run = has_run or code != _REFUSED
             if time.monotonic() - born > STEADY_SECONDS:
                 pause = FIRST_PAUSE
-            self._report(self.name, f"ended ({_told(code)}), starts again in {pause:.0f} s")
+            self._report(self.name, f"ended ({_ending(code)}), starts again in {pause:.0f} s")
             self._stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -296,7 +297,7 @@ def _order(guarded: subprocess.Popen[bytes], order: bytes) -> None:
         guarded.stdin.write(order)
 
 
-def _told(code: int) -> str:
+def _ending(code: int) -> str:
     """An exit code in words; the guard gives a signal as 256 less its number."""
     return f"signal {256 - code}" if code > 192 else f"exit code {code}"
 

@@ -15,12 +15,14 @@ from typing import Any
 from agents.client.catalog import CatalogReader
 from agents.delivery.deliverer import Deliverer, Destinations
 from agents.destinations.addresses import Allowed, Guard
-from agents.destinations.http.caller import HttpCaller
+from agents.destinations.base import Parts
+from agents.destinations.callers import Callers
 from agents.destinations.secrets import Secrets
+from agents.destinations.types import DESTINATION_TYPES
 from agents.errors import TopicError, UserError
 from agents.host.app import App
-from agents.kafka.client import base_config
 from agents.kafka.topics import CATALOG, actions, check_topics, deliveries
+from agents.metrics import CATALOG_OFFSET
 from agents.settings import Settings
 from tables.deliveries import CODEC
 
@@ -38,7 +40,7 @@ class DeliverApp(App):
     """
 
     deliverers: list[Deliverer]
-    caller: HttpCaller
+    callers: Callers
 
     async def quiesce(self) -> None:
         """The calls first, while the loops can still commit what they bring."""
@@ -51,14 +53,14 @@ class DeliverApp(App):
             deliverer.calls.go_on()
 
     async def on_stop(self) -> None:
-        """First the loops end, so that what has been answered is told, and no batch starts new
+        """First the loops end, so that what has been answered is reported, and no batch starts new
         calls."""
         self.stopping = True
         await self.quiesce()
         for deliverer in self.deliverers:
             deliverer.stop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.caller.close(), _STOP_SECONDS)
+            await asyncio.wait_for(self.callers.close(), _STOP_SECONDS)
         await super().on_stop()
 
 
@@ -79,17 +81,12 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         if name not in layout.destinations:
             known = ", ".join(layout.destinations) or "none"
             raise UserError(f"There is no destination {name!r} yet. Those there are: {known}.")
-    client = base_config(settings.broker)
-    app = DeliverApp(
-        APPLICATION,
-        broker=settings.broker,
-        client=client,
-        state_dir=settings.state_dir,
-        accept_loss=settings.accept_loss,
-    )
-    reader = CatalogReader(client)
+    app = DeliverApp.for_role(APPLICATION, settings)
+    reader = CatalogReader(app.client)
     reader.load()
-    app.caller = HttpCaller(Guard(allowed), Secrets(os.environ), app.clock.now)
+    app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
+    parts = Parts(Guard(allowed), Secrets(os.environ), app.clock.now)
+    app.callers = Callers(DESTINATION_TYPES, parts)
     app.deliverers = [
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
     ]
@@ -112,7 +109,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
 
 def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
     """Takes on one destination: its source, its agent."""
-    deliverer = Deliverer(name, destinations, app.caller, partitions, app.clock.now)
+    deliverer = Deliverer(name, destinations, app.callers, partitions, app.clock.now)
     source = app.source(
         actions(name),
         changelog=deliveries(name),
@@ -121,6 +118,8 @@ def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int
         capacity=deliverer.capacity,
         released=deliverer.released,
     )
+
+    app.gauges.append(deliverer.gauges)
 
     async def deliver(batches: Any) -> None:
         async for batch in batches:

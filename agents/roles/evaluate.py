@@ -1,6 +1,6 @@
 """The evaluate role: moves users through their journeys.
 
-Law: for a batch of inputs from one partition, the pure timeline computes; its actions, outcomes and
+Law: the pure processor computes a batch of inputs of one partition; its actions, outcomes and
 changed records are the batch's transaction. Nothing here waits for anything but Kafka.
 """
 
@@ -11,30 +11,28 @@ import msgspec
 
 from agents.client.catalog import CatalogReader
 from agents.host.app import App
-from agents.kafka.client import base_config
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
+from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED
 from agents.runtime.partition import Batch
 from agents.runtime.poison import PoisonGauge
-from agents.runtime.transaction import Headers
 from agents.settings import Settings
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.barrier import barrier_offset
 from journeys.records.effects import Effects
+from journeys.records.headers import read as read_headers
 from journeys.records.input import Input
 from journeys.records.outcome import key_of
 from tables.users import CODEC, UserRecords
 
 APPLICATION = "journeys-evaluate"
-KIND_HEADER = "journeys-record"
-ORIGIN_HEADER = "journeys-origin"
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Evaluator:
-    """The timelines of the owned partitions and the catalog they run."""
+    """The processors of the owned partitions and the catalog they run."""
 
     def __init__(self, clock: Clock, partitions: int, reader: CatalogReader) -> None:
         self._clock: Clock = clock
@@ -42,7 +40,7 @@ class Evaluator:
         self._reader = reader
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
-        self._timelines: dict[int, PartitionProcessor] = {}
+        self._processors: dict[int, PartitionProcessor] = {}
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
@@ -50,23 +48,27 @@ class Evaluator:
         inputs = self._inputs(batch)
         await self._reach_barriers(inputs)
         if batch.first:
-            self._timelines[batch.partition] = self._timeline(batch)
-        timeline = self._timelines[batch.partition]
+            self._processors[batch.partition] = self._processor(batch)
+        processor = self._processors[batch.partition]
         effects = Effects()
-        batch.consumed = timeline.apply(inputs, effects)
+        batch.consumed = processor.apply(inputs, effects)
         if self._clock == "wall":
-            more = timeline.fire(batch.watermark, batch.now, effects)
-            batch.more_timers = timeline.sweep(effects) or more
-        batch.partition_time = timeline.partition_time
+            more = processor.fire(batch.watermark, batch.now, effects)
+            batch.more_timers = processor.sweep(effects) or more
+        batch.partition_time = processor.partition_time
         self._poison.count(batch.consumed, len(effects.dead))
-        batch.urgent = batch.more_timers  # of a sweep that goes on, each part is committed
+        for dead in effects.dead:
+            batch.count(DEAD_LETTERS, dead.role, dead.reason)
+        for type, times in effects.counts.items():
+            batch.count(UNREPORTED, type, by=times)
+        batch.urgent = batch.more_timers  # while a sweep continues, each part is committed
         send(batch, effects)
 
     def released(self, partition: int) -> None:
-        """Lets go of the partition's records."""
-        self._timelines.pop(partition, None)
+        """Forgets the partition's records."""
+        self._processors.pop(partition, None)
 
-    def _timeline(self, batch: Batch) -> PartitionProcessor:
+    def _processor(self, batch: Batch) -> PartitionProcessor:
         return PartitionProcessor(
             UserRecords(batch.view),
             self._running,
@@ -82,7 +84,7 @@ class Evaluator:
         for message in batch.inputs:
             arrival = message.timestamp()[1] if wall else None
             headers = message.headers()
-            kind, origin = (None, None) if not headers else _named(headers)
+            kind, origin = (None, None) if not headers else read_headers(headers)
             value = message.value() or b""
             one = Input(
                 topic, partition, message.offset(), message.key(), value, arrival, kind, origin
@@ -102,16 +104,10 @@ class Evaluator:
 def build(settings: Settings) -> App:
     """The evaluate role's app. Raises TopicError when a topic is missing or wrong."""
     layout = check_topics(settings.broker)
-    client = base_config(settings.broker)
-    app = App(
-        APPLICATION,
-        broker=settings.broker,
-        client=client,
-        state_dir=settings.state_dir,
-        accept_loss=settings.accept_loss,
-    )
-    reader = CatalogReader(client)
+    app = App.for_role(APPLICATION, settings)
+    reader = CatalogReader(app.client)
     reader.load()
+    app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
     evaluator = Evaluator(settings.clock, layout.partitions, reader)
     events = app.source(
         EVENTS,
@@ -128,12 +124,6 @@ def build(settings: Settings) -> App:
                 await evaluator.compute(batch)
 
     return app
-
-
-def _named(headers: Headers) -> tuple[str | None, str | None]:
-    """What the headers say of a record: its kind, and where it stood first."""
-    texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
-    return texts.get(KIND_HEADER), texts.get(ORIGIN_HEADER)
 
 
 def home_of(user_id: str, partitions: int) -> int:

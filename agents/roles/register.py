@@ -1,8 +1,8 @@
-"""The register role: takes what users push to `journeys.config` and says what is in force.
+"""The register role: checks what users push to `journeys.config` and keeps the catalog.
 
 Law: a push is accepted as a whole or changes nothing. Its verdict, its catalog entries and a
-barrier to every partition of the events are one transaction, so events after the verdict meet the
-new version on every worker and on every replay.
+barrier in every partition of the events are one transaction, so events after the verdict are
+evaluated with the new version by every worker and on every replay.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from confluent_kafka import Message
 
 from agents.errors import TopicError
 from agents.host.app import App
-from agents.kafka.client import base_config
 from agents.kafka.topics import (
     CATALOG,
     CONFIG,
@@ -22,18 +21,19 @@ from agents.kafka.topics import (
     check_topics,
     create_destination_topics,
 )
+from agents.kinds import KINDS
 from agents.runtime.partition import Batch
 from agents.settings import Settings
 from journeys.catalog.catalog import Accepted, Catalog, Rejected, Verdict, check_push
 from journeys.ids import outcome_id_of_input
 from journeys.problems import Problem
+from journeys.records import headers
 from journeys.records.barrier import barrier
 from journeys.records.outcome import Cause, Outcome
 from journeys.time import format_time
 from tables.codec import Codec
 
 APPLICATION = "journeys-register"
-RECORD_HEADER = "journeys-record"
 
 # Catalog entries are JSON already; the table keeps them as they are.
 _CODEC: Codec[bytes] = Codec(bytes, bytes)
@@ -42,15 +42,9 @@ _CODEC: Codec[bytes] = Codec(bytes, bytes)
 def build(settings: Settings) -> App:
     """The register's app. Raises TopicError when a topic is missing or wrong."""
     layout = check_topics(settings.broker)
-    app = App(
-        APPLICATION,
-        broker=settings.broker,
-        client=base_config(settings.broker),
-        state_dir=settings.state_dir,
-        accept_loss=settings.accept_loss,
-    )
+    app = App.for_role(APPLICATION, settings)
     pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
 
     @app.agent(pushes.batches)
     async def register(batches: Any) -> None:
@@ -60,26 +54,28 @@ def build(settings: Settings) -> App:
                 if batch.first:
                     catalog = _stored(batch)
                 for message in batch.inputs:
-                    catalog = await _judge(batch, message, catalog, layout.partitions, settings)
+                    catalog = await _apply_push(
+                        batch, message, catalog, layout.partitions, settings
+                    )
 
     return app
 
 
 def _stored(batch: Batch) -> Catalog:
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     for key, value in batch.view.items():
         catalog = catalog.with_entry(key.decode(), value)
     return catalog
 
 
-async def _judge(
+async def _apply_push(
     batch: Batch, message: Message, catalog: Catalog, partitions: int, settings: Settings
 ) -> Catalog:
     """Applies one push to the batch and returns the catalog after it."""
     try:
         pushed_at = message.timestamp()[1]
         verdict = check_push(message.value() or b"", CONFIG, catalog, pushed_at)
-    except Exception as error:  # noqa: BLE001 - whatever was pushed, the next push is judged
+    except Exception as error:  # noqa: BLE001 - a bad push must not stop the pushes after it
         problem = Problem(CONFIG, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
         verdict = Rejected([problem])
     if isinstance(verdict, Accepted):
@@ -89,29 +85,30 @@ async def _judge(
         try:
             await _create_topics(verdict, after, settings.broker)
         except TopicError as error:
-            # The next push must not wait for a topic that the broker refuses.
+            # A topic that the broker refuses to make must not block the pushes after this one.
             verdict = Rejected([Problem(CONFIG, 1, 1, str(error))])
     if isinstance(verdict, Rejected):
-        _tell_rejected(batch, message, verdict)
+        _report_rejected(batch, message, verdict)
         return catalog
     for key, value in verdict.entries:
         batch.view.put(key.encode(), value)
-    _tell_accepted(batch, message, verdict)
+    _report_accepted(batch, message, verdict)
     value = barrier(message.offset() + 1)
     for partition in range(partitions):
-        batch.send(EVENTS, None, value, partition, [(RECORD_HEADER, b"barrier")])
+        batch.send(EVENTS, None, value, partition, headers.build("barrier"))
     return after
 
 
 async def _create_topics(accepted: Accepted, catalog: Catalog, broker: str) -> None:
-    """Before the entries are there: a journey may send to a destination from the barrier on."""
+    """Makes the topics of new destinations before the catalog names them: journeys may send to them
+    from the barrier on."""
     for document in accepted.documents:
-        if document.kind == "Destination":
-            retried = catalog.destinations[document.name].retry.for_
+        retried = catalog.kinds[document.kind].delivered_for(catalog, document.name)
+        if retried is not None:
             await asyncio.to_thread(create_destination_topics, broker, document.name, retried)
 
 
-def _tell_accepted(batch: Batch, message: Message, accepted: Accepted) -> None:
+def _report_accepted(batch: Batch, message: Message, accepted: Accepted) -> None:
     for number, document in enumerate(accepted.documents):
         detail = {
             "kind": document.kind,
@@ -120,10 +117,10 @@ def _tell_accepted(batch: Batch, message: Message, accepted: Accepted) -> None:
             "changed": document.changed,
             "documents": len(accepted.documents),
         }
-        _tell(batch, message, "config.accepted", number, document, detail)
+        _report(batch, message, "config.accepted", number, document, detail)
 
 
-def _tell_rejected(batch: Batch, message: Message, rejected: Rejected) -> None:
+def _report_rejected(batch: Batch, message: Message, rejected: Rejected) -> None:
     problems = [
         {
             "line": problem.line,
@@ -136,10 +133,10 @@ def _tell_rejected(batch: Batch, message: Message, rejected: Rejected) -> None:
         }
         for problem in rejected.problems
     ]
-    _tell(batch, message, "config.rejected", 0, None, {"problems": problems})
+    _report(batch, message, "config.rejected", 0, None, {"problems": problems})
 
 
-def _tell(
+def _report(
     batch: Batch,
     message: Message,
     type: str,
@@ -148,14 +145,12 @@ def _tell(
     detail: dict[str, Any],
 ) -> None:
     place = (batch.topic, batch.partition, message.offset())
-    about_one = document is not None and document.kind in ("Journey", "Lifecycle")
-    journey = document if about_one else None
     outcome = Outcome(
         outcome_id=outcome_id_of_input(*place, type, number),
         type=type,
         at=format_time(message.timestamp()[1]),
         user_id=None,
-        journey=None if journey is None else journey.name,
+        journey=None if document is None else document.journey,
         version=None if document is None else document.version,
         instance=None,
         key=None,

@@ -1,8 +1,8 @@
-"""The broker's time, which is what the log's records are stamped with, as this process knows it.
+"""The broker's time, with which the log's records are stamped, as far as this process knows it.
 
 Law: never ahead of the broker's clock, whatever this machine's clock says: it may be wrong, or be
-set while we run. Between what the broker has told, time goes on as the kernel counts it since the
-machine was started (CLOCK_BOOTTIME: sleep included, settings of the clock not).
+set while the worker runs. Between two of the broker's stamps, time is counted by the kernel's clock
+since boot (CLOCK_BOOTTIME: it goes on during sleep, and setting the clock doesn't change it).
 
 Nothing in Faust does this: its timers fire by the worker's own clock, so two workers whose clocks
 differ by a minute answer the same history differently.
@@ -23,13 +23,12 @@ def wall() -> int:
 
 
 class BrokerClock:
-    """One per process; from several threads."""
+    """One per process; thread-safe."""
 
     def __init__(
         self, steady: Callable[[], int] = _since_boot, wall: Callable[[], int] = wall
     ) -> None:
-        """steady: ms that only go on. wall: this machine's clock, ms, for as long as the broker
-        has told nothing."""
+        """steady: ms, monotonic. wall: this machine's clock, ms; used until a stamp was seen."""
         self.steady = steady
         self._wall = wall
         self._ahead: int | None = None  # how far the broker's clock is ahead of the steady one
@@ -37,7 +36,7 @@ class BrokerClock:
 
     @property
     def known(self) -> bool:
-        """Whether the broker has told its time."""
+        """Whether a stamp of the broker was seen."""
         return self._ahead is not None
 
     def now(self) -> int:
@@ -45,10 +44,11 @@ class BrokerClock:
         ahead = self._ahead
         return self._wall() if ahead is None else self.steady() + ahead
 
-    def saw(self, stamp: int, sent: int, received: int) -> None:
-        """A record got the broker's `stamp` (ms) at some time between two readings of `steady`.
+    def observe(self, stamp: int, sent: int, received: int) -> None:
+        """The broker stamped a record with `stamp` (ms) between the readings `sent` and `received`
+        of `steady`.
 
-        An answer that took long says little: what was known is kept where it agrees with it.
+        A slow answer is imprecise: what is known is kept where the answer doesn't contradict it.
         """
         least, most = stamp - received, stamp - sent
         with self._lock:

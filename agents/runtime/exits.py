@@ -1,7 +1,7 @@
-"""Ends the process when it can't go on, for certain and with a clear last line.
+"""Ends the process when it can't go on, without fail and with a clear last line.
 
-Law: no error is survived by guessing. What became of an open transaction is read from the broker
-after the restart; a supervisor starts the process again.
+Law: no error is survived by guessing. Whether an open transaction was committed is read from the
+broker after the restart; a supervisor starts the process again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 EXIT_FAILED = 70
 EXIT_RESTART = 75
-"""The worker ended in good order and wants to begin anew, with what has come into being since."""
+"""The worker stopped gracefully and is to be started again, such as for a new destination."""
 _LEAVE_SECONDS = 8.0
 
 
@@ -21,17 +21,17 @@ class Exit:
     """The process's way out. `failed` is the first error, once there is one."""
 
     def __init__(self, leave: Callable[[BaseException], None]) -> None:
-        """leave: asks the application to stop in good order, so that the others of the group need
-        not wait for the session timeout; called at most once, on the event loop."""
+        """leave: asks the application to stop gracefully, so that the rest of the group need not
+        wait for the session timeout; called at most once, on the event loop."""
         self._leave = leave
         self.failed: BaseException | None = None
 
     def fail(self, error: BaseException) -> None:
-        """Prints the error and ends the process within seconds, whatever else hangs."""
+        """Prints the error and ends the process within 8 s, whatever else hangs."""
         if self.failed is not None:
             return
         self.failed = error
-        _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may hold up what follows
+        _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may block what follows
         traceback.print_exception(error)
         last_line(f"stopped: {type(error).__name__}: {error}")
         self._leave(error)
@@ -40,15 +40,15 @@ class Exit:
 def ended_by_errors(task: asyncio.Task[Any], fail: Callable[[BaseException], None]) -> None:
     """Makes an error of a task that nobody awaits end the process; asyncio would only log it."""
 
-    def look(ended: asyncio.Task[Any]) -> None:
+    def check(ended: asyncio.Task[Any]) -> None:
         if not ended.cancelled() and (error := ended.exception()) is not None:
             fail(error)
 
-    task.add_done_callback(look)
+    task.add_done_callback(check)
 
 
 def end_now(text: str) -> None:
-    """Ends the process with a last line, also when nobody reads the line."""
+    """Ends the process with a last line, even when nobody reads it."""
     _exit_after(1.0)
     last_line(text)
     os._exit(EXIT_FAILED)
@@ -59,7 +59,7 @@ def _exit_after(seconds: float) -> None:
     timer.daemon = True
     try:
         timer.start()
-    except RuntimeError:  # no thread to be had any more
+    except RuntimeError:  # no thread can be started any more
         os._exit(EXIT_FAILED)
 
 

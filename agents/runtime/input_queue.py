@@ -1,6 +1,6 @@
 """The source records of one partition between the reader and the batches.
 
-Law: they come out in the order of the log, once each, and no more of them wait than are bounded.
+Law: they come out in the order of the log, once each, and their number and size are bounded.
 """
 
 from collections import deque
@@ -8,8 +8,8 @@ from collections import deque
 from confluent_kafka import Message
 
 MAX_INPUTS = 2_000
-"""Records a transaction takes; on a prototype: 4 ms for 1, 8 ms for 1,000, 40 ms for 4,000. The
-more there are, the fewer are written of those who are seen in it again and again."""
+"""Inputs of a transaction; on a prototype one took 4 ms for 1, 8 ms for 1,000, 40 ms for 4,000. A
+user with several inputs in one transaction is written once, so larger ones write less."""
 MAX_INPUT_BYTES = 8 << 20
 """Bytes of values a batch takes, but at least one record."""
 _QUEUED = 4 * MAX_INPUTS
@@ -17,14 +17,14 @@ _QUEUED_BYTES = 2 * MAX_INPUT_BYTES
 
 
 class OutOfOrder(RuntimeError):
-    """The reader brought a record that was there before."""
+    """The reader delivered a record again, or out of order."""
 
 
 class InputQueue:
-    """What has been read of a partition and is in no batch yet.
+    """Records of a partition that were read and are in no batch yet.
 
-    end: everything before this offset was fed, the rest up to it are control records; None where
-    more is known to come.
+    end: the offset where the log ended after all that was fed; what is missing before it are
+    control records. None while more is to come.
     """
 
     def __init__(self, where: str, offset: int) -> None:
@@ -40,7 +40,7 @@ class InputQueue:
         return self._count
 
     def feed(self, messages: list[Message]) -> None:
-        """Raises OutOfOrder."""
+        """Appends records, not empty. Raises OutOfOrder."""
         first = messages[0].offset()
         if first < self._next:
             raise OutOfOrder(f"{self._where}: {first} after {self._next - 1}")
@@ -59,29 +59,29 @@ class InputQueue:
         return self._count < MAX_INPUTS and self._bytes < MAX_INPUT_BYTES
 
     def take(self, capacity: int) -> list[Message]:
-        """The next records, at most `room`."""
-        taken: list[Message] = []
-        while self._slices and len(taken) < capacity:
+        """Removes and returns the next records: at most `capacity`, and MAX_INPUT_BYTES."""
+        batch: list[Message] = []
+        while self._slices and len(batch) < capacity:
             messages = self._slices.popleft()
-            space = capacity - len(taken)
-            if len(messages) > space:
-                self._slices.appendleft(messages[space:])
-                messages = messages[:space]
-            if taken:
-                taken.extend(messages)
+            left = capacity - len(batch)
+            if len(messages) > left:
+                self._slices.appendleft(messages[left:])
+                messages = messages[:left]
+            if batch:
+                batch.extend(messages)
             else:
-                taken = messages
-        size = _size(taken)
-        self._count -= len(taken)
+                batch = messages
+        size = _size(batch)
+        self._count -= len(batch)
         self._bytes -= size
         if size > MAX_INPUT_BYTES:
-            fit = _fitting(taken)
-            self.give_back(taken[fit:])
-            taken = taken[:fit]
-        return taken
+            fit = _fitting(batch)
+            self.give_back(batch[fit:])
+            batch = batch[:fit]
+        return batch
 
     def give_back(self, messages: list[Message]) -> None:
-        """They are the next ones again."""
+        """Puts the last records that were taken back to the front."""
         if messages:
             self._slices.appendleft(messages)
             self._count += len(messages)
@@ -93,7 +93,7 @@ def _size(messages: list[Message]) -> int:
 
 
 def _fitting(messages: list[Message]) -> int:
-    """How many of the messages one batch takes by their size."""
+    """How many of the messages fit into one batch by their size, but at least one."""
     size = 0
     for count, message in enumerate(messages):
         size += len(message)

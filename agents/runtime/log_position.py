@@ -1,4 +1,4 @@
-"""How much of the log a partition's state reflects, in time: up to when wall-clock timers may fire.
+"""Up to what time a partition's log has been applied: until then wall-clock timers may fire.
 
 Law (timers never overtake the log): a timer due at D fires by the clock only when every event that
 reached the source partition before D has been applied. That is known when the last applied record
@@ -7,7 +7,7 @@ watermark is asked for as `read_uncommitted`: the last stable offset would hide 
 the log behind an open transaction.
 
 Nothing in Faust does this: its timers and tables know only the worker's clock, so after an outage
-they fire before the answers that wait in the backlog are read.
+they fire before the events that wait in the backlog are read.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import ended_by_errors
 
 CLOCK_TOLERANCE_MS = 1_000
-"""How far the clocks of the brokers may differ."""
+"""By how much the clocks of the brokers may differ."""
 _MIN_INTERVAL_SECONDS = 0.1
 _REQUEST_TIMEOUT_SECONDS = 10.0
 _UNANSWERED_SECONDS = 120.0
-"""Longer than the outages that are planned for: nothing else would show that no timer fires."""
+"""Longer than the longest planned outage; after it nothing but this shows that no timer fires."""
 
 
 class LogPosition:
     """The applied position of one partition, and the time it stands for.
 
     offset: next source offset; what lies before it is applied or is no record (control records).
-    safe_until: ms; every event that arrived before it has been applied.
+    watermark: ms; every record that arrived before it has been applied. -1 while none is known.
     """
 
     def __init__(self, offset: int) -> None:
@@ -51,7 +51,7 @@ class LogPosition:
     def high_watermark(self, asked_at: int, offset: int) -> None:
         """The partition ended at `offset` some time after `asked_at` (ms, the broker's time)."""
         if self._seen is None or asked_at > self._seen[0]:
-            # An earlier answer that isn't reached yet is reached sooner: keep the better of both.
+            # A former answer that isn't reached yet has the lower offset, so it is reached sooner.
             if self._seen is not None and self.offset < self._seen[1] < offset:
                 return
             self._seen = (asked_at, offset)
@@ -77,8 +77,8 @@ class HighWatermarks:
         fail: Callable[[BaseException], None],
         unanswered: float = _UNANSWERED_SECONDS,
     ) -> None:
-        """clock: says when it was asked. fail: called with NoHighWatermark when a wish has had no
-        answer for `unanswered` s."""
+        """clock: gives the time of asking. fail: called with NoHighWatermark when a partition has
+        waited `unanswered` s for an answer."""
         self._client = dict(client)
         self._clock = clock
         self._fail = fail
@@ -88,15 +88,17 @@ class HighWatermarks:
         self._wanted_since: dict[tuple[str, int], float] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def want(self, topic: str, partition: int, tell: Callable[[int, int], None]) -> None:
-        """Calls tell(asked_at ms, offset) once, on the event loop; a repeated wish is one wish."""
-        self._wanted[topic, partition] = tell
+    def want(self, topic: str, partition: int, report: Callable[[int, int], None]) -> None:
+        """Calls report(asked_at ms, offset) once, on the event loop. Where the partition waits for
+        an answer already, only the newest `report` is called."""
+        self._wanted[topic, partition] = report
         self._wanted_since.setdefault((topic, partition), time.monotonic())
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._ask())
             ended_by_errors(self._task, self._fail)
 
     def forget(self, topic: str, partition: int) -> None:
+        """The partition waits no more; nothing is reported."""
         self._wanted.pop((topic, partition), None)
         self._wanted_since.pop((topic, partition), None)
 
@@ -105,18 +107,18 @@ class HighWatermarks:
             wanted, self._wanted = self._wanted, {}
             asked_at = self._clock.now()
             answers = await asyncio.to_thread(self._request, list(wanted))
-            for where, tell in wanted.items():
+            for where, report in wanted.items():
                 if where not in self._wanted_since:
                     continue  # forgotten meanwhile
                 answer = answers[where]
                 if isinstance(answer, int):
                     del self._wanted_since[where]
-                    tell(asked_at, answer)
+                    report(asked_at, answer)
                     continue
-                # No answer proves nothing, so the timers wait.
+                # Without an answer nothing is proved, and the timers wait.
                 if time.monotonic() - self._wanted_since[where] > self._unanswered:
                     raise NoHighWatermark(f"{where[0]}/{where[1]}: {answer}") from answer
-                self._wanted.setdefault(where, tell)
+                self._wanted.setdefault(where, report)
             await asyncio.sleep(_MIN_INTERVAL_SECONDS)
 
     def _request(self, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int | Exception]:

@@ -46,9 +46,9 @@ class Ownership:
         released: Callable[[Where], None],
         executor: Executor,
     ) -> None:
-        """open_partition: blocking; fences and restores, and may raise Unwanted when the function
-        it is given says so. make_loop: on the event loop. released:
-        a partition is given up; it may be taken over again at once."""
+        """open_partition(where, unwanted): blocking; fences and restores, and may raise Unwanted
+        once `unwanted()` is true. make_loop: on the event loop. released: called when a partition
+        is given up; it may be taken over again at once."""
         self.loops: dict[Where, PartitionLoop] = {}
         self._open_partition = open_partition
         self._make_loop = make_loop
@@ -62,11 +62,11 @@ class Ownership:
         self._changing = asyncio.Lock()
 
     async def own(self, wanted: set[Where], generation: int) -> None:
-        """Owns exactly `wanted` when it returns; the loops are quiet until started.
+        """Owns exactly `wanted` when it returns; the loops do nothing until they are started.
 
-        A partition kept over consecutive generations keeps its producer and its state: nobody
-        else can have had it (and if that were wrong, the broker would refuse its next write).
-        Everything else is opened anew. Cancelled in the middle, it may be called again.
+        A partition that is owned in two consecutive generations of the group keeps its producer and
+        its state: nobody else owned it in between (and if somebody had, the broker would refuse the
+        next write). Everything else is opened anew. After a cancellation it may be called again.
         """
         async with self._changing:
             consecutive = self._generation is not None and generation == self._generation + 1
@@ -78,9 +78,9 @@ class Ownership:
                 self._opening[where] = asyncio.ensure_future(self._open(where, unwanted))
             for where in missing:
                 # Shielded: a rebalance that interrupts this must not share a half-open partition.
-                taken = await asyncio.shield(self._opening[where])
+                owned = await asyncio.shield(self._opening[where])
                 del self._opening[where]
-                self.loops[where] = self._make_loop(taken)
+                self.loops[where] = self._make_loop(owned)
 
     async def _open(self, where: Where, unwanted: threading.Event) -> OwnedPartition:
         async with self._restoring:
@@ -91,8 +91,8 @@ class Ownership:
             )
 
     async def _give_up(self, partitions: set[Where]) -> None:
-        """Closes the partitions, and what an interrupted call was opening or closing: RocksDB's
-        lock of each is free when this returns. Interrupted itself, the next call goes on."""
+        """Closes the partitions, and what a cancelled call was opening or closing: RocksDB's lock
+        of each is free when this returns. After a cancellation the next call continues."""
         for where in partitions:
             self._close(self.loops.pop(where).close)
             self._released(where)
@@ -100,7 +100,7 @@ class Ownership:
         for where, opening in list(self._opening.items()):
             await asyncio.wait([opening])  # unlike awaiting it, leaves it alone when cancelled
             del self._opening[where]
-            # An error that is not a passing one comes again where it matters, in `own`.
+            # A lasting error is raised again when `own` opens the partition.
             if opening.exception() is None:
                 self._close(opening.result().store.close)
         for closing in list(self._closing):
@@ -148,24 +148,24 @@ def open_partition(
     producer.fence()
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
-        restore(store, changelog, partition, codec, client, progressed=progressed)
+        restored = restore(store, changelog, partition, codec, client, progressed=progressed)
         begin = _begin(
             where, fetch_log_ends(client, topic, partition).first, store.position, accept_loss
         )
-        # Unless the broker has told its time, no timer may fire; a commit makes it tell it.
+        # No timer may fire before the broker's time is known; the answer to a commit carries it.
         if begin != store.position or not clock.known:
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
     except BaseException:
         store.close()
         raise
-    return OwnedPartition(topic, partition, store, producer)
+    return OwnedPartition(topic, partition, store, producer, restored)
 
 
 def _begin(where: Where, first: int, position: Position | None, accept_loss: bool) -> Position:
-    """Where the owner reads on; `first` is the first record that the source still holds."""
+    """Where the owner goes on reading; `first` is the first offset that the source still holds."""
     if position is None:
-        # The first owner ever begins where the log does, and says so: from now on a record that
-        # retention deletes before it is applied is an error and no silent loss.
+        # The very first owner begins where the log does and commits that: from now on, a record
+        # that retention deletes before it is applied is an error, not a silent loss.
         return Position(first)
     if position.source >= first:
         return position

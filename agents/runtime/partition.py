@@ -1,4 +1,4 @@
-"""One owned partition: takes a batch, gives it to the role's agent, makes its effects durable.
+"""The loop of one owned partition: take a batch, let the role compute it, commit its effects.
 
 Law: compute, then one transaction, then the store, then acknowledge; nothing is acknowledged
 before it is committed, and an exception acknowledges nothing: it ends the process.
@@ -11,52 +11,55 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Literal
+from time import perf_counter
+from typing import Any
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
+from agents.metrics import Labels, Metric, PartitionCounts
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.input_queue import MAX_INPUTS, InputQueue, OutOfOrder
-from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition
-from agents.runtime.transaction import Headers, Outputs, TransactionalProducer
+from agents.runtime.log_position import HighWatermarks
+from agents.runtime.timers import TimerRule, Timers
+from agents.runtime.transaction import Headers, Outputs, TransactionalProducer, count_sent
 from tables.changelog import Position
-from tables.store import Store
+from tables.store import Change, Store
 from tables.view import View
 
 COMMIT_INTERVAL_MS = 100
-"""How long what a batch changed may wait for the transaction of a later one, where nobody outside
-is to see anything of it: most events say nothing, and each transaction costs the broker dearly."""
+"""How long the changes of a batch that sends nothing may wait to share the transaction of a later
+batch: most events send nothing, and every transaction costs the broker."""
 CONFIRMED_FOR_MS = 3_000
-"""For how long after it began a commit shows that the partition is ours: half of the session, as
-nobody else takes it over while the group hears of us."""
+"""For how long after it began a successful commit proves that this process owns the partition: half
+of the group's session, within which nobody else takes it over."""
 _LONGEST_REST_MS = 6
-
-TimerRule = Literal["log", "clock", "none"]
-"""When a record's due time makes work: `log`: the wall clock, never ahead of the log; `clock`: the
-wall clock alone (retries); `none`: never by itself (the stream clock moves with the records)."""
 
 
 @dataclass(slots=True)
 class OwnedPartition:
-    """A partition just taken over: its state up to date, its older owners fenced."""
+    """A partition just taken over: its state up to date, its older owners fenced.
+
+    restored: changelog records that were read for it.
+    """
 
     topic: str
     partition: int
     store: Store
     producer: TransactionalProducer
+    restored: int
 
 
 class Batch:
     """What the role computes on. Use it as `async with batch:`; leaving the block applies it.
 
-    inputs: source records in log order. results: what calls beside the loop handed in.
+    inputs: source records in log order. results: of calls beside the loop.
     view: the partition's records. partition_time: ms, -1 before the first event; the role moves it.
-    now: ms, the broker's clock. safe_until: ms; timers due up to here may fire by the wall clock.
+    now: ms, the broker's clock. watermark: ms; timers due up to here may fire by the wall clock.
     first: the first batch since the partition was taken over (it may be empty).
     consumed: how many of `inputs` the role applied; the rest comes again with the next batch.
     more_timers: the role left due timers for the next batch.
-    urgent: whether it is committed before the next batch begins. Else, when it sends nothing, its
-        transaction may be that of a later one.
+    urgent: whether it is committed before the next batch begins. Else, when it sends nothing, it
+        may share the transaction of a later batch.
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class Batch:
         self.more_timers = False
         self.urgent = True
         self.outputs = Outputs.none()
+        self.counts: list[tuple[Metric, Labels, float]] = []
+        self.taken_at = perf_counter()
         self.done = asyncio.Event()
 
     def send(
@@ -95,6 +100,11 @@ class Batch:
         """Sends with the batch's transaction; partition None: Kafka's murmur2 of the key."""
         self.outputs.add(topic, partition, key, value, headers)
 
+    def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
+        """Adds to a counter of the role, once the batch is applied. For what is rare, or summed up
+        over the batch: this is not meant for every input."""
+        self.counts.append((metric, labels, by))
+
     async def __aenter__(self) -> "Batch":
         return self
 
@@ -107,7 +117,7 @@ class Batch:
             raise
         finally:
             if error is not None:
-                # Cancelled too: what became of the batch isn't known here.
+                # Also when cancelled: whether the batch was committed isn't known here.
                 self.loop.fail(error)
             self.done.set()
 
@@ -116,11 +126,12 @@ class PartitionLoop:
     """The loop of one owned partition; lives from take-over to giving up.
 
     position: next source offset after what is committed. applied: inputs. batches: computed.
+    counts: for the metrics; they outlive the loop.
     """
 
     def __init__(
         self,
-        taken: OwnedPartition,
+        owned: OwnedPartition,
         view: View[Any],
         *,
         timers: TimerRule,
@@ -130,37 +141,37 @@ class PartitionLoop:
         watermarks: HighWatermarks,
         executor: Executor,
         has_capacity: Callable[[], None],
+        counts: PartitionCounts,
         fail: Callable[[BaseException], None],
     ) -> None:
-        """hand_over: awaitable that puts a batch into the agent's channel. room(partition): how
-        many inputs the role takes now. has_room: wakes the reader."""
-        self.topic = taken.topic
-        self.partition = taken.partition
-        self.store = taken.store
-        self.producer = taken.producer
+        """hand_over: awaitable that puts a batch into the agent's channel. capacity(partition): how
+        many inputs the role takes now. has_capacity: wakes the reader. fail: ends the process."""
+        self.topic = owned.topic
+        self.partition = owned.partition
+        self.store = owned.store
+        self.producer = owned.producer
         self.view = view
+        self.counts = counts
+        counts.restored += owned.restored
         self._end_process = fail
-        self._timers = timers
         self._hand_over = hand_over
         self._capacity = capacity
         self._clock = clock
-        self._watermarks = watermarks
         self._executor = executor
         self._has_capacity = has_capacity
-        position = taken.store.position
+        position = owned.store.position
         assert position is not None, "a partition that was taken over has a position"
         self.partition_time = position.time
-        # What the view reflects, and what the last transaction holds: inputs in between wait.
+        # Inputs between the two are applied to the view and wait for their transaction.
         self._applied = self._committed = position
         self._waiting = 0
         self._commit_at: int | None = None
-        self.log = LogPosition(position.source)
         self.position = position.source
         self.applied = 0
         self.batches = 0
         self._failed = False
         self._at_work = False
-        self._next_log = taken.store.next_log
+        self._next_log = owned.store.next_log
         self._first = True
         self._more_timers = False
         self._queue = InputQueue(f"{self.topic}/{self.partition}", position.source)
@@ -168,6 +179,9 @@ class PartitionLoop:
         self._confirmed = clock.steady() - 2 * CONFIRMED_FOR_MS
         self._confirmation: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
+        self._timers = Timers(
+            timers, self.topic, self.partition, view, clock, watermarks, self._wake.set
+        )
         self._stopping = True
         self._task: asyncio.Task[None] | None = None
 
@@ -197,15 +211,12 @@ class PartitionLoop:
         self._results.append(result)
         self._wake.set()
 
-    def wake(self) -> None:
-        """Something outside changed what the role may do (room, for one)."""
-        self._wake.set()
-
     async def confirm(self) -> None:
-        """Returns when a commit of late shows that nobody else owns the partition.
+        """Returns when a recent commit proves that nobody else owns the partition.
 
-        A process that was frozen doesn't know of it: before it does outside what a newer owner may
-        have done meanwhile, it must ask. Where it is fenced, this doesn't return; the process ends.
+        A process that was frozen doesn't notice: a newer owner may have made the same call
+        meanwhile, so this is asked before every call. Where the partition is fenced, this doesn't
+        return; the process ends.
         """
         while self._clock.steady() - self._confirmed > CONFIRMED_FOR_MS:
             if self._confirmation is None:
@@ -219,22 +230,22 @@ class PartitionLoop:
         assert self._failed or self._applied == self._committed, "quiescing commits what waits"
         self._queue = InputQueue(f"{self.topic}/{self.partition}", self._committed.source)
         self._stopping = self._failed
-        self.log = LogPosition(self._committed.source)
+        self._timers.start(self._committed.source)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
         return self._committed.source
 
     async def quiesce(self) -> None:
-        """No new batch begins; the one in flight ends, and all that was applied is committed."""
+        """No new batch begins; the one in flight ends, and what was applied is committed."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._watermarks.forget(self.topic, self.partition)
+        self._timers.stop()
 
     def fail(self, error: BaseException) -> None:
-        """Ends the process. Until it has ended, no batch is begun: the next one would commit what
-        the failed one has left in the view, and the position behind its inputs."""
+        """Ends the process. Until it has ended, no batch begins: it would commit what the failed
+        batch left in the view, and the position after its inputs."""
         self._failed = self._stopping = True
         self._end_process(error)
 
@@ -266,63 +277,40 @@ class PartitionLoop:
             self.fail(error)
 
     async def _rest(self, ms: int) -> None:
-        """After a batch that took so long: what comes meanwhile shares the next transaction.
-
-        A transaction costs a broker the same for one record and for a hundred. Without a rest, a
-        broker that is slow to commit gets more of them the slower it is, and each waits for others.
-        """
+        """Waits a little after a batch that took `ms`, so that what arrives meanwhile shares the
+        next transaction: it costs a broker the same for one record and for a hundred."""
         if self.drained() and not self._stopping:
             await asyncio.sleep(min(ms, _LONGEST_REST_MS) / 1_000)
 
     def _take(self) -> Batch | None:
         now = self._clock.now()
         inputs = self._take_inputs()
-        due = self._timers_due(now)
+        due = self._timers.due(now)
         asked = self._first or self._more_timers or self._confirmation is not None
         if not (inputs or due or self._results or asked):
             return None
         first, self._first = self._first, False
         self._more_timers = False
         results, self._results = self._results, []
-        return Batch(self, inputs, results, now, self._watermark(now), first)
+        return Batch(self, inputs, results, now, self._timers.watermark(now), first)
 
     def _take_inputs(self) -> list[Message]:
-        taken = self._queue.take(min(MAX_INPUTS - self._waiting, self._capacity(self.partition)))
-        if taken and not self._queue.full():
+        capacity = min(MAX_INPUTS - self._waiting, self._capacity(self.partition))
+        inputs = self._queue.take(capacity)
+        if inputs and not self._queue.full():
             self._has_capacity()
-        if not taken and not self._queue and self._queue.end is not None:
-            self.log.applied(self._queue.end, None)
-            self._tell_position()
-        return taken
-
-    def _watermark(self, now: int) -> int:
-        return now if self._timers == "clock" else min(now, self.log.watermark)
-
-    def _timers_due(self, now: int) -> bool:
-        """Whether a timer may fire now. Asks for the high watermark when one only lacks the proof
-        that the log has been applied up to it."""
-        if self._timers == "none":
-            return False
-        first = self.view.next_due()
-        if first is None or first[0] > now:
-            return False
-        if first[0] <= self._watermark(now):
-            return True
-        if first[0] <= now - CLOCK_TOLERANCE_MS:
-            self._watermarks.want(self.topic, self.partition, self._told)
-        return False
-
-    def _told(self, asked_at: int, offset: int) -> None:
-        self.log.high_watermark(asked_at, offset)
-        self._wake.set()
+        if not inputs and not self._queue and self._queue.end is not None:
+            self._timers.log.applied(self._queue.end, None)
+            self._acknowledge()
+        return inputs
 
     async def _wait(self) -> None:
         """Until there is work: no polling, an idle partition costs nothing."""
         self._wake.clear()
-        delay = self._until_due()
+        delays = [self._timers.seconds_until_due()]
         if self._commit_at is not None:
-            left = max(0, self._commit_at - self._clock.steady()) / 1_000
-            delay = left if delay is None else min(delay, left)
+            delays.append(max(0, self._commit_at - self._clock.steady()) / 1_000)
+        delay = min((seconds for seconds in delays if seconds is not None), default=None)
         timer = None
         if delay is not None:
             timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
@@ -337,15 +325,6 @@ class PartitionLoop:
         return self._waiting >= MAX_INPUTS or (
             self._commit_at is not None and self._commit_at <= self._clock.steady()
         )
-
-    def _until_due(self) -> float | None:
-        """Seconds until a timer may be due; None where nothing but an input can make it so."""
-        if self._timers == "none" or (first := self.view.next_due()) is None:
-            return None
-        tolerance = CLOCK_TOLERANCE_MS if self._timers == "log" else 0
-        delay = (first[0] + tolerance - self._clock.now()) / 1_000
-        # Past that, the answer about the log wakes the loop.
-        return min(max(delay, 0.02), 60.0) if delay > -0.5 else None
 
     async def commit(self, batch: Batch) -> None:
         """The batch counts as applied; its transaction comes now, or with a later batch."""
@@ -365,19 +344,26 @@ class PartitionLoop:
             await self._write(batch.outputs)
         self.partition_time = batch.partition_time
         self._more_timers = batch.more_timers
-        self.log.applied(source, arrived)
-        self._tell_position()
+        self._timers.log.applied(source, arrived)
+        self._acknowledge()
         self.applied += batch.consumed
         self.batches += 1
+        self.counts.inputs += batch.consumed
+        self.counts.batches.add(perf_counter() - batch.taken_at)
+        for metric, labels, by in batch.counts:
+            self.counts.add_by_role(metric, labels, by)
 
     async def _write(self, outputs: Outputs) -> None:
         """One transaction of all that waits, then the store."""
         changes, position = self.view.changes(), self._applied
         began, asked = self._clock.steady(), self._confirmation
         if changes or outputs or position != self._committed or asked is not None:
+            started = perf_counter()
             await asyncio.get_running_loop().run_in_executor(
                 self._executor, self._commit, outputs, changes, position
             )
+            self.counts.transactions.add(perf_counter() - started)
+            count_sent(self.counts, outputs, self.producer.changelog, changes)
             self._confirmed = began
             if asked is not None:
                 self._confirmation = None
@@ -385,21 +371,25 @@ class PartitionLoop:
         self._committed = position
         self._waiting, self._commit_at = 0, None
         self.view.committed()
-        self._tell_position()
+        self._acknowledge()
 
-    def _commit(self, outputs: Outputs, changes: list[Any], position: Position) -> None:
+    def _commit(self, outputs: Outputs, changes: list[Change], position: Position) -> None:
         self._next_log = self.producer.commit(outputs, changes, position)
         self.store.write(changes, self._next_log, position)
 
-    def _tell_position(self) -> None:
-        """Nothing is acknowledged before it is committed."""
+    def _acknowledge(self) -> None:
+        """Moves `position`, unless something applied isn't committed yet."""
         if self._applied == self._committed:
-            self.position = self.log.offset
+            self.position = self._timers.log.offset
+
+    @property
+    def watermark(self) -> int:
+        """Ms; every record that reached the source before it is applied. -1 until it is known."""
+        return self._timers.log.watermark
 
     def has_work(self, lag: int) -> bool:
-        """Whether a batch ought to end, given `lag` records that are known to be in the log. Not
-        while the role has asked for a pause, nor when the end that can be read (an open
-        transaction hides what is behind it) has been reached."""
+        """Whether a batch ought to end soon, given `lag` records that are known to be in the log.
+        Not while the role takes no inputs, nor where an open transaction hides those records."""
         if self._at_work:
             return True
         if self._capacity(self.partition) <= 0:

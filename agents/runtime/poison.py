@@ -1,7 +1,8 @@
-"""Tells poison from a bug of ours.
+"""Distinguishes a poisonous input from a bug of the engine.
 
-Law: a poisoned input goes to `journeys.dead` and the rest go on; but when more than half of the
-last inputs are dead, it is not the inputs: the process stops instead of emptying the log there.
+Law: a poisonous input goes to `journeys.dead` and the rest go on; but when more than half of the
+last inputs are dead letters, the engine is at fault: the process stops instead of moving the log
+there.
 """
 
 from collections import deque
@@ -24,9 +25,9 @@ class PoisonGauge:
         self._dead = 0
 
     def count(self, inputs: int, dead: int) -> None:
-        """One batch more. Raises TooManyDead before the batch is committed."""
+        """Adds a batch. Raises TooManyDead, which keeps it from being committed."""
         if not (inputs or dead):
-            return  # batches of timers alone would pile up here until the next inputs come
+            return  # else batches of timers alone would pile up until the next inputs come
         self._batches.append((inputs, dead))
         self._inputs += inputs
         self._dead += dead

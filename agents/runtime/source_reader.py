@@ -38,7 +38,7 @@ Where = tuple[str, int]
 
 
 class Receiver(Protocol):
-    """What a partition's loop is to the reader, whose thread asks whether it is full or drained."""
+    """A partition's loop as the reader sees it. `full` and `drained` are called on its thread."""
 
     def feed(self, messages: list[Message]) -> None: ...
     def reached_end(self, offset: int) -> None: ...
@@ -102,7 +102,7 @@ class SourceReader:
         self._thread.start()
 
     async def stop(self) -> None:
-        """Nothing is delivered after this returns."""
+        """After this returns, nothing is delivered."""
         self._epoch += 1
         self.capacity.set()
         self._handed_over.set()
@@ -123,13 +123,13 @@ class SourceReader:
 
     def _run(self, epoch: int, loop: asyncio.AbstractEventLoop) -> None:
         held: dict[Where, TopicPartition] = {}
-        looked = 0.0
+        asked = 0.0
         try:
             while self._epoch == epoch:
                 now = time.monotonic()
-                if now - looked > 1.0:
-                    looked = now
-                    self._look_at_ends()
+                if now - asked > 1.0:
+                    asked = now
+                    self._update_ends()
                 messages = self._consumer.consume(1, 0.1)
                 for where in [w for w in held if self._receivers[w].drained()]:
                     self._consumer.resume([held.pop(where)])
@@ -137,19 +137,19 @@ class SourceReader:
                     continue
                 next_round = time.monotonic() + PACE_SECONDS
                 messages += self._consumer.consume(_SLICE, 0)
-                slices, ends = _sorted_out(messages)
+                slices, ends = _by_partition(messages)
                 self._handed_over.clear()
                 loop.call_soon_threadsafe(self._deliver, epoch, slices, ends)
                 self._wait_for_capacity(epoch, slices, held)
                 time.sleep(max(0.0, next_round - time.monotonic()))
-        except Exception as error:  # noqa: BLE001 - told to the event loop
+        except Exception as error:  # noqa: BLE001 - passed on to the event loop
             if self._epoch == epoch:
                 loop.call_soon_threadsafe(self._fail, error)
         finally:
             if held:
                 self._consumer.resume(list(held.values()))
 
-    def _look_at_ends(self) -> None:
+    def _update_ends(self) -> None:
         for topic, partition in self._receivers:
             _, end = self._consumer.get_watermark_offsets(
                 TopicPartition(topic, partition), cached=True
@@ -159,9 +159,9 @@ class SourceReader:
     def _wait_for_capacity(
         self, epoch: int, slices: dict[Where, list[Message]], held: dict[Where, TopicPartition]
     ) -> None:
-        """Waits until the loops have room; a slow partition is held back alone."""
+        """Waits until the loops take more; a partition that stays full is paused alone."""
         while self._epoch == epoch and not self._handed_over.wait(0.1):
-            pass  # an event loop that is busy must not be buried under what it hasn't seen yet
+            pass  # a busy event loop must not be given more than it has handled
         started = time.monotonic()
         while self._epoch == epoch:
             self.capacity.clear()
@@ -190,7 +190,7 @@ class SourceReader:
         self._handed_over.set()
 
 
-def _sorted_out(
+def _by_partition(
     messages: list[Message],
 ) -> tuple[dict[Where, list[Message]], dict[Where, int]]:
     """Records by partition, and the positions at which a partition's end was reached."""
@@ -214,5 +214,5 @@ def _sorted_out(
             )
         elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise KafkaException(error)
-        # Every other error is a passing one that librdkafka retries by itself.
+        # Every other error is temporary, and librdkafka retries by itself.
     return slices, ends

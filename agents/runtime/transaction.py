@@ -10,8 +10,9 @@ Streams' first exactly-once one: a producer per source partition.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from confluent_kafka import (
@@ -22,6 +23,7 @@ from confluent_kafka import (
     Producer,
 )
 
+from agents.metrics import PartitionCounts
 from agents.runtime.broker_clock import BrokerClock
 from tables.changelog import POSITION_KEY, Position
 from tables.store import Change
@@ -70,8 +72,26 @@ class Outputs:
                 messages = self.plain[where] = []
             messages.append({"key": key, "value": value})
 
+    def sizes(self) -> Iterator[tuple[str, int, int]]:
+        """(topic, records, bytes of their values); a topic may come several times."""
+        for (topic, _), messages in self.plain.items():
+            yield topic, len(messages), sum(map(len, map(itemgetter("value"), messages)))
+        for topic, _, _, value, _ in self.with_headers:
+            yield topic, 1, len(value)
+
     def __bool__(self) -> bool:
         return bool(self.plain or self.with_headers)
+
+
+def count_sent(
+    counts: PartitionCounts, outputs: Outputs, changelog: str, changes: Sequence[Change]
+) -> None:
+    """Counts what one committed transaction wrote, but for the record of its position."""
+    counts.changed += len(changes)
+    for topic, records, size in outputs.sizes():
+        counts.add_sent(topic, records, size)
+    size = sum(map(len, filter(None, map(attrgetter("value"), changes))))
+    counts.add_sent(changelog, len(changes), size)
 
 
 class TransactionalProducer:
@@ -86,7 +106,7 @@ class TransactionalProducer:
         clock: BrokerClock,
     ) -> None:
         """client: librdkafka's base configuration. changelog, partition: where records go.
-        clock: is told the broker's time at every commit."""
+        clock: observes the broker's time at every commit."""
         self.changelog = changelog
         self.partition = partition
         self._clock = clock
@@ -127,7 +147,7 @@ class TransactionalProducer:
             delivered.append(error if error is not None else message.offset())
             kind, stamp = message.timestamp()
             if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
-                self._clock.saw(stamp, sent, self._clock.steady())
+                self._clock.observe(stamp, sent, self._clock.steady())
 
         self.begin()
         for (topic, partition), messages in outputs.plain.items():

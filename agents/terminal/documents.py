@@ -1,4 +1,4 @@
-"""The users' files of documents: reading them, and showing what is wrong with them.
+"""Files of documents: reading them, and printing what is wrong with them.
 
 Law: off a terminal a problem is exactly one line, `file:line:col: message`.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -36,18 +35,22 @@ def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
 
 
 def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
-    """What the files bring in force, together; drafts as if they were running, if wanted.
+    """The catalog of the documents in the files, together.
+
+    Args:
+        drafts: take drafts as if they were running.
 
     Raises:
-        typer.Exit: with code 1 where one is wrong; what is wrong is told on stderr.
+        typer.Exit: with code 1 where one is wrong; the problems are printed on stderr.
     """
     import typer
 
+    from agents.kinds import KINDS
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.simulation.scenario import with_drafts
 
     texts, problems = read_files(paths)
-    catalog = Rejected(problems) if problems else catalog_of(texts.items())
+    catalog = Rejected(problems) if problems else catalog_of(texts.items(), KINDS)
     if isinstance(catalog, Rejected):
         for problem in catalog.problems:
             typer.echo(str(problem), err=True)
@@ -56,17 +59,17 @@ def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
 
 
 def running_catalog(paths: Iterable[Path]) -> RunningCatalog:
-    """The same, ready to run."""
+    """The same as a catalog that can run. Raises typer.Exit, as above."""
     from journeys.catalog.running import RunningCatalog
 
     return RunningCatalog(catalog_of_files(paths))
 
 
 def canned_responses(path: Path | None) -> list[Canned]:
-    """What a file answers the requests of triggers with; nothing where there is none.
+    """The canned responses of a file; none where there is no file.
 
     Raises:
-        typer.Exit: with code 1 where it is wrong; what is wrong is told on stderr.
+        typer.Exit: with code 1 where it is wrong; the problems are printed on stderr.
     """
     import typer
 
@@ -87,7 +90,7 @@ def canned_responses(path: Path | None) -> list[Canned]:
 
 
 def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> None:
-    """On a terminal with the lines that are meant, else one line each; to stdout."""
+    """Prints to stdout: on a terminal with the lines that are wrong, else one line each."""
     if not sys.stdout.isatty():
         for problem in problems:
             line = " ".join(str(problem).splitlines()) + "\n"
@@ -101,13 +104,8 @@ def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> N
         console.print(_shown(problem, texts.get(problem.file)), soft_wrap=True)
 
 
-def as_json(problem: Problem) -> dict[str, Any]:
-    """A problem as scripts read it."""
-    return asdict(problem)
-
-
 def cleaned(text: str) -> str:
-    """Text that does nothing to a terminal but show."""
+    """The text without characters that control a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 

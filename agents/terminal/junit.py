@@ -20,19 +20,23 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """One test of a file and what came of it."""
+class FinishedTest:
+    """One test of a file and its result; `timeline` says what happened, for a failed test."""
 
     file: str
     result: Result
-    story: list[str]
+    timeline: list[str]
     seconds: float
 
 
-def write(path: Path, ran: Sequence[Ran], wrong: Sequence[Problem]) -> None:
-    """Write a suite for each file; a problem of a file is an error. Raises UserError."""
+def write_junit(path: Path, runs: Sequence[FinishedTest], wrong: Sequence[Problem]) -> None:
+    """Writes a test suite per file; problems of a file are its errors.
+
+    Raises:
+        UserError: the file can't be written.
+    """
     root = ElementTree.Element("testsuites")
-    for file, some in groupby(ran, lambda one: one.file):
+    for file, some in groupby(runs, lambda one: one.file):
         tests = list(some)
         suite = _element(
             root,
@@ -51,8 +55,8 @@ def write(path: Path, ran: Sequence[Ran], wrong: Sequence[Problem]) -> None:
             )  # fmt: skip
             for failure in one.result.failures:
                 words = f"expected {failure.expected}, found {failure.found}"
-                told = _element(case, "failure", message=f"{failure.what}: {words}")
-                told.text = _text("\n".join([f"{file}:{failure.line}", "", *one.story]))
+                element = _element(case, "failure", message=f"{failure.what}: {words}")
+                element.text = _text("\n".join([f"{file}:{failure.line}", "", *one.timeline]))
     for file, found in groupby(wrong, lambda one: one.file):
         problems = list(found)
         suite = _element(

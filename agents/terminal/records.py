@@ -1,4 +1,4 @@
-"""Outcomes, actions and dead letters as one line each for a person to read."""
+"""Outcomes, actions and dead letters as one line each, for people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from agents.terminal.documents import cleaned
 if TYPE_CHECKING:
     from agents.client.dead_letters import Letter
 
-_SHORT = 8  # of an id
-_WIDEST = 40  # of a column
+_ID_WIDTH = 8
+_MAX_COLUMN_WIDTH = 40
 
-# By the beginning of an outcome's type, the longest first.
+# By the beginning of an outcome's type; the first that fits is taken.
 _STYLES = {
     "journey.entered": "bold green",
     "journey.exited": "green",
@@ -45,7 +45,7 @@ def outcome(record: dict[str, Any]) -> Text:
 
 
 def action(record: dict[str, Any]) -> Text:
-    """Time, user, journey and node, the destination and what it is to do."""
+    """Time, user, journey and node, the destination and the request to it."""
     what = "→ " + _text(record.get("destination"))
     name = record.get("action") or record.get("event_name")
     if name:
@@ -54,8 +54,8 @@ def action(record: dict[str, Any]) -> Text:
 
 
 def dead(record: dict[str, Any]) -> Text:
-    """Time, where it stood in which log, why it is dead, and the last line of the traceback; of a
-    mark which letter it is about."""
+    """Time, role, the record's place, the reason and the last line of the detail; for a mark, the
+    status and the letter's id."""
     if "mark" in record:
         return Text.assemble(
             (_time(record) + "  ", "dim"),
@@ -75,7 +75,7 @@ def dead(record: dict[str, Any]) -> Text:
 
 
 def print_letters(letters: list[Letter]) -> None:
-    """One line each, cut to the width of the terminal."""
+    """Prints a table of letters, cut to the width of the terminal."""
     from rich.console import Console
 
     from journeys.time import format_time
@@ -83,23 +83,26 @@ def print_letters(letters: list[Letter]) -> None:
     rows: list[tuple[str, ...]] = [
         ("id", "set aside", "role", "reason", "user", "what", "status", "detail")
     ]
-    for one in letters:
-        record = one.record
-        what = f"→ {one.destination}" if one.destination else one.event or record.cause.topic
+    for letter in letters:
+        record = letter.record
+        event = letter.event or record.cause.topic
         rows.append(
             (
-                one.id[:_SHORT],
-                format_time(one.at).replace("T", " ").removesuffix("Z"),
+                letter.id[:_ID_WIDTH],
+                format_time(letter.at).replace("T", " ").removesuffix("Z"),
                 record.role,
                 record.reason,
-                one.user or "–",
-                what or "–",
-                one.status,
+                letter.user or "–",
+                (f"→ {letter.destination}" if letter.destination else event) or "–",
+                letter.status,
                 (record.detail.strip().splitlines() or [""])[-1],
             )
         )
     rows = [tuple(map(cleaned, row)) for row in rows]
-    widths = [min(max(map(len, column)), _WIDEST) for column in list(zip(*rows, strict=True))[:-1]]
+    widths = [
+        min(max(map(len, column)), _MAX_COLUMN_WIDTH)
+        for column in list(zip(*rows, strict=True))[:-1]
+    ]
     console = Console(highlight=False, markup=False)
     for number, row in enumerate(rows):
         cells = [f"{cell[:width]:<{width}}" for cell, width in zip(row, widths, strict=False)]
@@ -118,7 +121,7 @@ def _line(record: dict[str, Any], *what: tuple[str, str]) -> Text:
     user = cleaned(_text(record.get("user_id") or "–"))
     where = "/".join(_text(record[name]) for name in ("journey", "node") if record.get(name))
     detail = record.get("detail")
-    if isinstance(detail, dict) and "kind" in detail:  # about a document that was pushed
+    if isinstance(detail, dict) and "kind" in detail:  # an outcome of a push
         where = f"{_text(detail['kind'])}/{_text(detail.get('name'))}"
     parts = [(cleaned(text), style) for text, style in what]
     return Text("  ").join(
@@ -136,7 +139,7 @@ def _time(record: dict[str, Any]) -> str:
 
 
 def _detail(detail: Any) -> str:
-    """`name=value` for what is there; nested values as JSON."""
+    """`name=value` of each field that has one; nested values as JSON."""
     if not isinstance(detail, dict):
         return "" if detail is None else _text(detail)
     if problems := detail.get("problems"):

@@ -1,7 +1,7 @@
-"""The toy step in a bare loop of librdkafka and RocksDB: what no framework can beat from Python.
+"""The toy step in a bare loop of librdkafka and RocksDB: an upper bound for Python.
 
-At least once: a batch's outputs and records are on the log before its offsets are committed. There
-is no restore and no rebalance here; it is a limit and no product.
+At least once: the outputs and records of a batch are written before its offsets are committed. It
+has no restore and no rebalancing; it only shows the limit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 2_000
 
 
 class Partitions:
-    """One RocksDB a partition; its changelog is its truth, so nothing is written ahead."""
+    """One RocksDB per partition, without a write-ahead log: it has the changelog."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

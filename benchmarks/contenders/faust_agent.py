@@ -1,4 +1,4 @@
-"""The toy step on Faust as its documentation writes it: an agent, a RocksDB table, JSON topics."""
+"""The toy step on Faust, as in its documentation: an agent, a RocksDB table, JSON topics."""
 
 import os
 

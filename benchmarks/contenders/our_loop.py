@@ -1,6 +1,6 @@
-"""The toy step on this engine's own loop, exactly once: a role as agents/roles/evaluate.py is one.
+"""The toy step on this engine's loop, exactly once: a role like agents/roles/evaluate.py.
 
-Run by toys.py, whose variables it reads.
+toys.py runs it and sets the environment variables that it reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The toy step on Quix Streams as its documentation writes it: a stateful apply; all by default."""
+"""The toy step on Quix Streams, as in its documentation: a stateful apply with all defaults."""
 
 import os
 

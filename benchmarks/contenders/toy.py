@@ -1,7 +1,7 @@
-"""The toy step, the same for every contender in Python: one record and perhaps one output an event.
+"""The toy step, used by every Python contender: each event updates a record and may give an output.
 
-Law: needs nothing but the language, since the peers run in an environment of their own. The Java
-contender does the same in ToyStep.java.
+Law: it imports only the standard library, as the other frameworks run in a separate environment.
+The Java contender does the same in ToyStep.java.
 """
 
 from __future__ import annotations

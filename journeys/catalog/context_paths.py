@@ -29,7 +29,7 @@ def expression_paths(part: BaseModel) -> Iterator[tuple[str, ...]]:
         yield from data_paths(value) if holds.kind == "data" else compile_cel(value).paths
 
 
-def _tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> Paths:
+def path_tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> Paths:
     tree: Paths = {}
     for path in sorted(set(paths)):  # a shorter path comes before those below it
         branch = tree
@@ -40,13 +40,13 @@ def _tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> P
     return tree
 
 
-def _first_missing(kept: Paths, read: Paths) -> tuple[str, ...] | None:
+def first_missing(kept: Paths, read: Paths) -> tuple[str, ...] | None:
     """A path that one tree reads and another one doesn't keep all of; None: there is none."""
     for name, below in read.items():
         if name not in kept:
             return (name, *_first_path(below))
         if kept[name]:
-            missing = _first_missing(kept[name], below) if below else ()
+            missing = first_missing(kept[name], below) if below else ()
             if missing is not None:
                 return (name, *missing)
     return None
@@ -58,12 +58,12 @@ def _first_path(tree: Paths) -> tuple[str, ...]:
     return ()
 
 
-def _prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
+def prune(value: Mapping[str, Any], tree: Paths) -> dict[str, Any]:
     kept = {}
     for name, below in tree.items():
         if name in value:
             inner = value[name]
             if below and isinstance(inner, dict):
-                inner = _prune(inner, below)
+                inner = prune(inner, below)
             kept[name] = inner
     return kept

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from journeys.catalog.catalog import Catalog, Rejected, Verdict, check_push, version_of
+from journeys.catalog.catalog import Catalog, Rejected, Verdict, check_push
 from journeys.catalog.program import Program
-from journeys.documents.journey import Journey
-from journeys.schema.annotations import Path
-from journeys.schema.fields import as_written
+from journeys.schema.marks import Path
 
-Kind = Literal["created", "changed", "archived", "unchanged"]
+ChangeType = Literal["created", "changed", "archived", "unchanged"]
 
 _ABSENT = object()
 
@@ -36,7 +34,7 @@ class InFlight:
     """What becomes of those who are in an older version of a journey.
 
     Attributes:
-        follow: the nodes from which they go on with the new one.
+        follow: the nodes where instances continue with the new version.
         stay: the nodes on which they stay with their own, each with the reason.
     """
 
@@ -50,15 +48,15 @@ class DocumentChange:
     """What becomes of one document of the push.
 
     Attributes:
-        before: the version in force now, or None.
-        version: the version that would be in force.
+        before: the active version, or None.
+        version: the version that would be active.
         fields: what is different; of a document that is created, nothing.
-        in_flight: where a new version of a journey comes in force: of every older one.
+        in_flight: for a new version of a journey: what becomes of instances of each older one.
     """
 
     kind: str
     name: str
-    change: Kind
+    change: ChangeType
     before: str | None
     version: str
     fields: tuple[FieldChange, ...]
@@ -70,25 +68,24 @@ def plan(text: str | bytes, file: str, catalog: Catalog) -> list[DocumentChange]
     verdict = check_push(text, file, catalog)
     if isinstance(verdict, Rejected):
         return verdict
-    after = catalog
-    for key, value in verdict.entries:
-        after = after.with_entry(key, value)
+    after = catalog.with_entries(verdict.entries)
     return [_change(one, catalog, after) for one in verdict.documents]
 
 
 def _change(one: Verdict, before: Catalog, after: Catalog) -> DocumentChange:
-    old, new = _written(before, one.kind, one.name), _written(after, one.kind, one.name)
+    kind = after.kinds[one.kind]
+    old, new = kind.written(before, one.name), kind.written(after, one.name)
     fields = () if old is None or new is None else tuple(differences(old, new))
     if old is None:
-        change: Kind = "created"
+        change: ChangeType = "created"
     elif not fields:
         change = "unchanged"
     elif new and new.get("status") == "archived" != old.get("status"):
         change = "archived"
     else:
         change = "changed"
-    version = None if old is None else _version(before, one.kind, one.name)
-    moved = one.kind == "Journey" and old is not None and version != one.version
+    version = None if old is None else kind.version(before, one.name)
+    moved = kind.keeps_versions and old is not None and version != one.version
     in_flight = tuple(_in_flight(one.name, after)) if moved else ()
     return DocumentChange(one.kind, one.name, change, version, one.version, fields, in_flight)
 
@@ -107,46 +104,6 @@ def _in_flight(name: str, after: Catalog) -> Iterator[InFlight]:
             found = {node: newest.obstacle(old, node) for node in stands}
             stay = {node: why for node, why in found.items() if why is not None}
         yield InFlight(version, tuple(node for node in stands if node not in stay), stay)
-
-
-def _version(catalog: Catalog, kind: str, name: str) -> str:
-    if kind in ("Journey", "Lifecycle"):
-        return catalog.journeys[name].version
-    return version_of(_document(catalog, kind, name))
-
-
-def _document(catalog: Catalog, kind: str, name: str) -> Any:
-    """A document of a kind other than journeys, or None; the catalog keeps each kind by name."""
-    return getattr(catalog, f"{kind.lower()}s").get(name)
-
-
-def _written(catalog: Catalog, kind: str, name: str) -> dict[str, Any] | None:
-    """What is in force of a document, as its author would write it; None where there is none."""
-    if kind == "Lifecycle":
-        return {"status": catalog.journeys[name].status} if name in catalog.journeys else None
-    if kind != "Journey":
-        document = _document(catalog, kind, name)
-        return None if document is None else as_written(document)
-    now = catalog.journeys.get(name)
-    if now is None:
-        return None
-    journey = catalog.get(name, now.version)
-    written = {**as_written(journey), "status": now.status}
-    written["description"] = catalog.descriptions.get(name)
-    return {key: value for key, value in written.items() if value is not None} | _ways(journey)
-
-
-def _ways(journey: Journey) -> dict[str, Any]:
-    """Where the order of the nodes counts: which is the first, and where those without `next` go.
-
-    Otherwise a journey whose nodes have changed places would seem to be as it was.
-    """
-    nodes = {name: as_written(node) for name, node in journey.nodes.items()}
-    for name, node in journey.nodes.items():
-        below = journey.below(name)
-        if node.falls_through and below is not None:
-            nodes[name].setdefault("next", below)
-    return {"first": journey.first, "nodes": nodes}
 
 
 def differences(before: Any, after: Any, path: Path = ()) -> Iterator[FieldChange]:

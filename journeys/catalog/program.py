@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from journeys.catalog.context_paths import Paths, _first_missing, _prune, _tree, expression_paths
+from journeys.catalog.context_paths import Paths, expression_paths, first_missing, path_tree, prune
 from journeys.documents.journey import GlobalExit, Journey
+from journeys.documents.ways import taken, with_next
 from journeys.expressions.expression import Scope, compile_cel, prefilter
 from journeys.expressions.fast_path import Prefilter
 from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
 from journeys.graph import gathered
-from journeys.nodes.base import ForwardNode, NodeModel
+from journeys.nodes.base import NodeModel
 from journeys.time import parse_duration
 
-_NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Any] = {}
 
 
 class Program:
@@ -43,7 +44,7 @@ class Program:
         self.version = version
         self.facts = {"name": name, "version": version}
         self.journey = journey
-        self.nodes = _with_next(journey)
+        self.nodes = with_next(journey.nodes)
         self.first = journey.first
         entry = journey.entry
         self.entry_events: dict[str, list[str | None]] = {}
@@ -58,16 +59,16 @@ class Program:
             self.exits.setdefault(leaving.event, []).append(leaving)
         anywhere = {path for leaving in journey.exit for path in expression_paths(leaving)}
         self.reads: dict[str, Paths] = _Reads(self.nodes, entry.key, anywhere)
-        self._event = _tree(expression_paths(journey), ("event",))
+        self._event = path_tree(expression_paths(journey), ("event",))
         self._goal: Paths = {}
         if journey.goal is not None:
             paths = set(expression_paths(journey.goal))
             if self.key is not None and journey.goal.match is None:
                 paths |= self.key.paths
-            self._goal = _tree(paths, ("entry",))
+            self._goal = path_tree(paths, ("entry",))
         # By identity, for which the data stays; it has no hash, and is the document's for good.
         self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
-        self.counts = _longest(
+        self.counts = longest_windows(
             (path[1], parse_duration(path[2]))
             for path in expression_paths(journey)
             if path[0] == COUNT
@@ -82,16 +83,16 @@ class Program:
 
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """What an instance that stands on `node` keeps of its context."""
-        return _prune(context, self.reads[node])
+        return prune(context, self.reads[node])
 
     def goal_keeps(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """What the goal reads of the event that started an instance."""
-        found: dict[str, Any] = _prune({"entry": entry}, self._goal).get("entry", {})
+        found: dict[str, Any] = prune({"entry": entry}, self._goal).get("entry", {})
         return found
 
     def event_keeps(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """What the journey reads of an event, and what tells it apart from others."""
-        read = _prune({"event": event}, self._event).get("event", {})
+        read = prune({"event": event}, self._event).get("event", {})
         return {"event": event["event"], "messageId": event["messageId"], **read}
 
     @cached_property
@@ -105,44 +106,29 @@ class Program:
         return found
 
     def obstacle(self, other: Program, node: str) -> str | None:
-        """Why an instance of another version that stands on `node` can't go on with this one."""
+        """Why an instance of another version that stands on `node` can't continue with this one."""
         here, there = self.nodes.get(node), other.nodes[node]
         if here is None:
             return "the node is gone"
         if type(here) is not type(there):
             return "the node is of another type"
-        missing = _first_missing(other.reads[node], self.reads[node])
+        missing = first_missing(other.reads[node], self.reads[node])
         return None if missing is None else f"{'.'.join(missing)} was not kept"
 
 
 def _open(*_: Mapping[str, Any]) -> None:
-    """The sieve that lets everything through."""
+    """The prefilter that decides nothing: every event is looked at."""
 
 
 def _prefilter(where: str | None) -> Prefilter:
     return _open if where is None else prefilter(where) or _open
 
 
-def _with_next(journey: Journey) -> dict[str, NodeModel]:
-    return {
-        name: node.model_copy(update={"next": journey.below(name)})
-        if isinstance(node, ForwardNode) and node.next is None
-        else node
-        for name, node in journey.nodes.items()
-    }
-
-
-def _longest(windows: Iterable[tuple[str, int]]) -> dict[str, int]:
+def longest_windows(windows: Iterable[tuple[str, int]]) -> dict[str, int]:
     longest: dict[str, int] = {}
     for event, window in windows:
         longest[event] = max(window, longest.get(event, 0))
     return longest
-
-
-def _leads_to(node: NodeModel) -> set[str]:
-    """The names of the nodes that may come right after this one, whose `next` is filled in."""
-    unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
-    return {target.node for target in node.targets() if target.path != unused}
 
 
 class _Reads(dict[str, Paths]):
@@ -164,13 +150,13 @@ class _Reads(dict[str, Paths]):
             for path in paths:
                 here[name] |= bits.setdefault(path, 1 << len(bits))
         self._paths = list(bits)
-        self._bits = gathered({name: _leads_to(node) for name, node in nodes.items()}, here)
+        self._bits = gathered({name: taken(node) for name, node in nodes.items()}, here)
         self._trees: dict[int, Paths] = {}
 
     def __missing__(self, node: str) -> Paths:
         bits = self._bits[node]
         if bits not in self._trees:
-            self._trees[bits] = _tree(
+            self._trees[bits] = path_tree(
                 path for index, path in enumerate(self._paths) if bits >> index & 1
             )
         self[node] = self._trees[bits]

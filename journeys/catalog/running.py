@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from journeys.catalog.catalog import Catalog, InForce
-from journeys.catalog.program import _NOTHING, Program, _longest
+from journeys.catalog.catalog import Catalog
+from journeys.catalog.program import NOTHING, Program, longest_windows
+from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.journey import Journey, Spread
 from journeys.expressions.fast_path import NeedsLibrary, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance
 
 Entered = list[tuple[Program, bool]]
-"""Journeys that an event may enter, and of each whether its condition is known to hold."""
+"""The journeys that an event may enter, and for each whether its condition is known to hold."""
 
 
 class Following(NamedTuple):
@@ -27,14 +28,14 @@ class Following(NamedTuple):
 
 
 class LifecycleHistory(NamedTuple):
-    """What became of a journey whose life was changed while users were under way.
+    """The changes of a journey's lifecycle that its live instances must observe.
 
     Attributes:
-        changed: the time of the newest change that instances must meet, ms.
-        resumed_at: when it last went on after a pause, ms; 0: never.
+        changed: the time of the newest of them, ms; 0: there is none.
+        resumed_at: when it was last resumed after a pause, ms; 0: never.
         archived_at: when it was archived, each time, ms.
-        spread: what a pause held up goes on within this time after it, ms; 0: at once.
-        skip: what a pause held up goes on without its actions.
+        spread: instances held up by a pause resume spread over this time, ms; 0: at once.
+        skip: instances held up by a pause resume without their actions.
     """
 
     changed: int
@@ -48,15 +49,15 @@ class RunningCatalog:
     """The programs of a catalog, as steps need them.
 
     Attributes:
-        entries: the journeys that an event of a name may enter, by journey name, with their sieves.
-        awaited: which (journey, version, node) an event of a name may move an instance from.
-        exits: which (journey, version) an event of a name may end instances of.
-        goals: which (journey, version) an event of a name may be the goal of.
+        entries: by event name: the journeys that it may enter, by name, with their prefilters.
+        awaited: by event name: the (journey, version, node) where instances may await it.
+        exits: by event name: the (journey, version) that have it as a global exit.
+        goals: by event name: the (journey, version) that have it as their goal.
         listened: the names of all events that may do anything but start an instance.
-        following: of the versions that another one takes over, that program and from which nodes.
-        counted: the longest window, ms, of the events that journeys which are not archived count.
-        status: of every journey in force.
-        lives: of the journeys whose instances are judged when their user is touched.
+        following: by (journey, version): the newer version that takes over its instances.
+        counted: by event name: the longest window, ms, in which a journey counts it.
+        status: by journey name.
+        lifecycles: by journey name: the changes that live instances must observe.
     """
 
     def __init__(self, catalog: Catalog, previous: RunningCatalog | None = None) -> None:
@@ -75,7 +76,7 @@ class RunningCatalog:
         }
         self.following = dict(self._followed(catalog))
         entries: dict[str, list[tuple[Program, tuple[Prefilter, ...]]]] = {}
-        for name, version, status in catalog.in_force():
+        for name, version, status in catalog.active():
             if status == "running":
                 program = self._programs[name, version]
                 for event, prefilters in program.prefilters.items():
@@ -86,7 +87,7 @@ class RunningCatalog:
             for node, events in program.awaits.items():
                 for event in events:
                     awaited.setdefault(event, set()).add((name, version, node))
-        self.counted = _longest(
+        self.counted = longest_windows(
             window
             for (name, _), program in self._programs.items()
             if self.status.get(name) != "archived"
@@ -115,18 +116,18 @@ class RunningCatalog:
                 yield (name, version), Following(newest, frozenset(nodes))
 
     def entered_by(self, event: Event, traits: Mapping[str, Any]) -> Entered:
-        """The journeys that the event may enter, for a user with these traits, and of each whether
+        """The journeys that the event may enter, for a user with these traits, and for each whether
         its condition is known to hold.
 
-        One that is not among them has nothing to tell of the event either: the entry's condition
-        is false. That is all most events come to, so it costs no step.
+        The entry condition of every other journey is false, and nothing is reported of it. Most
+        events enter nothing, so this is asked before a step is made.
         """
         entered: Entered = []
         programs = self.entries.get(event.name)
         if programs is None:
             return entered
         wire = event.wire
-        properties, context = wire.properties or _NOTHING, wire.context or _NOTHING
+        properties, context = wire.properties or NOTHING, wire.context or NOTHING
         for program, prefilters in programs:
             try:
                 for prefilter in prefilters:
@@ -139,7 +140,7 @@ class RunningCatalog:
         return entered
 
     def changed_since(self, instance: Instance) -> bool:
-        """Whether the life of its journey has changed since the instance was last judged."""
+        """Whether the journey's lifecycle has changed since the instance last observed it."""
         life = self.lifecycles.get(instance.journey)
         return life is not None and instance.lifecycle_seen < life.changed
 
@@ -148,7 +149,7 @@ class RunningCatalog:
         return self._programs.get((journey, version))
 
 
-def _lifecycle_history(now: InForce, journey: Journey) -> LifecycleHistory:
+def _lifecycle_history(now: ActiveVersion, journey: Journey) -> LifecycleHistory:
     policy = journey.on_resume
     return LifecycleHistory(
         max((now.resumed_at, *now.archived_at[-1:])),

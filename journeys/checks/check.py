@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from journeys.checks.destination import check_destination
-from journeys.checks.expressions import Written, check_expressions
+from journeys.checks.expressions import Written, check_expressions, names_on_the_way
 from journeys.checks.graph import Graph, check_graph
-from journeys.checks.lint import warn
-from journeys.documents.destination import Destination
+from journeys.checks.lint import lint_journey
+from journeys.checks.lint_expressions import lint_expressions
 from journeys.documents.journey import Journey
-from journeys.documents.kinds import KINDS, Document
+from journeys.documents.kind import Document, Kind, Kinds, NameCheck
 from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
 from journeys.schema.findings import Findings, TooManyError
 from journeys.schema.marks import Refers
@@ -25,34 +25,73 @@ from journeys.schema.validate import validate
 from journeys.schema.yaml_source import Source, YamlNode, load
 
 
+@dataclass(slots=True)
+class Context:
+    """The checks, as a kind asks for them: `journeys.documents.kind.CheckContext`.
+
+    Attributes:
+        model: the fields that the document should have.
+        written: its expressions that compile.
+        graph: the ways between its nodes, where it has been asked for.
+    """
+
+    findings: Findings
+    model: type[Document]
+    written: Sequence[Written] = ()
+    graph: Graph | None = None
+
+    def check_expressions(self, names: NameCheck) -> None:
+        self.written = check_expressions(self.findings, self.model, names)
+
+    def check_ways(self) -> None:
+        self.graph = check_graph(self.findings)
+
+    def names_on_the_way(self) -> NameCheck:
+        return names_on_the_way(self.findings, self.graph)
+
+    def lint_expressions(self) -> None:
+        lint_expressions(self.findings, self.model, self.written)
+
+    def lint_journey(self, journey: Journey) -> None:
+        lint_journey(self.findings, journey, self.written, self.graph)
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A document with its place.
 
     Attributes:
-        model: None where its schema is not met.
-        written: its expressions.
-        graph: of a journey.
+        kind: as written; `definition` is None where there is no such kind.
+        model: None where the document doesn't fit its schema.
+        context: what its checks have found; None where there is no such kind.
         sound: whether nothing is wrong with it but, it may be, what it refers to.
     """
 
     findings: Findings
     kind: str
     name: str
-    model: Document | None
-    written: Sequence[Written] = ()
-    graph: Graph | None = None
+    definition: Kind | None = None
+    model: Document | None = None
+    context: Context | None = None
     sound: bool = False
+
+    @property
+    def valid(self) -> Document:
+        """The model of a document without problems."""
+        assert self.model is not None, "a document without a model has problems"
+        return self.model
 
 
 def check(
-    files: Iterable[tuple[str, str | bytes]], in_force: Mapping[str, Mapping[str, bool]]
+    files: Iterable[tuple[str, str | bytes]],
+    kinds: Kinds,
+    known_names: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
 ) -> tuple[list[Checked], list[Problem]]:
     """Checks texts that belong together.
 
     Args:
         files: names and texts.
-        in_force: by kind and name, the documents that there are: whether they are archived.
+        known_names: by kind and name, the documents that there are: whether they are archived.
 
     Returns:
         The documents and the problems, these in the order of the files and by position.
@@ -64,71 +103,69 @@ def check(
         source, found = load(text, file)
         problems += found
         if source is not None:
-            documents += [_document(source, root, not found) for root in source.documents]
-    known = {kind: {**in_force.get(kind, {})} for kind in KINDS}
+            documents += [_document(source, root, kinds, not found) for root in source.documents]
+    known = {kind: {**known_names.get(kind, {})} for kind in kinds}
     for document in documents:
         # A misspelt kind is one mistake, not one more at every journey that names the document.
-        kind = nearest(document.kind, KINDS)
+        kind = nearest(document.kind, kinds)
         if document.name and kind is not None:
             known[kind][document.name] = _status(document.findings.root) == "archived"
     _duplicates(documents)
     for document in documents:
         with suppress(TooManyError):
-            _references(document, known)
+            _references(document, kinds, known)
     order = {file: index for index, (file, _) in enumerate(files)}
     for document in documents:
         found = document.findings.problems
         problems += found
         if len(found) == MOST_PROBLEMS:
             last = max(found, key=lambda one: (one.line, one.column))
-            problems.append(replace(last, message=f"only {len(found)} problems are told"))
+            problems.append(replace(last, message=f"only {len(found)} problems are shown"))
     problems.sort(key=lambda one: (order[one.file], one.line, one.column))
     return documents, problems
 
 
 def warnings(documents: Iterable[Checked]) -> list[Problem]:
-    """What is hardly meant in checked documents; those of one document in the order of its text.
+    """The warnings about checked documents, each document's in the order of its text.
 
-    A document with mistakes is not doubted before they are mended.
+    A document with mistakes gets no warnings before they are fixed.
     """
     found: list[Problem] = []
     for document in documents:
-        if document.sound and document.model is not None:
-            lint = warn(document.findings, document.model, document.written, document.graph)
+        if document.sound and document.definition is not None and document.context is not None:
+            with suppress(TooManyError):
+                document.definition.lint(document.context, document.model)
+            lint = document.findings.warnings
             found += sorted(lint, key=lambda one: (one.line, one.column))
     return found
 
 
-def _document(source: Source, root: YamlNode, readable: bool) -> Checked:
+def _document(source: Source, root: YamlNode, kinds: Kinds, readable: bool) -> Checked:
     findings = Findings(source, root)
     if not isinstance(root.value, dict):
         found = shown(root.value)
         findings.at(root, f"found {found}, expected a document with 'kind' and 'name'", found=found)
-        return Checked(findings, "", "", None)
+        return Checked(findings, "", "")
     name = _word(root, "name")
-    kind = _word(root, "kind")
-    findings.document = f"{kind}/{name}" if kind and name else None
-    model = KINDS.get(kind)
-    if model is None:
-        _unknown_kind(findings)
-        return Checked(findings, kind, name, None)
+    word = _word(root, "kind")
+    findings.document = f"{word}/{name}" if word and name else None
+    kind = kinds.get(word)
+    if kind is None:
+        _unknown_kind(findings, kinds)
+        return Checked(findings, word, name)
+    context = Context(findings, kind.model_of(_word(root, "type")))
     valid: Document | None = None
-    written: list[Written] = []
-    graph = None
     with suppress(TooManyError):
-        valid = validate(model, findings)  # type: ignore[assignment]
-        graph = check_graph(findings) if model is Journey else None
-        written = check_expressions(findings, model, graph)
-        if model is Destination:
-            check_destination(findings)
-    sound = readable and not findings.problems
-    return Checked(findings, kind, name, valid, written, graph, sound)
+        valid = validate(context.model, findings)  # type: ignore[assignment]
+        kind.check(context, context.model)
+    sound = readable and valid is not None and not findings.problems
+    return Checked(findings, word, name, kind, valid, context, sound)
 
 
-def _unknown_kind(findings: Findings) -> None:
+def _unknown_kind(findings: Findings, kinds: Kinds) -> None:
     given = findings.root.value.get("kind")
     if given is None:
-        *most, last = (f"'{kind}'" for kind in KINDS)
+        *most, last = (f"'{kind}'" for kind in kinds)
         known = f"{', '.join(most)} or {last}"
         findings.at(
             findings.root,
@@ -137,14 +174,14 @@ def _unknown_kind(findings: Findings) -> None:
         )
         return
     found = shown(given.value)
-    tail, near = suggest(given.value if isinstance(given.value, str) else "", KINDS)
+    tail, near = suggest(given.value if isinstance(given.value, str) else "", kinds)
     findings.at(given, f"unknown kind {found}{tail}", found=found, near=near)
 
 
 def _duplicates(documents: list[Checked]) -> None:
     first: dict[tuple[str, str], Checked] = {}
     for document in documents:
-        if not (document.kind in KINDS and document.name):
+        if document.definition is None or not document.name:
             continue
         other = first.setdefault((document.kind, document.name), document)
         if other is not document and len(document.findings.problems) < MOST_PROBLEMS:
@@ -158,16 +195,17 @@ def _duplicates(documents: list[Checked]) -> None:
             )
 
 
-def _references(document: Checked, in_force: Mapping[str, Mapping[str, bool]]) -> None:
-    model = KINDS.get(document.kind)
-    if model is None:
+def _references(
+    document: Checked, kinds: Kinds, known_names: Mapping[str, Mapping[str, bool]]
+) -> None:
+    if document.context is None:
         return
     findings = document.findings
-    for marked in walk(model, findings.root):
+    for marked in walk(document.context.model, findings.root):
         refers = next((mark for mark in marked.marks if isinstance(mark, Refers)), None)
         if refers is None or not isinstance(marked.node.value, str):
             continue
-        name, known = marked.node.value, in_force[refers.kind]
+        name, known = marked.node.value, known_names[refers.kind]
         if name not in known:
             near = nearest(name, known)
             tail = f": did you mean '{near}'?" if near else ""
@@ -178,7 +216,11 @@ def _references(document: Checked, in_force: Mapping[str, Mapping[str, bool]]) -
                 found=name,
                 near=near,
             )
-        elif refers.kind != "Journey" and known[name] and _status(findings.root) != "archived":
+        elif (
+            known[name]
+            and not kinds[refers.kind].named_when_archived
+            and _status(findings.root) != "archived"
+        ):
             findings.at(
                 marked.node,
                 f"{field_name(findings.root, marked.path)}: "

@@ -14,23 +14,22 @@ from typing import Any
 from pydantic import BaseModel
 
 from journeys.checks.graph import Graph
-from journeys.documents.destination import Destination
+from journeys.documents.kind import NameCheck, NameProblem
 from journeys.expressions.expression import CelError, Expression, compile_cel
 from journeys.expressions.hints import kind_in_words
-from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import data_expressions
 from journeys.nodes import Node
 from journeys.problems import short, suggest
-from journeys.schema.annotations import Path, model_of, text_at
+from journeys.schema.annotations import model_of, text_at
 from journeys.schema.fields import Holds
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import is_time
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _OUTSIDE = {"entry": "the entry", "exit": "a global exit", "goal": "the goal"}
-_OF_DESTINATIONS = {"user": ("id",), "journey": ("name", "version", "instance", "key")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +85,14 @@ class _Names:
 
 
 def check_expressions(
-    findings: Findings, model: type[BaseModel], graph: Graph | None
+    findings: Findings, model: type[BaseModel], names: NameCheck
 ) -> list[Written]:
-    """Adds what is wrong with the expressions of a document, and returns those that compile.
-
-    Args:
-        graph: a journey's.
-    """
-    names = _names(findings.root, graph)
+    """Adds what is wrong with the expressions of a document, and returns those that compile."""
     written: list[Written] = []
     for marked in walk(model, findings.root):
         for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
             for node, text, path in _texts(marked.node, marked.path, holds):
-                written += _check(findings, model, holds, names, node, text, path)
+                written += _check(findings, holds, names, node, text, path)
     return written
 
 
@@ -120,9 +114,8 @@ def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode,
 
 def _check(
     findings: Findings,
-    model: type[BaseModel],
     holds: Holds,
-    names: _Names,
+    names: NameCheck,
     node: YamlNode,
     text: str,
     path: Path,
@@ -163,18 +156,18 @@ def _check(
                 f"the value is {kind_in_words(expression.type)}, expected {expected}",
                 expression.type,
             )
-        for message, at, near in (
-            _destination_names(expression, holds)
-            if model is Destination
-            else _journey_names(expression, names, path)
-        ):
+        for message, at, near in names(expression, holds, path):
             problem(start + at, message, near=near)
     return [Written(expression, start, node, path, holds) for expression, start in found]
 
 
-def _journey_names(
-    expression: Expression, names: _Names, path: Path
-) -> Iterator[tuple[str, int, str | None]]:
+def names_on_the_way(findings: Findings, graph: Graph | None) -> NameCheck:
+    """What expressions of a journey may name where they stand."""
+    names = _names(findings.root, graph)
+    return lambda expression, _, path: _journey_names(expression, names, path)
+
+
+def _journey_names(expression: Expression, names: _Names, path: Path) -> Iterator[NameProblem]:
     for reference, offsets in expression.offsets.items():
         if reference[0] not in ("steps", "attr") or len(reference) < 2:
             continue
@@ -198,7 +191,7 @@ def _journey_names(
 
 def _step_names(
     reference: Path, offsets: tuple[int, ...], names: _Names, path: Path
-) -> Iterator[tuple[str, int, str | None]]:
+) -> Iterator[NameProblem]:
     name = str(reference[1])
     if name not in names.captures:
         tail, near = suggest(name, names.captures)
@@ -220,24 +213,6 @@ def _step_names(
         yield f"node '{name}' has nothing yet when it is reached first", offsets[1], None
     elif not names.has_captured(name, path):
         yield f"node '{name}' is on no way to '{path[1]}': it has nothing yet", offsets[1], None
-
-
-def _destination_names(
-    expression: Expression, holds: Holds
-) -> Iterator[tuple[str, int, str | None]]:
-    if any(path[0] == COUNT for path in expression.paths):
-        yield f"'{COUNT}' is not known to a destination", 0, None
-    for reference, offsets in expression.offsets.items():
-        known = _OF_DESTINATIONS.get(reference[0])
-        if reference[0] == "env" and holds.env:
-            continue
-        if known is None or len(reference) < 2 or reference[1] not in known:
-            expected = "user.id and journey.name, version, instance and key"
-            yield (
-                f"'{'.'.join(reference)}' is not known to a destination: expected {expected}",
-                offsets[0],
-                None,
-            )
 
 
 def _names(root: YamlNode, graph: Graph | None) -> _Names:

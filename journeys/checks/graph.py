@@ -8,33 +8,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from journeys.documents.ways import Way, falls
 from journeys.graph import after, cycles, reachable
 from journeys.nodes import Node
 from journeys.nodes.base import NodeModel
 from journeys.problems import short, suggest
-from journeys.schema.annotations import Path, model_of
+from journeys.schema.annotations import model_of
 from journeys.schema.findings import Findings
-from journeys.schema.marks import NextNode
+from journeys.schema.marks import NextNode, Path
 from journeys.schema.places import field_name, walk, where
 from journeys.schema.yaml_source import YamlNode
 
 _NODE: TypeAdapter[NodeModel] = TypeAdapter(Node)
-
-
-class Way(NamedTuple):
-    """That a node can lead to another one.
-
-    Attributes:
-        path: of the field that says so; None: the other one is the node below.
-    """
-
-    source: str
-    path: Path | None
-    target: str
 
 
 @dataclass
@@ -67,7 +55,7 @@ class Graph:
             if way.path is not None and way.path[: len(part)] == part:
                 own = own or way.path == (*part, "next")
                 yield way
-        if len(part) == 2 or not own:  # a part without `next` goes on as its node does
+        if len(part) == 2 or not own:  # a part without `next` leads where its node leads
             for way in self._from.get(str(part[1]), ()):
                 if way.path is None or (len(part) > 2 and way.path == (*part[:2], "next")):
                     yield way
@@ -115,8 +103,7 @@ def check_graph(findings: Findings) -> Graph:
             else:
                 edges[name].append(near)
                 ways.append(Way(name, path, near))
-        falls = model.falls_through and getattr(model, "next", None) is None if model else False
-        if falls and below is not None:
+        if below is not None and model is not None and falls(model):
             edges[name].append(below)
             ways.append(Way(name, None, below))
     if certain:

@@ -1,27 +1,23 @@
-"""What a document says and hardly means: warnings, which never keep it from being accepted.
+"""What a journey says and hardly means: warnings, which never keep it from being accepted.
 
-Law: only a document without mistakes is doubted, and every doubt says what to write instead, or
-what to write where it is meant.
+Law: only a document without mistakes gets warnings, and each says what to write instead, or what
+to write where it is meant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-from journeys.checks.destination import lint_destination
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
-from journeys.checks.lint_expressions import lint_expressions, reads
+from journeys.checks.lint_expressions import lint_journey_expressions, reads
 from journeys.documents.journey import Journey
-from journeys.documents.kinds import Document
 from journeys.expressions.hints import kind_in_words
-from journeys.problems import Problem
-from journeys.schema.annotations import Path
 from journeys.schema.fields import EVENT_NAME
-from journeys.schema.findings import Findings, TooManyError
+from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import format_duration
@@ -30,39 +26,34 @@ Awaiting = tuple[Path, str, Any]
 """What awaits events: its place, how a message calls it, and its part of the document."""
 
 
-def warn(
-    findings: Findings, document: Document, written: Sequence[Written], graph: Graph | None
-) -> list[Problem]:
-    """The warnings about a document that has no mistakes.
+def lint_journey(
+    findings: Findings, journey: Journey, written: Sequence[Written], graph: Graph | None
+) -> None:
+    """Adds the warnings about a journey without mistakes.
 
     Args:
         written: its expressions.
-        graph: a journey's.
+        graph: its ways; None where they are not known.
     """
-    with suppress(TooManyError):
-        if isinstance(document, Journey):
-            _nodes(findings, document, written)
-            _entries(findings, document)
-            _instances(findings, document)
-            _keys(findings, document, written)
-            _goal(findings, document)
-            _labels(findings, document, written)
-            _loops(findings, document)
-            _spelling(findings, written)
-        else:
-            lint_destination(findings)
-        lint_expressions(findings, document, written, graph)
-    return findings.warnings
+    _nodes(findings, journey, written)
+    _entries(findings, journey)
+    _instances(findings, journey)
+    _keys(findings, journey, written)
+    _goal(findings, journey)
+    _labels(findings, journey, written)
+    _loops(findings, journey)
+    _spelling(findings, written)
+    lint_journey_expressions(findings, journey, written, graph)
 
 
 def _nodes(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
-    """What each node doubts of itself."""
+    """What each node warns of in itself."""
     read = {name for path in reads(written, "steps") for name in (path[1:2] or journey.nodes)}
     for name, node in journey.nodes.items():
-        for doubt in node.lint(name in read):
-            path = ("nodes", name, *doubt.path)
-            place = findings.key(path) if doubt.path[-1] == "next" else findings.node(path)
-            findings.warn(place, f"{field_name(findings.root, path)}: {doubt.message}")
+        for warning in node.lint(name in read):
+            path = ("nodes", name, *warning.path)
+            place = findings.key(path) if warning.path[-1] == "next" else findings.node(path)
+            findings.warn(place, f"{field_name(findings.root, path)}: {warning.message}")
 
 
 def _entries(findings: Findings, journey: Journey) -> None:

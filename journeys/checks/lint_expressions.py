@@ -10,17 +10,18 @@ import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from pydantic import BaseModel
+
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
 from journeys.documents.journey import Journey
-from journeys.documents.kinds import Document
 from journeys.expressions.errors import CelError
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel
 from journeys.expressions.interpolation import pieces
 from journeys.problems import short
-from journeys.schema.annotations import Path
 from journeys.schema.fields import Holds
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 
@@ -37,19 +38,25 @@ _WORDS = frozenset("yes no on off y n Yes No On Off YES NO ON OFF Y N".split())
 
 
 def lint_expressions(
-    findings: Findings, document: Document, written: Sequence[Written], graph: Graph | None
+    findings: Findings, model: type[BaseModel], written: Sequence[Written]
 ) -> None:
     """Adds warnings about the expressions and the data of a document without mistakes."""
     for one in written:
         _constant(findings, one)
         _calls(findings, one)
-        if isinstance(document, Journey):
-            _key(findings, document, one)
-    if isinstance(document, Journey) and graph is not None:
-        _no_event(findings, document, written, graph)
-    for marked in walk(type(document), findings.root):
+    for marked in walk(model, findings.root):
         if any(isinstance(mark, Holds) and mark.kind == "data" for mark in marked.marks):
             _data(findings, marked.node, marked.path)
+
+
+def lint_journey_expressions(
+    findings: Findings, journey: Journey, written: Sequence[Written], graph: Graph | None
+) -> None:
+    """Adds warnings about what expressions of a journey read where it can't be there."""
+    for one in written:
+        _key(findings, journey, one)
+    if graph is not None:
+        _no_event(findings, journey, written, graph)
 
 
 def reads(written: Sequence[Written], root: str) -> set[tuple[str, ...]]:
@@ -72,8 +79,8 @@ def _constant(findings: Findings, one: Written) -> None:
     except ExpressionFailed as error:
         _warn(findings, one, f"the condition always fails, so it never holds: {error.why}")
     else:
-        told = "true" if value is True else "false"
-        _warn(findings, one, f"the condition is always {told}: expected one that reads something")
+        always = "true" if value is True else "false"
+        _warn(findings, one, f"the condition is always {always}: expected one that reads something")
 
 
 def _calls(findings: Findings, one: Written) -> None:

@@ -1,20 +1,20 @@
-"""kind: Destination: where actions go."""
+"""kind: Destination: where actions go.
+
+Law: what all types of destinations share stands here; the fields that a type has of its own, with
+their checks, come from the type's own file.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Union, get_args
 
-from pydantic import Field
+from pydantic import ConfigDict, Discriminator, Field, create_model
 
-from journeys.schema.fields import (
-    DataText,
-    Duration,
-    Expected,
-    HeaderText,
-    Method,
-    Model,
-    Slug,
-)
+from journeys.documents.kind import Accepted, CheckContext, Document, Kind
+from journeys.problems import nearest
+from journeys.schema.fields import Duration, Expected, Model, Slug
 from journeys.time import DAY, MINUTE, SECOND
 
 HeaderName = Annotated[
@@ -39,19 +39,83 @@ class RateLimit(Model):
     per: Duration = SECOND
 
 
-class Destination(Model):
-    """Where actions go: an HTTP endpoint."""
+class Destination(Document):
+    """Where actions go. Subclasses, one for each type, give `type` as a literal and their fields.
+
+    Attributes:
+        timeout: of one attempt, ms.
+        ordered: whether an action waits until the one before it, of the same user, has ended.
+    """
 
     kind: Literal["Destination"]
     name: Slug
-    description: str | None = None
-    type: Literal["http"]
-    url: DataText
-    method: Method = "POST"
-    headers: dict[HeaderName, HeaderText] = Field(default_factory=dict)
+    type: str
     timeout: Duration = 10 * SECOND
     retry: Retry = Retry()
     rate_limit: RateLimit | None = None
-    envelope: bool = False
     ordered: bool = False
     status: Literal["running", "archived"] = "running"
+
+    @classmethod
+    def check(cls, context: CheckContext) -> None:
+        """Adds what is wrong with the type's own fields beyond their types."""
+
+    @classmethod
+    def lint(cls, context: CheckContext) -> None:
+        """Adds warnings about the type's own fields, in a document without mistakes."""
+
+
+def type_of(model: type[Destination]) -> str:
+    """The word that documents of a type write as `type`."""
+    (word,) = get_args(model.model_fields["type"].annotation)
+    return str(word)
+
+
+class DestinationKind(Kind):
+    names = MappingProxyType({"user": ("id",), "journey": ("name", "version", "instance", "key")})
+
+    def __init__(self, types: Sequence[type[Destination]], examples: Sequence[str] = ()) -> None:
+        """types: the model of each type of destination that the program has."""
+        super().__init__(Destination, examples)
+        self._types = {type_of(model): model for model in types}
+
+    @property
+    def types(self) -> Sequence[type[Destination]]:
+        return tuple(self._types.values())
+
+    @property
+    def annotation(self) -> Any:
+        if len(self._types) == 1:
+            return self.types[0]
+        return Annotated[Union[self.types], Discriminator("type")]  # noqa: UP007
+
+    def model_of(self, type: Any) -> type[Document]:
+        if type in self._types:
+            return self._types[type]
+        near = nearest(type, self._types) if isinstance(type, str) else None
+        if near is not None or len(self._types) == 1:
+            return self._types[near or next(iter(self._types))]
+        # Nothing can be said of the other fields; what all types share is checked all the same.
+        one_of: Any = Literal[tuple(self._types)]
+        return create_model("Destination", __base__=_AnyDestination, type=(one_of, ...))
+
+    def decode(self, document: Any) -> Any:
+        if document.get("type") not in self._types:
+            raise ValueError(f"no type of destination is called {document.get('type')!r}")
+        return super().decode(document)
+
+    def check(self, context: CheckContext, model: Any) -> None:
+        super().check(context, model)
+        model.check(context)
+
+    def lint(self, context: CheckContext, document: Any) -> None:
+        document.lint(context)
+        super().lint(context, document)
+
+    def delivered_for(self, catalog: Accepted, name: str) -> int:
+        retried: int = catalog.documents[self.name][name].retry.for_
+        return retried
+
+
+class _AnyDestination(Destination):
+    model_config = ConfigDict(extra="ignore")

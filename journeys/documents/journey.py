@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from journeys.documents.catalog_records import ActiveVersion, entry_bytes, with_value
+from journeys.documents.kind import (
+    Accepted,
+    Change,
+    CheckContext,
+    Document,
+    Kind,
+    Push,
+)
+from journeys.documents.ways import falls_of
 from journeys.nodes import Node
 from journeys.schema.fields import (
     Condition,
@@ -20,7 +31,9 @@ from journeys.schema.fields import (
     Slug,
     Value,
     ZoneName,
+    as_written,
 )
+from journeys.schema.findings import Findings
 from journeys.time import HOUR
 
 
@@ -78,17 +91,16 @@ class Goal(Model):
 
 
 class Spread(Model):
-    """How long what a pause has held up takes to go on, spread evenly over the instances."""
+    """Instances held up by a pause resume spread evenly over this time."""
 
     spread: Duration
 
 
-class Journey(Model):
+class Journey(Document):
     """A journey: an entry and the nodes that follow it."""
 
     kind: Literal["Journey"]
     name: Slug
-    description: str | None = None
     status: Literal["draft", "running", "paused", "archived"] = "running"
     timezone: ZoneName | None = None
     in_flight: Literal["pin", "follow"] = "pin"
@@ -111,3 +123,159 @@ class Journey(Model):
     def below(self, name: str) -> str | None:
         """The node below a node, where one without `next` leads; None for the last one."""
         return self.ways_down.get(name)
+
+
+def journeys_among(documents: Iterable[Document | None]) -> list[Journey]:
+    """Those of some documents that are journeys."""
+    return [one for one in documents if isinstance(one, Journey)]
+
+
+_EXAMPLE = """
+kind: Destination
+name: mailer
+type: http
+url: https://mail.example.com/send
+---
+kind: Journey
+name: abandoned-checkout
+description: a reminder, unless the order came
+status: running
+timezone: Europe/Berlin
+in_flight: follow
+on_resume: {spread: 2h}
+entry:
+  any_of: [{event: checkout_started, where: event.properties.total > 0}]
+  where: 'user.id != "test"'
+  key: event.properties.session
+  reentry: after_exit
+  min_gap: 1d
+  max_lateness: 1h
+exit: [{event: account_closed, where: 'true || event.properties.all', match: none, reason: closed}]
+goal: {event: order_placed, match: event.properties.session, within: 7d, exit: true}
+nodes:
+  wait: {type: wait_for_event, event: order_placed, within: 1h, next: done, on_timeout: remind}
+  remind: {type: destination, destination: mailer, payload: {to: '${user.id}'}}
+  done: {type: exit}
+"""
+
+
+class JourneyKind(Kind):
+    """Every accepted version stays in the catalog under `Journey/name/version`; `Journey/name` says
+    which one is active, and its status."""
+
+    keeps_versions: ClassVar[bool] = True
+    named_when_archived: ClassVar[bool] = True
+    uses: ClassVar[str] = "can still send to it"
+
+    def __init__(self) -> None:
+        super().__init__(Journey, [_EXAMPLE])
+
+    # ---- checks
+    def check(self, context: CheckContext, model: type[Document]) -> None:
+        context.check_ways()
+        context.check_expressions(context.names_on_the_way())
+
+    def lint(self, context: CheckContext, document: Any) -> None:
+        context.lint_journey(document)
+        context.lint_expressions()
+
+    def check_status(self, document: Any, push: Push, findings: Findings) -> None:
+        """A journey that has run can't become a draft again."""
+        now = push.catalog.journeys.get(document.name)
+        begun = now is not None and "draft" not in (now.status, now.written)
+        if now is not None and begun and document.status == "draft":
+            findings.at(
+                findings.node(("status",)),
+                f"'status' in Journey '{document.name}': found 'draft', but it is {now.status} "
+                "already: expected 'running', 'paused' or 'archived'",
+                found="draft",
+            )
+
+    # ---- versions
+    def meaning(self, document: Any) -> dict[str, Any]:
+        meaning = super().meaning(document)
+        meaning["first"] = document.first
+        for name, below in falls_of(document.nodes).items():
+            meaning["nodes"][name]["next"] = below
+        return meaning
+
+    # ---- the catalog
+    def known(self, catalog: Accepted) -> Mapping[str, bool]:
+        return {name: now.status == "archived" for name, now in catalog.journeys.items()}
+
+    def statuses(self, document: Any, catalog: Accepted) -> Iterable[tuple[tuple[str, str], str]]:
+        after = _after(document, catalog.journeys.get(document.name), 0)
+        return [((self.name, document.name), after.status)]
+
+    def in_use(self, push: Push) -> Iterator[tuple[str, Any]]:
+        """Every accepted version of a journey that is not archived: instances may be in any."""
+        journeys = push.catalog.journeys
+        for (name, version), journey in push.catalog.versions.items():
+            now = journeys[name].status if name in journeys else None
+            if push.statuses.get((self.name, name), now) != "archived":
+                yield f"'{name}' (version {version})", journey
+
+    def accept(
+        self, document: Any, written: Mapping[str, Any], catalog: Accepted, at: int
+    ) -> Change:
+        name, entry = document.name, self._entry(document, written)
+        version, entries = entry["version"], []
+        if (name, version) not in catalog.versions:
+            entries.append((f"{self.name}/{name}/{version}", entry_bytes(entry)))
+        before = catalog.journeys.get(name)
+        now = _after(document, before, at)._replace(version=version)
+        changed = before != now or catalog.descriptions.get(name) != document.description
+        if changed:
+            record = now.encode(name, document.description)
+            entries.append((f"{self.name}/{name}", record))
+        return Change(version, now.status, changed, entries)
+
+    def read(
+        self, catalog: Accepted, place: Sequence[str], entry: Mapping[str, Any] | None
+    ) -> Mapping[str, Any] | None:
+        match place:
+            case [name]:
+                now = None if entry is None else ActiveVersion.decode(entry)
+                description = None if entry is None else entry["description"]
+                return {
+                    "journeys": with_value(catalog.journeys, name, now),
+                    "descriptions": with_value(catalog.descriptions, name, description),
+                }
+            case [name, version]:
+                journey = None if entry is None else self.decode(entry["document"])
+                return {"versions": with_value(catalog.versions, (name, version), journey)}
+        return None
+
+    # ---- the active document, for diffs
+    def written(self, catalog: Accepted, name: str) -> dict[str, Any] | None:
+        """Also where the order of the nodes counts: which is the first, and where those without
+        `next` go. Otherwise a journey whose nodes have changed places would seem to be as it was.
+        """
+        now = catalog.journeys.get(name)
+        if now is None:
+            return None
+        journey = catalog.versions[name, now.version]
+        written = {**as_written(journey), "status": now.status}
+        written["description"] = catalog.descriptions.get(name)
+        nodes = {node: as_written(model) for node, model in journey.nodes.items()}
+        for node, below in falls_of(journey.nodes).items():
+            nodes[node]["next"] = below
+        kept = {key: value for key, value in written.items() if value is not None}
+        return kept | {"first": journey.first, "nodes": nodes}
+
+    def version(self, catalog: Accepted, name: str) -> str:
+        return catalog.journeys[name].version
+
+    def journey_of(self, document: Any) -> str:
+        name: str = document.name
+        return name
+
+
+def _after(journey: Journey, now: ActiveVersion | None, at: int) -> ActiveVersion:
+    """The active version after a push. The pushed status counts only where it differs from the one
+    pushed before, so that pushing the same file again doesn't undo a pause or an archive."""
+    if now is None:
+        return ActiveVersion("", journey.status, journey.status)
+    if journey.status == now.written:
+        return now
+    return now.with_status(journey.status, at)._replace(written=journey.status)

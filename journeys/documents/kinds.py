@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from journeys.documents.destination import Destination
-from journeys.documents.journey import Journey
-from journeys.documents.lifecycle import Lifecycle
+from journeys.documents.destination import Destination, DestinationKind
+from journeys.documents.journey import JourneyKind
+from journeys.documents.kind import Kinds
+from journeys.documents.lifecycle import LifecycleKind
 
-Document = Journey | Destination | Lifecycle
 
-KINDS: dict[str, type[Any]] = {
-    "Journey": Journey,
-    "Destination": Destination,
-    "Lifecycle": Lifecycle,
-}
+def kinds(destination_types: Sequence[type[Destination]], examples: Sequence[str] = ()) -> Kinds:
+    """The kinds of a program.
+
+    Args:
+        destination_types: the model of each type of destination that the program can call.
+        examples: of destinations, for the conformance suite.
+    """
+    return Kinds(
+        [
+            JourneyKind(),
+            DestinationKind(destination_types, examples),
+            LifecycleKind(),
+        ]
+    )

@@ -1,19 +1,18 @@
 """Who enters which journey on an event.
 
-Law: every entry that was asked for is told, taken in or not; what the event's name rules out is
-never looked at.
+Law: every entry whose condition holds is reported, accepted or not. Only journeys that the event's
+name can enter are looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from journeys.catalog.program import Program
 from journeys.catalog.running import Entered
 from journeys.engine.exits_and_goals import watch
-from journeys.engine.instance_run import Run, as_text
-from journeys.engine.user_step import User
+from journeys.engine.instance_run import InstanceRun, as_text
+from journeys.engine.user_step import UserStep
 from journeys.expressions.expression import ExpressionFailed, condition
 from journeys.expressions.scope import Scope
 from journeys.ids import instance_id
@@ -21,24 +20,27 @@ from journeys.nodes.base import Go
 from journeys.records.event import Arrived, Event
 from journeys.records.user_record import MAX_INSTANCES
 
-TellNow = Callable[[str, str, int], bool]
-"""Whether a failing entry condition of (journey, version) is to be told at that partition time."""
 
+def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> None:
+    """Start an instance of each journey that the event enters, by name.
 
-def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow, entered: Entered) -> None:
-    """The journeys that the event enters, by name, of those that it may enter."""
-    for program, wanted in entered:
+    Args:
+        entered: (program, certain): `certain` means that the prefilter proved the condition, so it
+            is not evaluated again.
+    """
+    context = user.context
+    for program, holds in entered:
         entry = program.journey.entry
-        if not wanted or program.key is not None:
+        if not holds or program.key is not None:
             scope = Scope(
-                event=user.facts,
-                entry=user.facts,
-                user=user.user,
+                event=context.event,
+                entry=context.event,
+                user=context.user,
                 journey=program.facts,
                 now=arrived.time,
-                count=user.event_counts,
+                count=context.event_counts,
             )
-            if not wanted and not _wanted(user, program, event, scope, arrived, tell_now):
+            if not holds and not _holds(user, program, event, scope, arrived):
                 continue
         lateness = arrived.arrival - arrived.time
         if entry.max_lateness is not None and lateness > entry.max_lateness:
@@ -61,41 +63,35 @@ def enter(user: User, event: Event, arrived: Arrived, tell_now: TellNow, entered
         _start(user, program, key, event, arrived)
 
 
-def _wanted(
-    user: User,
-    program: Program,
-    event: Event,
-    scope: Scope,
-    arrived: Arrived,
-    tell_now: TellNow,
-) -> bool:
-    """Whether an alternative of the entry's event holds, and its `where`."""
+def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived: Arrived) -> bool:
+    """Whether the entry's `where` holds, and an alternative of its event."""
     everyone = program.journey.entry.where
     try:
         if everyone is not None and not condition(everyone, scope):
             return False
     except ExpressionFailed as error:
-        _entry_failed(user, program, error, arrived, tell_now)
+        _condition_failed(user, program, error, arrived)
         return False
     for where in program.entry_events[event.name]:
         try:
             if where is None or condition(where, scope):
                 return True
         except ExpressionFailed as error:
-            _entry_failed(user, program, error, arrived, tell_now)
+            _condition_failed(user, program, error, arrived)
     return False
 
 
-def _entry_failed(
-    user: User, program: Program, error: ExpressionFailed, arrived: Arrived, tell_now: TellNow
+def _condition_failed(
+    user: UserStep, program: Program, error: ExpressionFailed, arrived: Arrived
 ) -> None:
-    user.effects.counts["entry.failed"] += 1
-    if tell_now(program.name, program.version, arrived.partition_time):
-        user.report("expression.failed", arrived, program, error=str(error))
+    context = user.context
+    context.effects.counts["entry.failed"] += 1
+    if context.failure_gate(program.name, program.version, arrived.partition_time):
+        context.report("expression.failed", arrived, program, error=str(error))
 
 
-def _refusal(user: User, program: Program, key: str | None, now: int) -> str | None:
-    """Why the journey doesn't take the user in, or None."""
+def _refusal(user: UserStep, program: Program, key: str | None, now: int) -> str | None:
+    """Why the journey doesn't accept the user, or None."""
     entry, name = program.journey.entry, program.name
     if entry.reentry == "once" and name in user.past:
         return "once"
@@ -109,28 +105,27 @@ def _refusal(user: User, program: Program, key: str | None, now: int) -> str | N
     return "too_many" if len(user.instances) >= MAX_INSTANCES else None
 
 
-def _start(user: User, program: Program, key: str | None, event: Event, arrived: Arrived) -> None:
-    run = Run(
-        user,
+def _start(
+    user: UserStep, program: Program, key: str | None, event: Event, arrived: Arrived
+) -> None:
+    context = user.context
+    run = InstanceRun(
+        context,
         program,
         arrived.time,
-        id=instance_id(program.name, user.user_id, key, event.message_id),
+        id=instance_id(program.name, context.user_id, key, event.message_id),
         key=key,
         started=arrived.time,
-        entry=user.facts or {},
+        entry=context.event or {},
     )
     run.report("journey.entered", event=event.name, message_id=event.message_id)
-    user.changed = True
+    context.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
     watch(user, program, run)
-    run.follow(Go(program.first))
-    if run.ended:
-        user.over(run)
-    else:
-        user.instances.append(run.instance())
+    user.add(run, run.follow(Go(program.first)))
 
 
 def _reject(
-    user: User, program: Program, key: str | None, arrived: Arrived, reason: str, **detail: Any
+    user: UserStep, program: Program, key: str | None, arrived: Arrived, reason: str, **detail: Any
 ) -> None:
-    user.report("journey.rejected", arrived, program, key, reason=reason, **detail)
+    user.context.report("journey.rejected", arrived, program, key, reason=reason, **detail)

@@ -10,36 +10,35 @@ from __future__ import annotations
 from journeys.catalog.program import Program
 from journeys.documents.journey import GlobalExit
 from journeys.documents.journey import Goal as GoalModel
-from journeys.engine.instance_run import Run
-from journeys.engine.user_step import User
+from journeys.engine.instance_run import InstanceRun
+from journeys.engine.user_step import UserStep
 from journeys.records.event import Arrived, Event
 from journeys.records.user_record import MAX_GOALS, Goal
 from journeys.time import DAY
 
 LATE = DAY
-"""How long after its window a goal can still be reached by an event that comes late, ms."""
+"""How long a goal is kept after its window, ms, for events of the window that arrive late."""
 
 
-def leave(user: User, event: Event, now: int) -> None:
+def leave(user: UserStep, event: Event, now: int) -> None:
     """End the instances for which the event is a global exit of their journey."""
-    places = user.catalog.exits.get(event.name)
+    places = user.context.catalog.exits.get(event.name)
     if not places:
         return
     for instance in tuple(user.instances):
         if (instance.journey, instance.version) not in places:
             continue
-        program = user.program(instance)
-        run = Run.resume(user, program, instance, now, event.message_id)
-        for one in program.exits[event.name]:
-            if _meant(run, one):
-                run.end(one.reason, event=event.name, message_id=event.message_id)
-                user.write(instance, run)
+        run = user.resume(instance, now, event.message_id)
+        for leaving in run.program.exits[event.name]:
+            if _applies(run, leaving):
+                run.end(leaving.reason, event=event.name, message_id=event.message_id)
+                user.write(instance, run, None)
                 break
 
 
-def reach(user: User, event: Event, arrived: Arrived) -> None:
+def reach(user: UserStep, event: Event, arrived: Arrived) -> None:
     """Count the goals that the event reaches, and forget those whose window is over."""
-    places = user.catalog.goals.get(event.name, ())
+    places = user.context.catalog.goals.get(event.name, ())
     kept = []
     for watched in user.goals:
         if watched.until is not None and watched.until + LATE <= arrived.partition_time:
@@ -49,10 +48,10 @@ def reach(user: User, event: Event, arrived: Arrived) -> None:
         kept.append(watched)
     if len(kept) != len(user.goals):
         user.goals = tuple(kept)
-        user.changed = True
+        user.context.changed = True
 
 
-def watch(user: User, program: Program, run: Run) -> None:
+def watch(user: UserStep, program: Program, run: InstanceRun) -> None:
     """Watch the goal of an instance that has just entered."""
     goal = program.journey.goal
     if goal is None:
@@ -63,14 +62,14 @@ def watch(user: User, program: Program, run: Run) -> None:
     user.goals = (*user.goals, watched)[-MAX_GOALS:]
 
 
-def _reached(user: User, watched: Goal, event: Event, arrived: Arrived) -> bool:
+def _reached(user: UserStep, watched: Goal, event: Event, arrived: Arrived) -> bool:
     if watched.until is not None and arrived.time >= watched.until:
         return False
-    program = user.version(watched.journey, watched.version)
+    program = user.context.program(watched.journey, watched.version)
     goal = program.journey.goal
-    assert goal is not None, "a goal is watched of journeys that have one"
-    run = Run(
-        user,
+    assert goal is not None, "only journeys that have a goal are watched for it"
+    run = InstanceRun(
+        user.context,
         program,
         arrived.time,
         id=watched.instance,
@@ -85,22 +84,21 @@ def _reached(user: User, watched: Goal, event: Event, arrived: Arrived) -> bool:
     if goal.exit:
         for instance in user.instances:
             if instance.id == watched.instance:
-                own = user.program(instance)
-                ending = Run.resume(user, own, instance, arrived.time, event.message_id)
+                ending = user.resume(instance, arrived.time, event.message_id)
                 ending.end("goal", event=event.name, message_id=event.message_id)
-                user.write(instance, ending)
+                user.write(instance, ending, None)
                 break
     return True
 
 
-def _meant(run: Run, one: GlobalExit) -> bool:
-    everyone = one.match is None or one.match == "none"
-    return (everyone or run.matches_key(one.match)) and _holds(run, one.where)
+def _applies(run: InstanceRun, leaving: GlobalExit) -> bool:
+    everyone = leaving.match is None or leaving.match == "none"
+    return (everyone or run.matches_key(leaving.match)) and _holds(run, leaving.where)
 
 
-def _matches(run: Run, goal: GoalModel) -> bool:
+def _matches(run: InstanceRun, goal: GoalModel) -> bool:
     return (goal.match == "none" or run.matches_key(goal.match)) and _holds(run, goal.where)
 
 
-def _holds(run: Run, where: str | None) -> bool:
+def _holds(run: InstanceRun, where: str | None) -> bool:
     return where is None or run.holds(where)

@@ -1,26 +1,26 @@
-"""One instance's way from node to node until it blocks or ends: the step that its nodes see.
+"""One instance's run from node to node until it waits or ends: the step that its nodes see.
 
-Law: a run ends. Nodes only record effects here, and the instance is written once, when it stays.
+Law: a run ends. Nodes only record effects, and what becomes of the instance is returned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET
 
 from journeys.catalog.program import Program
+from journeys.engine.step_context import StepContext
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel, condition
 from journeys.expressions.urls import render_url
 from journeys.ids import action_id, outcome_id
 from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
 from journeys.records import traits as profile
 from journeys.records.action import MAX_PAYLOAD, Action, TriggerCall
-from journeys.records.effects import Effects
-from journeys.records.outcome import Cause, Outcome
+from journeys.records.outcome import Outcome, OutcomeType
 from journeys.records.user_record import Held, Instance, Wait
 from journeys.time import format_time
 from journeys.zones import find_zone
@@ -30,36 +30,6 @@ MAX_NODES = 1_000
 
 _NOTHING: Mapping[str, Any] = {}
 _LIVE_ROOTS = frozenset({"event", "now"})
-
-
-class Moment(Protocol):
-    """What all runs of one step share."""
-
-    effects: Effects
-    user_id: str
-    cause: Cause
-    facts: dict[str, Any] | None
-    """The event as expressions see it; None in a timer step."""
-    event_counts: dict[str, bytes]
-    """The times of the events that journeys count, by name."""
-    keys: dict[str, str | None]
-    """What key expressions give on the event, by their text."""
-
-    @property
-    def user(self) -> Mapping[str, Any]:
-        """`user` of the expressions."""
-
-    def merge(self, traits: Mapping[str, Any]) -> list[str]:
-        """Lay traits over the profile; the names of those that changed."""
-
-    def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
-        """Take an event to be applied next, at `now` (ms); why not, where it is refused."""
-
-    def fire_at(self, due: int) -> int:
-        """When a clock may fire a timer that is due then; both ms."""
-
-    def lifecycle_seen(self, journey: str) -> int:
-        """The newest change of a journey's life, which its instances that move now have met."""
 
 
 def as_text(value: Any) -> str | None:
@@ -79,7 +49,7 @@ def _look(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-class Run:
+class InstanceRun:
     """An instance while it moves. It implements what nodes know as `Step`."""
 
     __slots__ = (
@@ -87,12 +57,10 @@ class Run:
         "_scope",
         "_token",
         "attr",
-        "ended",
+        "context",
         "entry",
-        "held",
         "id",
         "key",
-        "moment",
         "mute",
         "node",
         "now",
@@ -105,7 +73,7 @@ class Run:
 
     def __init__(
         self,
-        moment: Moment,
+        context: StepContext,
         program: Program,
         now: int,
         *,
@@ -119,7 +87,7 @@ class Run:
         visit: int = 0,
         token: str = "",
     ) -> None:
-        self.moment = moment
+        self.context = context
         self.program = program
         self.now = now
         self.id = id
@@ -131,34 +99,32 @@ class Run:
         self.node = node
         self.visit = visit
         self.wait = Wait()
-        self.held: Held | None = None
         self.mute = False
-        self.ended = False
         self._token = token
         self._counts: dict[str, int] = {}
         self._scope: Scope | None = None
 
     @classmethod
     def resume(
-        cls, moment: Moment, program: Program, instance: Instance, now: int, token: str = ""
-    ) -> Run:
+        cls, context: StepContext, program: Program, instance: Instance, now: int, token: str = ""
+    ) -> InstanceRun:
         """A live instance, about to move.
 
         Args:
             token: tells the steps of one visit apart in the ids of their outcomes: the messageId
-                of an event, or `timer`.
+                of an event, `timer` or `response`.
         """
-        context = instance.context
+        kept = instance.context
         run = cls(
-            moment,
+            context,
             program,
             now,
             id=instance.id,
             key=instance.key,
             started=instance.started,
-            entry=context.get("entry", _NOTHING),
-            steps=context.get("steps", _NOTHING),
-            attr=context.get("attr", _NOTHING),
+            entry=kept.get("entry", _NOTHING),
+            steps=kept.get("steps", _NOTHING),
+            attr=kept.get("attr", _NOTHING),
             node=instance.node,
             visit=instance.visit,
             token=token,
@@ -166,10 +132,10 @@ class Run:
         run.wait = instance.wait
         return run
 
-    # What the step calls.
+    # What the step calls. What moves returns the instance where it waits now; None: it has ended.
 
-    def follow(self, verdict: Go | Block | End, *, left: bool = False) -> None:
-        """Go from node to node until one blocks or the instance ends.
+    def follow(self, verdict: Go | Block | End, *, left: bool = False) -> Instance | None:
+        """Run from node to node until one blocks or the instance ends.
 
         Args:
             left: the node where the instance stands has been left already.
@@ -177,17 +143,16 @@ class Run:
         nodes = self.program.nodes
         for _ in range(MAX_NODES):
             if isinstance(verdict, Block):
-                self._block(verdict.due)
-                return
+                return self._block(verdict.due)
             if isinstance(verdict, End):
                 self.end(verdict.reason)
-                return
+                return None
             if not left:
                 self._leave(verdict)
             left = False
             if verdict.to is None:
                 self.end("end")
-                return
+                return None
             self.node = verdict.to
             self.visit += 1
             self._token = ""
@@ -197,40 +162,41 @@ class Run:
             self.mute = self.mute and not node.blocking
             verdict = node.enter(self)
         self.end("error", error=f"more than {MAX_NODES} nodes in one step")
+        return None
 
-    def hold(self, verdict: Go) -> None:
-        """The journey is paused: keep where the instance goes when it runs again."""
+    def decide(self, verdict: Go) -> Instance:
+        """The journey is paused: keep where the instance goes when it is resumed."""
         self._leave(verdict)
-        facts = self.moment.facts
-        event = None if facts is None else self.program.event_keeps(facts)
-        self.held = Held(True, verdict.to, event)
+        event = self.context.event
+        kept = None if event is None else self.program.event_keeps(event)
         self.wait = Wait(self.wait.due, None)
+        return self._instance(Held(True, verdict.to, kept))
 
     def end(self, reason: str, **detail: Any) -> None:
         """The instance is over."""
-        self.ended = True
         self.report("journey.exited", reason=reason, **detail)
 
-    def instance(self) -> Instance:
-        """The instance where it stays, with no more context than later nodes read."""
-        context = {"entry": self.entry, "steps": self.steps, "attr": self.attr}
+    def _block(self, due: int | None) -> Instance:
+        self.wait = Wait(due, None if due is None else self.context.fire_at(due))
+        self.report("wait.started", due=None if due is None else format_time(due))
+        return self._instance(None)
+
+    def _instance(self, held: Held | None) -> Instance:
+        """The instance where it waits, with no more of its context than later nodes read."""
+        program = self.program
         return Instance(
             self.id,
-            self.program.name,
-            self.program.version,
+            program.name,
+            program.version,
             self.key,
             self.started,
             self.node,
             self.visit,
             self.wait,
-            self.program.keep(self.node, context),
-            self.moment.lifecycle_seen(self.program.name),
-            self.held,
+            program.keep(self.node, {"entry": self.entry, "steps": self.steps, "attr": self.attr}),
+            self.context.lifecycle_seen(program.name),
+            held,
         )
-
-    def _block(self, due: int | None) -> None:
-        self.wait = Wait(due, None if due is None else self.moment.fire_at(due))
-        self.report("wait.started", due=None if due is None else format_time(due))
 
     def _leave(self, verdict: Go) -> None:
         """Write the labels of the node and of the way that is taken from it."""
@@ -258,22 +224,22 @@ class Run:
 
     @property
     def user_id(self) -> str:
-        return self.moment.user_id
+        return self.context.user_id
 
     @property
     def event(self) -> dict[str, Any]:
-        return self.moment.facts or {}
+        return self.context.event or {}
 
     def scope(self) -> Scope:
         """What expressions see."""
         if self._scope is None:
             program = self.program
             self._scope = Scope(
-                event=self.moment.facts,
+                event=self.context.event,
                 entry=self.entry,
                 steps=self.steps,
                 attr=self.attr,
-                user=self.moment.user,
+                user=self.context.user,
                 journey={
                     "name": program.name,
                     "version": program.version,
@@ -281,7 +247,7 @@ class Run:
                     "key": self.key,
                 },
                 now=self.now,
-                count=self.moment.event_counts,
+                count=self.context.event_counts,
             )
         return self._scope
 
@@ -290,7 +256,7 @@ class Run:
             return find_zone([of])
         candidates = [self.program.journey.timezone]
         if of == "user":
-            traits = self.moment.user["traits"]
+            traits = self.context.user["traits"]
             candidates[:0] = [traits.get("timezone"), _look(self.entry, USERS_ZONE[1:])]
         return find_zone(candidates)
 
@@ -315,10 +281,10 @@ class Run:
         text = expression or own
         if text is None:
             return expression is None  # a journey without a key asks for none
-        keys = self.moment.keys
+        keys = self.context.keys
         key = keys.get(text)
         if key is not None or (text in keys and expression is None):
-            return key is not None and key == self.key  # a failing `match` is told every time
+            return key is not None and key == self.key  # a failing `match` is reported every time
         compiled = compile_cel(text)
         try:
             key = as_text(compiled.evaluate(self.scope()))
@@ -336,22 +302,22 @@ class Run:
         self.steps = {**self.steps, self.node: mine}
         self._scope = None
 
-    def report(self, outcome: str, **detail: Any) -> None:
+    def report(self, outcome: OutcomeType, **detail: Any) -> None:
         n = self._counts.get(outcome, 0)
         self._counts[outcome] = n + 1
-        moment, program = self.moment, self.program
-        moment.effects.outcomes.append(
+        context, program = self.context, self.program
+        context.effects.outcomes.append(
             Outcome(
                 outcome_id(self.id, self.visit, outcome, self._token, n),
                 outcome,
                 format_time(self.now),
-                moment.user_id,
+                context.user_id,
                 program.name,
                 program.version,
                 self.id,
                 self.key,
                 self.node or None,
-                moment.cause,
+                context.cause,
                 detail or None,
             )
         )
@@ -360,17 +326,17 @@ class Run:
         self.report("expression.failed", error=str(error))
 
     def update_profile(self, traits: Mapping[str, Any]) -> None:
-        changed = self.moment.merge(traits)
+        changed = self.context.merge_traits(traits)
         if changed:
             self._scope = None
-            self.report("profile.changed", **profile.told(changed))
+            self.report("profile.changed", **profile.changed_names(changed))
 
     def emit(self, event: str, properties: dict[str, Any]) -> bool:
         id = action_id(self.id, self.node, self.visit)
         if len(msgspec.json.encode(properties)) > MAX_PAYLOAD:
             refusal: str | None = "too_large"
         else:
-            refusal = self.moment.emit(event, properties, id, self.now)
+            refusal = self.context.emit(event, properties, id, self.now)
         if refusal is not None:
             self.report("event.rejected", reason=refusal, event=event, message_id=id)
             return False
@@ -395,7 +361,7 @@ class Run:
             return False
         program = self.program
         id = action_id(self.id, self.node, self.visit)
-        self.moment.effects.actions.append(
+        self.context.effects.actions.append(
             Action(
                 id,
                 format_time(self.now),
@@ -403,7 +369,7 @@ class Run:
                 action,
                 event_name,
                 f"{program.name}/{self.node}",
-                self.moment.user_id,
+                self.context.user_id,
                 program.name,
                 program.version,
                 self.id,

@@ -1,9 +1,9 @@
-"""What a change of the catalog does to a user who is under way: journeys that were archived or go
-on after a pause, and versions that take over.
+"""What a change of the catalog does to a user's live instances: journeys that were archived or
+resumed after a pause, and versions that take over.
 
-Law: it is done when the user is next touched, once for each change, and gives the same whether an
-event, a timer or a sweep touches the user first. A version takes over with a step that may move the
-user: a due timer, a response, an event that something listens to.
+Law: a change is applied when the user is next touched, once, and with the same result whether an
+event, a timer or a sweep touches the user first. A version takes over only with a step that may
+move the user: a due timer, a response, an event that something listens to.
 """
 
 from __future__ import annotations
@@ -11,51 +11,58 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from journeys.catalog.running import LifecycleHistory
-from journeys.engine.user_step import User
+from journeys.engine.user_step import UserStep
 from journeys.ids import message_hash
 from journeys.records.outcome import Cause
 from journeys.records.user_record import Held, Instance, Wait
 from journeys.time import format_time
 
 
-def take_over(user: User) -> None:
-    """A step comes that may move the user: instances go on with the version in force, where that
-    takes over."""
-    for instance in tuple(user.instances) if user.catalog.following else ():
-        following = user.catalog.following.get((instance.journey, instance.version))
-        if following is not None and instance.node in following.nodes and instance.held is None:
-            user.put(instance, replace(instance, version=following.program.version))
+def take_over(user: UserStep) -> None:
+    """Instances whose journey has `in_flight: follow` continue with its active version."""
+    following = user.context.catalog.following
+    for instance in tuple(user.instances) if following else ():
+        newer = following.get((instance.journey, instance.version))
+        if newer is not None and instance.node in newer.nodes and instance.held is None:
+            user.put(instance, replace(instance, version=newer.program.version))
 
 
-def apply_lifecycle(user: User) -> None:
-    """What became of journeys since their instances were last looked at; at any time."""
-    for instance in tuple(user.instances) if user.catalog.lifecycles else ():
-        if user.catalog.changed_since(instance):
-            _apply_lifecycle(user, instance, user.catalog.lifecycles[instance.journey])
+def apply_lifecycle(user: UserStep) -> None:
+    """Apply the changes of journeys that their instances have not observed yet."""
+    catalog = user.context.catalog
+    for instance in tuple(user.instances) if catalog.lifecycles else ():
+        if catalog.changed_since(instance):
+            _apply(user, instance, catalog.lifecycles[instance.journey])
 
 
-def _apply_lifecycle(user: User, instance: Instance, life: LifecycleHistory) -> None:
-    clock = user.clock
-    archived = next((at for at in life.archived_at if at > instance.lifecycle_seen), None)
+def _apply(user: UserStep, instance: Instance, history: LifecycleHistory) -> None:
+    context = user.context
+    wall, partition_time = context.clock.wall, context.clock.partition_time
+    archived = next((at for at in history.archived_at if at > instance.lifecycle_seen), None)
     if archived is not None:
-        at = archived if clock.wall else clock.partition_time
-        around, user.cause = user.cause, Cause(timer=format_time(at))
+        at = archived if wall else partition_time
+        around, context.cause = context.cause, Cause(timer=format_time(at))
         user.end(instance, at, "archived")
-        user.cause = around
+        context.cause = around
         return
-    if not user.runs(instance):
-        return  # paused again: it is judged when it runs
-    resumed = life.resumed_at if clock.wall else clock.partition_time
-    due, lifecycle_seen = instance.wait.due, replace(instance, lifecycle_seen=life.changed)
+    if not context.runs(instance.journey):
+        return  # paused again: the next resume is observed
+    resumed = history.resumed_at if wall else partition_time
+    user.put(instance, _take_turn(instance, history, resumed))
+
+
+def _take_turn(instance: Instance, history: LifecycleHistory, resumed: int) -> Instance:
+    """The instance after its journey was resumed at `resumed` (ms): Effect.TAKE_TURN."""
+    due = instance.wait.due
+    observed = replace(instance, lifecycle_seen=history.changed)
     if instance.held is not None or (due is not None and due <= resumed):
-        at = resumed + spread_of(instance.id, life.spread)
-        held = replace(instance.held or Held(), mute=life.skip)
-        lifecycle_seen = replace(lifecycle_seen, wait=Wait(at, at), held=held)
-    elif due is not None and instance.wait.fire_at is None:
-        lifecycle_seen = replace(
-            lifecycle_seen, wait=Wait(due, due)
-        )  # a clock that is ahead had put it off
-    user.put(instance, lifecycle_seen)
+        at = resumed + spread_of(instance.id, history.spread)
+        held = replace(instance.held or Held(), mute=history.skip)
+        return replace(observed, wait=Wait(at, at), held=held)
+    if due is not None and instance.wait.fire_at is None:
+        # A clock that is ahead had stopped it.
+        return replace(observed, wait=Wait(due, due))
+    return observed
 
 
 def spread_of(instance: str, spread: int) -> int:

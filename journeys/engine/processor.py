@@ -1,7 +1,7 @@
-"""The inputs of one partition in log order, and its timers in the order they are due.
+"""Applies the inputs of one partition in log order, and fires its timers in the order they are due.
 
-Law: how the log is cut into batches never changes a result. This is the only scheduler: workers
-and backtests differ in nothing but the records they bring and the clock they follow.
+Law: how the log is cut into batches never changes a result. This is the only scheduler: workers and
+backtests differ only in where their records are kept and which clock they follow.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from journeys.catalog.running import RunningCatalog
 from journeys.engine import sweep
 from journeys.engine.rejections import reject, report
 from journeys.engine.step import apply_event, apply_response, fire_timer, touch
-from journeys.engine.user_step import FATAL
+from journeys.engine.timers import FATAL
+from journeys.records import headers
 from journeys.records import response as response_record
 from journeys.records.action import Action
 from journeys.records.admission import admit
-from journeys.records.dead_letter import dead
+from journeys.records.dead_letter import dead_input
 from journeys.records.effects import Effects, Reroute
 from journeys.records.event import Arrived, Event, Rejection
 from journeys.records.event import Clock as UserClock
@@ -30,11 +31,11 @@ from journeys.records.response import Response
 from journeys.records.user_record import EMPTY, UserRecord
 from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
 
-ENOUGH = 5_000
+MAX_EFFECTS = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
 
 DRAIN = 10 * YEAR
-"""How far `end` moves a stream's clock on, ms, so that journeys that go round end too."""
+"""How far `end` advances a stream's clock, ms: bounded, so that journeys with cycles end too."""
 
 Clock = Literal["wall", "stream"]
 
@@ -45,17 +46,17 @@ class Records(sweep.Records, Protocol):
     def get(self, user: str) -> UserRecord | None: ...
 
     def put(self, user: str, record: UserRecord) -> None:
-        """Replace the record; what is due follows from `record.next_due()`."""
+        """Replace the record; `record.next_due()` says when it is due."""
 
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (time ms, user) at which a clock may fire a timer, over all records."""
 
 
 class ResponseQueue(Protocol):
-    """Responses that are there beforehand, where no deliver role makes the requests."""
+    """Canned responses, for backtests and tests: no deliver role makes the requests there."""
 
     def ask(self, actions: Sequence[Action]) -> None:
-        """Take note of what was requested."""
+        """Queue the responses to these requests."""
 
     def next_due(self) -> int | None:
         """When the next response comes, ms."""
@@ -68,17 +69,17 @@ _decode_clock = msgspec.json.Decoder(ClockRecord).decode
 
 
 class PartitionProcessor:
-    """One partition's way through its log.
+    """Applies the log of one partition.
 
     Args:
         records: of this partition alone.
-        catalog: what runs; `follow` replaces it.
-        clock: `wall`: the caller fires timers by `fire`; `stream`: the events' times do.
+        catalog: the programs that run; `follow` replaces it.
+        clock: `wall`: the caller fires timers by `fire`; `stream`: event time fires them.
         partition_time: the largest event time seen so far, ms; read it back after each call.
         role: the name that dead letters carry.
-        partition_of: the partition where a user belongs; None: every user belongs here.
-        at_barrier: called at a barrier record, gives the catalog from there on.
-        answers: of the requests that triggers make, under the stream clock.
+        partition_of: the home partition of a user id; None: every user belongs here.
+        at_barrier: called at a barrier record; returns the catalog for what follows it.
+        responses: canned responses to the requests of triggers, under the stream clock.
     """
 
     def __init__(
@@ -103,12 +104,12 @@ class PartitionProcessor:
         self._responses = responses
         self._asked = 0
         self._sweep = sweep.Sweep(catalog)
-        self._told: dict[tuple[str, str], int] = {}
+        self._reported: dict[tuple[str, str], int] = {}
         self._timers_left = 0
         self._full = 0
 
     def follow(self, catalog: RunningCatalog) -> None:
-        """What runs from here on."""
+        """Use another catalog for what follows."""
         self.catalog = catalog
         self._sweep.follow(catalog)
 
@@ -116,13 +117,12 @@ class PartitionProcessor:
         """Apply inputs in order.
 
         Returns:
-            How many were consumed. It is fewer than were given when `timers` timers had fired or
-            the effects are many; the rest, from the first one not consumed, comes with the next
-            call.
+            How many were consumed: fewer than given after `timers` timers or MAX_EFFECTS effects.
+            The caller passes the rest, from the first one not consumed, with the next call.
         """
         self._begin(effects, timers)
         outcomes, dead = effects.outcomes, effects.dead
-        full = len(outcomes) + len(dead) + ENOUGH
+        full = len(outcomes) + len(dead) + MAX_EFFECTS
         for count, one in enumerate(inputs):
             if len(outcomes) + len(dead) >= full:
                 return count
@@ -136,7 +136,7 @@ class PartitionProcessor:
             elif kind == "barrier":
                 done = self._barrier(one, effects)
             else:
-                shown = f"header `journeys-record`: found {kind[:40]!r}"
+                shown = f"header `{headers.RECORD}`: found {kind[:40]!r}"
                 expected = "expected event, response, clock or barrier"
                 reject(one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one))
                 continue
@@ -148,33 +148,33 @@ class PartitionProcessor:
         return len(inputs)
 
     def fire(self, until: int, now: int, effects: Effects, *, timers: int = 1_000) -> bool:
-        """Fire what the wall clock may fire at or before `until`, ms; `now` is what it shows, ms.
+        """Fire the timers due at or before `until`, ms; `now` is the wall clock, ms.
 
         Returns:
-            Whether more is left.
+            Whether more timers are left.
         """
         self._begin(effects, timers)
         return not self._fire(until, now, effects)
 
     def sweep(self, effects: Effects, *, records: int = 2_000) -> bool:
-        """Touch some of the users that a change of the catalog has left behind.
+        """Apply changes of the catalog to some of the users that have not observed them yet.
 
         Returns:
-            Whether more are left.
+            Whether more users are left.
         """
         users = self._sweep.next(self.records, records)
         clock = UserClock(self._wall, self.partition_time)
         for user in users:
             record = self.records.get(user)
             if record is not None:
-                changed = touch(self.catalog, effects, user, record, clock, self._tell_now)
+                changed = touch(self.catalog, effects, user, record, clock, self._failure_gate)
                 if changed is not record:
                     self.records.put(user, changed)
         return self._sweep.more
 
     def _begin(self, effects: Effects, timers: int) -> None:
         self._timers_left = timers
-        self._full = len(effects) + ENOUGH
+        self._full = len(effects) + MAX_EFFECTS
         self._asked = len(effects.actions)
 
     def _now(self, one: Input) -> int:
@@ -206,16 +206,16 @@ class PartitionProcessor:
         if not wall:
             if not self._fire(latest, None, effects):
                 return False
-            record = self.records.get(event.user_id)  # which a timer may have changed
+            record = self.records.get(event.user_id)  # a timer may have changed it
         self.partition_time = latest
         came = latest if arrival is None else arrival
         arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
         try:
-            changed = apply_event(self.catalog, effects, record, event, arrived, self._tell_now)
+            changed = apply_event(self.catalog, effects, record, event, arrived, self._failure_gate)
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(dead(one, error, time, self.role))
+            effects.dead.append(dead_input(one, error, time, self.role))
             return True
         if changed is not record:
             self.records.put(event.user_id, changed)
@@ -241,18 +241,18 @@ class PartitionProcessor:
         record = self.records.get(response.user_id) or EMPTY
         try:
             changed = apply_response(
-                self.catalog, effects, record, response, arrived, self._tell_now
+                self.catalog, effects, record, response, arrived, self._failure_gate
             )
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(dead(one, error, time, self.role))
+            effects.dead.append(dead_input(one, error, time, self.role))
             return
         if changed is not record:
             self.records.put(response.user_id, changed)
 
     def _take_response(self, until: int, effects: Effects) -> bool:
-        """Apply a response that is there beforehand and comes up to `until`, ms, if any does."""
+        """Apply the next canned response that is due up to `until`, ms, if there is one."""
         responses = self._responses
         if responses is None:
             return False
@@ -268,8 +268,8 @@ class PartitionProcessor:
         return True
 
     def _barrier(self, one: Input, effects: Effects) -> bool:
-        """The catalog changes. Under the stream clock all users meet it here and now; under the
-        wall clock a sweep goes on beside the log."""
+        """The catalog changes. Under the stream clock that is applied to all users here and now;
+        under the wall clock a sweep applies it beside the log."""
         if self._at_barrier is not None:
             self.follow(self._at_barrier(one))
         if self._wall:
@@ -280,7 +280,7 @@ class PartitionProcessor:
         return True
 
     def _fire(self, until: int, now: int | None, effects: Effects) -> bool:
-        """Fire timers in order until none is left; False when there were too many."""
+        """Fire timers in order until none is left; False when the call's limit was reached."""
         while True:
             due = self.records.next_due()
             if self._take_response(until if due is None else min(until, due[0] - 1), effects):
@@ -302,7 +302,7 @@ class PartitionProcessor:
                 until,
                 now,
                 self.partition_time,
-                self._tell_now,
+                self._failure_gate,
             )
             self.records.put(user, changed)
 
@@ -325,21 +325,20 @@ class PartitionProcessor:
         return True
 
     def _reroute(self, one: Input, event: Event, home: int, effects: Effects) -> None:
-        origin = (one.origin or _origin(one)).encode()
-        headers = [("journeys-record", b"event"), ("journeys-origin", origin)]
-        effects.reroutes.append(Reroute(event.user_id.encode(), one.value, headers))
+        moved = headers.build("event", one.origin or _origin(one))
+        effects.reroutes.append(Reroute(event.user_id.encode(), one.value, moved))
         detail = {"from": one.partition, "to": home}
         report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
 
-    def _tell_now(self, journey: str, version: str, partition_time: int) -> bool:
-        """A failing entry condition is told once per journey's version and minute."""
+    def _failure_gate(self, journey: str, version: str, partition_time: int) -> bool:
+        """A failing entry condition is reported once per journey's version and minute."""
         minute = partition_time // MINUTE
-        if self._told.get((journey, version)) == minute:
+        if self._reported.get((journey, version)) == minute:
             return False
-        self._told[journey, version] = minute
+        self._reported[journey, version] = minute
         return True
 
 
 def _origin(one: Input) -> str:
-    """Where the event stands in the log, which names it when it has no messageId."""
+    """The event's place in the log: the messageId of an event that carries none."""
     return f"{one.topic}-{one.partition}-{one.offset}"

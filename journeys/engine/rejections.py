@@ -10,24 +10,26 @@ from typing import Any
 from journeys.ids import outcome_id_of_input
 from journeys.records.effects import Effects
 from journeys.records.input import Input
-from journeys.records.outcome import Cause, Outcome
+from journeys.records.outcome import Cause, OutcomeType, of_input
 from journeys.time import format_time
 
 
 def reject(
-    one: Input, effects: Effects, user_id: str | None, reason: str, detail: str, at: int
+    record: Input, effects: Effects, user_id: str | None, reason: str, detail: str, at: int
 ) -> None:
-    told = {"reason": reason, "error": detail}
-    report(one, effects, "event.rejected", user_id, told, at)
+    """`event.rejected`, at `at` (ms): `reason` is a word for machines, `detail` for people."""
+    report(record, effects, "event.rejected", user_id, {"reason": reason, "error": detail}, at)
 
 
 def report(
-    one: Input, effects: Effects, type: str, user_id: str | None, detail: dict[str, Any], at: int
+    record: Input,
+    effects: Effects,
+    type: OutcomeType,
+    user_id: str | None,
+    detail: dict[str, Any],
+    at: int,
 ) -> None:
-    place = (one.topic, one.partition, one.offset)
+    """An outcome of the record itself, at `at` (ms)."""
+    place = (record.topic, record.partition, record.offset)
     id = outcome_id_of_input(*place, type, 0)
-    effects.outcomes.append(
-        Outcome(
-            id, type, format_time(at), user_id, None, None, None, None, None, Cause(*place), detail
-        )
-    )
+    effects.outcomes.append(of_input(id, type, format_time(at), user_id, Cause(*place), detail))

@@ -1,7 +1,7 @@
-"""The way through a partition's records after a change of the catalog that users must meet.
+"""Finds the users of a partition to whom a change of the catalog has yet to be applied.
 
-Law: a sweep only touches users. What a change does to them follows from their record alone, so it
-may be cut short and begun again, and nothing waits for it.
+Law: what a change does to a user follows from the user's record alone, so a sweep may be
+interrupted and started again, and nothing waits for it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ class Records(Protocol):
     def naming(
         self, journeys: Collection[str], after: str | None, most: int
     ) -> tuple[list[str], str | None]:
-        """Looks at `most` records behind the user `after`, in an order that doesn't change.
+        """Looks at up to `most` records behind the user `after`, in a stable order.
 
         Returns:
-            the users whose records may name one of the journeys, and the user to go on after;
+            the users whose records may name one of the journeys, and the user to continue after;
             None when all have been looked at.
         """
 
 
 class Sweep:
-    """How far a partition has come. It begins when the partition is taken over, for what the owner
-    before may have left, and at every change of a journey's life.
+    """The progress of a sweep. It starts when the partition is taken over, since the owner before
+    may not have finished, and at every change of a journey's lifecycle.
 
     Attributes:
-        more: whether records are left to be looked at.
+        more: whether records are left to look at.
     """
 
     def __init__(self, catalog: RunningCatalog) -> None:
@@ -40,7 +40,7 @@ class Sweep:
         self.follow(catalog)
 
     def follow(self, catalog: RunningCatalog) -> None:
-        """The catalog from here on."""
+        """Start again where the catalog has a newer change of a lifecycle."""
         newest = max((life.changed for life in catalog.lifecycles.values()), default=0)
         if newest > self._newest:
             self._newest = newest
@@ -49,7 +49,7 @@ class Sweep:
             self.more = True
 
     def next(self, records: Records, most: int) -> list[str]:
-        """Users to be touched, of the next `most` records."""
+        """The users to apply the change to, among the next `most` records."""
         if not self.more:
             return []
         users, self._after = records.naming(self._journeys, self._after, most)

@@ -1,7 +1,7 @@
-"""What is wrong with an expression, in words and at the place that its author expects.
+"""Error messages for expressions, with the line and column in the expression's text.
 
-Law: no message of the CEL library reaches a user without its operators, types and positions in the
-words of the document.
+Law: every message of the CEL library is rewritten before a user sees it: operators as they are
+written, types by their everyday names, positions in the document.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ _SELECTED = re.compile(r"expression of type '(.*)' cannot be the operand of a se
 
 
 class CelError(ValueError):
-    """A text is not an expression; `line` and `column` count from 1, `offset` in characters."""
+    """A text is not a valid expression.
+
+    Attributes:
+        line, column: the position of the error, from 1.
+        offset: the same in characters from the start of the text.
+        nearest: the valid word that was most likely meant, or None.
+    """
 
     def __init__(self, message: str, text: str, offset: int, near: str | None = None) -> None:
         super().__init__(message)
@@ -49,9 +55,17 @@ class CelError(ValueError):
 
 
 def check_names(syntax: Syntax, text: str, env: bool) -> None:
+    """Check the variables and fields that an expression names.
+
+    Args:
+        env: whether the expression may read `env`.
+
+    Raises:
+        CelError: a name is unknown or may not be used.
+    """
     for name, offset in syntax.bound:
         if name in ROOTS:
-            raise CelError(f"'{name}' has a meaning already: choose another name", text, offset)
+            raise CelError(f"'{name}' is already defined: choose another name", text, offset)
     for iterated in syntax.ranges:
         if not iterated.path or ".".join(iterated.path) in MAPS:
             raise CelError(NO_ORDER, text, iterated.offsets[0])
@@ -92,10 +106,13 @@ def _unknown_name(name: str, text: str, offset: int, env: bool) -> CelError:
 
 
 def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
-    """What the calls of `count` ask for, by the variable that stands for each.
+    """The calls of `count`, keyed by the variable that replaces each call.
+
+    Returns:
+        paths such as `("count", "login", "10m")`.
 
     Raises:
-        CelError: the event's name or the window is not written out, or is none.
+        CelError: the event's name or the window is not a literal, or is not valid.
     """
     found = {}
     for call in syntax.counted:
@@ -106,7 +123,7 @@ def read_counts(syntax: Syntax, text: str) -> dict[str, tuple[str, str, str]]:
         event, window = str(given[0]), str(given[1])
         try:
             if parse_duration(window) == 0:
-                raise ValueError("a window of no length counts nothing")
+                raise ValueError("the window must be longer than 0")
         except ValueError as error:
             raise CelError(f"'count': {error}", text, call.offset) from None
         found[count_variable(event, window)] = (COUNT, event, window)
@@ -121,7 +138,7 @@ def _check_env(path: Path, offsets: tuple[int, ...], text: str, allowed: bool) -
 
 
 def compile_error(error: str, text: str) -> CelError:
-    """The library's first error, in words and at the place a reader of the document expects."""
+    """The library's first compile error, rewritten for the author of the document."""
     if "recursion" in error:
         return CelError("the expression is nested too deeply: at most 32 levels", text, 0)
     found = _ERROR.findall(error)
@@ -141,7 +158,7 @@ def compile_error(error: str, text: str) -> CelError:
     reserved = re.match(r"reserved identifier: (\w+)", message)
     if reserved is not None:
         hint = cel_hints.unknown_function(reserved[1])
-        return CelError(f"'{reserved[1]}' is a word that CEL keeps for itself{hint}", text, offset)
+        return CelError(f"'{reserved[1]}' is a reserved word of CEL{hint}", text, offset)
     if message.startswith("has() argument"):
         return CelError("'has' asks for a field: has(event.properties.x)", text, offset)
     if message.startswith("invalid int literal"):
@@ -151,7 +168,7 @@ def compile_error(error: str, text: str) -> CelError:
 
 def _unknown_function(name: str, text: str, at: int) -> CelError:
     if name in ROOTS:
-        return CelError(f"'{name}' is no function: write it without '()'", text, at, name)
+        return CelError(f"'{name}' is not a function: write it without '()'", text, at, name)
     tail, near = cel_hints.unknown_function(name), None
     if not tail and name not in _FUNCTIONS:
         tail, near = suggest(name, _FUNCTIONS)
@@ -179,8 +196,8 @@ def _unreadable(message: str) -> str:
             return f"found '{found[:1]}', which means nothing in CEL"
         escape = re.search(r"\\(.)", found)
         if escape is not None and escape[1] not in "abfnrtv\\'\"`?xXuU01234567":
-            return f"found '{escape[0]}', which is no escape: write r'...' around the text"
-        return f"a text without its end: expected a closing {found[0]}"
+            return f"found '{escape[0]}', which is not an escape: write r'...' around the text"
+        return f"a text that is not closed: expected a closing {found[0]}"
     if unexpected[1] == "<EOF>":
         return "the expression ends too early: found its end, expected a value"
     wanted = re.search(r"expecting ('[^']*')$", message)
@@ -189,17 +206,17 @@ def _unreadable(message: str) -> str:
 
 
 def plain(message: str) -> str:
-    """A message of the library, at compile time or at run time, in the words of the document."""
+    """A message of the library, when compiling or evaluating, rewritten for the author."""
     if (found := _MISMATCH.search(message)) is not None:
         return cel_hints.mismatch(_operator(found[1]), found[2])
     if (found := _SELECTED.search(message)) is not None:
         kind = cel_hints.kind_in_words(found[1])
         way = ": write getFullYear(), getHours() and so on" if kind == "a time" else ""
-        return f"found a field of {kind}, which has none{way}"
+        return f"found a field of {kind}, which has no fields{way}"
     return message
 
 
 def _operator(name: str) -> str:
-    """`_+_` as people write it."""
+    """CEL's name of an operator, such as `_+_`, as it is written: `+`."""
     special = {"_[_]": "[]", "@in": "in", "_?_:_": "? :", "!_": "!", "-_": "-"}
     return special.get(name, name.strip("_"))

@@ -1,7 +1,7 @@
-"""CEL expressions: compiled once, then evaluated against what an instance knows at a step.
+"""Compiles CEL expressions once and evaluates them against the data of a step.
 
-Law: whatever the data, an evaluation gives a JSON value or raises ExpressionFailed; and it sees
-only what the expression's static paths name, so its cost does not depend on the event's size.
+Law: whatever the data, an evaluation returns a JSON value or raises ExpressionFailed. It reads only
+the expression's static paths, so its cost does not depend on the size of the event.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from journeys.zones import clock_time
 MAX_EXPRESSION = 10_000
 """Characters in one expression."""
 MAX_GROWN = 64_000_000
-"""Characters that a value may come to which an expression repeats and joins."""
-_MOST_TURNS = 10_000  # of all macros of one evaluation; the library's own limit
-_MANY_JOINS = 32  # with fewer, and without `map`, no event is large enough
+"""Largest text, in characters, that an expression may build by joining and repeating."""
+_MOST_TURNS = 10_000  # iterations of all macros in one evaluation; the library's own limit
+_MANY_JOINS = 32  # with fewer, and without `map`, no event is large enough to exceed MAX_GROWN
 _MAP = re.compile(r"\bmap\s*\(")
 _COUNT = cel.FunctionDecl(
     cel_ast.COUNT,
@@ -65,7 +65,12 @@ _MISSING_KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 
 
 class ExpressionFailed(Exception):
-    """An expression has no value for the data it met; `why` is for the outcomes."""
+    """An expression has no value for the data at hand.
+
+    Attributes:
+        text: the expression.
+        why: the reason, as outcomes report it.
+    """
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(f"{text}: {why}")
@@ -77,10 +82,11 @@ class Expression:
     """One compiled expression.
 
     Attributes:
-        paths: what it reads, as `("entry", "properties", "total")`; a whole variable is
-            `("event",)`; what it counts `("count", "login", "10m")`.
-        calls: its calls with a text that is written out.
-        type: CEL's name of its type in lower case, such as `bool`; `dyn` when only data tells.
+        paths: the paths it reads, such as `("entry", "properties", "total")`; a whole variable is
+            `("event",)`; a call of `count` is `("count", "login", "10m")`.
+        offsets: for each path, the positions of its names in the text, in characters.
+        calls: its calls of `timestamp`, `duration` and `matches` with a text literal.
+        type: CEL's name of its type in lower case, such as `bool`; `dyn` if it depends on data.
     """
 
     __slots__ = (
@@ -122,10 +128,13 @@ class Expression:
         self._plan = plan(references, declared) + counters
 
     def evaluate(self, scope: Scope) -> Any:
-        """Its value as JSON; times are ISO 8601 in UTC, durations seconds such as `90s`.
+        """Evaluate the expression.
+
+        Returns:
+            a JSON value; times are ISO 8601 in UTC, durations seconds such as `90s`.
 
         Raises:
-            ExpressionFailed: it has none for this data.
+            ExpressionFailed: it has no value for this data.
         """
         direct = self._direct if self._tree is None else self.direct
         if direct is not None:
@@ -137,14 +146,17 @@ class Expression:
 
     @property
     def direct(self) -> Reader | None:
-        """The same without the CEL library, where it is that simple. It is made when it is first
-        asked for: that takes longer than the rest, and most documents wait a while for an event."""
+        """The fast-path function, or None if the expression is not simple enough for one.
+
+        It is compiled on first use, as that takes longer than the rest of compiling and most
+        documents wait for their first event. It raises NeedsLibrary for data it can't evaluate.
+        """
         if self._tree is not None:
             self._direct, self._tree = compile_direct(self._tree, self._counters), None
         return self._direct
 
     def by_library(self, scope: Scope) -> Any:
-        """The same, by the CEL library alone."""
+        """`evaluate` with the CEL library only, without the fast path."""
         try:
             data: dict[str, Any] = {}
             for variable, read in self._plan:
@@ -169,7 +181,7 @@ class Expression:
             raise ExpressionFailed(self.text, str(error)) from None
 
     def _why(self, error: str, scope: Scope) -> str:
-        """The library's reason, in the words of the document."""
+        """The library's error, rewritten for the author of the document."""
         for path in sorted(self.paths):
             if path[0] in ("event", "entry") and getattr(scope, path[0]) is None:
                 return f"there is no {path[0]} in this step"
@@ -191,13 +203,13 @@ class Expression:
 
 @lru_cache(maxsize=16_384)
 def compile_cel(text: str, *, env: bool = False) -> Expression:
-    """Compiles and checks one expression.
+    """Compile and check one expression; the result is cached.
 
     Args:
         env: whether it may read `env`, as the headers of a Destination may.
 
     Raises:
-        CelError: it is not a valid expression.
+        CelError: the text is not a valid expression.
     """
     if not text.strip():
         raise CelError("an empty expression: expected CEL", text, 0)
@@ -219,7 +231,8 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
         raise compile_error(str(error), text) from None
     check_names(syntax, text, env)
     counts = read_counts(syntax, text)
-    # The checker takes `has(event.userId)` for the variable itself where one is declared.
+    # If `event.userId` is declared as a variable, the checker takes `has(event.userId)` as a test
+    # of that variable and rejects it; so tested paths are not declared.
     tested = frozenset(".".join(one.path) for one in syntax.references if one.tested)
     undeclared = tested.intersection(VARIABLES)
     try:
@@ -248,7 +261,11 @@ def _library(undeclared: frozenset[str] = frozenset()) -> Any:
 
 
 def condition(text: str, scope: Scope) -> bool:
-    """Whether the condition holds; raises ExpressionFailed, also when it is neither."""
+    """Evaluate a condition.
+
+    Raises:
+        ExpressionFailed: it has no value, or one that is neither true nor false.
+    """
     value = compile_cel(text).evaluate(scope)
     if value is True or value is False:
         return value
@@ -257,16 +274,22 @@ def condition(text: str, scope: Scope) -> bool:
 
 @lru_cache(maxsize=16_384)
 def prefilter(text: str) -> Prefilter | None:
-    """A condition that reads no more than a sieve can, as one; it is no other where it gives false
-    than `condition` is."""
+    """Compile a condition to a prefilter, which rules out events before a step is prepared.
+
+    A prefilter that returns false means that `condition` is false as well. Any other result, or
+    NeedsLibrary, decides nothing: the condition must then be evaluated.
+
+    Returns:
+        None if the condition is not simple enough, or reads more than a prefilter is given.
+    """
     return compile_prefilter(_parsed(text).tree)
 
 
 def always(text: str) -> bool | None:
-    """What a condition that reads nothing is every time; one that fails never holds.
+    """The constant value of a condition that reads no data.
 
     Returns:
-        None where it depends on something.
+        whether it is true (False if it fails), or None if it depends on data.
     """
     expression = compile_cel(text)
     if expression.paths:
@@ -278,8 +301,15 @@ def always(text: str) -> bool | None:
 
 
 def _refuse_growth(data: Mapping[str, Any], joins: int, maps: int) -> None:
-    """The library bounds the turns that macros take, and no size: one event could have it fill the
-    memory. Raises ValueError."""
+    """Raise ValueError if the expression could build a text of more than MAX_GROWN characters.
+
+    The library limits the iterations of macros but not the size of values, so a single event could
+    exhaust the memory.
+
+    Args:
+        joins: the number of `+` in the expression.
+        maps: the number of `map(` in it.
+    """
     text, items = _longest(data)
     times = min(items**maps, _MOST_TURNS) * (joins + 1)
     if text * times > MAX_GROWN:
@@ -290,7 +320,7 @@ def _refuse_growth(data: Mapping[str, Any], joins: int, maps: int) -> None:
 
 
 def _longest(value: Any) -> tuple[int, int]:
-    """The length of the longest text in a value, and of its longest list."""
+    """The length of the longest text and of the longest list in a value."""
     if isinstance(value, str):
         return len(value), 0
     if isinstance(value, Mapping):
@@ -303,7 +333,7 @@ def _longest(value: Any) -> tuple[int, int]:
 
 
 def kind_of(value: Any) -> str:
-    """What people call a value's type."""
+    """The everyday name of a value's type, for messages."""
     if value is None:
         return "null"
     kinds = {bool: "a boolean", int: "an int", float: "a double", str: "a text", dict: "a map"}
@@ -311,10 +341,11 @@ def kind_of(value: Any) -> str:
 
 
 def _own_nulls(value: Any) -> None:
-    """Takes a reference to every None that the library gave away without one of its own.
+    """Add the missing reference to every None that the library returned.
 
-    cel-expr-python 0.1.3 returns null without counting it; some thousands later the interpreter
-    frees None and aborts. Should a later version count, one count too many is harmless.
+    cel-expr-python 0.1.3 returns None without incrementing its reference count; after some
+    thousand times the interpreter frees None and aborts. If a later version counts correctly, one
+    reference too many is harmless.
     """
     if value is None:
         _keep(None)
@@ -336,7 +367,7 @@ def _json(value: Any) -> Any:
     if isinstance(value, list):
         return [_json(item) for item in value]
     if isinstance(value, dict):
-        # The library's maps come in no particular order; the same value must be the same bytes.
+        # The library returns maps in no particular order; equal values must have equal bytes.
         return dict(sorted((_json_key(key), _json(item)) for key, item in value.items()))
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,12 +1,22 @@
-"""Evaluates what most expressions are, `event.properties.total >= 50`, without the CEL library.
+"""Evaluates simple expressions, such as `event.properties.total >= 50`, without the CEL library.
 
-Law: it gives exactly what the library gives, or declines. Whatever is not plain is the library's:
-a field that is missing, kinds that don't compare, texts and numbers it may not take; so every error
-is told in one place. A property test holds the two to each other.
+Law: the result is exactly the library's, or NeedsLibrary is raised and the library evaluates. That
+happens for a missing field, types that don't compare, and texts or numbers that the library may
+refuse; so every error comes from the library. A property test compares the two.
 
-A simple expression becomes the source of a Python function, which takes about half the time of
-functions that call each other. Nothing of the document is in that source but as a literal that
-`repr` has written.
+A simple expression is compiled to the source of one Python function, which takes about half the
+time of nested closures. This module is the only one that calls `exec`. What may reach it:
+
+- Text that is written in this module: keywords, operators, the names of the helpers and of the six
+  built-in types that the function can use, and the argument list (one of two constants).
+- Names that are generated here, `v0 v1 ...` and `count0 count1 ...`, and the attribute
+  `scope.<root>`, whose root is in `ROOTS`.
+- Literals of the document (names of fields, texts, numbers, true, false, null), each written by
+  `repr` of a plain str, int, float or bool, so that no quote, newline or brace can end it.
+
+The input is the library's parsed syntax tree, never the text of the expression, and any node that
+is not listed in `SourceWriter.term` makes the expression not simple. Tests check the generated
+source of hostile names and texts against this list.
 """
 
 from __future__ import annotations
@@ -22,10 +32,10 @@ from journeys.expressions.syntax import COUNT, Reference, counted_variable, refe
 from journeys.time import LAST, format_time
 
 Prefilter = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
-"""An expression as a function of an event's properties and context and of the user's traits."""
+"""A condition as a function of an event's properties and context and of the user's traits."""
 
 _EXACT = 2**53
-"""Up to here the library, which compares an int with a double as doubles, is as exact as Python."""
+"""The library compares an int with a double as doubles, which is exact up to here."""
 _LARGEST = 2**63
 _MISSING = object()
 _ORDERS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
@@ -34,44 +44,56 @@ _ORDERS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "_>_": (">", operator.gt),
     "_>=_": (">=", operator.ge),
 }
-_SIEVED: dict[Path, str] = {
+_PREFILTER_ARGUMENTS: dict[Path, str] = {
     **{(root, part): part for root in ("event", "entry") for part in ("properties", "context")},
     ("user", "traits"): "traits",
 }
 
 
 class NeedsLibrary(Exception):
-    """Not plain enough for this data: ask the library."""
+    """The fast path can't evaluate this data: use the library."""
 
 
-class _Unfit(Exception):
-    """Not one of the simple expressions."""
+class _NotSimple(Exception):
+    """The expression is not simple enough for the fast path."""
 
 
 def compile_direct(tree: Any, counts: Iterable[tuple[str, Reader]]) -> Reader | None:
-    """A function that evaluates a checked expression, or None for one that is not simple.
+    """Compile an expression that the library has checked.
 
-    It raises NeedsLibrary where only the library can tell. All that the expression names is read
-    first, as the library does, so that an unfit value counts even where nothing comes of it.
+    The function reads and checks every path that the expression names before it evaluates, as the
+    library does, so a value that the library would refuse is found even if it is not needed.
 
     Args:
         tree: the expression as the library parsed it.
-        counts: how to read the variables that stand for calls of `count`.
+        counts: how to read the variables that replace calls of `count`.
+
+    Returns:
+        a function that returns the value or raises NeedsLibrary; None if the expression is not
+        simple.
     """
     whole = reference(tree)
     if whole is not None and not whole.tested and _is_time(whole.path):
         return _time_reader(whole.path)
-    return _Source(dict(counts)).function("scope", tree)
+    return SourceWriter(dict(counts)).function("scope", tree)
 
 
 def compile_prefilter(tree: Any) -> Prefilter | None:
-    """The same for an expression that reads nothing but an event that carries no traits, and the
-    user's: what an entry asks, before anything is made ready for a step."""
-    return _Source({}, prefilter=True).function("properties, context, traits", tree)
+    """The same for a condition that reads only `properties` and `context` of an event, and traits.
+
+    It is used to rule out entries before a step is prepared. The traits it is given are the user's
+    before the event, so it may be used only for an event that carries none.
+    """
+    return SourceWriter({}, prefilter=True).function("properties, context, traits", tree)
 
 
-class _Source:
-    """Writes the function: each path is read once, into a variable that the terms then use."""
+class SourceWriter:
+    """Writes the source of one function: each path is read once, into a variable.
+
+    Args:
+        counts: how to read the variables that replace calls of `count`.
+        prefilter: whether the function is a prefilter, with fewer variables.
+    """
 
     def __init__(self, counts: Mapping[str, Reader], *, prefilter: bool = False) -> None:
         self._counts = counts
@@ -81,27 +103,38 @@ class _Source:
         self._known = dict(_HELPERS)
 
     def function(self, arguments: str, tree: Any) -> Callable[..., Any] | None:
-        try:
-            value = self.term(tree)
-        except _Unfit:
+        """Compile the expression to a function, or None if it is not simple."""
+        source = self.source(arguments, tree)
+        if source is None:
             return None
-        lines = "\n    ".join([*self._lines, f"return present({value})"])
         try:
-            exec(f"def found({arguments}):\n    {lines}", self._known)
+            exec(source, self._known)
         except (SyntaxError, RecursionError, MemoryError):
-            return None  # terms inside each other beyond what Python parses
+            return None  # nested more deeply than Python can parse
         return self._known["found"]  # type: ignore[no-any-return]
 
-    # Terms: the source of a value; only a variable may hold what is missing.
+    def source(self, arguments: str, tree: Any) -> str | None:
+        """The source of the function `found`, or None if the expression is not simple.
+
+        Args:
+            arguments: its argument list, a constant of this module.
+        """
+        try:
+            value = self.term(tree)
+        except _NotSimple:
+            return None
+        lines = "\n    ".join([*self._lines, f"return present({value})"])
+        return f"def found({arguments}):\n    {lines}"
 
     def term(self, node: Any) -> str:
+        """The source of a node's value. Only a variable can hold MISSING."""
         path = reference(node)
         if path is not None:
             return self._path(path)
         if node.HasField("const"):
             return _literal(node.const)
         if not node.HasField("call") or node.call.HasField("target"):
-            raise _Unfit
+            raise _NotSimple
         function, arguments = node.call.function, list(node.call.args)
         if function == COUNT:
             return self._count(counted_variable(node))
@@ -119,7 +152,7 @@ class _Source:
         if function == "_?_:_":
             condition, yes, no = arguments
             return f"({self.term(yes)} if {self._truth(condition)} else {self.term(no)})"
-        raise _Unfit
+        raise _NotSimple
 
     def _truth(self, node: Any) -> str:
         value = self.term(node)
@@ -141,29 +174,29 @@ class _Source:
         one, other = self.term(left), self.term(right)
         kind = _kind(right)
         sign, _ = _ORDERS[function]
-        value = f"{_word(function)}({one}, {other})"
+        value = f"{_helper_name(function)}({one}, {other})"
         if kind in ("int", "float", "str") and _is_name(one):
             value = f"({one} {sign} {other} if type({one}) is {kind} else {value})"
         return value
 
     def _among(self, item: Any, container: Any) -> str:
         if not container.HasField("list"):
-            raise _Unfit
+            raise _NotSimple
         elements = list(container.list.elements)
         if not all(one.HasField("const") for one in elements):
-            raise _Unfit
+            raise _NotSimple
         known = "".join(f"{_literal(one.const)}, " for one in elements)
         return f"among({self.term(item)}, ({known}))"
 
-    # What is read.
+    # The source that reads paths.
 
     def _path(self, path: Reference) -> str:
         names = path.path
         least = 3 if names[0] == "steps" else 2
         if len(names) < least or names[0] not in ROOTS or _is_time(names):
-            raise _Unfit
+            raise _NotSimple
         value = self._value(names)
-        if names[0] in FIELDS and len(names) == 2:  # a text, and never null
+        if names[0] in FIELDS and len(names) == 2:  # always a text
             self._once(f"fit_text({value})")
         else:
             plain = f"type({value}) is float and -LARGEST <= {value} <= LARGEST"
@@ -171,12 +204,12 @@ class _Source:
         return f"({value} is not MISSING)" if path.tested else value
 
     def _value(self, names: Path) -> str:
-        """The variable that holds what stands at a path, whose last name may be missing."""
+        """The variable that holds the value at a path; MISSING if the last name is missing."""
         if names not in self._names:
             if self._prefilter and len(names) <= 2:
-                if names not in _SIEVED:
-                    raise _Unfit
-                self._names[names] = _SIEVED[names]
+                if names not in _PREFILTER_ARGUMENTS:
+                    raise _NotSimple
+                self._names[names] = _PREFILTER_ARGUMENTS[names]
             elif len(names) == 1:
                 self._read(names, f"scope.{names[0]}")
             else:
@@ -195,7 +228,7 @@ class _Source:
 
     def _count(self, variable: str) -> str:
         if self._prefilter:
-            raise _Unfit
+            raise _NotSimple
         path = (variable,)
         if path not in self._names:
             counter = f"count{len(self._names)}"
@@ -209,7 +242,7 @@ def _is_name(source: str) -> bool:
 
 
 def _is_truth(node: Any) -> bool:
-    """Whether the term is true or false for certain."""
+    """Whether the term can be only true or false."""
     path = reference(node)
     if path is not None:
         return path.tested
@@ -217,33 +250,34 @@ def _is_truth(node: Any) -> bool:
 
 
 def _kind(node: Any) -> str | None:
-    """The name of a literal's type."""
+    """The name of a literal's Python type; None if the node is not a literal."""
     if not node.HasField("const"):
         return None
     kind = node.const.WhichOneof("constant_kind")
     return _KINDS.get(kind or "")
 
 
-def _word(function: str) -> str:
+def _helper_name(function: str) -> str:
     return _ORDERS[function][1].__name__
 
 
 def _literal(const: Any) -> str:
+    """A constant as a Python literal, written by `repr`."""
     kind = const.WhichOneof("constant_kind")
     if kind == "null_value":
         return "None"
     if kind is None:
-        raise _Unfit
+        raise _NotSimple
     value = getattr(const, kind)
     if isinstance(value, str) and "\0" in value:
-        raise _Unfit
+        raise _NotSimple
     if isinstance(value, float) and not math.isfinite(value):
-        raise _Unfit
+        raise _NotSimple
     return f"({value!r})" if isinstance(value, int | float) else repr(value)
 
 
 def _is_time(path: Path) -> bool:
-    """Whether expressions see this number as a time."""
+    """Whether the number at this path is a time for expressions."""
     if path[0] == "steps":
         return len(path) == 4 and path[2:] == ("event", "timestamp")
     return path == ("now",) or (path[0] in ("event", "entry") and path[1:] == ("timestamp",))
@@ -266,11 +300,11 @@ def _time_reader(path: Path) -> Reader:
     return time
 
 
-# What the functions call.
+# The helpers that the generated functions call.
 
 
 def _fit(value: Any) -> None:
-    """Declines what the library may not take."""
+    """Raise NeedsLibrary for a value that the library might refuse."""
     kind = type(value)
     if kind is str:
         _fit_text(value)
@@ -312,7 +346,7 @@ def _truth(value: Any) -> bool:
 
 
 def _crosses(left: Any, right: Any) -> bool:
-    """Whether one is an int and the other a double."""
+    """Whether one is an int and the other a float; NeedsLibrary if comparing them is inexact."""
     kinds = type(left), type(right)
     if kinds == (int, float):
         number = left

@@ -1,6 +1,6 @@
-"""What people write who know another language, and what CEL has in its place.
+"""Hints for expressions written in the syntax of another language, with CEL's way to write them.
 
-Law: a hint is given only where the text itself shows what was meant; it never guesses at meaning.
+Law: a hint is given only where the text itself shows what was meant.
 """
 
 from __future__ import annotations
@@ -68,7 +68,14 @@ _TYPES = {
 
 
 def found_sign(text: str, offset: int) -> tuple[str, int] | None:
-    """What a sign or word at, or right before, the place of a syntax error should have been."""
+    """A hint for the operator or word at, or right before, a syntax error.
+
+    Args:
+        offset: where the error is, in characters.
+
+    Returns:
+        the message and its offset, or None if nothing is recognised.
+    """
     start = end = offset
     while start > 0 and text[start - 1] in "=!<>&|?~":
         start -= 1
@@ -103,7 +110,11 @@ def found_sign(text: str, offset: int) -> tuple[str, int] | None:
 
 
 def unknown_name(name: str, text: str, offset: int) -> tuple[str, str | None]:
-    """The end of a message about a name that is none, and the nearest one; both may be nothing."""
+    """The end of a message about an unknown variable, and the nearest valid name.
+
+    Returns:
+        an empty text and None if there is no hint.
+    """
     if name in _VALUES:
         return f": did you mean '{_VALUES[name]}'?", _VALUES[name]
     if (called := re.search(r"\.(\w+)\(\s*$", text[:offset])) is not None:
@@ -122,7 +133,7 @@ def unknown_name(name: str, text: str, offset: int) -> tuple[str, str | None]:
 
 
 def unknown_field(inside: str, name: str) -> tuple[str, str | None]:
-    """The same of a field that `event`, `entry`, `user` or a captured event has not."""
+    """The same for an unknown field of `event`, `entry`, `user` or a captured event."""
     known = FIELDS.get(inside, EVENT if inside.endswith(".event") else {})
     if "properties" in known:
         near = _FIELDS.get(name, f"properties.{name}")
@@ -134,7 +145,7 @@ def unknown_field(inside: str, name: str) -> tuple[str, str | None]:
 
 
 def unknown_function(name: str) -> str:
-    """The end of a message about a function that is none, where it is one elsewhere."""
+    """The end of a message about an unknown function that other languages have; may be empty."""
     if name.lower() in _WORDS:
         return f": expected {_WORDS[name.lower()]}"
     if name in _FUNCTIONS:
@@ -145,7 +156,7 @@ def unknown_function(name: str) -> str:
 
 
 def mismatch(operator: str, types: str) -> str:
-    """What a function or operator was given that it does not take, in words, with a way out."""
+    """The message for arguments whose types a function or operator doesn't accept, with a hint."""
     given = [kind_in_words(one) for one in _arguments(types)]
     shown = " and ".join([", ".join(given[:-1]), given[-1]] if len(given) > 1 else given)
     if operator == "? :":
@@ -168,7 +179,7 @@ def _way_out(operator: str, given: list[str]) -> str | None:
     if operator in ("==", "!=") and sum(kind.startswith("a list") for kind in given) == 1:
         return "write 'a' in list"
     if operator in ("==", "!=") and "null" in kinds and len(kinds) > 1:
-        return "it is never null; whether it is there says has(...)"
+        return "it is never null: test whether it exists with has(...)"
     if kinds & {"a time", "a duration"} and kinds & {"text", *NUMBERS}:
         time = "a time" in kinds and operator not in ("+", "-")
         return "write timestamp('2026-03-01T09:00:00Z')" if time else "write duration('90m')"
@@ -178,7 +189,7 @@ def _way_out(operator: str, given: list[str]) -> str | None:
 
 
 def _arguments(types: str) -> list[str]:
-    """The types in `string, list(int), map(string, dyn)`."""
+    """The types in a list such as `string, list(int), map(string, dyn)`."""
     found, depth = [""], 0
     for char in types:
         depth += (char in "(<") - (char in ")>")
@@ -190,7 +201,7 @@ def _arguments(types: str) -> list[str]:
 
 
 def kind_in_words(kind: str) -> str:
-    """CEL's name of a type, such as `list(int)`, for people who don't know CEL."""
+    """A type such as `list(int)` in words, for people who don't know CEL."""
     name, *inside = re.split(r"[(<]", kind, maxsplit=1)
     if name == "list":
         return f"a list of {kind_in_words(inside[0].rstrip(')>'))}" if inside else "a list"

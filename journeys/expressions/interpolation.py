@@ -1,7 +1,7 @@
-"""Finds the expressions inside data: `${CEL}` in texts, `$${` for a literal `${`.
+"""Finds the expressions inside texts: `${CEL}`, and `$${` for a literal `${`.
 
-Law: where an expression ends is decided by CEL's own strings, braces and comments, so any valid
-expression can stand inside a text.
+Law: the end of an expression is found by CEL's own rules for strings, braces and comments, so any
+valid expression can be written inside a text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ _TOKEN = re.compile(
 
 
 class UnclosedError(ValueError):
-    """A `${` without its `}`; `offset` is where it opens, in characters."""
+    """A `${` without its `}`.
+
+    Attributes:
+        offset: the position of the `${`, in characters.
+    """
 
     def __init__(self, offset: int) -> None:
         super().__init__("'${' is not closed: expected '}'")
@@ -26,7 +30,7 @@ class UnclosedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """An expression inside a text, and where it starts, in characters."""
+    """An expression inside a text; `offset` is where it starts, in characters."""
 
     text: str
     offset: int
@@ -34,10 +38,10 @@ class Hole:
 
 @lru_cache(maxsize=16384)
 def pieces(text: str) -> tuple[str | Hole, ...]:
-    """The literal texts and the expressions of a text, in order.
+    """Split a text into literal texts and expressions, in order.
 
     Raises:
-        UnclosedError: a `${` has no end.
+        UnclosedError: a `${` is not closed.
     """
     found: list[str | Hole] = []
     literal = ""

@@ -1,7 +1,7 @@
-"""What expressions can read, and how little of it is handed to the CEL library.
+"""The data that expressions can read, and the pruning of it before the CEL library evaluates.
 
-Law: an evaluation gets exactly what the expression's paths name, so its cost does not depend on
-the event's size, and no value reaches the library that it would change silently.
+Law: the library gets only the paths that the expression names, so the cost of an evaluation does
+not depend on the size of the event. Values that the library would silently change are refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Path = tuple[str, ...]
 CountPath = tuple[str, str, str]
 
 MAX_DEPTH = 64
-"""Levels of a value that an expression can take in as a whole."""
+"""Deepest nesting of a value that an expression reads as a whole."""
 
 _DATA = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 EVENT: dict[str, Any] = {
@@ -53,11 +53,14 @@ MAPS = frozenset(name for name, kind in VARIABLES.items() if kind == _DATA)
 
 
 class Scope(msgspec.Struct):
-    """What expressions can read at one step.
+    """The data that expressions can read in one step. All mappings are JSON-shaped dicts.
 
-    All mappings are JSON-shaped dicts. `event`, `entry` and `steps[x]["event"]` hold the wire names
-    of an event, with `timestamp` in ms; None means that there is no such event in this step.
-    `count` holds the times that counts.py keeps, by the events' names.
+    Attributes:
+        event, entry: the current event and the entry event with their JSON field names,
+            `timestamp` in ms; None: there is no such event in this step.
+        steps: what nodes captured, by node name; `steps[x]["event"]` has the form of `event`.
+        now: the logical time of the step, ms.
+        count: the times of recent events by event name, see `records/event_counts.py`.
     """
 
     event: Mapping[str, Any] | None = None
@@ -76,7 +79,12 @@ Reader = Callable[[Scope], Any]
 
 
 def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[tuple[str, Reader]]:
-    """For every variable that the library will ask for, a function that reads its pruned value."""
+    """How to read each variable of an expression from a scope, pruned to the paths it names.
+
+    Args:
+        declared: the dotted names, such as `event.properties`, that are declared to the library as
+            variables of their own.
+    """
     wanted: dict[str, list[Path]] = {}
     for reference in references:
         two = ".".join(reference.path[:2])
@@ -87,7 +95,7 @@ def plan(references: tuple[Reference, ...], declared: Collection[str]) -> list[t
 
 
 def count_plan(counts: Mapping[str, CountPath]) -> list[tuple[str, Reader]]:
-    """The same for the variables that stand for calls of `count`."""
+    """The same for the variables that replace calls of `count`."""
     return [(name, _counter(event, window)) for name, (_, event, window) in counts.items()]
 
 
@@ -129,10 +137,10 @@ def _pruned(value: Any, tree: _Tree) -> Any:
 
 
 def _refuse_unsafe(value: Any, depth: int) -> None:
-    """Refuses what the library would change or follow without end.
+    """Raise ValueError for a value that is unsafe to give to the library.
 
-    It would silently cut a text at a NUL, so that two different texts were equal; and how deep it
-    can go would depend on the stack.
+    It silently cuts a text at a NUL, which makes different texts equal, and how deeply it can
+    recurse depends on the stack.
     """
     if isinstance(value, str):
         if "\0" in value:
@@ -173,14 +181,14 @@ def _pruned_steps(steps: Mapping[str, Any], tree: _Tree) -> dict[str, Any]:
 
 
 def _time(ms: Any) -> Any:
-    """A time inside a map must be the protobuf message; the library refuses a datetime there."""
+    """ms as a protobuf Timestamp: the library accepts no datetime inside a map."""
     if type(ms) is not int:
         return ms
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
 
 
 def missing(scope: Scope, path: Path) -> int | None:
-    """The first name of a path that the data has not."""
+    """The index of the first name of a path that the data lacks; None if none is missing."""
     value: Any = getattr(scope, path[0])
     for depth, name in enumerate(path[1:], 1):
         if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Reads what an expression names out of the syntax tree of the official CEL library.
+"""Reads variables, paths and calls from the syntax tree that the official CEL library produces.
 
-Law: every way by which an expression can reach data is a static path here, or a prefix of one; so
-handing over only what the paths name never changes the result.
+Law: everything that an expression can read is covered by a path found here or by a prefix of one,
+so giving the library only the data at these paths never changes the result.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 
 COUNT = "count"
-"""The function that asks how often an event came lately."""
+"""The function that returns how often an event occurred recently."""
 
 LOCAL = "@local"
-"""The function that gives the time on a zone's clocks as a timestamp; no expression can name it."""
+"""An internal function: the local time of a zone as a timestamp. No expression can call it."""
 
 _PARTS_OF_A_TIME = frozenset(
     "getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds "
@@ -106,13 +106,13 @@ _Parsed, _Checked = _classes()
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A variable that an expression names, followed as far as its fields are known text.
+    """A variable that an expression reads, with its fields as far as their names are literals.
 
     Attributes:
-        path: names from the variable on, such as `("event", "properties", "total")`.
-        offsets: where each of them is, in characters from the start of the expression.
-        dotted: how many of them are written `a.b` and can be one declared variable.
-        tested: whether `has` asks for it.
+        path: the variable and its fields, such as `("event", "properties", "total")`.
+        offsets: the position of each name, in characters from the start of the expression.
+        dotted: how many of the names are written `a.b` and can form one declared variable.
+        tested: whether it is the argument of `has`.
     """
 
     path: tuple[str, ...]
@@ -123,7 +123,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A call of `count`: its arguments as far as they are written out as text, and where it is."""
+    """A call of `count`.
+
+    Attributes:
+        arguments: the text of each argument, or None where it is not a text literal.
+        offset: its position, in characters.
+        method: whether it is called on a value, `x.count()`.
+    """
 
     arguments: tuple[str | None, ...]
     offset: int
@@ -132,7 +138,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a function that reads a text, with the text written out."""
+    """A call of `timestamp`, `duration` or `matches` whose last argument is a text literal."""
 
     function: str
     text: str
@@ -178,32 +184,36 @@ def read(serialized: bytes, text: str) -> Syntax:
 
 
 def reference(node: Any) -> Reference | None:
-    """The path that a node of the tree is, without its offsets; None where it is anything else."""
+    """The path that a node of the tree stands for, without offsets; None if it is not a path."""
     return _Reader("", {})._path(node, frozenset())
 
 
 def counted_variable(node: Any) -> str:
-    """The variable that stands for a node that calls `count`."""
+    """The variable that replaces a node that calls `count`."""
     event, window = (_text_of(argument) or "" for argument in node.call.args)
     return count_variable(event, window)
 
 
 def count_variable(event: str, window: str) -> str:
-    """The variable that stands for a call of `count`; no expression can name it."""
+    """The variable that replaces a call of `count`; no expression can name it."""
     return f"{COUNT}:{window}:{event}"
 
 
 def repeatable(serialized: bytes) -> bytes:
-    """A checked expression that gives the same on every evaluation and machine, and reads only
-    variables.
+    """Rewrite a checked expression so that it is deterministic and reads only variables.
 
-    The library goes through a map in an order that differs from one evaluation to the next, so
-    whatever is gathered from it, and which error comes first, would differ on replay. Every range
-    `r` of a macro becomes `r + []`, which is the same list, and an error for a map. And a function
-    that asks for what a user did would have to reach the user from within the library: every call
-    of `count`, whose arguments are written out, becomes a variable that is handed over. And the
-    library takes time zones from the machine, where they differ, and where the name of one is the
-    path of a file that is opened: `t.getHours(zone)` becomes `@local(t, zone).getHours()`.
+    Three things are rewritten:
+
+    - The library iterates over a map in an order that differs between evaluations, so results and
+      errors would differ on replay. The range `r` of every macro becomes `r + []`: the same value
+      for a list, an error for a map.
+    - `count` depends on the user's history, which the library can't reach. Each call, whose
+      arguments are literals, becomes a variable that is given with the data.
+    - The library reads time zones from files of the machine, which differ, and uses the zone's
+      name as a file path. `t.getHours(zone)` becomes `@local(t, zone).getHours()`.
+
+    Args:
+        serialized: the checked expression, from the library's `serialize`.
     """
     container = any_pb2.Any()
     container.ParseFromString(serialized)
@@ -242,7 +252,7 @@ def _name_counts(message: Any, new_ids: Iterator[int]) -> bool:
         return found
     variable = counted_variable(message)
     message.ClearField("call")
-    message.id = next(new_ids)  # what the checker found out holds for the old one
+    message.id = next(new_ids)  # the checker's type annotations are keyed by the old id
     message.ident.name = variable
     return True
 
@@ -258,7 +268,7 @@ def _take_local_times(message: Any, new_ids: Iterator[int]) -> bool:
     target, zone = type(message)(), type(message)()
     target.CopyFrom(message.call.target)
     zone.CopyFrom(message.call.args[0])
-    message.id = next(new_ids)  # what the checker found out holds for the old one
+    message.id = next(new_ids)  # the checker's type annotations are keyed by the old id
     del message.call.args[:]
     message.call.target.Clear()
     message.call.target.id = next(new_ids)
@@ -268,7 +278,7 @@ def _take_local_times(message: Any, new_ids: Iterator[int]) -> bool:
 
 
 def _parts(message: Any) -> Iterator[Any]:
-    """The messages right below one."""
+    """The direct child messages of a message."""
     for field, value in message.ListFields():
         if field.message_type is not None:
             yield from [value] if hasattr(value, "ListFields") else value
@@ -295,7 +305,7 @@ class _Reader:
         return found if found >= 0 else start
 
     def _path(self, node: Any, local: frozenset[str]) -> Reference | None:
-        """The path that `node` is, or None where it is anything else."""
+        """The path that `node` stands for, or None if it is not a path."""
         if node.HasField("ident"):
             name = node.ident.name.lstrip(".")
             if name in local or name.startswith("@"):

@@ -1,6 +1,7 @@
-"""Data with `${CEL}` inside: payloads, labels, traits, headers.
+"""Renders data with `${CEL}` inside: payloads, labels, traits, headers.
 
-Law: a text that is one `${...}` keeps the value's type; otherwise the pieces are joined as text.
+Law: a text that consists of one `${...}` becomes the value itself, with its type; any other text is
+joined from its pieces.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from journeys.expressions.scope import Path
 
 
 def render(data: Any, scope: Scope, *, env: bool = False) -> Any:
-    """Data with its `${...}` filled in; raises ExpressionFailed."""
+    """Render data once; raises ExpressionFailed if an expression has no value."""
     return template(data, env=env)(scope)
 
 
 def template(data: Any, *, env: bool = False) -> Callable[[Scope], Any]:
-    """`render` of this data, made ready to be done again and again."""
+    """Compile data to a function that renders it for a scope; it raises ExpressionFailed.
+
+    Args:
+        env: whether the expressions may read `env`.
+    """
     if isinstance(data, str) and "${" in data:
         parts = pieces(data)
         if len(parts) == 1 and isinstance(parts[0], Hole):
@@ -52,7 +57,7 @@ def _text(hole: Hole, env: bool) -> Callable[[Scope], str]:
 
 
 def data_paths(data: Any) -> frozenset[Path]:
-    """What the `${...}` inside data read."""
+    """The paths that the expressions inside data read."""
     if isinstance(data, str):
         return frozenset().union(*(found.paths for found, _ in data_expressions(data, env=True)))
     if isinstance(data, dict):
@@ -63,7 +68,11 @@ def data_paths(data: Any) -> frozenset[Path]:
 
 
 def data_expressions(text: str, *, env: bool = False) -> list[tuple[Expression, int]]:
-    """The expressions in a text, each with its offset; raises CelError, placed in `text`."""
+    """The expressions in a text, each with its offset in characters.
+
+    Raises:
+        CelError: one is not valid; its position is relative to `text`.
+    """
     try:
         holes = [part for part in pieces(text) if isinstance(part, Hole)]
     except UnclosedError as error:
@@ -79,7 +88,14 @@ def data_expressions(text: str, *, env: bool = False) -> list[tuple[Expression, 
 
 
 def as_text(value: Any, expression: str) -> str:
-    """A value joined with text; a number is its shortest round-trip form."""
+    """A value as it is joined with text; numbers in their shortest round-trip form.
+
+    Args:
+        expression: what gave the value, for the error.
+
+    Raises:
+        ExpressionFailed: the value is null, a list or a map.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

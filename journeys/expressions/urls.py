@@ -1,7 +1,7 @@
-"""URLs with `${CEL}` inside.
+"""Renders URLs with `${CEL}` inside.
 
-Law: what an expression gives stays within one segment or one value of the query; it can't choose
-another host, path or parameter.
+Law: the value of an expression stays within one path segment or one query value; it can't change
+the host, the path or the parameters.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from journeys.expressions.templates import as_text
 
 
 def render_url(template: str, scope: Scope) -> str:
-    """The URL, or the part of one, with what its expressions give percent-encoded.
+    """Render a URL, or a part of one; the values of its expressions are percent-encoded.
 
     Raises:
-        ExpressionFailed: an expression has no value, or one that would change the path.
+        ExpressionFailed: an expression has no value, or its value would change the path (`.` or
+            `..`).
     """
     if "${" not in template:
         return template
@@ -38,7 +39,7 @@ def render_url(template: str, scope: Scope) -> str:
 
 
 def join_path(url: str, path: str | None) -> str:
-    """The URL with a path, and a query where it has one, behind its own."""
+    """Append a path, which may have a query, to a URL; both keep their path and query."""
     if path is None:
         return url
     base, more = urlsplit(url), urlsplit(f"http://host{path}")

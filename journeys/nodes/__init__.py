@@ -1,4 +1,4 @@
-"""The node types: one file and one line each."""
+"""The node types. A new one needs a file here and a line in `Node`."""
 
 from typing import Annotated
 

@@ -1,7 +1,8 @@
-"""What every node type is: a pydantic model of what the user writes, and the verbs the step calls.
+"""The base of all node types: a pydantic model of what the user writes, and the methods that the
+engine calls.
 
-A node never acts. It reads the step it is given, records effects on it and answers where the
-instance goes; so a node type is one file, and nothing outside that file branches on its type.
+Law: a node has no side effects. It reads the step it is given, records effects on it and returns
+where the instance goes. So a node type is one file, and no other code depends on a node's type.
 """
 
 import re
@@ -13,6 +14,7 @@ import msgspec
 from pydantic import StringConstraints
 
 from journeys.records.action import TriggerCall
+from journeys.records.outcome import OutcomeType
 from journeys.records.response import Response
 from journeys.schema.fields import Data, Expected, Model, NodeName, Slug
 from journeys.schema.marks import NextNode, Path, Refers, marked
@@ -34,40 +36,33 @@ Label = Annotated[
 ]
 Labels = dict[Label, Data]
 Mover = Literal["here", "event", "apart"]
-"""What takes an instance on: the step that brought it, an awaited event, or a step without one."""
+"""What can move an instance on: the step in which it arrived, an awaited event, or a later step
+without an event, such as a timer's."""
 
 
 class LintWarning(NamedTuple):
-    """What a node says and hardly means: where in it, and why."""
+    """Something in a node that is valid but probably a mistake: where, and why."""
 
     path: Path
     message: str
 
 
 class Target(NamedTuple):
-    """Where a node can lead: the place in the document that says so, and the node it names."""
+    """A node that can follow this one, and the path of the field that names it."""
 
     path: Path
     node: str
 
 
-class Reference(NamedTuple):
-    """Another document that a node needs: the place that says so, its kind and its name."""
-
-    path: Path
-    kind: str
-    name: str
-
-
 class Go(msgspec.Struct, frozen=True):
-    """The instance goes on to a node (None: past the last one, where the journey ends)."""
+    """The instance continues at a node (None: past the last one, where the journey ends)."""
 
     to: str | None
     set: Labels | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
-    """The instance stays here until an awaited event, or until `due` (ms; None: for ever)."""
+    """The instance waits here until an awaited event, or until `due` (ms; None: no deadline)."""
 
     due: int | None
 
@@ -79,7 +74,7 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Step(Protocol):
-    """What a node may read and record while an instance stands on it."""
+    """What a node may read and record while an instance is at it."""
 
     @property
     def node(self) -> str: ...
@@ -96,40 +91,48 @@ class Step(Protocol):
 
     @property
     def event(self) -> dict[str, Any]:
-        """The event that moves the instance now, as expressions see it (empty in a timer step)."""
+        """The current event as expressions see it (empty in a timer's step)."""
 
     def zone(self, of: str) -> ZoneInfo:
-        """The time zone of the `user`, of the `journey`, or of a name."""
+        """The time zone of the `user`, of the `journey`, or with a name."""
 
     def holds(self, condition: str) -> bool:
-        """Whether the condition is true; one that fails is false, and told."""
+        """Whether the condition is true. If it fails it is false, and the failure is reported."""
 
     def value(self, expression: str) -> Any:
-        """What the expression gives; raises ExpressionFailed."""
+        """The value of an expression; raises ExpressionFailed."""
 
     def render(self, data: Any) -> Any:
         """The data with its `${...}` filled in; raises ExpressionFailed."""
 
     def render_url(self, template: str) -> str:
-        """The same for a part of a URL: what is filled in is percent-encoded."""
+        """The same for a part of a URL: the values are percent-encoded."""
 
     def matches_key(self, expression: str | None) -> bool:
-        """Whether the event carries the instance's key, by `expression` or the entry's own."""
+        """Whether the event has the instance's key.
+
+        Args:
+            expression: gives the event's key; None: the `key` of the journey's entry.
+        """
 
     def capture(self, label: str, value: Any) -> None:
-        """Keep `value` as `steps.<this node>.<label>`, if a later node reads it."""
+        """Store `value` as `steps.<this node>.<label>`, if a later node reads it."""
 
-    def report(self, outcome: str, **detail: Any) -> None:
-        """Write an outcome of this node."""
+    def report(self, outcome: OutcomeType, **detail: Any) -> None:
+        """Report an outcome of this node."""
 
     def fail(self, error: Exception) -> None:
-        """Write that an expression of this node failed, and why."""
+        """Report that an expression of this node failed, and why."""
 
     def update_profile(self, traits: Mapping[str, Any]) -> None:
-        """Lay traits over the user's profile; told when that changes it."""
+        """Merge traits into the user's profile; a change is reported."""
 
     def emit(self, event: str, properties: dict[str, Any]) -> bool:
-        """Emit one event for the same user, told; False, also told, where that is refused."""
+        """Emit an event for the same user.
+
+        Returns:
+            whether it was emitted; both that and a refusal are reported.
+        """
 
     def request(
         self,
@@ -140,96 +143,102 @@ class Step(Protocol):
         payload: Any,
         trigger: TriggerCall | None = None,
     ) -> bool:
-        """Emit one action, told; False, also told, when the payload is too large.
+        """Emit an action.
 
         Args:
-            trigger: how the response that the node waits for is asked for.
+            trigger: the request, if the node waits for its response.
+
+        Returns:
+            whether it was emitted; False if the payload is too large. Both are reported.
         """
 
 
 class NodeModel(Model):
-    """A node as the user writes it. Subclasses give `type` and implement the verbs they need."""
+    """A node as the user writes it. Subclasses define `type` and override the methods they need."""
 
     blocking: ClassVar[bool] = False
-    """Whether an instance may stay here: a cycle must lead through such a node."""
+    """Whether instances can wait here. Every cycle must contain such a node."""
     slow: ClassVar[bool] = False
-    """Whether it runs in minutes, through the batch lane."""
+    """Whether it runs in the batch lane, with a latency of minutes."""
     captures: ClassVar[frozenset[str]] = frozenset()
-    """What later nodes can read as `steps.<node>.<label>`."""
+    """The labels that later nodes can read as `steps.<node>.<label>`."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """YAML of the node without `type`, one text for each form of the node, for the conformance
+    suite. Together they use every field that names a node (`left`, `right`) or holds an expression;
+    they await the events `answer` or `other`, and wait for a few hours at most."""
 
     def awaits(self) -> Collection[str]:
-        """Names of the events that may move an instance that stays here."""
+        """Names of the events that can move an instance that waits here."""
         return ()
 
     @property
     def keyed(self) -> bool:
-        """Whether an event with another key than the instance's does nothing at all to it here."""
+        """Whether events with another key than the instance's have no effect on it here."""
         return False
 
     def reads(self) -> Collection[tuple[str, ...]]:
-        """Paths of `entry`, `steps` and `attr` that it reads besides those of its expressions."""
+        """Paths of `entry`, `steps` and `attr` that it reads in addition to its expressions."""
         return ()
 
     def enter(self, step: Step) -> Go | Block | End:
-        """The instance arrives here."""
+        """Called when the instance reaches this node."""
         raise NotImplementedError
 
     def on_event(self, step: Step) -> Go | None:
-        """One of the awaited events came while the instance stayed here; None: it stays on."""
+        """Called for each awaited event while the instance waits here; None: it keeps waiting."""
         return None
 
     def on_response(self, step: Step, response: Response) -> Go:
-        """The response to the request that it made came while the instance stayed here."""
+        """Called for the response to this node's request, if the instance still waits here."""
         raise NotImplementedError
 
     def on_timer(self, step: Step) -> Go | End:
-        """The due time came while the instance stayed here."""
+        """Called at the due time, if the instance still waits here."""
         raise NotImplementedError
 
     def emits(self) -> Collection[str]:
-        """Names of the events that it sends back into the journeys."""
+        """Names of the events that this node can emit."""
         return ()
 
     def moved_by(self, way: Path | None) -> Collection[Mover]:
-        """What takes an instance from here on a way: that of a field, or (None) to the node below.
+        """What can move an instance from here to one of the next nodes.
 
-        A node that doesn't say is believed to do all it can.
+        The default is everything that is possible for a node of this kind.
+
+        Args:
+            way: the path of the field that names the next node; None: the node below.
         """
         both: tuple[Mover, ...] = ("here", "apart")
         return both if self.blocking else both[:1]
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
-        """What `validate` warns of in this node alone.
+        """Warnings about this node alone.
 
         Args:
-            captured_read: whether some expression reads what it captures.
+            captured_read: whether any expression reads what this node captures.
         """
         return iter(())
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
-        """Why one of its outcomes came about, in the words of the document; or nothing."""
+        """Why one of its outcomes happened, such as the condition that was true; may be empty."""
         return ""
 
     @property
     def falls_through(self) -> bool:
-        """Whether the node's own `next`, or the node below it, can be where it leads."""
+        """Whether its own `next`, or else the node below it, can be the next node."""
         return False
 
     def targets(self) -> list[Target]:
-        """Every node that this one names, in the order written."""
+        """Every node that this one names, in the order of the document."""
         return [Target(path, name) for path, name, _ in marked(self, NextNode)]
-
-    def references(self) -> list[Reference]:
-        """Every other document that this node names."""
-        return [Reference(path, mark.kind, name) for path, name, mark in marked(self, Refers)]
 
 
 USERS_ZONE = ("entry", "context", "timezone")
-"""What a node reads that asks for the user's zone."""
+"""The path that a node reads if it needs the user's time zone."""
 
 
 class ForwardNode(NodeModel):
-    """A node that instances leave again. `set` is written as they leave, before a branch's own."""
+    """A node that has a next node. `set` is applied when instances leave, before a branch's own."""
 
     next: Next | None = None
     set: Labels | None = None

@@ -1,4 +1,4 @@
-"""criteria: branches in order, the first whose condition holds wins, else `otherwise`."""
+"""criteria: takes the first branch whose condition is true, or else `otherwise`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -17,6 +17,16 @@ class Branch(Model):
 
 
 class Criteria(ForwardNode):
+    examples = (
+        """
+        branches:
+          - {when: event.properties.n > 1, next: left, set: {a: '${entry.properties.n}'}}
+          - {when: 'false'}
+        otherwise: right
+        next: right
+        """,
+    )
+
     type: Literal["criteria"]
     branches: list[Branch] = Field(min_length=1)
     otherwise: Next
@@ -45,7 +55,7 @@ class Criteria(ForwardNode):
             if before is not None:
                 why = f"'branches[{before}]' has the same condition"
             elif (before := next((i for t, i in seen.items() if always(t)), None)) is not None:
-                why = f"'branches[{before}]' always holds"
+                why = f"'branches[{before}]' is always true"
             else:
                 seen[branch.when] = index
                 continue
@@ -55,4 +65,8 @@ class Criteria(ForwardNode):
         if outcome != "criteria.matched":
             return ""
         branch = detail["branch"]
-        return f"when {self.branches[branch].when}" if isinstance(branch, int) else "nothing held"
+        return (
+            f"when {self.branches[branch].when}"
+            if isinstance(branch, int)
+            else "no condition was true"
+        )

@@ -1,6 +1,6 @@
-"""delay: the instance stays for a while, until a time, or until a time of day where the user is.
+"""delay: the instance waits for a duration, until a time, or until a time of day in a time zone.
 
-A time that is over by then holds nobody up: the instance goes on in the same step.
+If the time has already passed, the instance continues in the same step.
 """
 
 from typing import Literal, Self
@@ -24,7 +24,7 @@ from journeys.zones import WEEKDAYS, next_local
 
 
 class UntilLocal(Model):
-    """A time of day on some days of the week, strictly after the node is reached."""
+    """The next such time of day, on one of the weekdays, strictly after the node is reached."""
 
     time: TimeOfDay
     weekdays: Weekdays = Field(default_factory=lambda: list(WEEKDAYS))
@@ -33,6 +33,20 @@ class UntilLocal(Model):
 
 class Delay(ForwardNode):
     blocking = True
+    examples = (
+        "{for: 2h, next: left, set: {a: '${entry.properties.n}'}}",
+        """
+        until: 'event.properties.n > 0 ? event.timestamp : now'
+        offset: 2h
+        next: left
+        on_error: right
+        """,
+        """
+        until_local: {time: "09:00", weekdays: [mon-fri]}
+        next: left
+        set: {a: '${entry.properties.n}'}
+        """,
+    )
 
     type: Literal["delay"]
     for_: Duration | None = Field(default=None, alias="for")
@@ -81,7 +95,7 @@ class Delay(ForwardNode):
 
 
 def _time(expression: str, value: object) -> int:
-    """Milliseconds of what `until` gave: ISO 8601 (a timestamp is that, too) or an integer."""
+    """The value of `until` as ms: ISO 8601 text, which timestamps also are, or an integer."""
     try:
         if isinstance(value, str):
             return parse_time(value)

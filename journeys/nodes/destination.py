@@ -1,4 +1,4 @@
-"""destination: builds the payload, emits one action, and the instance goes on at once."""
+"""destination: emits one action for a destination; the instance continues without waiting."""
 
 from typing import Literal
 
@@ -8,6 +8,16 @@ from journeys.schema.fields import Data, ShortText
 
 
 class DestinationNode(ForwardNode):
+    examples = (
+        """
+        destination: mailer
+        action: send
+        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
+        next: left
+        on_error: right
+        """,
+    )
+
     type: Literal["destination"]
     destination: DestinationName
     action: ShortText | None = None

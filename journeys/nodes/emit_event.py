@@ -1,4 +1,4 @@
-"""emit_event: an event for the same user, in the same step, so that one journey starts another."""
+"""emit_event: emits an event for the same user, in the same step; it can start journeys."""
 
 from typing import Literal
 
@@ -10,6 +10,16 @@ from journeys.schema.fields import Data, EventName, PropertyName
 
 
 class EmitEvent(ForwardNode):
+    examples = (
+        """
+        event: told
+        properties: {a: '${entry.properties.n * 2}', b: ['${attr.a}']}
+        next: left
+        on_error: right
+        set: {b: '${attr.a}'}
+        """,
+    )
+
     type: Literal["emit_event"]
     event: EventName
     properties: dict[PropertyName, Data] = Field(default_factory=dict)

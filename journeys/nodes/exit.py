@@ -1,4 +1,4 @@
-"""exit: the instance ends, with a reason."""
+"""exit: ends the instance with a reason."""
 
 from typing import Literal
 
@@ -7,6 +7,8 @@ from journeys.schema.fields import ShortText
 
 
 class Exit(NodeModel):
+    examples = ("{reason: bye}",)
+
     type: Literal["exit"]
     reason: ShortText = "exit"
 

@@ -1,7 +1,7 @@
-"""experiment: splits users by a weighted rendezvous hash.
+"""experiment: assigns each user to a variant by a weighted rendezvous hash.
 
-Nothing is stored: the same user always gets the same variant, and a change of weights or variants
-moves only the users it must.
+Nothing is stored. A user always gets the same variant, and a change of weights or variants moves as
+few users as possible.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,6 +45,12 @@ class Variant(Model):
 
 class Experiment(ForwardNode):
     captures = frozenset({"variant"})
+    examples = (
+        """
+        variants: {x: {weight: 1, next: left}, y: {weight: 2, set: {a: 1}}, z: {weight: 0}}
+        next: right
+        """,
+    )
 
     type: Literal["experiment"]
     variants: dict[Label, Variant] = Field(min_length=1)
@@ -83,11 +89,11 @@ class Experiment(ForwardNode):
         if self.winner is not None:
             return
         if len(self.variants) == 1:
-            yield LintWarning(("variants",), "there is one variant: everybody gets it")
+            yield LintWarning(("variants",), "there is only one variant: every user gets it")
         for name, variant in self.variants.items():
             if variant.weight == 0:
                 yield LintWarning(
-                    ("variants", name, "weight"), f"nobody gets '{name}': its weight is 0"
+                    ("variants", name, "weight"), f"no user gets '{name}': its weight is 0"
                 )
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:

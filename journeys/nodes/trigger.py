@@ -1,6 +1,6 @@
-"""trigger: an HTTP request, made by the deliver role; the instance stays until its response comes.
+"""trigger: sends an HTTP request, through the deliver role, and waits for its response.
 
-Whatever the destination does, the instance goes on after `within` at the latest.
+Whatever the destination does, the instance continues after `within` at the latest.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,19 @@ from journeys.time import MINUTE
 class Trigger(ForwardNode):
     blocking = True
     captures = frozenset({"response"})
+    examples = (
+        """
+        destination: scores
+        method: PUT
+        path: /users/${user.id}/scores/${entry.properties.n}
+        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
+        response: {score: payload.score, code: status_code}
+        within: 2h
+        next: left
+        on_error: right
+        set: {b: '${attr.a}'}
+        """,
+    )
 
     type: Literal["trigger"]
     destination: DestinationName

@@ -1,4 +1,4 @@
-"""update_profile: writes traits to the user's profile, where everything that follows reads them."""
+"""update_profile: writes traits to the user's profile, where all later steps read them."""
 
 from typing import Literal
 
@@ -10,7 +10,16 @@ from journeys.schema.fields import Data, TraitName
 
 
 class UpdateProfile(ForwardNode):
-    """All of `traits`, or none where an expression among them fails; null removes a trait."""
+    """Writes all of `traits`, or none if one of their expressions fails; null removes a trait."""
+
+    examples = (
+        """
+        traits: {a: '${entry.properties.n * 2}', b: null, c: {d: ['${attr.a}']}}
+        next: left
+        on_error: right
+        set: {b: '${user.traits.a}'}
+        """,
+    )
 
     type: Literal["update_profile"]
     traits: dict[TraitName, Data] = Field(min_length=1)

@@ -1,6 +1,6 @@
-"""wait_for_event: the instance stays until one of the awaited events comes, or for `within`.
+"""wait_for_event: the instance waits for one of the awaited events, at most for `within`.
 
-Only an event that carries the instance's key moves it, unless `match` says otherwise.
+Only an event with the instance's key moves it, unless `match` says otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +24,18 @@ class Awaited(Model):
 class WaitForEvent(ForwardNode):
     blocking = True
     captures = frozenset({"event"})
+    examples = (
+        """
+        any_of:
+          - {event: answer, where: event.properties.n == entry.properties.n, next: left}
+          - {event: other, set: {a: 1}}
+        where: event.properties.n > 0
+        match: event.properties.k
+        within: 2h
+        on_timeout: right
+        next: right
+        """,
+    )
 
     type: Literal["wait_for_event"]
     event: EventName | None = None
@@ -43,7 +55,7 @@ class WaitForEvent(ForwardNode):
 
     @property
     def falls_through(self) -> bool:
-        """Not where every event and the time-out lead somewhere of their own."""
+        """False if every event and the timeout have a next node of their own."""
         timed = self.within != "forever" and self.on_timeout is None
         return timed or self.any_of is None or any(one.next is None for one in self.any_of)
 
@@ -97,11 +109,11 @@ class WaitForEvent(ForwardNode):
                     why = f"'any_of[{before}]' takes every such event before"
                     yield LintWarning(("any_of", index), f"{why}: this one is never taken")
                     break
-        told = captured_read or any(one.next or one.set for one in ways)
-        if self.within != "forever" and self.on_timeout is None and not told:
+        distinct = captured_read or any(one.next or one.set for one in ways)
+        if self.within != "forever" and self.on_timeout is None and not distinct:
             yield LintWarning(
                 ("within",),
-                "nothing tells a time-out from the event: say where it leads with 'on_timeout'",
+                "a timeout leads to the same node as the event: give it its own with 'on_timeout'",
             )
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Values that are read and written: events, records of the log, user records, outcomes, actions."""
+"""Values that the engine reads and writes: events, user records, outcomes, actions and so on."""

@@ -1,4 +1,7 @@
-"""What is sent to a destination. Field order is that of the published records."""
+"""Actions: the messages that journeys send to destinations.
+
+Law: the order of the fields is that of the published records.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 MAX_PAYLOAD = 256 * 1024
-"""Bytes of JSON that the payload of one action may have."""
+"""Largest payload of one action, bytes of JSON."""
 
 
 class TriggerCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What makes an action a request whose response the user waits for.
+    """The request of a trigger node: an action whose response the instance waits for.
 
     Attributes:
-        within: no attempt starts later than this after the action was written, ms.
-        response: which part of the response each label is, such as `payload.score`.
-        method: of the request, where it is not the destination's own.
-        path: what comes behind the destination's URL, percent-encoded.
+        within: the time limit, ms; no attempt starts later than this after the action was written.
+        response: for each label, the path of the response part to extract, such as
+            `payload.score`.
+        method: the HTTP method; None: the destination's.
+        path: appended to the destination's URL, already percent-encoded.
     """
 
     within: int

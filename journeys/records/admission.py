@@ -1,6 +1,6 @@
-"""The one door for events: bytes from anywhere become an Event, or a Rejection that says why.
+"""Admission of events: the bytes of a record become an Event, or a Rejection with the reason.
 
-Law: no input, however broken, raises.
+Law: no input, however malformed, raises. Every event of the log passes through `admit`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from journeys.records.event import Event, Rejection, Wire
 from journeys.time import check_time, parse_time
 
 MAX_EVENT = 1024 * 1024
-"""Bytes of one event."""
+"""Largest event, bytes of JSON."""
 
 MAX_USER_ID = 1024
-"""Bytes of one user id."""
+"""Longest user id, bytes of UTF-8."""
 
 MAX_DEPTH = 100
-"""Levels of lists and objects inside each other."""
+"""Deepest nesting of lists and objects in an event."""
 
 _CUT = 200
 
@@ -31,11 +31,14 @@ _decode = msgspec.json.Decoder(Wire).decode
 
 
 def admit(value: bytes, message_id: str) -> Event | Rejection:
-    """Judge the bytes of one event.
+    """Parse and validate one event.
 
     Args:
         value: the JSON text.
-        message_id: the messageId of an event that carries none: its place in the log.
+        message_id: the messageId for an event that has none: its position in the log.
+
+    Returns:
+        the event, or why it was rejected.
     """
     size = len(value)
     if size > MAX_EVENT:
@@ -46,7 +49,7 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
         return _TOO_DEEP
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Rejection("malformed", _explain(error))
-    # Each level takes a bracket, and most events have few: those needn't be walked through.
+    # Each level needs a bracket. Most events have too few to be too deep and are not traversed.
     if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
         return _TOO_DEEP
     user_id = wire.userId if wire.userId is not None else wire.anonymousId
@@ -96,7 +99,7 @@ def _milliseconds(time: str | int) -> int | None:
 
 
 def _depth(wire: Wire) -> int:
-    """How deep the deepest field goes: the decoder's own limit depends on who calls it."""
+    """The nesting depth of an event. The decoder's own limit depends on the stack of its caller."""
     level: list[Any] = [wire.properties, wire.context, wire.traits]
     depth = 1
     while level := [
@@ -123,7 +126,7 @@ def _missing(field: str, expected: str, user_id: str | None = None) -> Rejection
 
 
 def _explain(error: Exception) -> str:
-    """The decoder's words, in the form that names the field, what was found and expected."""
+    """The decoder's message, rewritten as: field, what was found, what was expected."""
     text = str(error)
     if isinstance(error, msgspec.ValidationError):
         what, _, path = text.partition(" - at `$")

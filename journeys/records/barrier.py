@@ -1,15 +1,19 @@
-"""The barrier record: tells evaluate how far to read the catalog before it goes on."""
+"""Barrier records: how far evaluate must read the catalog before it processes later events."""
 
 import json
 
 
 def barrier(config_offset: int) -> bytes:
-    """The value of a barrier record: what comes after it meets the catalog up to this offset."""
+    """Encode a barrier: events after it are evaluated with the catalog up to this offset.
+
+    Args:
+        config_offset: the offset of the push in `journeys.config`.
+    """
     return json.dumps({"config": config_offset}).encode()
 
 
 def barrier_offset(value: bytes | None) -> int | None:
-    """The offset that a barrier record names, or None where it names none."""
+    """The config offset of a barrier record, or None if the bytes are not a valid barrier."""
     try:
         found = json.loads(value or b"")
     except (ValueError, RecursionError):

@@ -1,4 +1,7 @@
-"""An input that could not be applied, kept whole with the reason, so that it can be replayed."""
+"""Dead letters: inputs and actions that can't be processed, stored whole for replay.
+
+Law: the bytes of the key and of the value can be restored exactly.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,26 @@ import traceback
 import msgspec
 
 from journeys.ids import dead_id
+from journeys.records import headers
 from journeys.records.input import Input
 from journeys.records.outcome import Cause
 from journeys.time import format_time
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An input that could not be applied, whole, so that it can be put back."""
+    """A record of `journeys.dead`. Field order is that of the published records.
+
+    Attributes:
+        dead_id: follows from `cause`, so a repeat has the same id.
+        at: when it was written, ISO 8601.
+        role: the role that set it aside, such as `evaluate`.
+        reason: one word for machines, or the type of the exception.
+        detail: for people; the traceback where an exception was the reason.
+        cause: where the record stood.
+        key, value: of the record, as text.
+        key_encoding, value_encoding: `base64` where the bytes are not UTF-8.
+        headers: those of `journeys.records.headers`, where the record had any.
+    """
 
     dead_id: str
     at: str
@@ -28,30 +44,73 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     value_encoding: str | None = None
     headers: dict[str, str] | None = None
 
+    def key_bytes(self) -> bytes | None:
+        """The key as it stood in the log. Raises ValueError where base64 is wrong."""
+        return None if self.key is None else _bytes(self.key, self.key_encoding)
 
-def dead(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
-    """The whole input with the traceback; text where it is text, else base64."""
-    place = (one.topic, one.partition, one.offset)
-    key, key_encoding = _text(one.key) if one.key is not None else (None, None)
-    value, value_encoding = _text(one.value)
-    headers = {"journeys-record": one.kind, "journeys-origin": one.origin}
+    def value_bytes(self) -> bytes:
+        """The value as it stood in the log. Raises ValueError where base64 is wrong."""
+        return _bytes(self.value, self.value_encoding)
+
+
+def dead_letter(
+    *,
+    role: str,
+    reason: str,
+    detail: str,
+    cause: Cause,
+    key: bytes | None,
+    value: bytes,
+    at: int,
+    kept_headers: dict[str, str] | None = None,
+) -> DeadLetter:
+    """A dead letter. `cause` must name topic, partition and offset; `at` is in ms."""
+    key_text, key_encoding = (None, None) if key is None else _text(key)
+    value_text, value_encoding = _text(value)
     return DeadLetter(
-        dead_id=dead_id(*place),
+        dead_id=dead_id(*place_of(cause)),
         at=format_time(at),
         role=role,
-        reason=type(error).__name__,
-        detail="".join(traceback.format_exception(error)),
-        cause=Cause(*place),
-        key=key,
-        value=value,
+        reason=reason,
+        detail=detail,
+        cause=cause,
+        key=key_text,
+        value=value_text,
         key_encoding=key_encoding,
         value_encoding=value_encoding,
-        headers={name: text for name, text in headers.items() if text is not None} or None,
+        headers=kept_headers,
     )
 
 
+def dead_input(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
+    """An input on which the step raised, with the traceback. `at` is in ms."""
+    return dead_letter(
+        role=role,
+        reason=type(error).__name__,
+        detail="".join(traceback.format_exception(error)),
+        cause=Cause(one.topic, one.partition, one.offset),
+        key=one.key,
+        value=one.value,
+        at=at,
+        kept_headers=headers.as_texts(one.kind, one.origin),
+    )
+
+
+def place_of(cause: Cause) -> tuple[str, int, int]:
+    """Topic, partition and offset of a cause that is a record, not only a timer."""
+    assert cause.topic is not None
+    assert cause.partition is not None
+    assert cause.offset is not None
+    return cause.topic, cause.partition, cause.offset
+
+
 def _text(data: bytes) -> tuple[str, str | None]:
+    """The bytes as text, and its encoding where it is not UTF-8."""
     try:
         return data.decode(), None
     except UnicodeDecodeError:
         return base64.b64encode(data).decode(), "base64"
+
+
+def _bytes(text: str, encoding: str | None) -> bytes:
+    return base64.b64decode(text) if encoding == "base64" else text.encode()

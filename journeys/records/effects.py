@@ -1,4 +1,4 @@
-"""What a batch of steps brings about: actions, outcomes, dead letters and rerouted events.
+"""The effects of a batch of steps: actions, outcomes, dead letters and rerouted events.
 
 Law: effects are values; nothing here sends anything.
 """
@@ -17,7 +17,7 @@ from journeys.records.outcome import Outcome
 
 
 class Reroute(NamedTuple):
-    """An event that belongs to another partition, on its way there."""
+    """An event to forward to the partition that its user belongs to."""
 
     key: bytes
     value: bytes
@@ -25,7 +25,7 @@ class Reroute(NamedTuple):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How far the effects had come."""
+    """A position in the effects, to roll back to."""
 
     actions: int
     outcomes: int
@@ -33,9 +33,10 @@ class Mark(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Effects:
-    """The effects of a run of steps, each list in order.
+    """The effects of a batch of steps, each list in order.
 
-    An outcome without a user is keyed by its input. `counts` are of what is not told one by one.
+    Attributes:
+        counts: how often something happened that is not reported as an outcome, by name.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -48,10 +49,10 @@ class Effects:
         return len(self.actions) + len(self.outcomes) + len(self.dead) + len(self.reroutes)
 
     def mark(self) -> Mark:
-        """Where to roll back to, should the step that comes now be refused."""
+        """The current position, to roll back to if the next step is refused."""
         return Mark(len(self.actions), len(self.outcomes))
 
     def roll_back(self, to: Mark) -> None:
-        """Forget the actions and outcomes since `to`."""
+        """Drop the actions and outcomes recorded since `to`."""
         del self.actions[to.actions :]
         del self.outcomes[to.outcomes :]

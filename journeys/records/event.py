@@ -1,6 +1,6 @@
-"""What a step is given: an event, where and when it came, and how time goes on.
+"""The inputs of a step: an event, where and when it arrived, and the state of the clock.
 
-Law: these are values; what judges bytes and makes events of them is `events.admit`.
+Law: these are plain values. Only `admission.admit` makes an event from bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 
 class Wire(msgspec.Struct, gc=False):
-    """An event as producers write it. Fields that are not named here stay in the log."""
+    """An event as producers write it. Other fields are ignored; they remain in the log."""
 
     event: str | None = None
     userId: str | None = None
@@ -31,12 +31,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """An admitted event of one user.
 
     Attributes:
-        name: its `event`; empty for an identify call that has none, which no journey can name.
-        user_id: `userId`, or `anonymousId` where that is all there is.
-        message_id: `messageId`, or the one its place in the log gives it.
-        timestamp: ms, or None where the event has none.
+        name: its `event`; empty for an identify call without one, which no journey can refer to.
+        user_id: `userId`, or `anonymousId` if there is no `userId`.
+        message_id: `messageId`, or an id made from its position in the log.
+        timestamp: ms, or None.
         received_at: ms, or None.
-        size: bytes on the wire.
+        size: bytes of its JSON.
     """
 
     wire: Wire
@@ -49,7 +49,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def emitted(cls, name: str, user_id: str, message_id: str, properties: dict[str, Any]) -> Event:
-        """An event that a node emits. It has no timestamp: its time is that of its step."""
+        """An event that a node emits. It has no timestamp: its event time is that of its step."""
         wire = Wire(event=name, userId=user_id, messageId=message_id, properties=properties)
         return cls(wire, name, user_id, message_id, None, None, 0)
 
@@ -58,7 +58,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return self.wire.backfill is True
 
     def facts(self, time: int) -> dict[str, Any]:
-        """The event as expressions see it, under the wire's names, at its event time (ms)."""
+        """The event as expressions see it, with its JSON field names.
+
+        Args:
+            time: the event time, ms.
+        """
         wire = self.wire
         facts: dict[str, Any] = {
             "event": self.name,
@@ -78,7 +82,13 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why some bytes are not an event: a word for machines and a sentence for people."""
+    """Why an event was rejected.
+
+    Attributes:
+        reason: a fixed word, such as `malformed`.
+        detail: a sentence for people.
+        user_id: the user, if the event names one.
+    """
 
     reason: str
     detail: str
@@ -86,15 +96,16 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True, gc=False):
-    """Where and when an event came.
+    """Where and when an event arrived.
 
     Attributes:
         time: the event time, ms.
-        arrival: ms; the partition time where nothing says when it arrived.
-        partition_time: the largest event time seen on the partition, this event's included, ms.
+        arrival: when it arrived, ms; the partition time if that is unknown.
+        partition_time: the largest event time seen on the partition, including this event, ms.
         wall: whether timers follow the wall clock.
-        emitted: the messageId of an event that a node emitted; its place is that of the input in
-            whose step it did, and of no meaning in a timer's step.
+        emitted: the messageId, if a node emitted the event. Its topic, partition and offset are
+            then those of the input in whose step it was emitted; in a timer's step they mean
+            nothing.
     """
 
     topic: str
@@ -108,7 +119,7 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Clock(msgspec.Struct, frozen=True, gc=False):
-    """How time goes on.
+    """The state of the clock.
 
     Attributes:
         wall: whether timers follow the wall clock.
@@ -120,7 +131,11 @@ class Clock(msgspec.Struct, frozen=True, gc=False):
 
 
 class Emitted(msgspec.Struct, frozen=True):
-    """An event that a node emitted; `hop` counts those that led to it, itself included."""
+    """An event that a node emitted.
+
+    Attributes:
+        hop: its position in a chain of emitted events, from 1.
+    """
 
     event: Event
     arrived: Arrived

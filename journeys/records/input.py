@@ -1,4 +1,4 @@
-"""One record of the events' log, as the engine is given it."""
+"""A Kafka record from the events topic, as the engine receives it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class Input(msgspec.Struct, frozen=True, gc=False):
-    """One record of the events' log.
+    """One record of the events topic.
 
     Attributes:
-        arrival: when it arrived, ms, where the log says so.
-        kind: the header `journeys-record`; None for a plain event.
-        origin: the header `journeys-origin`: where a rerouted event stood first.
+        arrival: the record's timestamp, ms, or None where the log has none.
+        kind: the header `journeys-record`; None for an ordinary event.
+        origin: the header `journeys-origin`: the first position of a rerouted event.
     """
 
     topic: str
@@ -25,6 +25,6 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClockRecord(msgspec.Struct):
-    """Moves a stream's clock on: to a time, or to its `end`."""
+    """Advances the stream clock to a time, or to the `end`, when all timers have fired."""
 
     time: str | int

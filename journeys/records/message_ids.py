@@ -1,7 +1,7 @@
-"""The memory of the messageIds that a user's events had lately.
+"""The deduplication window: the messageIds of a user's recent events.
 
-Law: it holds the last 64 and those of the last hour by partition time, and never more than 1,024.
-It is one text of 14-byte entries, oldest first: 8 bytes of hash, 6 bytes of time (ms).
+Law: it holds the last 64 ids and those of the last hour of partition time, never more than 1,024.
+It is one byte string of 14-byte entries, oldest first: 8 bytes of hash, 6 bytes of time (ms).
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ _pack = struct.Struct(">q").pack
 
 
 def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
-    """Whether the 8-byte hash of a messageId is remembered at `partition_time` (ms)."""
+    """Whether a messageId is in the window.
+
+    Args:
+        seen: the window.
+        message: the 8-byte hash of the messageId.
+        partition_time: the largest event time seen on the partition, ms.
+    """
     at = seen.find(message)
     while at >= 0:
         if at % ENTRY == 0:
@@ -33,7 +39,13 @@ def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
 
 
 def remember(seen: bytes, message: bytes, partition_time: int) -> bytes:
-    """The memory with one more hash, seen at `partition_time` (ms), and without what is too old."""
+    """Add a messageId to the window and drop the entries that are too old.
+
+    Args:
+        seen: the window.
+        message: the 8-byte hash of the messageId.
+        partition_time: the largest event time seen on the partition, ms.
+    """
     seen += message + _pack(partition_time)[2:]
     surplus = len(seen) - _LEAST
     if surplus <= 0:
@@ -46,5 +58,5 @@ def remember(seen: bytes, message: bytes, partition_time: int) -> bytes:
 
 
 def _an_hour_before(time: int) -> bytes:
-    """As times are kept, which is in the order of their bytes."""
+    """One hour before a time (ms), encoded as in entries: the bytes compare as the times do."""
     return _pack(time - HOUR)[2:] if time > HOUR else b""

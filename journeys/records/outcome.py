@@ -1,31 +1,51 @@
-"""What the engine reports: every outcome says what happened to whom, and why.
+"""Outcomes: the records in which the engine reports what happened, to which user, and why.
 
-Law: field order is that of the published records.
+Law: the order of the fields is that of the published records.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
-OUTCOME_TYPES = frozenset(
-    """
-    journey.entered journey.rejected journey.exited node.reached goal.reached
-    wait.started wait.matched wait.timed_out criteria.matched experiment.assigned expression.failed
-    action.requested action.skipped action.delivered action.failed
-    profile.changed audience.entered audience.exited
-    event.emitted event.rejected event.rerouted config.accepted config.rejected
-    """.split()
-)
-"""What an outcome's `type` can be, so that a misspelt one is seen where an author writes it."""
+OutcomeType = Literal[
+    "journey.entered",
+    "journey.rejected",
+    "journey.exited",
+    "node.reached",
+    "goal.reached",
+    "wait.started",
+    "wait.matched",
+    "wait.timed_out",
+    "criteria.matched",
+    "experiment.assigned",
+    "expression.failed",
+    "action.requested",
+    "action.skipped",
+    "action.delivered",
+    "action.failed",
+    "profile.changed",
+    "audience.entered",
+    "audience.exited",
+    "event.emitted",
+    "event.rejected",
+    "event.rerouted",
+    "config.accepted",
+    "config.rejected",
+]
+"""What an outcome's `type` can be."""
+
+OUTCOME_TYPES: frozenset[str] = frozenset(get_args(OutcomeType))
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Why an outcome is there: the input, the timer, or both where an input fired the timer.
+    """The cause of an outcome: an input, a timer, or both where an input fired the timer.
 
-    `timer` is the time the timer was due; `fired` is there when it fired more than a minute late
-    and says when, which is then the logical time of the step.
+    Attributes:
+        timer: when the timer was due, ISO 8601.
+        fired: when the timer fired, if that was more than a minute late; it is then the logical
+            time of the step.
     """
 
     topic: str | None = None
@@ -36,7 +56,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened, for whoever wants to know."""
+    """One thing that happened, as written to the outcomes topic."""
 
     outcome_id: str
     type: str
@@ -51,8 +71,33 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     detail: dict[str, Any] | None
 
 
+def of_input(
+    outcome_id: str,
+    type: OutcomeType,
+    at: str,
+    user_id: str | None,
+    cause: Cause,
+    detail: dict[str, Any],
+    *,
+    journey: str | None = None,
+    version: str | None = None,
+    instance: str | None = None,
+    key: str | None = None,
+    node: str | None = None,
+) -> Outcome:
+    """The outcome of an input, apart from the run of an instance.
+
+    Args:
+        at: ISO 8601.
+        journey: and what follows: where the input concerns them.
+    """
+    return Outcome(
+        outcome_id, type, at, user_id, journey, version, instance, key, node, cause, detail
+    )
+
+
 def key_of(outcome: Outcome) -> bytes:
-    """The Kafka key of an outcome: its user, or its input where no user is known."""
+    """The Kafka key of an outcome: its user id, or its input's position if no user is known."""
     if outcome.user_id is not None:
         return outcome.user_id.encode()
     cause = outcome.cause

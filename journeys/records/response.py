@@ -1,6 +1,6 @@
-"""Responses to the requests of triggers: what a journey takes from them, and canned ones for tests.
+"""Responses to the requests of trigger nodes, and extracting the labels that a journey asks for.
 
-Law: pure. A response carries only what its journey asked for, as scalars of a bounded size.
+Law: pure. A response contains only what its journey asked for, as scalars of bounded size.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 import msgspec
 
 MAX_TEXT = 16 * 1024
-"""Characters of a text that a label takes; a longer one is no value."""
+"""Characters of a text that a label can hold; a longer text is left out."""
 
 PATH_PATTERN = r"(status_code|body|payload(\.[^.\s]+)+|headers\.[A-Za-z0-9!#$%&'*+^_`|~-]+)"
 
 
 class Response(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of a request, as a record of the events' log.
+    """The result of a request, as a record of the events topic.
 
     Attributes:
-        action_id: of the request; it names the visit that waits for it.
-        ok: whether the destination answered with success.
-        labels: what the node asked for, of the answer that there was.
-        status_code: None where there was no answer.
-        error: why it is no success.
+        action_id: the id of the request; it identifies the visit that waits for it.
+        ok: whether the destination answered with a success status.
+        labels: what the node asked to extract from the answer.
+        status_code: None if there was no answer.
+        error: why the request failed, if it did.
     """
 
     action_id: str
@@ -47,7 +47,7 @@ def encode(response: Response) -> bytes:
 
 
 def decode(value: bytes) -> Response:
-    """Raises ValueError for bytes that are not a response."""
+    """Decode a response; raises ValueError if the bytes are not one."""
     try:
         return _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -57,12 +57,15 @@ def decode(value: bytes) -> Response:
 def extract(
     wanted: Mapping[str, str], status_code: int, headers: Mapping[str, str], body: str
 ) -> dict[str, Any]:
-    """The labels that a response gives; one whose part is not there, or no scalar, is left out.
+    """Extract labels from an HTTP response.
 
     Args:
-        wanted: the path of each label: `status_code`, `body`, `payload.a.0.b`, `headers.name`.
-        headers: their names in any case.
-        body: as text; `payload` is what it says where it is JSON.
+        wanted: the path for each label: `status_code`, `body`, `payload.a.0.b`, `headers.name`.
+        headers: names in any case.
+        body: the body as text; `payload` is the body parsed as JSON.
+
+    Returns:
+        the labels that were found. A label whose part is missing or is not a scalar is left out.
     """
     payload: Any = None
     if any(path.startswith("payload.") for path in wanted.values()):

@@ -1,6 +1,6 @@
-"""The profile: what is known of a user, and how what is new is laid over it.
+"""A user's profile: merging new traits into it and reporting which ones changed.
 
-Law: traits merge shallowly, in the order in which they come, and null removes.
+Law: traits merge shallowly, in the order in which they arrive, and null removes a trait.
 """
 
 from __future__ import annotations
@@ -11,20 +11,26 @@ from typing import Any
 import msgspec
 
 MOST_NAMES = 100
-"""Names of traits that one outcome tells, and the characters of each that it shows below."""
+"""Trait names that one `profile.changed` outcome lists; it only counts the others."""
 LONGEST_NAME = 256
+"""Characters of a trait's name that the outcome shows."""
 
 
 def merge(traits: dict[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The profile with new traits, and the names of those that are different now."""
-    changed = [name for name, value in new.items() if not _same(traits.get(name), value)]
-    if not changed:
-        return traits, changed
+    """Merge new traits into a profile.
+
+    Returns:
+        the merged profile, and the names of the traits whose values changed. The profile is the
+        same object when nothing changed.
+    """
+    different = [name for name, value in new.items() if not _same(traits.get(name), value)]
+    if not different:
+        return traits, different
     merged = {**traits, **new}
-    return {name: value for name, value in merged.items() if value is not None}, changed
+    return {name: value for name, value in merged.items() if value is not None}, different
 
 
-def told(changed: Iterable[str]) -> dict[str, Any]:
+def changed_names(changed: Iterable[str]) -> dict[str, Any]:
     """The detail of `profile.changed`: names and no values, which may be private or large."""
     names = list(changed)
     detail: dict[str, Any] = {"traits": [name[:LONGEST_NAME] for name in names[:MOST_NAMES]]}

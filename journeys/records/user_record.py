@@ -1,6 +1,6 @@
-"""What is kept of a user: one small record, in one version of one format.
+"""The record of a user: everything the engine keeps about one user, and its binary format.
 
-Law: a record is a value. It is replaced and never changed, and equal records have equal bytes.
+Law: a record is an immutable value; it is replaced, never changed. Equal records have equal bytes.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from msgspec.structs import replace
 VERSION = 4
 
 MAX_RECORD = 1024 * 1024
-"""Bytes of one user's record."""
+"""Largest record of one user, bytes."""
 
 MAX_INSTANCES = 1_000
 """Live instances of one user."""
 
 MAX_GOALS = 2_000
-"""Goals that are watched for one user; the oldest give way."""
+"""Goals watched for one user; beyond that the oldest are dropped."""
 
 
 class Wait(msgspec.Struct, frozen=True, array_like=True):
-    """Why an instance stays where it is.
+    """The wait of an instance at its current node.
 
     Attributes:
-        due: the deadline in logical time, ms; None: it waits for ever.
-        fire_at: when a clock may fire it, ms; None where no clock may, which is also so while
+        due: the deadline in logical time, ms; None: no deadline.
+        fire_at: when a clock may fire the timer, ms; None: never, as when there is no deadline or
             the journey is paused.
     """
 
@@ -37,13 +37,15 @@ class Wait(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """How an instance goes on that its journey's pause has kept from it.
+    """What an instance does once its paused journey resumes.
 
     Attributes:
-        decided: an event or a response has moved it: it goes to `to`. Else its timer does.
+        decided: an event or a response already moved it, and it continues at `to`; otherwise its
+            timer decides.
         to: the next node; None: past the last one.
-        event: what moved it, as far as the journey reads it; None: a response or a timer.
-        mute: its actions up to the next blocking node are skipped.
+        event: the event that moved it, cut to the paths that the journey reads; None: a response
+            or a timer.
+        mute: whether its actions up to the next blocking node are skipped.
     """
 
     decided: bool = False
@@ -53,14 +55,16 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Instance(msgspec.Struct, frozen=True, array_like=True):
-    """One user's way through one version of one journey, standing on a node.
+    """One user's run through one version of one journey, waiting at a node.
 
     Attributes:
         started: logical time of the entry, ms.
-        visit: how many nodes it has reached.
-        context: what later nodes still read: `entry`, `steps` and `attr`, cut to those paths.
-        judged: the last change of its journey's life that it has met, see `catalog.Life`.
-        held: what a pause has kept from it.
+        node: the node at which it waits.
+        visit: the number of nodes it has reached.
+        context: `entry`, `steps` and `attr`, cut to the paths that later nodes read.
+        lifecycle_seen: the last lifecycle change of its journey that was applied to it, see
+            `catalog.running.LifecycleHistory`.
+        held: what it does once its paused journey resumes; None: it is not held.
     """
 
     id: str
@@ -77,13 +81,13 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Goal(msgspec.Struct, frozen=True, array_like=True):
-    """The goal of one instance, watched until it is reached or its window is over.
+    """The goal of one instance, watched until it is reached or its window ends.
 
     Attributes:
-        instance: the id; the instance itself may have ended.
+        instance: the instance's id; the instance itself may have ended.
         started: logical time of the entry, ms.
-        until: the end of the window, ms; None: as long as the instance lives.
-        entry: of the event that started the instance, what the goal reads.
+        until: the end of the window, ms; None: as long as the instance is live.
+        entry: the event that started the instance, cut to the paths that the goal reads.
     """
 
     instance: str
@@ -96,18 +100,20 @@ class Goal(msgspec.Struct, frozen=True, array_like=True):
 
 
 class UserRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One user.
+    """Everything kept about one user.
 
     Attributes:
         traits: the profile.
-        seen: the memory of messageIds, see `seen.py`.
-        instances: the live ones, oldest first.
-        past: per journey that the user ever entered, when an instance last ended (ms; 0: never).
-        counts: the times of recent events, by the names that journeys count, see `counts.py`.
-        goals: those not yet reached, oldest first.
-        deadline: the earliest `due` of an instance; an event before it need not look at each.
-        size: at most so many bytes are all of this, the memory aside. It is no part of the bytes,
-            as it tells by which steps the record came about.
+        message_ids: the deduplication window, see `message_ids.py`.
+        instances: the live instances, oldest first.
+        past: for each journey that the user ever entered, when an instance last ended (ms; 0: none
+            has).
+        event_counts: the times of recent events by event name, see `event_counts.py`.
+        goals: the watched goals that are not reached yet, oldest first.
+        deadline: the earliest `due` of all instances, ms. An event before it fires no timer, so
+            the instances need not be searched.
+        size: an upper bound of the encoded bytes, without `message_ids`. It is not encoded, as it
+            depends on the steps that led to the record and not only on its content.
     """
 
     traits: dict[str, Any] = {}
@@ -129,7 +135,7 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
         return earliest
 
     def with_message_ids(self, message_ids: bytes) -> UserRecord:
-        """The same user, who has seen other messages."""
+        """The same record with another deduplication window."""
         return UserRecord(
             self.traits,
             message_ids,
@@ -142,7 +148,7 @@ class UserRecord(msgspec.Struct, frozen=True, array_like=True):
         )
 
     def same_but_message_ids(self, other: UserRecord) -> bool:
-        """Whether the other one was made of this by `with_memory`."""
+        """Whether the other record was made from this one by `with_message_ids`."""
         return (
             self.instances is other.instances
             and self.traits is other.traits
@@ -156,7 +162,7 @@ EMPTY = UserRecord()
 
 
 def deadline_of(instances: Iterable[Instance]) -> int | None:
-    """The earliest of their deadlines, ms; None where none has one."""
+    """The earliest deadline of the instances, ms; None if none has one."""
     earliest = None
     for one in instances:
         due = one.wait.due
@@ -167,14 +173,15 @@ def deadline_of(instances: Iterable[Instance]) -> int | None:
 
 _PREFIX = bytes([VERSION])
 _OLD = frozenset({b"\x01", b"\x02", b"\x03"})
-"""Version 1 has no `counts`, 2 no `goals`, `judged` and `held`, 3 no `deadline` at their ends: they
-are read as none, the deadline as what it is, and written as the newest."""
+"""Older versions lack trailing fields: 1 has no `event_counts`; 2 no `goals`, `lifecycle_seen` and
+`held`; 3 no `deadline`. Missing fields are read as empty, and the deadline is computed. A record
+that is written again is of the newest version."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 
 
 class UnknownRecordVersion(Exception):
-    """The record was written by a version of the engine that this one doesn't know."""
+    """The record's version byte is unknown: another version of the engine wrote it."""
 
 
 def packed_size(parts: list[Any]) -> int:
@@ -196,12 +203,12 @@ def encode(record: UserRecord) -> bytes:
 
 
 def encode_rest(record: UserRecord) -> bytes:
-    """The same without the memory, which is kept beside it."""
+    """The same without the deduplication window, which is stored separately."""
     return _PREFIX + _encoder.encode(_kept(record, b""))
 
 
 def _kept(record: UserRecord, message_ids: bytes) -> tuple[Any, ...]:
-    """The fields that are kept, in their order."""
+    """The encoded fields, in their order."""
     return (
         record.traits,
         message_ids,
@@ -214,11 +221,11 @@ def _kept(record: UserRecord, message_ids: bytes) -> tuple[Any, ...]:
 
 
 def decode(data: bytes) -> UserRecord:
-    """The record of some bytes.
+    """Decode a record.
 
     Raises:
-        UnknownRecordVersion: the bytes are of another version, or of none.
-        msgspec.DecodeError: they are damaged.
+        UnknownRecordVersion: there is no version byte, or an unknown one.
+        msgspec.DecodeError: the bytes are corrupt.
     """
     version = data[:1]
     if version != _PREFIX and version not in _OLD:

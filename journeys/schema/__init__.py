@@ -1,1 +1,1 @@
-"""YAML and types to models, or problems with a place."""
+"""Reads YAML and validates it against models; every problem has a line and a column."""

@@ -1,6 +1,6 @@
-"""The types of models side by side with the values of a document.
+"""Looks up the type annotations of models for the values of a document.
 
-Law: what a type says about a value can be asked in any document, however many mistakes it has.
+Law: this works for any document, however many mistakes it has; nothing is validated here.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from journeys.schema.fields import Among, Expected, Holds
+from journeys.schema.marks import Path
 from journeys.schema.yaml_source import YamlNode
-
-Path = tuple[str | int, ...]
 
 
 def options_of(annotation: Any, node: YamlNode | None) -> list[tuple[Any, tuple[Any, ...]]]:
-    """The types a value may have, without None, each with its marks.
+    """The types that an annotation allows, except None, each with its marks.
 
-    Of models that differ by `type`, only the one the value names, when there is a value.
+    Args:
+        node: the value. Of several models that differ by `type`, only the one that it names is
+            returned. None: all are returned.
     """
     if get_origin(annotation) is Annotated:
         inner, *marks = get_args(annotation)
@@ -41,11 +42,13 @@ def options_of(annotation: Any, node: YamlNode | None) -> list[tuple[Any, tuple[
 
 
 def base_of(annotation: Any) -> Any:
+    """The first type that an annotation allows, without marks."""
     options = options_of(annotation, None)
     return options[0][0] if options else Any
 
 
 def annotation_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
+    """The annotation of the value at a path of a document; Any where the model has none."""
     annotation: Any = model
     node: YamlNode | None = root
     for part in path:
@@ -63,6 +66,7 @@ def annotation_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
 
 
 def model_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
+    """The model of the mapping at a path of a document, or None."""
     annotation = annotation_at(model, root, path)
     node = root
     for part in path:
@@ -71,12 +75,12 @@ def model_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
 
 
 def model_of(annotation: Any, node: YamlNode) -> type[BaseModel] | None:
-    """The model that a value says it is, also where it has mistakes."""
+    """The model of a value, even if the value has mistakes."""
     return next((base for base, _ in options_of(annotation, node) if is_model(base)), None)
 
 
 def nulls(annotation: Any, node: YamlNode, path: Path) -> Iterator[Path]:
-    """Keys written with nothing behind them, where the model would take it for absent."""
+    """The paths of keys with an empty value, which the model would take as absent keys."""
     for base, _ in options_of(annotation, node):
         if is_model(base):
             for key, below in entries_of(node):
@@ -110,7 +114,7 @@ def names_of_fields(model: type[BaseModel]) -> list[str]:
 
 @cache
 def type_of_field(model: type[BaseModel], key: str | int) -> Any:
-    """The type of a model's field, with its marks, by the name that documents use."""
+    """The annotation of a model's field, with its marks, by the key in documents; None: unknown."""
     for name, info in model.model_fields.items():
         if key == (info.alias or name):
             marks = tuple(info.metadata)
@@ -128,7 +132,7 @@ def tags_of(annotation: Any) -> list[str]:
 
 
 def words_of(annotation: Any) -> list[str]:
-    """The words that a type accepts."""
+    """The fixed words that a type accepts, such as those of a Literal."""
     words: list[str] = []
     for base, marks in options_of(annotation, None):
         if get_origin(base) is Literal:
@@ -140,7 +144,7 @@ def words_of(annotation: Any) -> list[str]:
 
 
 def guesses_of(annotation: Any) -> Iterator[Callable[[str], str | None]]:
-    """What a type's marks make of a text that is not of the type."""
+    """Functions that turn an invalid text into the valid text that was most likely meant."""
     for _, marks in options_of(annotation, None):
         for mark in marks:
             if isinstance(mark, Expected) and mark.guess is not None:
@@ -148,7 +152,7 @@ def guesses_of(annotation: Any) -> Iterator[Callable[[str], str | None]]:
 
 
 def takes_text(annotation: Any) -> bool:
-    """Whether the type is text, and not CEL."""
+    """Whether the type is text but not CEL."""
     return all(
         base is str and not any(isinstance(mark, Holds) and mark.kind != "data" for mark in marks)
         for base, marks in options_of(annotation, None)
@@ -175,14 +179,14 @@ def text_at(node: YamlNode | None, key: str) -> str | None:
 
 
 def expects(annotation: Any) -> str:
-    """What a type accepts, in words."""
+    """What a type accepts, as messages say it after 'expected'."""
     texts = []
     options = options_of(annotation, None)
     models = [base for base, _ in options if is_model(base)]
     for base, marks in options:
-        told = [mark.text for mark in marks if isinstance(mark, Expected)]
-        if told:
-            texts.append(told[-1])
+        described = [mark.text for mark in marks if isinstance(mark, Expected)]
+        if described:
+            texts.append(described[-1])
         elif get_origin(base) is Literal:
             texts += [f"'{word}'" for word in get_args(base)]
         elif is_model(base):

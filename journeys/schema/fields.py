@@ -1,7 +1,7 @@
-"""The types of the fields of documents.
+"""The types of the fields of documents: names, durations, times, conditions, data and so on.
 
-Law: a field says by its type alone what it holds, so that the checks and the engine treat every
-condition, value, piece of data and duration alike and a node needs no checking code of its own.
+Law: the type of a field says all about its content, so checks and engine treat every condition,
+value and duration alike, and a node type needs no checking code of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _AS_WRITTEN = object()
 
 
 def as_written(part: BaseModel) -> dict[str, Any]:
-    """A part of a document as its author would write it, without what is so by default."""
+    """A part of a document as its author would write it, without defaults."""
     found: dict[str, Any] = part.model_dump(
         mode="json", by_alias=True, exclude_defaults=True, context={_AS_WRITTEN: True}
     )
@@ -52,7 +52,11 @@ def as_written(part: BaseModel) -> dict[str, Any]:
 
 
 def _text(text: Callable[[int], str]) -> PlainSerializer:
-    """A number that documents write as text, for `as_written`."""
+    """Serializes a number as the text that documents use, in `as_written` only.
+
+    Args:
+        text: formats the number.
+    """
 
     def serialize(value: int, info: SerializationInfo) -> int | str:
         return text(value) if info.context and _AS_WRITTEN in info.context else value
@@ -66,9 +70,10 @@ class Holds:
 
     Attributes:
         kind: `condition` and `value` are CEL; `data` is data with `${CEL}` inside.
-        env: whether `${env.NAME}` may be used (headers of destinations).
-        literals: words that are not CEL there, such as `none`.
-        types: what a value may be, as far as its type is known when it is pushed; empty: anything.
+        env: whether `${env.NAME}` is allowed (headers of destinations).
+        literals: words that are not parsed as CEL, such as `none`.
+        types: the CEL types that a value may have; empty: any. It is checked when the document is
+            validated, as far as the type is known then.
     """
 
     kind: Literal["condition", "value", "data"]
@@ -86,10 +91,10 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Marks a field with what a message, and the schema for editors, says is expected there.
+    """Marks a field with the text that messages and JSON Schemas use for what is expected.
 
     Attributes:
-        guess: what a text that is none was most likely meant to be.
+        guess: turns an invalid text into the valid one that was most likely meant, or None.
     """
 
     text: str
@@ -102,7 +107,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Marks a text with the words that it may be, too many to list, to tell the nearest one."""
+    """Marks a text with the words it may be; a message suggests the nearest but lists none."""
 
     words: frozenset[str]
 
@@ -173,7 +178,7 @@ def _days(value: str) -> str:
 
 
 def _weekdays(written: list[str]) -> list[str]:
-    """Every day that the days and ranges name, once and in order, so that equal ones are equal."""
+    """Expand days and ranges to a sorted list of days without duplicates."""
     named = set()
     for days in written:
         first, _, last = days.partition("-")
@@ -194,7 +199,7 @@ def _some_zone(value: str) -> str:
 
 
 def _path(value: str) -> str:
-    with suppress(UnclosedError):  # told where the expressions are checked
+    with suppress(UnclosedError):  # reported by the check of expressions
         literal = "".join(part for part in pieces(value) if isinstance(part, str))
         if not value.startswith("/") or re.search(r"[\s\x00-\x1f\x7f#\\]", literal):
             raise ValueError(f"expected {PATH}")
@@ -219,7 +224,7 @@ Duration = Annotated[
     _pattern(_LENGTH),
     Expected(DURATION, like_duration),
 ]
-"""Milliseconds; written `90s 15m 1h 2d 1w` or in ISO 8601; more than nothing."""
+"""Milliseconds, more than 0; written `90s 15m 1h 2d 1w` or in ISO 8601."""
 
 SignedDuration = Annotated[
     int,
@@ -228,7 +233,7 @@ SignedDuration = Annotated[
     _pattern(f"-?{_LENGTH}"),
     Expected(SIGNED_DURATION),
 ]
-"""Milliseconds, with a sign."""
+"""Milliseconds; negative if written with a `-`."""
 
 TimeOfDay = Annotated[
     int,
@@ -244,10 +249,10 @@ Weekdays = Annotated[
     Field(min_length=1),
     AfterValidator(_weekdays),
 ]
-"""Days of the week, Monday first; written as days and ranges, which may go over Sunday."""
+"""Days of the week, Monday first; written as days and ranges, which may span Sunday."""
 
 ZoneName = Annotated[str, AfterValidator(_zone), Among(ZONES), Expected(ZONE)]
-"""A time zone of the IANA."""
+"""The name of an IANA time zone."""
 
 SomeZone = Annotated[
     str,
@@ -255,7 +260,7 @@ SomeZone = Annotated[
     Among(ZONES | {"user", "journey"}),
     Expected(f"'user', 'journey' or {ZONE}"),
 ]
-"""A time zone of the IANA, or whose zone is meant."""
+"""The name of an IANA time zone, or `user` or `journey` for their zones."""
 
 Slug = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expected(NAME, _like_name)]
 """A name of a document."""
@@ -266,7 +271,7 @@ NodeName = Annotated[str, AfterValidator(_slug), _pattern(NAME_PATTERN), Expecte
 EVENT_NAME = Expected("an event's name, as text")
 
 EventName = Annotated[str, StringConstraints(min_length=1, max_length=256), EVENT_NAME]
-"""The name of an event, as producers write it; any text."""
+"""The name of an event, as producers send it; any text."""
 
 TraitName = Annotated[
     str, StringConstraints(min_length=1, max_length=256), Expected("the name of a trait, as text")
@@ -279,26 +284,26 @@ PropertyName = Annotated[
 """The name of a property of an event; any text."""
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-"""A few words of the author's."""
+"""A short free text."""
 
 Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""
 
 Value = Annotated[str, Holds("value", types=("string", "int", "uint", "bool")), Expected("CEL")]
-"""CEL of a key: what is neither text, an integer, true nor false is none."""
+"""CEL that gives a key: text, an integer, true or false."""
 
 Moment = Annotated[
     str,
     Holds("value", types=("timestamp", "string", "int")),
     Expected("CEL that gives a time, such as timestamp('2026-03-01T09:00:00Z')"),
 ]
-"""CEL of a time: a timestamp, ISO 8601 as text, or integer milliseconds."""
+"""CEL that gives a time: a timestamp, ISO 8601 as text, or integer milliseconds."""
 
 Match = Annotated[str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")]
-"""CEL that an awaited event's key is compared with, or `none`."""
+"""CEL that gives the key of an awaited event, or `none`."""
 
 Data = Annotated[Any, Holds("data")]
-"""Anything JSON has, with `${CEL}` inside its texts."""
+"""Any JSON value, with `${CEL}` inside its texts."""
 
 DataText = Annotated[str, Holds("data")]
 """Text with `${CEL}` inside."""
@@ -310,17 +315,17 @@ UrlPath = Annotated[
     AfterValidator(_path),
     Expected(PATH),
 ]
-"""What comes behind a destination's URL: text with `${CEL}` inside."""
+"""A path that is appended to a destination's URL: text with `${CEL}` inside."""
 
 Method = Literal["POST", "PUT", "PATCH", "GET", "DELETE"]
-"""A method of HTTP."""
+"""An HTTP method."""
 
 ResponsePath = Annotated[
     str,
     StringConstraints(pattern=f"^{PATH_PATTERN}$", max_length=512),
     Expected("status_code, body, payload.<name> or headers.<name>"),
 ]
-"""The part of a response that a label takes."""
+"""The path of the response part that a label gets."""
 
 HeaderText = Annotated[str, Holds("data", env=True)]
 """Text with `${CEL}` and `${env.NAME}` inside."""

@@ -1,4 +1,4 @@
-"""Collects what is wrong with one document, each problem at its place in the text."""
+"""Collects the problems of one document, each with its line and column."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal
 
 from journeys.problems import MOST_PROBLEMS, Problem
 from journeys.schema.annotations import (
-    Path,
     child,
 )
+from journeys.schema.marks import Path
 from journeys.schema.yaml_source import Source, YamlNode
 
 
 class TooManyError(Exception):
-    """A document has more problems than anyone reads."""
+    """A document has more than MOST_PROBLEMS problems."""
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Findings:
     """Collects the problems of one document, at most one for each place and message.
 
     Attributes:
-        warnings: what doesn't keep the document from being accepted.
+        warnings: problems with which the document is accepted all the same.
     """
 
     source: Source
@@ -42,6 +42,16 @@ class Findings:
         near: str | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> None:
+        """Add a problem, unless the same one is there already.
+
+        Args:
+            place: a node, or a line and a column.
+            found, expected, near: what was found, what was expected and the nearest valid word,
+                for programs that read problems as JSON.
+
+        Raises:
+            TooManyError: the document has MOST_PROBLEMS problems already.
+        """
         line, column = (place.line, place.column) if isinstance(place, YamlNode) else place
         problem = Problem(
             self.source.file, line, column, message, found, expected, near, self.document, severity
@@ -62,11 +72,11 @@ class Findings:
         found: str | None = None,
         near: str | None = None,
     ) -> None:
-        """The same for what doesn't keep the document from being accepted."""
+        """Add a warning."""
         self.at(place, message, found=found, near=near, severity="warning")
 
     def node(self, path: Path) -> YamlNode:
-        """The value at a path, or the innermost one above it that is there."""
+        """The value at a path, or the deepest existing one above it."""
         node = self.root
         for part in path:
             below = child(node, part)
@@ -76,7 +86,7 @@ class Findings:
         return node
 
     def key(self, path: Path) -> YamlNode | tuple[int, int]:
-        """Where the key of the value at a path is written (of a list's item: where it starts)."""
+        """The position of the key of the value at a path; for a list item, of the item."""
         above = self.node(path[:-1])
         if path and isinstance(path[-1], str) and path[-1] in above.keys:
             return above.keys[path[-1]]

@@ -1,4 +1,4 @@
-"""Marks on the types of fields, and finding the values that carry them."""
+"""Marks on the types of fields, such as `NextNode`, and a search for the values that have one."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -21,7 +21,7 @@ Path = tuple[str | int, ...]
 
 
 def marked(part: BaseModel, kind: type) -> Iterator[tuple[Path, Any, Any]]:
-    """Every value below `part` whose field carries a mark of `kind`: (path, value, mark)."""
+    """Every value below `part` whose field has a mark of type `kind`: (path, value, mark)."""
     marks = _marks(type(part), kind)
     for name in type(part).model_fields:
         value = getattr(part, name)
@@ -46,7 +46,7 @@ def _below(value: Any, kind: type) -> Iterator[tuple[Path, Any, Any]]:
 
 
 def _items(value: Any, depth: int) -> Iterator[tuple[Path, Any]]:
-    """The values `depth` containers down."""
+    """The values at a depth of `depth` containers."""
     if depth == 0:
         yield (), value
         return
@@ -61,7 +61,7 @@ def _entries(container: list[Any] | dict[str, Any]) -> Iterator[tuple[str | int,
 
 @cache
 def _marks(model: type[BaseModel], kind: type) -> dict[str, tuple[Any, int]]:
-    """The fields that carry a mark, and how many containers deep in the field it stands."""
+    """The marked fields, each with its mark and how many containers deep the mark is."""
     found = {}
     for name, field in model.model_fields.items():
         on_field = ((mark, 0) for mark in field.metadata)

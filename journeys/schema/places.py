@@ -1,4 +1,4 @@
-"""Places in a document: walking its marked fields, and what messages call them."""
+"""Places in a document: a walk over its marked fields, and the names that messages use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, get_args, get_origin
 
 from journeys.problems import short
 from journeys.schema.annotations import (
-    Path,
     child,
     entries_of,
     is_model,
@@ -16,12 +15,13 @@ from journeys.schema.annotations import (
     text_at,
     type_of_field,
 )
+from journeys.schema.marks import Path
 from journeys.schema.yaml_source import YamlNode
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A value of a document whose field's type carries marks."""
+    """A value of a document whose field has marks."""
 
     path: Path
     node: YamlNode
@@ -29,7 +29,7 @@ class Marked:
 
 
 def walk(annotation: Any, node: YamlNode, path: Path = ()) -> Iterator[Marked]:
-    """Every value whose field's type carries marks, also in a document that has mistakes."""
+    """Every value whose field has marks, even in a document with mistakes."""
     for base, marks in options_of(annotation, node):
         if marks and node.value is not None:
             yield Marked(path, node, marks)
@@ -47,7 +47,7 @@ def walk(annotation: Any, node: YamlNode, path: Path = ()) -> Iterator[Marked]:
 
 
 def where(root: YamlNode, path: Path) -> str:
-    """How a message calls the mapping at a path: `node 'bought' (wait_for_event)`."""
+    """The name of the mapping at a path in messages: `node 'bought' (wait_for_event)`."""
     if len(path) >= 2 and path[0] == "nodes":
         node = child(child(root, "nodes") or root, path[1])
         kind = text_at(node, "type")
@@ -62,7 +62,7 @@ def where(root: YamlNode, path: Path) -> str:
 
 
 def dotted(path: Path) -> str:
-    """`branches[0].when`"""
+    """A path as text, such as `branches[0].when`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -73,7 +73,7 @@ def dotted(path: Path) -> str:
 
 
 def field_name(root: YamlNode, path: Path) -> str:
-    """How a message calls the value at a path: `'where' in node 'bought' (wait_for_event)`."""
+    """The name of the value at a path in messages: `'where' in node 'bought' (wait_for_event)`."""
     named = [index for index, part in enumerate(path) if isinstance(part, str)]
     at = named[-1] if named else 0
     above = path[:at]

@@ -1,7 +1,7 @@
-"""Documents against their models: every mistake at its place, in the words of the document.
+"""Validates a document against its model and reports every mistake with its position.
 
-Law: the models are the only description of what may be written; messages, nearest words and the
-places of expressions and names follow from their types.
+Law: the models are the only description of the format. Messages, suggestions and the places of
+expressions and names all follow from their types.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from journeys.problems import nearest, short, shown, suggest
 from journeys.schema.annotations import (
-    Path,
     annotation_at,
     base_of,
     child,
@@ -29,14 +28,18 @@ from journeys.schema.annotations import (
     words_of,
 )
 from journeys.schema.findings import Findings
-from journeys.schema.marks import NextNode, Refers
+from journeys.schema.marks import NextNode, Path, Refers
 from journeys.schema.places import field_name, where
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import like_duration
 
 
 def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
-    """The document as its model, or None with the problems added to the findings."""
+    """Validate a document.
+
+    Returns:
+        the model, or None if there were mistakes; they are added to `findings`.
+    """
     before = len(findings.problems)
     for path in nulls(model, findings.root, ()):
         _wrong_value(model, findings, path)
@@ -49,7 +52,7 @@ def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
     return document if len(findings.problems) == before else None
 
 
-# --- pydantic's errors in the words of the document ----------------------------------------------
+# --- rewriting pydantic's errors for the document -------------------------------------------------
 
 
 def _translate(model: type[BaseModel], findings: Findings, error: Any) -> None:
@@ -70,13 +73,13 @@ def _translate(model: type[BaseModel], findings: Findings, error: Any) -> None:
 
 
 def _path(root: YamlNode, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int, ...]]:
-    """The part of pydantic's location that is in the document, and the parts that are not."""
+    """Split pydantic's location into the path in the document and the rest."""
     path: list[str | int] = []
     rest: list[str | int] = []
     node = root
     for index, part in enumerate(loc):
         below = child(node, part)
-        # Behind a node's name comes the tag of its type, which could be a key's name, too.
+        # After a node's name comes the tag of its type, which could also be the name of a key.
         tag = len(path) == 2 and path[0] == "nodes" and loc[:2] == tuple(path) and index == 2
         if below is None or tag:
             rest.append(part)
@@ -100,7 +103,7 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
 
 def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
     if findings.node(path).damaged:
-        return  # it may be among what could not be read
+        return  # it may be in the part that could not be read
     above = model_at(model, findings.root, path)
     kind = None if above is None else type_of_field(above, name)
     expected = None if kind is None else expects(kind)
@@ -153,7 +156,7 @@ def _wrong_key(model: type[BaseModel], findings: Findings, path: Path) -> None:
 
 
 def _wrong_whole(findings: Findings, path: Path, message: str) -> None:
-    """A rule over several keys; it is placed at the first one that its message names."""
+    """A violated rule over several keys, placed at the first key that its message names."""
     node = findings.node(path)
     if node.damaged or any(below.damaged for below in node.value.values()):
         return
@@ -167,7 +170,7 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     node = findings.node(path)
     annotation = annotation_at(model, findings.root, path)
     if node.damaged or (isinstance(node.value, str) and _is_reference(annotation)):
-        return  # a name that is none is told where it is looked up
+        return  # an invalid name is reported where it is looked up
     found = shown(node.value)
     kind = "" if error is None else error["type"]
     limits = {} if error is None else error.get("ctx", {})
@@ -208,7 +211,7 @@ def _is_reference(annotation: Any) -> bool:
 
 
 def _meant(annotation: Any, value: Any) -> str | None:
-    """What a value of the wrong type, or an unknown word, was most likely meant to be."""
+    """The valid value that an invalid one was most likely meant to be, or None."""
     base = base_of(annotation)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value}s" if value > 0 and like_duration in guesses_of(annotation) else None

@@ -1,8 +1,8 @@
-"""YAML text as documents that know the position of every key and value.
+"""Parses YAML into documents that know the position of every key and value.
 
-Law: whatever the bytes are, the answer is documents or problems, quickly. Nothing is coerced: only
-`true`, `false`, `null`, integers and decimal numbers of YAML 1.2's core schema are not text.
-Merge keys (`<<`) are refused; aliases are allowed and count as often as they are used.
+Law: any bytes give documents or problems, in bounded time and memory. Scalars follow YAML 1.2's
+core schema: everything but `true`, `false`, `null`, integers and decimal numbers is text. Merge
+keys (`<<`) are refused. Aliases are allowed; each use counts toward the size limit.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 import yaml
 
 from journeys.problems import MOST_PROBLEMS, Problem, short, shown
-from journeys.schema.yaml_errors import QUOTES, complaint
+from journeys.schema.yaml_errors import QUOTES, mistake_of
 
 MAX_BYTES = 1_000_000
-"""Of one text, and of what its aliases expand to."""
+"""Largest text, bytes; also the limit for what its aliases expand to."""
 MAX_DEPTH = 64
+"""Deepest nesting of mappings and lists."""
 
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -39,14 +40,16 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(slots=True, eq=False)
 class YamlNode:
-    """A value and where it starts; lines and columns count from 1.
+    """A value and its position; lines and columns count from 1.
 
     Attributes:
         value: a scalar, a dict of nodes by key, or a list of nodes.
-        keys: of a mapping, where each key starts.
-        style: of a text, how it is written: None (plain), `'`, `"`, `|` or `>`.
-        start, end: of a text, its place in the source in characters.
-        damaged: whether a problem was found in it, so that it is not all that was meant.
+        keys: the line and column of each key of a mapping.
+        style: how a text is written: None (plain), `'`, `"`, `|` or `>`.
+        start, end: the position of a text in the source, in characters.
+        cost: the size of the value with all below it, in values and characters.
+        height: levels of nesting, this one included.
+        damaged: whether a problem was found in it, so that parts of it may be missing.
     """
 
     line: int
@@ -61,7 +64,7 @@ class YamlNode:
     damaged: bool = False
 
     def plain(self) -> Any:
-        """The value without positions, as JSON has it."""
+        """The value as plain JSON data, without positions."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -78,10 +81,10 @@ class Source:
     documents: tuple[YamlNode, ...]
 
     def position(self, node: YamlNode, offset: int) -> tuple[int, int]:
-        """Line and column of the character `offset` of a text value.
+        """Line and column in the source of the character at `offset` in a text value.
 
-        A value's characters are those of its source but for white space, quotes and escapes, so
-        the n-th character that is not white space is looked for there.
+        Quotes, escapes and folded white space make offsets differ between value and source. The
+        characters that are not white space have the same order in both, so they are counted.
         """
         if not isinstance(node.value, str):
             return node.line, node.column
@@ -117,11 +120,11 @@ class _RefusedError(Exception):
 
 
 def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
-    """Reads YAML.
+    """Parse YAML.
 
     Returns:
-        The documents, or None where the text can't be read as YAML at all; and the problems.
-        Duplicate keys and values that are not JSON don't hide the rest of the text.
+        the documents, or None if the text can't be parsed at all; and the problems. Duplicate keys
+        and values that are not JSON are problems, but the rest of the text is still read.
     """
     try:
         decoded = _decode(text)
@@ -138,7 +141,7 @@ def load(text: str | bytes, file: str) -> tuple[Source | None, list[Problem]]:
     except _RefusedError as refused:
         return None, [refused.of(file)]
     except yaml.YAMLError as error:
-        offset, message = complaint(error, decoded)
+        offset, message = mistake_of(error, decoded)
         return None, [Problem(file, *_place(decoded[:offset]), message)]
     problems = [
         refused.of(file)
@@ -185,7 +188,7 @@ def _decode(given: str | bytes) -> str:
 
 
 def _unified(text: str) -> str:
-    """The text with one kind of line end, and without a byte order mark."""
+    """The text with `\\n` as its only line end and without a byte order mark."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -195,7 +198,7 @@ def _place(before: str) -> tuple[int, int]:
 
 
 class _Builder:
-    """Builds nodes from parser events, without recursion, counting size and depth on the way."""
+    """Builds nodes from parser events without recursion, within the size and depth limits."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -234,8 +237,8 @@ class _Builder:
                 yield node
 
     def _place(self, event: Any) -> tuple[int, int]:
-        """Line and column of an event. The parser's own count ends lines at more characters, such
-        as U+2028, than editors do."""
+        """Line and column of an event, as editors count: the parser's own count also ends lines at
+        characters such as U+2028."""
         index = event.start_mark.index
         line = bisect_left(self._ends, index)
         return line + 1, index - (self._ends[line - 1] if line else -1)
@@ -271,7 +274,7 @@ class _Builder:
             line = node.keys[key.value][0]
             self._problem(
                 key,
-                f"the key {shown(key.value)} is there twice: the first is on line {line}",
+                f"the key {shown(key.value)} is duplicated: the first is on line {line}",
                 f"'{key.value}'",
             )
         else:
@@ -325,7 +328,7 @@ class _Builder:
                 self._problem(node, f"'*{short(event.anchor)}' contains itself")
             else:
                 way = f"expected an anchor above it, or {QUOTES}"
-                self._problem(node, f"'*{short(event.anchor)}' names nothing: {way}")
+                self._problem(node, f"'*{short(event.anchor)}' is not defined: {way}")
             return node
         self._spent += node.cost
         if self._spent > MAX_BYTES:
@@ -342,7 +345,7 @@ class _Builder:
         if tag is None or tag.removeprefix(_CORE) in known:
             return tag
         name = short(tag.replace(_CORE, "!!"))
-        # A condition that begins with '!' would be read as its opposite.
+        # YAML reads a condition that begins with '!' as a tag and drops the negation.
         way = "" if name.startswith("!!") else f", or {QUOTES} where '!' means 'not'"
         self._problem(node, f"found the tag '{name}': expected none{way}", name)
         return None
@@ -359,7 +362,7 @@ class _Builder:
 
 
 def _written(text: str, node: YamlNode) -> Iterator[tuple[int, int]]:
-    """Where each character of a text value that is not white space is written: (start, end)."""
+    """The positions (start, end) in the source of a value's characters except white space."""
     at, end = node.start, node.end
     if node.style in ("|", ">"):
         at = text.find("\n", at) + 1

@@ -1,1 +1,1 @@
-"""Histories and scenarios through the same engine, in memory."""
+"""Runs histories and scenarios through the engine in memory: backtest, simulate, journey tests."""

@@ -1,6 +1,7 @@
-"""A history through the very timeline that workers use, in memory and without Kafka.
+"""Runs a history of events through the engine in memory, without Kafka.
 
-Law: what a backtest says is what the same log would have brought about under the stream clock.
+Law: the effects are exactly those of the same log in production under the stream clock, because the
+same PartitionProcessor applies it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _SLICE = 1_000
 
 
 class MemoryRecords:
-    """The records of one partition in a dict, and what is due in a heap."""
+    """An in-memory store of one partition: records in a dict, due times in a heap."""
 
     def __init__(self) -> None:
         self.records: dict[str, UserRecord] = {}
@@ -37,7 +38,7 @@ class MemoryRecords:
         before = self.records.get(user)
         self.records[user] = record
         if before is not None and before.instances is record.instances:
-            return  # nothing else has a due time
+            return  # only instances have due times
         due = record.next_due() if record.instances else None
         if due == self._due.get(user):
             return
@@ -56,17 +57,17 @@ class MemoryRecords:
     def next_due(self) -> tuple[int, str] | None:
         heap, due = self._heap, self._due
         while heap and due.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)  # the record has changed since
+            heapq.heappop(heap)  # outdated: the record has changed since
         return heap[0] if heap else None
 
 
 class Backtest:
-    """One history and one catalog.
+    """Applies a history to a catalog.
 
     Args:
-        name: what causes call the history: the topic of its inputs. Offsets are line numbers,
-            and so are the messageIds of events that carry none.
-        canned: what the requests of triggers are answered with.
+        name: the name of the history; causes of outcomes show it as the topic. Offsets are line
+            numbers, which are also the messageIds of events that have none.
+        canned: the responses to the requests of trigger nodes.
     """
 
     def __init__(self, catalog: RunningCatalog, name: str, canned: Iterable[Canned] = ()) -> None:
@@ -80,7 +81,7 @@ class Backtest:
         self._line = 0
 
     def next_due(self) -> int | None:
-        """When time alone next brings something about, ms."""
+        """When the next timer fires or the next response arrives, ms; None: never."""
         due, answer = self.records.next_due(), self._responses.next_due()
         return min((at for at in (due and due[0], answer) if at is not None), default=None)
 
@@ -90,18 +91,18 @@ class Backtest:
 
     @property
     def waiting(self) -> int:
-        """Instances that are still live."""
+        """The number of live instances."""
         return sum(len(record.instances) for record in self.records.records.values())
 
     def run(self, lines: Iterable[bytes], *, drain: bool = False) -> Iterator[Effects]:
-        """Apply the lines in order; empty ones are no events.
+        """Apply the lines in order; empty lines are skipped.
 
         Args:
             lines: one JSON event each.
-            drain: whether time goes on after the last line, so that what waits is let go.
+            drain: whether time advances after the last line until no timer is left.
 
         Yields:
-            The effects, in slices and in order; `events` counts as they come.
+            the effects, in batches and in order; `events` counts the applied lines.
         """
         inputs = self._inputs(lines)
         while some := list(islice(inputs, _SLICE)):
@@ -111,7 +112,11 @@ class Backtest:
             yield from self.advance("end")
 
     def advance(self, to: int | Literal["end"]) -> Iterator[Effects]:
-        """Let time go on, to ms or until nothing waits, as a clock record in the log does."""
+        """Advance the clock, as a clock record in the log does.
+
+        Args:
+            to: a time, ms, or `end`: until no timer is left.
+        """
         value = msgspec.json.encode({"time": to})
         yield from self._apply([Input(self.name, 0, self._line + 1, None, value, kind="clock")])
 

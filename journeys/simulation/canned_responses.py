@@ -1,6 +1,7 @@
-"""Responses written down beforehand, for backtests, simulations and tests: nothing is called there.
+"""Canned responses to trigger requests, for backtests, simulations and journey tests.
 
-Law: the first one that fits a request answers it; where none fits, the destination stays silent.
+Law: no destination is called. The first canned response that matches a request answers it; a
+request without a match gets no response and times out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from journeys.schema.yaml_source import load
 from journeys.time import parse_time
 
 TOPIC = "responses"
-"""What causes call the place where these responses come from."""
+"""The topic that causes of outcomes show for canned responses."""
 
 Place = Annotated[
     str,
@@ -35,7 +36,7 @@ Place = Annotated[
 
 
 class Canned(Model):
-    """A response, and to which requests: to all where nothing is named."""
+    """A response and the requests that it answers; fields that are not given match any request."""
 
     node: Place | None = None
     destination: Slug | None = None
@@ -52,7 +53,8 @@ class Canned(Model):
             raise ValueError("a response has either `payload` or `body`, and not both")
         return self
 
-    def fits(self, action: Action) -> bool:
+    def matches(self, action: Action) -> bool:
+        """Whether this response answers the request of an action."""
         return (
             self.node in (None, action.send_key)
             and self.destination in (None, action.destination)
@@ -67,7 +69,7 @@ class CannedResponses(Model):
 
 
 def read_responses(text: str | bytes, file: str) -> list[Canned] | list[Problem]:
-    """The responses of a file, or what is wrong with it."""
+    """Parse a file of responses; returns its problems if it has any."""
     source, problems = load(text, file)
     if source is None or problems:
         return problems
@@ -81,7 +83,7 @@ def read_responses(text: str | bytes, file: str) -> list[Canned] | list[Problem]
 
 
 class CannedResponseQueue:
-    """The responses to the requests of one timeline, in the order in which they come."""
+    """The pending responses of one simulation, in the order in which they arrive."""
 
     def __init__(self, canned: Iterable[Canned]) -> None:
         self._canned = tuple(canned)
@@ -89,18 +91,21 @@ class CannedResponseQueue:
         self._coming: list[tuple[int, int, bytes]] = []
 
     def ask(self, actions: Sequence[Action]) -> None:
+        """Schedule the responses to the requests among some actions."""
         for action in actions:
             if action.trigger is UNSET:
                 continue
-            one = next((one for one in self._canned if one.fits(action)), None)
+            one = next((one for one in self._canned if one.matches(action)), None)
             if one is not None:
                 at = parse_time(action.at) + (one.after or 0)
                 heapq.heappush(self._coming, (at, next(self._numbers), _answer(one, action)))
 
     def next_due(self) -> int | None:
+        """When the next response arrives, ms."""
         return self._coming[0][0] if self._coming else None
 
     def pop(self) -> Input:
+        """Remove the next response and return it as the input that carries it."""
         at, number, value = heapq.heappop(self._coming)
         return Input(TOPIC, 0, number, None, value, at, "response")
 

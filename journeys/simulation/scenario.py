@@ -1,7 +1,7 @@
-"""One user's history on a virtual clock, event by event, and what each moment brought about.
+"""Runs one user's events on a virtual clock and collects the timeline: what each event, timer and
+response caused.
 
-Law: nothing here decides what happens or when. Events and time go through a backtest, and what is
-told is read from its effects.
+Law: a backtest decides what happens and when; the timeline is only read from its effects.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from journeys.simulation.canned_responses import TOPIC, Canned
 from journeys.time import check_time, parse_duration, parse_time
 
 MOST_TIMERS = 1_000
-"""Moments that time is let go on for at the end; a journey that goes round would have more."""
+"""Timers fired by `finish` at most; a journey with a cycle would never run out of them."""
 
 MOMENT = "a time such as 2026-01-18T12:00:00Z, or +10m, +1d12h from the start"
 
@@ -37,7 +37,7 @@ _PART = re.compile(r"P\w+|\d+[a-z]+")
 
 
 def parse_moment(text: str, start: int) -> int:
-    """ms of an ISO 8601 time, or of an offset such as `+10m` or `+1d12h` from `start`.
+    """Parse an ISO 8601 time, or an offset such as `+10m` or `+1d12h` from `start` (ms), to ms.
 
     Raises:
         ValueError: it is neither, or outside the years 1970 to 9999.
@@ -51,12 +51,13 @@ def parse_moment(text: str, start: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """What one event, or the timers of one moment, brought about.
+    """What one event, timer or response caused.
 
     Attributes:
         at: logical time, ms.
-        event: as it was sent; None where a timer fired or a response came.
-        outcomes: each action is told by an `action.requested` among them that names its id.
+        event: the event as it was sent; None for a timer or a response.
+        outcomes: the outcomes in order; each action has an `action.requested` with its id.
+        dead: the dead letters, if the engine failed on the event.
     """
 
     at: int
@@ -66,17 +67,17 @@ class TimelineEntry:
     dead: tuple[DeadLetter, ...] = ()
 
     @property
-    def answered(self) -> bool:
-        """Whether a response came."""
+    def is_response(self) -> bool:
+        """Whether the cause is a response."""
         return bool(self.outcomes) and self.outcomes[0].cause.topic == TOPIC
 
 
 class Scenario:
-    """A user, a catalog and a clock that goes on by events and by `finish`.
+    """A user, a catalog and a virtual clock, which events and `finish` advance.
 
     Args:
-        start: where the clock stands, and what offsets count from, ms.
-        canned: what the requests of triggers are answered with.
+        start: the initial time of the clock, ms; offsets such as `+10m` count from it.
+        canned: the responses to the requests of trigger nodes.
     """
 
     def __init__(
@@ -89,28 +90,33 @@ class Scenario:
 
     @property
     def record(self) -> UserRecord:
+        """The user's current record."""
         return self._backtest.records.get(self.user) or EMPTY
 
     @property
     def waiting(self) -> tuple[Instance, ...]:
-        """Instances that are still live."""
+        """The live instances, oldest first."""
         return self.record.instances
 
     def profile(self, traits: Mapping[str, Any], at: int | None = None) -> list[TimelineEntry]:
-        """What is known of the user beforehand: it starts nothing."""
+        """Set traits of the user before the scenario; no journey starts.
+
+        Args:
+            at: the event time, ms; None: now.
+        """
         at = self.now if at is None else at
         wire = {"type": "identify", "messageId": "profile", "backfill": True, "traits": traits}
         return self._send({**wire, "userId": self.user, "timestamp": at}, at)
 
     def event(self, fields: Mapping[str, Any]) -> list[TimelineEntry]:
-        """Apply one event under the wire's names, and before it the timers that were due.
+        """Apply one event, after the timers that are due before it.
 
         Args:
-            fields: `at` may stand for `timestamp` and may be an offset; without a time it happens
-                now. The user is the scenario's.
+            fields: the event's JSON fields. `at` is another name for `timestamp` and may be an
+                offset; without a time the event happens now. `userId` is set here.
 
         Raises:
-            ValueError: the time is none.
+            ValueError: the time is not valid.
         """
         wire = dict(fields)
         given = wire.pop("at", wire.get("timestamp"))
@@ -123,12 +129,17 @@ class Scenario:
         return self._send({**wire, "userId": self.user, "timestamp": at}, at)
 
     def finish(self, until: int | None = None) -> Iterator[TimelineEntry]:
-        """Let time go on until `until`, ms, or until nothing waits.
+        """Advance the clock.
 
-        Without `until` it ends after MOST_TIMERS moments, or ten years.
+        Args:
+            until: the time to advance to, ms. None: until no timer is left, MOST_TIMERS have fired
+                or ten years have passed.
+
+        Yields:
+            the entries of the timeline that this causes.
         """
         if until is not None:
-            yield from self._told(self._backtest.advance(until), None)
+            yield from self._entries(self._backtest.advance(until), None)
             self.now = max(self.now, until)
             return
         limit = self.now + DRAIN
@@ -137,40 +148,40 @@ class Scenario:
             if due is None or due > limit:
                 return
             self.now = max(self.now, due)
-            yield from self._told(self._backtest.advance(due), None)
+            yield from self._entries(self._backtest.advance(due), None)
 
     def _send(self, wire: dict[str, Any], at: int) -> list[TimelineEntry]:
         self.now = max(self.now, at)
         slices = self._backtest.run([msgspec.json.encode(wire)])
-        return self._told(slices, wire)
+        return self._entries(slices, wire)
 
-    def _told(
+    def _entries(
         self, slices: Iterable[Effects], event: Mapping[str, Any] | None
     ) -> list[TimelineEntry]:
-        """The effects cut where the cause changes; the event is among them, whatever it did."""
+        """Group effects by cause; the event has an entry even if it caused nothing."""
         parts = list(slices)
         outcomes = [one for part in parts for one in part.outcomes]
         actions = {one.action_id: one for part in parts for one in part.actions}
         dead = tuple(one for part in parts for one in part.dead)
         found = []
-        for (timer, answered, _), some in groupby(outcomes, _moment):
-            told = tuple(some)
-            details = [one.detail or {} for one in told if one.type == "action.requested"]
+        for (timer, is_response, _), some in groupby(outcomes, _cause):
+            caused = tuple(some)
+            details = [one.detail or {} for one in caused if one.type == "action.requested"]
             sent = tuple(actions[detail["action_id"]] for detail in details)
-            moment = None if answered or timer is not None else event
-            found.append(TimelineEntry(parse_time(told[0].at), moment, told, sent))
+            entry_event = None if is_response or timer is not None else event
+            found.append(TimelineEntry(parse_time(caused[0].at), entry_event, caused, sent))
         if event is not None and (dead or all(one.event is None for one in found)):
             found.append(TimelineEntry(event["timestamp"], event, (), (), dead))
         return found
 
 
-def _moment(outcome: Outcome) -> tuple[str | None, bool, str]:
+def _cause(outcome: Outcome) -> tuple[str | None, bool, str]:
     cause = outcome.cause
     return cause.timer, cause.topic == TOPIC, outcome.at
 
 
 def with_drafts(catalog: Catalog) -> Catalog:
-    """The catalog as it would be if its drafts were running: to try them is what they are for."""
+    """The catalog with every draft running, so that drafts can be tried out."""
     running = {
         name: one._replace(status="running") if one.status == "draft" else one
         for name, one in catalog.journeys.items()

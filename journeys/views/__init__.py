@@ -1,1 +1,1 @@
-"""What people look at: drawings, a user's timeline, lanes, JSON Schemas."""
+"""Views for people and editors: drawings, a user's timeline, lanes, JSON Schemas."""

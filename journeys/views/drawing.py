@@ -1,7 +1,7 @@
-"""A journey as a drawing, in the language of Mermaid or of Graphviz.
+"""Draws a journey as a Mermaid or Graphviz diagram.
 
-Law: it draws what the nodes' types say of themselves, their fields and their targets, and knows no
-node type.
+Law: everything is derived from the nodes' fields and targets; there is no code for a single node
+type.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from journeys.documents.journey import Journey
+from journeys.documents.ways import parts
 from journeys.nodes.base import NodeModel
 from journeys.schema.fields import as_written
 from journeys.schema.marks import Path
@@ -20,13 +21,13 @@ Format = Literal["mermaid", "dot"]
 Shape = Literal["step", "wait", "end"]
 
 _MOST = 60
-"""Characters of one value in a label."""
+"""Longest value in a label, characters."""
 
 _APART = frozenset({"type", "next", "set"})
 
 
 class Box(NamedTuple):
-    """A node of the drawing; its label has one line for each of its parts."""
+    """A box of the drawing; `lines` are the lines of its label."""
 
     id: str
     lines: list[str]
@@ -34,7 +35,7 @@ class Box(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """A way from one box to another, and when it is taken."""
+    """An arrow between two boxes; `label` says when it is taken."""
 
     source: str
     target: str
@@ -42,7 +43,7 @@ class Arrow(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """What is drawn, in the order of the document."""
+    """A drawing; boxes and arrows are in the order of the document."""
 
     title: str
     boxes: list[Box]
@@ -50,15 +51,15 @@ class Drawing(NamedTuple):
 
 
 def draw(journey: Journey, format: Format) -> str:
-    """The text of the drawing."""
+    """The diagram's source text."""
     return _FORMATS[format](drawing_of(journey))
 
 
 def drawing_of(journey: Journey) -> Drawing:
-    """What there is to draw of a journey.
+    """The boxes and arrows of a journey.
 
-    Its ids are the nodes' names, and `:entry` and `:end`; what holds wherever an instance stands
-    has a box of its own, `:goal` or `:exit`, and no arrow.
+    The ids of boxes are the names of nodes, and `:entry` and `:end`. The goal and the exit rules
+    apply at every node, so they have boxes, `:goal` and `:exit`, but no arrows.
     """
     boxes = [Box(":entry", _entry(journey), "end")]
     if journey.goal is not None:
@@ -93,7 +94,7 @@ def _lines(name: str, node: NodeModel) -> list[str]:
 def _fields(
     part: BaseModel, written: Mapping[str, Any], but: frozenset[str] = frozenset()
 ) -> list[str]:
-    """The fields of a part that are short: one value, or a small part that has such."""
+    """A line for each field that is a single value or a small nested model."""
     shown = []
     for name, value in written.items():
         if name in but:
@@ -106,34 +107,24 @@ def _fields(
 
 
 def _ways(node: NodeModel, below: str | None) -> Iterator[tuple[str | None, str]]:
-    """Where an instance may go from a node (None: the end), and when it goes there."""
+    """The nodes that can follow a node (None: the end), each with the label of its arrow."""
     own = getattr(node, "next", None) or below
     other = [target for target in node.targets() if target.path != ("next",)]
     for target in other:
         yield target.node, _label(node, target.path)
     if not node.falls_through:
         return
-    parts = dict(_parts(node))
-    falling = [path for path, goes in parts.items() if not goes]
+    goes = dict(parts(node))
+    falling = [path for path, leads in goes.items() if not leads]
     for path in falling:
         yield own, _label(node, (*path, "next"))
-    # Where each branch and the way besides them say where they lead, nothing is left to fall.
-    if not parts or not (falling or any(len(target.path) == 1 for target in other)):
+    # If every branch and the default name their next node, there is no other arrow.
+    if not goes or not (falling or any(len(target.path) == 1 for target in other)):
         yield own, ""
 
 
-def _parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
-    """Branches, variants and the like, and whether each leads somewhere of its own."""
-    for name in type(node).model_fields:
-        value = getattr(node, name)
-        if isinstance(value, dict | list):
-            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(part, BaseModel) and "next" in type(part).model_fields:
-                    yield (name, key), getattr(part, "next", None) is not None
-
-
 def _label(node: NodeModel, path: Path) -> str:
-    """`otherwise`; `when event.properties.total > 50`; `email, weight 50`."""
+    """An arrow's label: `otherwise`, `when event.properties.total > 50`, `email, weight 50`."""
     if len(path) == 1:
         return str(path[0])
     part: Any = as_written(node)
@@ -144,7 +135,7 @@ def _label(node: NodeModel, path: Path) -> str:
 
 
 def _words(part: Mapping[str, Any], bare: str | None = None) -> str:
-    """`event answer, where event.properties.n > 1`, without the name of the field `bare`."""
+    """Fields as text: `event answer, where event.properties.n > 1`; of `bare` only the value."""
     return ", ".join(
         _cut(part[name]) if name == bare else f"{name} {_cut(part[name])}"
         for name in part
@@ -162,7 +153,7 @@ def _cut(value: Any) -> str:
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 
 
-# Mermaid: names such as `end` are words of its own, so boxes are numbered.
+# Mermaid. Names such as `end` are its keywords, so boxes are numbered.
 
 _MERMAID: dict[Shape, tuple[str, str]] = {
     "step": ("[", "]"),

@@ -1,21 +1,20 @@
-"""JSON Schemas: of what users write, for their editors, and of the records that the engine writes.
+"""JSON Schemas of the documents that users write and of the records that the engine writes.
 
-Law: they are generated from the models alone. They say what a document may hold; whether it holds
-together, only `journeys validate` can say.
+Law: they are generated from the models alone. They describe the fields; that names and expressions
+fit together is checked only by `journeys validate`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, get_args
+from functools import partial
+from typing import Annotated, Any, Union, get_args
 
 import msgspec
 from pydantic import BaseModel, Discriminator, TypeAdapter
 
-from journeys.documents.kinds import KINDS
+from journeys.documents.kind import Kinds
 from journeys.nodes import Node
 from journeys.records.action import Action
 from journeys.records.outcome import Outcome
@@ -28,25 +27,21 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 
-def documents() -> Schema:
-    """Any document: what an editor needs for a file that may hold several kinds."""
-    one_of: Any = reduce(or_, KINDS.values())
-    return _of_model("Documents", Annotated[one_of, Discriminator("kind")])
+def schemas(kinds: Kinds) -> dict[str, Callable[[], Schema]]:
+    """How each schema is made, by the name of its file before `.schema.json`.
 
-
-def _kind(name: str) -> Callable[[], Schema]:
-    return lambda: _of_model(name, KINDS[name])
-
-
-SCHEMAS: dict[str, Callable[[], Schema]] = {
-    "documents": documents,
-    **{name.lower(): _kind(name) for name in KINDS},
-    "test": lambda: _of_model("Tests of journeys", Suite),
-    "responses": lambda: _of_model("Responses to triggers", CannedResponses),
-    "action": lambda: _of_record("Action", Action),
-    "outcome": lambda: _of_record("Outcome", Outcome),
-}
-"""How each schema is made, by the name of its file before `.schema.json`."""
+    `documents` is any document: what an editor needs for a file that may hold several kinds.
+    """
+    one_of: Any = Union[tuple(kind.annotation for kind in kinds.values())]  # noqa: UP007
+    any_document = Annotated[one_of, Discriminator("kind")]
+    return {
+        "documents": lambda: _of_model("Documents", any_document),
+        **{name.lower(): partial(_of_model, name, kind.annotation) for name, kind in kinds.items()},
+        "test": lambda: _of_model("Tests of journeys", Suite),
+        "responses": lambda: _of_model("Responses to triggers", CannedResponses),
+        "action": lambda: _of_record("Action", Action),
+        "outcome": lambda: _of_record("Outcome", Outcome),
+    }
 
 
 def _of_model(title: str, model: Any) -> Schema:
@@ -62,7 +57,7 @@ def _of_record(title: str, record: type) -> Schema:
 
 
 def _node_descriptions() -> dict[str, str]:
-    """What the file of each node type says that it does."""
+    """The first paragraph of the module docstring of each node type, by the model's name."""
     models: list[type[BaseModel]] = list(get_args(get_args(Node)[0]))
     return {
         model.__name__: _one_line((sys.modules[model.__module__].__doc__ or "").split("\n\n")[0])
@@ -71,7 +66,7 @@ def _node_descriptions() -> dict[str, str]:
 
 
 def _cleaned(part: Any) -> Any:
-    """Without null, which documents don't have, and without what only models need to know."""
+    """A schema without null, which documents don't have, and without pydantic's additions."""
     if isinstance(part, list):
         return [_cleaned(item) for item in part]
     if not isinstance(part, dict):
@@ -91,7 +86,7 @@ def _cleaned(part: Any) -> Any:
     if "description" in found:
         found["description"] = _one_line(str(found["description"]))
     if "patternProperties" in found:
-        found["additionalProperties"] = False  # any other name is a mistake
+        found["additionalProperties"] = False  # any other name is an error
     options = found.get("anyOf")
     if options and "default" in part and part["default"] is None:
         rest = [option for option in options if option != {"type": "null"}]

@@ -1,6 +1,7 @@
-"""What happened to a user, as lines for a person to read.
+"""A user's timeline as lines of text, for people.
 
-Law: it tells what the outcomes say and the documents' own words for why, and judges nothing.
+Law: it only formats outcomes, and adds for each the reason that its node gives, such as the
+condition that was true.
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from journeys.time import format_time
 _HIDDEN = frozenset({"action_id", "message_id"})
 
 
-def tell(happenings: Iterable[TimelineEntry], catalog: RunningCatalog) -> Iterator[str]:
-    """For each moment its time and the event, `timer` or `response`, and below it each outcome.
+def describe(timeline: Iterable[TimelineEntry], catalog: RunningCatalog) -> Iterator[str]:
+    """Format entries: a line with the time and the event, `timer` or `response`, then each outcome.
 
-    A payload is shown below the outcome that requests it, as it would be sent.
+    The payload of an action follows the outcome that requests it, as it would be sent.
     """
-    for one in happenings:
-        clock = "response" if one.answered else "timer"
-        what = clock if one.event is None else _event(one.event)
-        yield f"{_clock(format_time(one.at))}  {what}"
-        payloads = {action.action_id: action.payload for action in one.actions}
-        for outcome in one.outcomes:
+    for entry in timeline:
+        cause = "response" if entry.is_response else "timer"
+        what = cause if entry.event is None else _event(entry.event)
+        yield f"{_clock(format_time(entry.at))}  {what}"
+        payloads = {action.action_id: action.payload for action in entry.actions}
+        for outcome in entry.outcomes:
             yield "    " + _outcome(outcome, catalog)
             id = (outcome.detail or {}).get("action_id")
             if id in payloads:
                 yield f"        {shown(payloads[id])}"
-        for letter in one.dead:
+        for letter in entry.dead:
             yield f"    the engine failed: {letter.detail.strip().splitlines()[-1]}"
-        if not one.outcomes and not one.dead:
+        if not entry.outcomes and not entry.dead:
             yield "    nothing"
 
 
-def standing(instance: Instance) -> str:
-    """Where a live instance stands, and until when."""
+def describe_wait(instance: Instance) -> str:
+    """The node at which a live instance waits, and until when."""
     due = instance.wait.due
     until = "for ever" if due is None else f"until {_clock(format_time(due))}"
     return f"{_place(instance.journey, instance.node, instance.key)} waits {until}"

@@ -29,10 +29,11 @@ import yaml
 from sybil import Example
 
 from agents.client.dead_letters import DeadMark
+from agents.destinations.http.document import HttpDestination
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Rejected, catalog_of
 from journeys.catalog.running import RunningCatalog
 from journeys.checks.check import check
-from journeys.documents.kinds import KINDS
 from journeys.expressions.expression import (
     CelError,
     ExpressionFailed,
@@ -156,7 +157,7 @@ class Reader:
         elif "kind:" not in source:
             return None  # responses and the like: the command that takes them checks them
         known = dict.fromkeys(_named(source, "destination"), False)
-        _, problems = check([(name, source)], {"Destination": known})
+        _, problems = check([(name, source)], KINDS, {"Destination": known})
         return "\n".join(map(str, problems)) or None
 
     def _json(self, title: str | None, source: str) -> str | None:
@@ -248,7 +249,9 @@ def run_suite(file: Path) -> list[Result] | str:
     tests = read_tests(file.read_bytes(), file.name)
     if isinstance(tests, list):
         return "\n".join(map(str, tests))
-    catalog = catalog_of([(name, (file.parent / name).read_bytes()) for name in tests.documents])
+    catalog = catalog_of(
+        [(name, (file.parent / name).read_bytes()) for name in tests.documents], KINDS
+    )
     problems = catalog.problems if isinstance(catalog, Rejected) else check_names(tests, catalog)
     if problems:
         return "\n".join(map(str, problems))
@@ -262,7 +265,7 @@ def completed(source: str) -> str:
     part = plain(source)
     if not isinstance(part, dict) or "kind" in part:
         return source
-    if set(part) <= {*names_of_fields(KINDS["Destination"])}:
+    if set(part) <= {*names_of_fields(HttpDestination)}:
         whole = {"kind": "Destination", "name": "example", "type": "http", "url": "https://a.test"}
         return yaml.safe_dump({**whole, **part}, sort_keys=False)
     whole = {"kind": "Journey", "name": "example", "entry": {"event": "started"}, "nodes": {}}

@@ -25,9 +25,14 @@ HOUSES = ("agents", "tables", "journeys")
 
 Arrows = dict[str, set[str]]
 
-_COMMAND_LINE = {"agents.cli", "agents.compiled"}
+_OWN_ROOMS = {
+    "agents.cli": "agents/cli",
+    "agents.compiled": "agents/cli",
+    "agents.kinds": "agents/kinds",
+}
 _PURPOSES = {
-    "agents/cli": "The command `journeys`, put together of its commands.",
+    "agents/cli": "The command `journeys`: all commands in one program.",
+    "agents/kinds": "The kinds of documents, with the types of destinations that have code.",
     "agents/*": "What every room of the house may name.",
     "tables": "Records by key in RocksDB, their due times, and how both are restored.",
     "journeys/*": "What every room of the house may name.",
@@ -42,8 +47,8 @@ def room_of(module: str) -> str | None:
         return house
     if not rest:
         return None
-    if module in _COMMAND_LINE:
-        return "agents/cli"
+    if module in _OWN_ROOMS:
+        return _OWN_ROOMS[module]
     return f"{house}/{rest[0]}" if (ROOT / house / rest[0]).is_dir() else f"{house}/*"
 
 
@@ -98,7 +103,8 @@ def levels(arrows: Arrows) -> list[str]:
 
 def drawing(arrows: Arrows) -> str:
     """The rooms as boxes in their houses, as Mermaid."""
-    rooms, kept = levels(arrows), reduced(arrows)
+    kept = reduced(arrows)
+    rooms = levels(arrows)
     lines = ["flowchart TD"]
     for house in HOUSES:
         lines.append(f"    subgraph {house}_house[{house}]")
@@ -167,8 +173,8 @@ def _label(room: str) -> str:
 
 def _place(room: str) -> str:
     """Where the room is, as a page names it."""
-    if room == "agents/cli":
-        return "agents/cli.py"
+    if room in _OWN_ROOMS.values():
+        return f"{room}.py"
     return f"{room}.py" if room.endswith("*") else f"{room}/"
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agents.client.dead_letters import DeadMark
-from journeys.documents import kinds as documents
+from agents.kinds import KINDS
 from journeys.nodes import Node, base
 from journeys.records import admission as events
 from journeys.records.action import Action
@@ -61,18 +61,18 @@ PLURAL = {"node": "nodes", "day": "days", "response path": "response paths"}
 OTHERWISE = {
     ("Journey", "nodes"): "map of nodes",
     ("Suite", "documents"): "list of text",
-    ("Destination", "url"): "text with ${CEL}",
-    ("Destination", "headers"): "map of text with ${CEL} and ${env.NAME}",
+    ("HttpDestination", "url"): "text with ${CEL}",
+    ("HttpDestination", "headers"): "map of text with ${CEL} and ${env.NAME}",
     ("Expect", "path"): "list of nodes",
     ("Never", "path"): "list of nodes",
     ("Expect", "waiting"): "node",
-    ("SomeAction", "node"): "node",
-    ("SomeOutcome", "node"): "node",
+    ("ExpectedAction", "node"): "node",
+    ("ExpectedOutcome", "node"): "node",
 }
 """Fields whose type says less than its page can."""
 DEFAULTS = {
     ("UntilLocal", "weekdays"): "all",
-    ("Destination", "retry"): "its defaults",
+    ("HttpDestination", "retry"): "its defaults",
     ("Journey", "on_resume"): "{spread: 1h}",
 }
 
@@ -91,7 +91,12 @@ def tables(mark: str) -> dict[str, list[list[str]]]:
 
 def models() -> Iterator[type[BaseModel]]:
     """All that users write."""
-    waiting: list[Any] = [*documents.KINDS.values(), Node, suite.Suite, canned.Canned]
+    waiting: list[Any] = [
+        *(kind.annotation for kind in KINDS.values()),
+        Node,
+        suite.Suite,
+        canned.Canned,
+    ]
     seen = set()
     while waiting:
         annotation = waiting.pop()

@@ -1,4 +1,4 @@
-"""What the pages tell of outcomes and limits is what the engine does."""
+"""What the pages say about outcomes and limits is what the engine does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agents.delivery import outcomes
 from agents.destinations.call_result import CallResult
 from journeys import problems, time
 from journeys.engine import instance_run as run
-from journeys.engine import user_step as user
+from journeys.engine import step_context
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
 from journeys.records import (
@@ -46,23 +46,23 @@ ACTION = Action("a", "", "mailer", None, None, "j/n", "u", "j", "v", "i", None, 
 
 LIMITS = {
     "an event": events.MAX_EVENT,
-    "levels of an event": events.MAX_DEPTH,
+    "nesting levels of an event": events.MAX_DEPTH,
     "a user's id": events.MAX_USER_ID,
-    "a user's record: profile, instances, memory": state.MAX_RECORD,
+    "a user's record: profile, instances, deduplication window": state.MAX_RECORD,
     "live instances of a user": state.MAX_INSTANCES,
     "a payload, or an emitted event's properties": action.MAX_PAYLOAD,
-    "nodes that one run reaches in one step": run.MAX_NODES,
-    "emitted events in a row": user.MAX_HOPS,
-    "emitted events of one step": user.MAX_EMITTED,
-    "events of one name that `count` sees": counts.MOST,
+    "nodes that one instance reaches in one step": run.MAX_NODES,
+    "emitted events in a chain": step_context.MAX_HOPS,
+    "emitted events of one step": step_context.MAX_EMITTED,
+    "events of one name that `count` counts": counts.MOST,
     "goals watched for a user": state.MAX_GOALS,
-    "text that a trigger's label takes": responses.MAX_TEXT,
-    "messageIds remembered for a user": seen.MOST,
-    "a text of documents": yaml_source.MAX_BYTES,
-    "levels of a document": yaml_source.MAX_DEPTH,
+    "text in a trigger's label": responses.MAX_TEXT,
+    "messageIds in a user's deduplication window": seen.MOST,
+    "a file of documents": yaml_source.MAX_BYTES,
+    "nesting levels of a document": yaml_source.MAX_DEPTH,
     "characters of an expression": expressions.MAX_EXPRESSION,
-    "characters that `map`, or more than 32 `+`, may join or repeat": expressions.MAX_GROWN,
-    "problems told of one document": problems.MOST_PROBLEMS,
+    "characters that `map`, or more than 32 `+`, may build": expressions.MAX_GROWN,
+    "problems reported for one document": problems.MOST_PROBLEMS,
     "a duration": time.LONGEST // time.YEAR,
 }
 
@@ -77,7 +77,7 @@ def test_what_the_examples_tell_is_in_the_table(tmp_path: Path) -> None:
                 continue
             results = run_suite(tmp_path / title)
             assert not isinstance(results, str), results
-            for step in (step for result in results for step in result.story):
+            for step in (step for result in results for step in result.timeline):
                 for one in step.outcomes:
                     told.setdefault(one.type, set()).update(one.detail or {})
     assert {"criteria.matched", "goal.reached", "wait.matched", "action.skipped"} <= set(told)

@@ -14,9 +14,10 @@ from agents.cli import app
 from agents.delivery import calls, deliverer
 from agents.host import app as runtime
 from agents.host import watchdog
+from agents.kinds import KINDS
+from agents.metrics import CATALOGUE
 from agents.processes import supervisor
 from agents.runtime import input_queue, log_position, partition, transaction
-from journeys.documents.kinds import KINDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
 
@@ -196,6 +197,11 @@ FIGURES = {
     "calls at once of a worker to one destination": calls.AT_ONCE,
     "from SIGTERM to SIGKILL by `journeys up`": supervisor.STOP_SECONDS,
 }
+
+
+def test_the_metrics_of_the_operations_page_are_those_of_the_catalogue() -> None:
+    rows = [[one.name, one.type, ", ".join(one.labels), one.help] for one in CATALOGUE]
+    assert [[cell.replace("`", "") for cell in row] for row in tables("metrics")[""]] == rows
 
 
 def test_the_figures_of_the_operations_page_are_those_of_the_code() -> None:

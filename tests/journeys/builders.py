@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from journeys.catalog.catalog import Accepted, Catalog, InForce, check_push
+from agents.kinds import KINDS
+from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.catalog.program import Program
 from journeys.catalog.running import RunningCatalog
+from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.journey import Journey
 from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.action import Action
@@ -57,7 +59,7 @@ class Versions:
     """A catalog by hand, so that a test can hold what validation would refuse."""
 
     def __init__(self, *documents: Journey) -> None:
-        self._journeys: dict[str, InForce] = {}
+        self._journeys: dict[str, ActiveVersion] = {}
         self._versions: dict[tuple[str, str], Journey] = {}
         for document in documents:
             self.push(document)
@@ -68,7 +70,7 @@ class Versions:
         known = [one for one in mine if self._versions[document.name, one] == document]
         version = known[0] if known else f"v{len(mine) + 1}"
         self._versions[document.name, version] = document
-        now = self._journeys.get(document.name, InForce("", document.status, document.status))
+        now = self._journeys.get(document.name, ActiveVersion("", document.status, document.status))
         self._journeys[document.name] = now._replace(version=version)
 
     def accepted(self) -> list[tuple[str, str]]:
@@ -82,7 +84,7 @@ class Versions:
         self._journeys[name] = self._journeys[name].with_status(status, at)
 
     def running(self, previous: RunningCatalog | None = None) -> RunningCatalog:
-        return RunningCatalog(Catalog(dict(self._journeys), dict(self._versions)), previous)
+        return RunningCatalog(Catalog(KINDS, dict(self._journeys), dict(self._versions)), previous)
 
 
 class World:
@@ -203,7 +205,7 @@ def iso(after: int) -> str:
 
 def running(text: str) -> RunningCatalog:
     """What runs after a push of these documents to an empty catalog."""
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     verdict = check_push(text, "test.yaml", catalog)
     assert isinstance(verdict, Accepted), [str(problem) for problem in verdict.problems]
     for key, value in verdict.entries:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from agents.kinds import KINDS
 from benchmarks.journey_set import journey_set
 from benchmarks.traffic import Traffic
 from journeys.catalog.catalog import Accepted, Catalog, check_push
@@ -110,7 +111,7 @@ def of_wall(count: int = 16_000) -> list[str]:
     """The shop's traffic under the wall clock: an event every 20 s, timers fired between them."""
     digests, records = Digests(), MemoryRecords()
     watch(records, digests)
-    catalog = Catalog()
+    catalog = Catalog(KINDS)
     effects = Effects()
     running_catalog = RunningCatalog(catalog)
 

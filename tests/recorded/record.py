@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import json
 
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, catalog_of
 from journeys.catalog.running import RunningCatalog
 from journeys.simulation.testing.run import run_test
@@ -25,7 +26,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/journey.test.yaml")
 def history(name: str) -> bytes:
     """Every outcome and action of every test of an example, in order, one JSON object a line."""
     folder = EXAMPLES / name
-    catalog = catalog_of([("journey.yaml", (folder / "journey.yaml").read_bytes())])
+    catalog = catalog_of([("journey.yaml", (folder / "journey.yaml").read_bytes())], KINDS)
     assert isinstance(catalog, Catalog), catalog
     running = RunningCatalog(catalog)
     tests = read_tests((folder / "journey.test.yaml").read_bytes(), "journey.test.yaml")
@@ -33,7 +34,7 @@ def history(name: str) -> bytes:
     lines = []
     for number, case in enumerate(tests.suite.tests):
         lines.append(json.encode({"test": case.name}))
-        for happening in run_test(tests, number, running).story:
+        for happening in run_test(tests, number, running).timeline:
             lines += [json.encode(one) for one in (*happening.outcomes, *happening.actions)]
     return b"\n".join(lines) + b"\n"
 

@@ -18,7 +18,7 @@ from journeys.records.response import extract
 READ_BYTES = 64 * 1024
 """How much of a body is read."""
 EXCERPT = 500
-"""Characters of a body that people are told."""
+"""Characters of a body that are shown to people."""
 _SLOW = frozenset({"punycode", "idna"})
 """Codecs of Python that no server means, and that take a second for READ_BYTES."""
 
@@ -68,7 +68,7 @@ def text_of(response: httpx.Response, data: bytes) -> str | None:
 
 def excerpt_of(response: httpx.Response, data: bytes, whole: bool, secrets: Secrets) -> str:
     """At most EXCERPT characters of a body, or of the beginning of one. What is not plain text is
-    told as its size alone: a secret could not be seen in it."""
+    reported as its size alone: a secret in it could not be recognized."""
     text = text_of(response, data)
     if text is None:
         return f"({len(data)} bytes that are no plain text)"

@@ -1,4 +1,6 @@
-"""Destinations of type `http`: makes one request, and of its response an answer.
+"""Makes one HTTP request for an action, and of its response a result.
+
+What the request is says the type of the destination: `http`, or another one that speaks HTTP.
 
 Law: redirects are not followed, cookies not kept and proxies of the environment not used, so a call
 goes where the document says and nowhere else; and it takes no longer than the document says.
@@ -10,19 +12,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpcore
 import httpx
 from msgspec import UNSET
 
-from agents.destinations.addresses import AddressRefused, Guard
+from agents.destinations.addresses import AddressRefused
+from agents.destinations.base import CantBeSent, Parts, Preview
 from agents.destinations.call_result import CallResult, Meaning, meaning_of, retry_after
 from agents.destinations.http.body import READ_BYTES, excerpt_of, in_body, labels_of
-from agents.destinations.http.request import CantBeSent, Request, request_of
+from agents.destinations.http.request import Request
 from agents.destinations.http.transport import GuardedTransport
 from agents.destinations.secrets import Secrets
-from agents.runtime.broker_clock import wall
 from journeys.documents.destination import Destination
 from tables.deliveries import Received
 
@@ -37,19 +40,25 @@ _FAILURES = (
 )
 """What the network and the other side can do to a call."""
 _NONE: Mapping[str, str] = {}
+MARK = {"Journeys-Test": "true"}
+"""The header that says of a request that it is a test event."""
+
+
+RequestOf = Callable[[Any, Received, bytes, Secrets], Request]
+"""The request of an action: from the destination, the action, its record as it was received, and
+what `${env.NAME}` means. Raises CantBeSent."""
 
 
 class HttpCaller:
-    """Makes the calls. One for the process: connections are kept alive and shared."""
+    """Makes the calls. One for a type: connections are kept alive and shared."""
 
-    def __init__(self, guard: Guard, secrets: Secrets, now: Callable[[], int] = wall) -> None:
-        """now: the time that answers are told with, ms."""
-        self._guard = guard
-        self._now = now
-        self.secrets = secrets
+    def __init__(self, parts: Parts, request_of: RequestOf) -> None:
+        self._request_of = request_of
+        self._now = parts.now
+        self.secrets = parts.secrets
         # Made now: reading the certificates takes a moment that belongs to no call.
         self._client = httpx.AsyncClient(
-            transport=GuardedTransport(guard),
+            transport=GuardedTransport(parts.guard),
             timeout=None,  # each call has its destination's
             follow_redirects=False,
             trust_env=False,
@@ -61,43 +70,66 @@ class HttpCaller:
         action: Received,
         value: bytes,
         confirm: Callable[[], Awaitable[None]],
+        *,
+        test: bool = False,
     ) -> CallResult:
-        """One attempt. value: the action's record as it was received. confirm: is awaited when all
-        is ready and nothing of the request is sent yet. Never raises for anything that the
-        destination, the network or the document does."""
+        """As `Caller.call`."""
         try:
-            request = request_of(destination, action, value, self.secrets)
+            request = self._request(destination, action, value, test)
         except CantBeSent as error:
             now, why = self._now(), self.secrets.masked(str(error))
             return CallResult(
                 "retriable" if error.passing else "final", now, 0, "not_sendable", why
             )
         labels = _NONE if action.trigger is UNSET else action.trigger.response
-        return await self.send(request, destination.timeout, labels, confirm=confirm)
+        return await self.send(request, destination.timeout, labels, confirm, excerpt=test)
+
+    def preview(
+        self, destination: Destination, action: Received, value: bytes, *, test: bool = False
+    ) -> Preview:
+        """As `Caller.preview`."""
+        request, masked = self._request(destination, action, value, test), self.secrets.masked
+        headers = {name: masked(text) for name, text in request.headers.items()}
+        body = None if request.body is None else masked(request.body.decode())
+        url = masked(request.url)
+        return Preview(
+            {"method": request.method, "url": url, "headers": headers, "body": body},
+            [
+                f"{request.method} {url}",
+                *(f"{name}: {text}" for name, text in headers.items()),
+                *([] if body is None else [body]),
+            ],
+        )
+
+    def _request(
+        self, destination: Destination, action: Received, value: bytes, test: bool
+    ) -> Request:
+        request = self._request_of(destination, action, value, self.secrets)
+        return replace(request, headers={**request.headers, **MARK}) if test else request
 
     async def send(
         self,
         request: Request,
         timeout: int,
         labels: Mapping[str, str] = _NONE,
+        confirm: Callable[[], Awaitable[None]] | None = None,
         *,
         excerpt: bool = False,
-        confirm: Callable[[], Awaitable[None]] | None = None,
     ) -> CallResult:
-        """The same for a request.
+        """One attempt at a request.
 
         Args:
             timeout: ms for all of it.
             labels: what of the response each label is.
-            excerpt: whether the body's beginning is told of a success too.
             confirm: see `call`.
+            excerpt: whether the beginning of the body is kept also of a success.
         """
         started_at, clock = self._now(), time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> CallResult:
-            told = None if error is None else self.secrets.masked(error)
+            masked = None if error is None else self.secrets.masked(error)
             took = round((time.monotonic() - clock) * 1_000)
-            return CallResult(meaning, started_at, took, reason, told, **rest)
+            return CallResult(meaning, started_at, took, reason, masked, **rest)
 
         async def trace(name: str, info: Any) -> None:
             if confirm is not None and name == "http11.send_request_headers.started":
@@ -157,7 +189,6 @@ class HttpCaller:
     async def close(self) -> None:
         """Gives up all connections at once."""
         await self._client.aclose()
-        await self._guard.close()
 
 
 class _Body:

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
+from agents.destinations.base import CantBeSent
+from agents.destinations.http.document import HttpDestination
 from agents.destinations.secrets import Secrets
-from journeys.documents.destination import Destination
 from journeys.expressions.expression import CelError, ExpressionFailed, Scope
 from journeys.expressions.templates import as_text, render
 from journeys.expressions.urls import join_path, render_url
@@ -21,14 +22,6 @@ from tables.deliveries import Received
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
-
-
-class CantBeSent(Exception):
-    """No request can be made of this action; `passing`: a restart of the worker may mend it."""
-
-    def __init__(self, why: str, passing: bool = False) -> None:
-        super().__init__(why)
-        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ class Request:
 
 
 def request_of(
-    destination: Destination, action: Received, value: bytes, secrets: Secrets
+    destination: HttpDestination, action: Received, value: bytes, secrets: Secrets
 ) -> Request:
     """The request of an action.
 
@@ -61,7 +54,7 @@ def request_of(
         body = None
     return Request(
         method,
-        _url(destination.url, path, action),
+        url_of(destination.url, action, path),
         _headers(destination, action, secrets),
         body,
     )
@@ -75,28 +68,36 @@ def _scope(action: Received, secrets: Secrets | None = None) -> Scope:
     return Scope(user={"id": action.user_id}, journey=journey, env=env)
 
 
-def _url(template: str, path: str | None, action: Received) -> str:
+def url_of(template: str, action: Received, path: str | None = None) -> str:
+    """The field `url` for an action, with the path of its trigger. Raises CantBeSent."""
     try:
         return join_path(render_url(template, _scope(action)), path)
     except (ExpressionFailed, CelError, ValueError) as error:
         raise CantBeSent(f"'url': {error}") from None
 
 
-def _headers(destination: Destination, action: Received, secrets: Secrets) -> dict[str, str]:
+def header_of(field: str, template: str, action: Received, secrets: Secrets) -> str:
+    """The value of a header for an action. field: how errors call it. Raises CantBeSent."""
+    passing = "env." in template
+    try:
+        value = render(template, _scope(action, secrets), env=True)
+        text = (value if isinstance(value, str) else as_text(value, template)).strip()
+    except (ExpressionFailed, CelError) as error:
+        raise CantBeSent(f"{field}: {error}", passing) from None
+    if _CONTROL.search(text):
+        raise CantBeSent(f"{field} would have control characters")
+    if not text.isascii():
+        raise CantBeSent(f"{field} would have characters that are not ASCII", passing)
+    return text
+
+
+def _headers(destination: HttpDestination, action: Received, secrets: Secrets) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "User-Agent": "journeys"}
     headers["Accept-Encoding"] = "identity"
     given = {name.lower() for name in destination.headers}
     headers = {name: text for name, text in headers.items() if name.lower() not in given}
-    scope = _scope(action, secrets)
     for name, template in destination.headers.items():
-        try:
-            value = render(template, scope, env=True)
-            text = value if isinstance(value, str) else as_text(value, template)
-        except (ExpressionFailed, CelError) as error:
-            raise CantBeSent(f"'headers': {name}: {error}", passing="env." in template) from None
-        if _CONTROL.search(text.strip()):
-            raise CantBeSent(f"'headers': {name} would have control characters")
-        headers[name] = text.strip()
+        headers[name] = header_of(f"'headers': {name}", template, action, secrets)
     headers["Idempotency-Key"] = header_text(action.action_id)
     headers["Journeys-Send-Key"] = header_text(action.send_key)
     if action.event_name is not None:

@@ -1,7 +1,7 @@
 """A real Apache Kafka as a child process: one KRaft node on loopback, from Python packages alone.
 
-It never outlives the process that started it (see guard.py) and listens on 127.0.0.1 only. Its data
-is thrown away on stop, unless a folder was named.
+Law: it never outlives the process that started it (agents/processes/guard.py) and listens on
+127.0.0.1 only. Its data is deleted on stop, unless a folder was named.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOG_LINES_SHOWN = 25
 # Below Linux's and macOS's ephemeral ports: while the broker is down, a client that connects to an
 # ephemeral port may be given that very port as its own and meet itself; the broker can't return.
 PORTS = range(20_000, 30_000)
-CHOICES = 3  # that are made of them where another program is quicker
+CHOICES = 3  # of ports, where another program took one first
 JVM_FLAGS = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -60,8 +60,8 @@ class EmbeddedKafka:
             without it a temporary folder that is removed on stop.
         port: TCP port on 127.0.0.1; without it a free one.
         report: called with a line of progress when the start takes longer than usual (download).
-        listeners: more of them on 127.0.0.1, such as `{"SASL_SSL": 20001}`.
-        settings: more properties of the broker, or others than ours.
+        listeners: more listeners on 127.0.0.1, such as `{"SASL_SSL": 20001}`.
+        settings: properties of the broker, beside ours or instead of them.
     """
 
     def __init__(
@@ -134,13 +134,13 @@ class EmbeddedKafka:
         return self
 
     def _start_on_free_ports(self, java: list[str]) -> None:
-        """Chooses ports and starts; on others where another program took one in between."""
+        """Starts on free ports; chooses others where another program took one meanwhile."""
         for _ in range(CHOICES):
             self._ports = _choose_ports(self._named_port)
             try:
                 return self._launch(java)
             except EmbeddedKafkaError as error:
-                self._order(b"K")
+                self._command(b"K")
                 if all(map(_is_free, self._ports)):
                     raise
                 failed = error
@@ -148,7 +148,7 @@ class EmbeddedKafka:
 
     def stop(self) -> None:
         """Ends the broker (SIGTERM, after 15 s SIGKILL); removes the data unless it was named."""
-        self._order(b"T")
+        self._command(b"T")
         if self._named_dir is None and self._dir is not None:
             shutil.rmtree(self._dir, ignore_errors=True)
             self._dir = None
@@ -156,7 +156,7 @@ class EmbeddedKafka:
 
     def kill(self) -> None:
         """Ends the broker with SIGKILL and keeps its data; `restart` brings it back."""
-        self._order(b"K")
+        self._command(b"K")
 
     def restart(self) -> Self:
         """Starts the broker again on the same port with the same data; one that runs is killed."""
@@ -185,13 +185,13 @@ class EmbeddedKafka:
             raise EmbeddedKafkaError("The embedded Kafka has not been started.")
         return self._dir
 
-    def _order(self, order: bytes) -> None:
-        """Gives the guard an order and waits until the broker has ended."""
+    def _command(self, command: bytes) -> None:
+        """Sends the guard a command and waits until the broker has ended."""
         if self._guard is None:
             return
         assert self._guard.stdin is not None
         try:
-            self._guard.stdin.write(order)
+            self._guard.stdin.write(command)
             self._guard.stdin.close()
         except BrokenPipeError:
             pass  # the broker had ended by itself, and the guard with it
@@ -241,7 +241,7 @@ class EmbeddedKafka:
                 found = client.list_topics(timeout=0.5)
             except KafkaException:
                 continue
-            # Another's broker answers where it was quicker to take the port; ours then ends.
+            # Where another broker took the port first, that one answers, and ours ends.
             if found.brokers and found.cluster_id == self._cluster_id():
                 return
         raise EmbeddedKafkaError(
@@ -309,7 +309,7 @@ def broker_properties(
 
 
 def _claim(claim: IO[str], folder: Path) -> None:
-    """Takes the folder for one broker; a second one hangs the first, in spite of Kafka's lock."""
+    """Locks the folder for one broker: a second one would hang the first, despite Kafka's lock."""
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

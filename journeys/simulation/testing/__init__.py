@@ -1,1 +1,1 @@
-"""Tests of journeys: what their authors write, what is expected, and how they are run."""
+"""Journey tests: their format, running them, and comparing expectations with results."""

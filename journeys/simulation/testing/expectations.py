@@ -1,6 +1,6 @@
-"""What is expected of a test against what happened.
+"""Compares the expectations of a test with what happened.
 
-Law: an expectation names what it wants; whatever it doesn't name may be anything.
+Law: only what an expectation names is compared; fields that it doesn't name may have any value.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from msgspec import UNSET
 from journeys.records.action import Action
 from journeys.records.outcome import Outcome
 from journeys.records.user_record import Instance
-from journeys.schema.annotations import Path
+from journeys.schema.marks import Path
 from journeys.simulation.scenario import TimelineEntry, parse_moment
 from journeys.simulation.testing.suite import (
     ExitLike,
     Expect,
+    ExpectedAction,
+    ExpectedExit,
+    ExpectedOutcome,
     Never,
     OutcomeLike,
-    SomeAction,
-    SomeExit,
-    SomeOutcome,
 )
 from journeys.time import format_time
 
-Unmet = tuple[Path, str, str]
-"""The place below the expectation, what was expected there and what was found, in words."""
+Mismatch = tuple[Path, str, str]
+"""The path below the expectation, what was expected there, and what was found."""
 
 NOTHING = "nothing"
 _ABSENT = object()
@@ -37,9 +37,13 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class TestResult:
-    """What happened; offsets count from `start`, ms."""
+    """What happened in a test, restricted to one journey and key if these are given.
 
-    story: Sequence[TimelineEntry]
+    Attributes:
+        start: the time that offsets such as `+10m` count from, ms.
+    """
+
+    timeline: Sequence[TimelineEntry]
     waiting: Sequence[Instance]
     traits: Mapping[str, Any]
     start: int
@@ -48,19 +52,19 @@ class TestResult:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        return [one for part in self.story for one in part.outcomes if self._meant(one)]
+        return [one for part in self.timeline for one in part.outcomes if self._selected(one)]
 
     @property
     def actions(self) -> list[Action]:
-        return [one for part in self.story for one in part.actions if self._meant(one)]
+        return [one for part in self.timeline for one in part.actions if self._selected(one)]
 
     @property
     def path(self) -> list[str]:
         return [one.node or "" for one in self.outcomes if one.type == "node.reached"]
 
     @property
-    def stands(self) -> list[str]:
-        return [one.node for one in self.waiting if self._meant(one)]
+    def waiting_nodes(self) -> list[str]:
+        return [one.node for one in self.waiting if self._selected(one)]
 
     @property
     def exits(self) -> list[dict[str, Any]]:
@@ -70,57 +74,57 @@ class TestResult:
             if one.type == "journey.exited"
         ]
 
-    def _meant(self, one: Outcome | Action | Instance) -> bool:
+    def _selected(self, one: Outcome | Action | Instance) -> bool:
         return self.journey in (None, one.journey) and self.key in (None, one.key)
 
 
-def unmet(expect: Expect, facts: TestResult) -> Iterator[Unmet]:
-    """What of an expectation is not so, in the order of its fields."""
-    facts = replace(facts, journey=expect.journey, key=expect.key)
-    if expect.path is not None and expect.path != facts.path:
-        yield ("path",), _way(expect.path), _way(facts.path)
-    if expect.waiting is not None and facts.stands != [expect.waiting]:
-        found = ", ".join(facts.stands) or f"{NOTHING} that waits"
+def mismatches(expect: Expect, result: TestResult) -> Iterator[Mismatch]:
+    """The parts of an expectation that failed, in the order of its fields."""
+    result = replace(result, journey=expect.journey, key=expect.key)
+    if expect.path is not None and expect.path != result.path:
+        yield ("path",), _way(expect.path), _way(result.path)
+    if expect.waiting is not None and result.waiting_nodes != [expect.waiting]:
+        found = ", ".join(result.waiting_nodes) or f"{NOTHING} that waits"
         yield ("waiting",), expect.waiting, found
     if expect.exit is not None:
-        yield from _exit(expect.exit, facts)
+        yield from _exit(expect.exit, result)
     if expect.actions is not None:
-        yield from _actions(expect.actions, facts)
-    yield from _outcomes(expect.outcomes or (), facts)
+        yield from _actions(expect.actions, result)
+    yield from _outcomes(expect.outcomes or (), result)
     if expect.profile is not None:
-        for path, wanted, found in differences(expect.profile, facts.traits):
+        for path, wanted, found in differences(expect.profile, result.traits):
             yield ("profile", *path), wanted, found
     if expect.not_ is not None:
-        for path, wanted, found in _never(expect.not_, facts):
+        for path, wanted, found in _never(expect.not_, result):
             yield ("not", *path), wanted, found
 
 
-def _exit(expect: ExitLike, facts: TestResult) -> Iterator[Unmet]:
-    exits = facts.exits
+def _exit(expect: ExitLike, result: TestResult) -> Iterator[Mismatch]:
+    exits = result.exits
     if len(exits) == 1:
-        for path, wanted, found in differences(_wanted_exit(expect, facts), exits[0]):
-            yield ("exit", *(path if isinstance(expect, SomeExit) else ())), wanted, found
+        for path, wanted, found in differences(_wanted_exit(expect, result), exits[0]):
+            yield ("exit", *(path if isinstance(expect, ExpectedExit) else ())), wanted, found
         return
-    yield ("exit",), shown(_wanted_exit(expect, facts)), ", ".join(map(shown, exits)) or "no exit"
+    yield ("exit",), shown(_wanted_exit(expect, result)), ", ".join(map(shown, exits)) or "no exit"
 
 
-def _actions(expect: Sequence[SomeAction], facts: TestResult) -> Iterator[Unmet]:
-    found = facts.actions
+def _actions(expect: Sequence[ExpectedAction], result: TestResult) -> Iterator[Mismatch]:
+    found = result.actions
     for index, (one, action) in enumerate(zip(expect, found, strict=False)):
-        wanted = _wanted(one, facts)
+        wanted = _wanted(one, result)
         for path, left, right in differences(wanted, _fields(action), exact=_exact(one)):
             yield ("actions", index, *path), left, right
     for index, one in enumerate(expect[len(found) :], len(found)):
-        yield ("actions", index), shown(_wanted(one, facts)), "no such action"
+        yield ("actions", index), shown(_wanted(one, result)), "no such action"
     for action in found[len(expect) :]:
         yield ("actions",), f"{len(expect)} in all", f"one more: {_brief(action)}"
 
 
-def _outcomes(expect: Sequence[OutcomeLike], facts: TestResult) -> Iterator[Unmet]:
-    found = facts.outcomes
+def _outcomes(expect: Sequence[OutcomeLike], result: TestResult) -> Iterator[Mismatch]:
+    found = result.outcomes
     at = 0
     for index, one in enumerate(expect):
-        wanted = _wanted_outcome(one, facts)
+        wanted = _wanted_outcome(one, result)
         place = next((n for n in range(at, len(found)) if _is(wanted, found[n])), None)
         if place is not None:
             at = place + 1
@@ -131,43 +135,45 @@ def _outcomes(expect: Sequence[OutcomeLike], facts: TestResult) -> Iterator[Unme
         yield ("outcomes", index), shown(wanted), "it came earlier than this" if earlier else reason
 
 
-def _never(never: Never, facts: TestResult) -> Iterator[Unmet]:
+def _never(never: Never, result: TestResult) -> Iterator[Mismatch]:
     for index, node in enumerate(never.path or ()):
-        if node in facts.path:
-            yield ("path", index), f"{node} is not reached", _way(facts.path)
+        if node in result.path:
+            yield ("path", index), f"{node} is not reached", _way(result.path)
     for index, one in enumerate(never.actions or ()):
-        wanted = _wanted(one, facts)
-        for action in facts.actions:
+        wanted = _wanted(one, result)
+        for action in result.actions:
             if not any(differences(wanted, _fields(action), exact=_exact(one))):
                 yield ("actions", index), "no such action", _brief(action)
     for index, like in enumerate(never.outcomes or ()):
-        for outcome in facts.outcomes:
-            if _is(_wanted_outcome(like, facts), outcome):
+        for outcome in result.outcomes:
+            if _is(_wanted_outcome(like, result), outcome):
                 found = _part({"type": "", "node": "", "at": "", "detail": {}}, outcome)
                 yield ("outcomes", index), "no such outcome", shown(found)
     if never.exit is not None:
-        for one_exit in facts.exits:
-            if not any(differences(_wanted_exit(never.exit, facts), one_exit)):
+        for one_exit in result.exits:
+            if not any(differences(_wanted_exit(never.exit, result), one_exit)):
                 yield ("exit",), "no such exit", shown(one_exit)
 
 
-def _wanted(like: SomeAction | SomeOutcome | SomeExit, facts: TestResult) -> dict[str, Any]:
-    """What is named, with times as outcomes write them."""
+def _wanted(
+    like: ExpectedAction | ExpectedOutcome | ExpectedExit, result: TestResult
+) -> dict[str, Any]:
+    """The fields that an expectation names, with times in the form that outcomes use."""
     wanted = {name: getattr(like, name) for name in like.model_fields_set - {"exact"}}
     if wanted.get("at") is not None:
-        wanted["at"] = format_time(parse_moment(wanted["at"], facts.start))
+        wanted["at"] = format_time(parse_moment(wanted["at"], result.start))
     return wanted
 
 
-def _wanted_outcome(like: OutcomeLike, facts: TestResult) -> dict[str, Any]:
-    return {"type": like} if isinstance(like, str) else _wanted(like, facts)
+def _wanted_outcome(like: OutcomeLike, result: TestResult) -> dict[str, Any]:
+    return {"type": like} if isinstance(like, str) else _wanted(like, result)
 
 
-def _wanted_exit(like: ExitLike, facts: TestResult) -> dict[str, Any]:
-    return {"reason": like} if isinstance(like, str) else _wanted(like, facts)
+def _wanted_exit(like: ExitLike, result: TestResult) -> dict[str, Any]:
+    return {"reason": like} if isinstance(like, str) else _wanted(like, result)
 
 
-def _exact(one: SomeAction) -> Path | None:
+def _exact(one: ExpectedAction) -> Path | None:
     return ("payload",) if one.exact else None
 
 
@@ -183,7 +189,7 @@ def _fields(record: Action | Outcome) -> dict[str, Any]:
 
 
 def _part(wanted: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """Of an outcome, the fields that are wanted."""
+    """The fields of an outcome that an expectation names."""
     return {
         name: getattr(outcome, name) for name in ("type", "node", "at", "detail") if name in wanted
     }
@@ -191,8 +197,13 @@ def _part(wanted: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
 
 def differences(
     expected: Any, found: Any, *, exact: Path | None = None, path: Path = ()
-) -> Iterator[Unmet]:
-    """Where `found` is not as expected: mappings may hold more, unless below `exact`."""
+) -> Iterator[Mismatch]:
+    """Where `found` differs from `expected`.
+
+    Args:
+        exact: the path below which mappings may have no further keys; elsewhere they may.
+        path: the path of the two values.
+    """
     if isinstance(expected, dict) and isinstance(found, Mapping):
         for name, value in expected.items():
             yield from differences(value, found.get(name, _ABSENT), exact=exact, path=(*path, name))

@@ -1,7 +1,7 @@
-"""Tests of journeys as their authors write them: a user, events and times, and what is expected.
+"""The format of journey tests: a user, events with times, and what is expected.
 
-Law: a mistake in a file of tests is told like one in a document, with its place and the nearest
-word; the models here are the only description of the format.
+Law: the models here are the only description of the format. A mistake in a file of tests is
+reported like one in a document, with its position and the nearest valid word.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringCons
 from journeys.catalog.catalog import Catalog
 from journeys.problems import Problem, suggest
 from journeys.records.outcome import OUTCOME_TYPES
-from journeys.schema.annotations import Path
 from journeys.schema.fields import EventName, Expected, Method, Model, NodeName, Slug
 from journeys.schema.findings import Findings
+from journeys.schema.marks import Path
 from journeys.schema.places import dotted
 from journeys.schema.validate import validate
 from journeys.schema.yaml_source import load
@@ -45,7 +45,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
 
 
 class Given(Model):
-    """An event that the user sends; without `at` at the time of the one before."""
+    """An event that the user sends; without `at`, at the time of the previous event."""
 
     at: Moment | None = None
     event: EventName | None = None
@@ -59,10 +59,11 @@ class Given(Model):
     traits: dict[str, Any] | None = None
 
 
-class SomeAction(Model):
-    """An action by what is named of it; of the payload, too, unless `exact`.
+class ExpectedAction(Model):
+    """An expected action. Only the given fields, and the given keys of the payload, are compared.
 
-    `method` and `path` are what a trigger asks for.
+    `exact` allows no other keys in the payload. `method` and `path` are those of a trigger's
+    request.
     """
 
     destination: Slug | None = None
@@ -76,8 +77,8 @@ class SomeAction(Model):
     exact: bool = False
 
 
-class SomeOutcome(Model):
-    """An outcome by what is named of it."""
+class ExpectedOutcome(Model):
+    """An expected outcome; only the given fields are compared."""
 
     type: Text
     node: NodeName | None = None
@@ -85,20 +86,20 @@ class SomeOutcome(Model):
     detail: dict[str, Any] | None = None
 
 
-class SomeExit(Model):
-    """The end of an instance by what is named of it."""
+class ExpectedExit(Model):
+    """An expected end of an instance; only the given fields are compared."""
 
     reason: Text | None = None
     at: Moment | None = None
 
 
 OutcomeLike = Annotated[
-    Annotated[SomeOutcome, Tag("one")]
+    Annotated[ExpectedOutcome, Tag("one")]
     | Annotated[Text, Tag("other"), Expected("the type of an outcome")],
     Discriminator(_is_mapping),
 ]
 ExitLike = Annotated[
-    Annotated[SomeExit, Tag("one")]
+    Annotated[ExpectedExit, Tag("one")]
     | Annotated[Text, Tag("other"), Expected("the reason of an exit")],
     Discriminator(_is_mapping),
 ]
@@ -108,15 +109,15 @@ class Never(Model):
     """What must not have happened."""
 
     path: list[NodeName] | None = None
-    actions: list[SomeAction] | None = None
+    actions: list[ExpectedAction] | None = None
     outcomes: list[OutcomeLike] | None = None
     exit: ExitLike | None = None
 
 
 class Expect(Model):
-    """What is to come of it, of all instances or of those that `journey` and `key` name.
+    """What is expected of all instances, or of those with the given `journey` and `key`.
 
-    `path`, `actions` and `exit` are all there is; `outcomes` may have others between them.
+    `path`, `actions` and `exit` must be complete; other outcomes may come between `outcomes`.
     """
 
     journey: Slug | None = None
@@ -124,14 +125,14 @@ class Expect(Model):
     path: list[NodeName] | None = None
     waiting: NodeName | None = None
     exit: ExitLike | None = None
-    actions: list[SomeAction] | None = None
+    actions: list[ExpectedAction] | None = None
     outcomes: list[OutcomeLike] | None = None
     profile: dict[str, Any] | None = None
     not_: Never | None = Field(default=None, alias="not")
 
 
 class Case(Model):
-    """One user's story and what is expected of it."""
+    """One test: a user's events and what is expected."""
 
     name: Text
     user: Text | None = None
@@ -162,7 +163,8 @@ class SuiteFile:
     """A file of tests that can be run.
 
     Attributes:
-        documents: the files of the journeys, as written, relative to this one.
+        suite: the content of the file.
+        findings: the source, to look up lines.
     """
 
     suite: Suite
@@ -170,17 +172,18 @@ class SuiteFile:
 
     @property
     def documents(self) -> list[str]:
+        """The files of the journeys, relative to this one."""
         name = PurePosixPath(self.findings.source.file).name
         stem, _, suffix = name.rpartition(".test.")
         return self.suite.documents or [f"{stem or 'journey'}.{suffix}"]
 
     def line(self, path: Path) -> int:
-        """Where something in the file is written."""
+        """The line of the value at a path."""
         return self.findings.node(path).line
 
 
 def read_tests(text: str | bytes, file: str) -> SuiteFile | list[Problem]:
-    """A file of tests, or what is wrong with it."""
+    """Parse a file of tests; returns its problems if it has any."""
     source, problems = load(text, file)
     if source is None or problems:
         return problems
@@ -198,10 +201,10 @@ def read_tests(text: str | bytes, file: str) -> SuiteFile | list[Problem]:
 
 
 def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
-    """Names in the tests that the documents, or the engine, don't have.
+    """Report names of nodes, journeys, destinations and outcome types that don't exist.
 
-    Without this look, a misspelt name under `not` would always be fulfilled, and a response to a
-    misspelt node never come.
+    Otherwise a misspelt name under `not` would always pass, and a response to a misspelt node would
+    never be used.
     """
     known = {
         "node": {node for journey in catalog.versions.values() for node in journey.nodes},
@@ -259,7 +262,7 @@ def _names(cases: list[Case]) -> Iterator[tuple[Path, str, str]]:
 
 
 def expects(case: Case, path: Path) -> Iterable[tuple[Path, Expect]]:
-    """The expectations of the test at `path`, each with its place."""
+    """The expectations of the test at `path`, each with its path."""
     if isinstance(case.expect, list):
         return [((*path, "expect", n), one) for n, one in enumerate(case.expect)]
     return [((*path, "expect"), case.expect)]

@@ -19,7 +19,7 @@ from agents.client.dead_letters import (
 )
 from agents.delivery.outcomes import dead_letter
 from agents.errors import UserError
-from journeys.records.dead_letter import DeadLetter, dead
+from journeys.records.dead_letter import DeadLetter, dead_input
 from journeys.records.input import Input
 from journeys.records.outcome import Cause
 
@@ -61,7 +61,7 @@ def of_event(
     value: bytes = EVENT, key: bytes | None = b"ben", kind: str | None = None
 ) -> DeadLetter:
     one = Input("journeys.events", 3, 9, key, value, 0, kind)
-    return dead(one, ZeroDivisionError("a defect"), 0, "evaluate")
+    return dead_input(one, ZeroDivisionError("a defect"), 0, "evaluate")
 
 
 def read(letter: DeadLetter) -> Letter:
@@ -100,7 +100,7 @@ def test_an_event_takes_its_place_along_and_what_is_no_event_its_kind() -> None:
     kind = ("journeys-record", b"response")
     assert original(read(of_event(kind="response"))).headers == [kind, origin]
     moved = Input("journeys.events", 3, 9, None, EVENT, 0, "event", "journeys.events-0-5")
-    letter = dead(moved, ZeroDivisionError(), 0, "evaluate")
+    letter = dead_input(moved, ZeroDivisionError(), 0, "evaluate")
     assert original(read(letter)).headers == [
         ("journeys-record", b"event"),
         ("journeys-origin", b"journeys.events-0-5"),

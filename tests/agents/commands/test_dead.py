@@ -21,7 +21,7 @@ from agents.kafka.broker import committed_ends
 from agents.kafka.client import admin_client
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import create_destination_topics
-from journeys.records.dead_letter import DeadLetter, dead
+from journeys.records.dead_letter import DeadLetter, dead_input
 from journeys.records.input import Input
 from journeys.records.outcome import Cause
 from tests.agents.commands.conftest import COMMAND, Journeys, Process
@@ -58,7 +58,7 @@ def poison(user: str, offset: int = 0, event: str = "Signed Up") -> DeadLetter:
     value = json.dumps({"event": event, "userId": user}).encode()
     partition = partition_for(user.encode(), 3)
     one = Input("journeys.events", partition, 1_000 + offset, user.encode(), value)
-    return dead(one, ZeroDivisionError("a defect"), 0, "evaluate")
+    return dead_input(one, ZeroDivisionError("a defect"), 0, "evaluate")
 
 
 def broker_of(journeys: Journeys) -> str:
@@ -270,7 +270,7 @@ def test_of_two_commands_the_older_one_is_fenced_and_nothing_is_replayed_twice(
         assert done.stdout == "700 dead letters replayed\n", done.stderr
         older.type("y")
         assert older.ended() == 3, older.lines
-        assert any("Another `journeys dead` has begun" in line for line in older.lines)
+        assert any("Another `journeys dead` has started" in line for line in older.lines)
     finally:
         older.close()
     assert len(committed(journeys, "journeys.events")) == 700
@@ -330,7 +330,7 @@ def test_who_writes_reads_on_behind_transactions_that_are_open(journeys: Journey
     set_aside(journeys, hidden)
     seen: list[int] = []
     reader = threading.Thread(
-        target=lambda: seen.append(len(read(broker, to_the_very_end=True).fitting(Filter())))
+        target=lambda: seen.append(len(read(broker, wait_for_transactions=True).fitting(Filter())))
     )
     reader.start()
     assert len(read(broker).fitting(Filter())) == 1  # what can be seen, at once

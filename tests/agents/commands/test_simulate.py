@@ -128,14 +128,14 @@ def test_what_goes_round_is_not_followed_for_ever(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("nonsense", "journeys: -:1: expected one JSON event a line: "),
-        ("[1]", "journeys: -:1: expected a JSON object\n"),
+        ("nonsense", "journeys: -:1: found no JSON ("),
+        ("[1]", "journeys: -:1: found [1], expected one JSON object a line\n"),
         ('{"event": "start", "at": "10m"}', "journeys: -:1: '10m' is not an ISO 8601 date"),
         ('{"event": "start", "at": 1.5}', "journeys: -:1: 1.5 is not a time such as "),
         ("", "journeys: - has no event\n"),
     ],
 )
-def test_a_line_that_is_no_event_is_told_with_its_number(
+def test_a_line_that_is_no_event_is_reported_with_its_number(
     folder: Path, line: str, said: str
 ) -> None:
     done = simulate(folder, "tour.yaml", "--events", "-", stdin=line + "\n")

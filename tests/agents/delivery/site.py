@@ -28,6 +28,7 @@ from agents.kafka.topics import (
     create_topics,
     deliveries,
 )
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.ids import action_id
 from journeys.records.action import Action
@@ -80,7 +81,7 @@ class Site:
         fields = {"retry": {"for": "10m", "first": "100ms", "max_delay": "1s"}} | fields
         document = {"kind": "Destination", "name": name, "type": "http", "url": url} | fields
         text = msgspec.json.encode(document).decode()
-        verdict = check_push(text, "test", Catalog())
+        verdict = check_push(text, "test", Catalog(KINDS))
         assert isinstance(verdict, Accepted), verdict
         create_destination_topics(self.broker, name)
         for key, value in verdict.entries:

@@ -101,7 +101,7 @@ def test_what_is_missing_is_lost(missing: Record, told: str) -> None:
         (EVENT, {"events more often in the log than acknowledged"}),
         (ENTERED, {"outcome ids", "outcomes nobody expects"}),
         (ALL[3], {"action ids"}),
-        (DELIVERED, {"outcome ids", "deliveries told more than once"}),
+        (DELIVERED, {"outcome ids", "deliveries reported more than once"}),
     ],
 )
 def test_what_is_there_twice_is_repeated(twice: Record, told: set[str]) -> None:

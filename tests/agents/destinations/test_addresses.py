@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.destinations.addresses import AddressInfo, AddressRefused, Allowed, Guard, not_public
+from agents.destinations.addresses import AddressInfo, AddressRefused, Allowed, Guard
+from agents.destinations.base import Parts
 from agents.destinations.http.caller import HttpCaller
-from agents.destinations.http.request import Request
+from agents.destinations.http.request import Request, request_of
 from agents.destinations.http.transport import GuardedTransport
 from agents.destinations.secrets import Secrets
 from agents.settings import SettingsError
+from journeys.addresses import not_public
 from tests.agents.delivery.receiver import Receiver
 
 
@@ -29,8 +31,8 @@ from tests.agents.delivery.receiver import Receiver
         ("172.16.0.1", "private"),
         ("192.168.1.1", "private"),
         ("169.254.169.254", "link-local"),
-        ("168.63.129.16", "platform"),
-        ("100.100.100.200", "private"),
+        ("168.63.129.16", "metadata"),
+        ("100.100.100.200", "metadata"),
         ("0.0.0.0", "unspecified"),
         ("224.0.0.1", "multicast"),
         ("255.255.255.255", "private"),
@@ -39,7 +41,7 @@ from tests.agents.delivery.receiver import Receiver
         ("::1", "loopback"),
         ("fe80::1", "link-local"),
         ("fc00::1", "private"),
-        ("fd00:ec2::254", "private"),
+        ("fd00:ec2::254", "metadata"),
         ("fec0::1", "private"),
         ("ff02::1", "multicast"),
         ("::ffff:127.0.0.1", "loopback"),
@@ -99,7 +101,7 @@ async def test_a_proxy_of_the_environment_is_not_used(
         for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("no_proxy", "")
-        caller = HttpCaller(Guard(allowed("127.0.0.1")), Secrets({}))
+        caller = HttpCaller(Parts(Guard(allowed("127.0.0.1")), Secrets({})), request_of)
         answer = await caller.send(Request("GET", f"{receiver.url}/x", {}, None), 5_000)
         await caller.close()
     assert answer.meaning == "delivered"
@@ -202,3 +204,54 @@ async def test_no_other_spelling_of_an_address_gets_through(receiver: Receiver, 
         with pytest.raises((httpx.TransportError, httpx.InvalidURL, OSError)):
             await client.get(f"http://{host}:{receiver.port}/")
     assert receiver.requests == []
+
+
+NEVER = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.1.1",
+    "fe80::1",
+    "fd00:ec2::254",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a9fe:a9fe",
+    "2002:a9fe:a9fe::",
+]
+
+
+@pytest.mark.parametrize("address", NEVER)
+@pytest.mark.parametrize("by", ["network", "exactly", "name"])
+async def test_no_entry_opens_a_link_local_or_metadata_address(address: str, by: str) -> None:
+    entries = {
+        "network": "0.0.0.0/0,::/0",
+        "exactly": f"{address},[{address}]:80",
+        "name": "a.test",
+    }
+    guard = Guard(allowed(entries[by]), Names([address]))
+    for host in (address, "a.test"):
+        with pytest.raises(AddressRefused, match="which is never called"):
+            await guard.addresses(host, 80)
+    await guard.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["metadata.google.internal", "METADATA.google.internal.", "metadata"]
+)
+async def test_no_entry_opens_the_name_of_a_metadata_service(host: str) -> None:
+    names = Names(["93.184.216.34"])
+    guard = Guard(allowed("metadata.google.internal,metadata,0.0.0.0/0"), names)
+    with pytest.raises(AddressRefused, match="which is never called"):
+        await guard.addresses(host, 80)
+    assert names.asked == 0
+    await guard.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd00::1"])
+async def test_loopback_and_private_addresses_can_be_allowed(address: str) -> None:
+    for entry in (f"{address}", "127.0.0.0/8,10.0.0.0/8,192.168.0.0/16,::1/128,fd00::/8", "a.test"):
+        guard = Guard(allowed(entry), Names([address]))
+        assert await guard.addresses("a.test", 80) == [address]
+        await guard.close()

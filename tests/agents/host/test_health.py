@@ -1,54 +1,15 @@
 """Readiness tells the truth: while starting, at work, rebalancing, stopping and after a failure."""
 
-import asyncio
 import time
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.host.app import App
-from agents.host.health import Health
-from agents.kafka.client import base_config
-from agents.runtime.partition import Batch
+from tests.agents.host.asked import Asked
 from tests.agents.runtime.cluster import Cluster
-from tests.agents.runtime.counting import CODEC
-
-
-class Asked:
-    """A worker's app without Faust around it, and its page."""
-
-    def __init__(self, broker: str, directory: Path) -> None:
-        client = base_config(broker)
-        name = uuid.uuid4().hex[:8]
-        self.source = f"in-{name}"
-        admin = AdminClient(client)
-        topics = [NewTopic(self.source, 2, 1), NewTopic(f"log-{name}", 2, 1)]
-        for created in admin.create_topics(topics).values():
-            created.result()
-        self.app = App(name, broker=broker, client=client, state_dir=directory)
-        source = self.app.source(self.source, changelog=f"log-{name}", codec=CODEC)
-        # Agents run only within a started app; here the test is the one that takes the batches.
-        self.batches: asyncio.Queue[Batch] = asyncio.Queue()
-        source.batches.put = self.batches.put
-        self.health = Health(self.app, "asked", 0)
-
-    async def ready(self) -> tuple[int, dict[str, Any]]:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{self.health.url}/ready")
-            return answer.status_code, answer.json()
-
-
-@pytest.fixture
-async def asked(broker: str, tmp_path: Path) -> AsyncIterator[Asked]:
-    asked = Asked(broker, tmp_path)
-    await asked.health.start()
-    yield asked
-    await asked.health.stop()
 
 
 async def test_ready_means_that_the_owned_partitions_are_read(asked: Asked) -> None:

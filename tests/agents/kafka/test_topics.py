@@ -186,7 +186,7 @@ def test_a_wrong_setting_is_told_with_the_command_that_mends_it(
     make(bootstrap, name, partitions=1, **settings)
     with pytest.raises(TopicError) as told:
         check_topics(bootstrap)
-    assert str(told.value).startswith(f"The topic {name} has {found}. This mends it: ")
+    assert str(told.value).startswith(f"The topic {name} has {found}. This fixes it: ")
     assert f"--bootstrap-server {bootstrap} --alter --entity-type topics" in str(told.value)
 
 

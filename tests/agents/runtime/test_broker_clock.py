@@ -30,7 +30,7 @@ class Times:
         self.steady += there
         stamp = self.broker
         self.steady += back
-        self.clock.saw(stamp, sent, self.steady)
+        self.clock.observe(stamp, sent, self.steady)
 
 
 delays = st.integers(0, 10_000)
@@ -62,7 +62,7 @@ def test_a_broker_whose_clock_is_set_back_is_followed() -> None:
     times = Times()
     times.ask(0, 0)
     sent = times.steady
-    times.clock.saw(times.broker - 3_600_000, sent, times.steady + 5)
+    times.clock.observe(times.broker - 3_600_000, sent, times.steady + 5)
     assert times.broker - times.clock.now() == 3_600_005
 
 

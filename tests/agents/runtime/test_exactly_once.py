@@ -68,6 +68,7 @@ def test_kill_9_of_workers_in_turn_loses_and_repeats_nothing(cluster: Cluster) -
 )
 def test_a_worker_that_dies_at_any_point_of_the_protocol(cluster: Cluster, point: str) -> None:
     cluster.start(1, KILL_AT=f"{point}:20")
+    cluster.wait_until_owned()  # else a machine that is busy commits all of it at once
     cluster.produce(3_000, rate=600)
     cluster.wait_for_exit(1)
     cluster.start(1)

@@ -7,9 +7,8 @@ import json
 import pytest
 import yaml
 
-from journeys.catalog.catalog import Accepted, Catalog, Rejected, check_push, version_of
-from journeys.documents.destination import Destination
-from journeys.documents.journey import Journey
+from agents.kinds import KINDS
+from journeys.catalog.catalog import Accepted, Catalog, Rejected, check_push
 
 JOURNEY = """\
 kind: Journey
@@ -40,16 +39,16 @@ def refused(catalog: Catalog, text: str) -> list[str]:
 
 def version(text: str) -> str:
     raw = yaml.safe_load(text)
-    model = Journey if raw["kind"] == "Journey" else Destination
-    return version_of(model.model_validate(raw, by_alias=True, by_name=False))
+    kind = KINDS[raw["kind"]]
+    return kind.version_of(kind.decode(raw))
 
 
 def test_a_push_is_in_force_and_its_version_stays_for_good() -> None:
-    catalog, first = pushed(Catalog(), BOTH)
+    catalog, first = pushed(Catalog(KINDS), BOTH)
     old = first.documents[0].version
     assert [tuple(one) for one in first.documents] == [
-        ("Journey", "tour", old, "running", True),
-        ("Destination", "mailer", first.documents[1].version, "running", True),
+        ("Journey", "tour", old, "running", True, "tour"),
+        ("Destination", "mailer", first.documents[1].version, "running", True, None),
     ]
     assert [key for key, _ in first.entries] == [
         f"Journey/tour/{old}",
@@ -58,13 +57,13 @@ def test_a_push_is_in_force_and_its_version_stays_for_good() -> None:
     ]
     catalog, second = pushed(catalog, JOURNEY.replace("1h", "2h"))
     new = second.documents[0].version
-    assert catalog.in_force() == [("tour", new, "running")]
+    assert catalog.active() == [("tour", new, "running")]
     assert catalog.get("tour", old).nodes["wait"].for_ == 3_600_000  # type: ignore[union-attr]
     assert catalog.get("tour", new).nodes["wait"].for_ == 7_200_000  # type: ignore[union-attr]
 
 
 def test_an_unchanged_document_is_accepted_as_unchanged() -> None:
-    catalog, _ = pushed(Catalog(), BOTH)
+    catalog, _ = pushed(Catalog(KINDS), BOTH)
     for text in (BOTH, "# again\n" + BOTH.replace("1h", "60m")):
         _, again = pushed(catalog, text)
         assert not any(one.changed for one in again.documents)
@@ -72,23 +71,23 @@ def test_an_unchanged_document_is_accepted_as_unchanged() -> None:
 
 
 def test_going_back_to_an_old_version_writes_only_what_is_in_force() -> None:
-    catalog, first = pushed(Catalog(), BOTH)
+    catalog, first = pushed(Catalog(KINDS), BOTH)
     catalog, _ = pushed(catalog, JOURNEY.replace("1h", "2h"))
     catalog, back = pushed(catalog, JOURNEY)
     assert [key for key, _ in back.entries] == ["Journey/tour"]
-    assert catalog.in_force() == [("tour", first.documents[0].version, "running")]
+    assert catalog.active() == [("tour", first.documents[0].version, "running")]
 
 
 def test_an_invalid_push_changes_nothing_not_even_its_good_documents() -> None:
-    assert refused(Catalog(), MAILER + "---\n" + JOURNEY.replace("mailer", "mailr")) == [
+    assert refused(Catalog(KINDS), MAILER + "---\n" + JOURNEY.replace("mailer", "mailr")) == [
         "push.yaml:11:42: 'destination' in node 'mail' (destination): "
         "'mailr' is not a destination: did you mean 'mailer'?"
     ]
 
 
 def test_references_resolve_in_the_push_first_then_in_what_is_in_force() -> None:
-    assert "'mailer' is not a destination" in refused(Catalog(), JOURNEY)[0]
-    catalog, _ = pushed(Catalog(), MAILER)
+    assert "'mailer' is not a destination" in refused(Catalog(KINDS), JOURNEY)[0]
+    catalog, _ = pushed(Catalog(KINDS), MAILER)
     pushed(catalog, JOURNEY)
     archived = MAILER + "status: archived\n"
     assert refused(catalog, JOURNEY + "---\n" + archived) == [
@@ -98,7 +97,7 @@ def test_references_resolve_in_the_push_first_then_in_what_is_in_force() -> None
 
 
 def test_a_destination_that_a_journey_can_still_use_is_not_archived() -> None:
-    catalog, first = pushed(Catalog(), BOTH)
+    catalog, first = pushed(Catalog(KINDS), BOTH)
     old = first.documents[0].version
     archived = MAILER + "status: archived\n"
     told = [
@@ -114,11 +113,11 @@ def test_a_destination_that_a_journey_can_still_use_is_not_archived() -> None:
     assert refused(catalog, archived) == told
     catalog, _ = pushed(catalog, without + "status: archived\n---\n" + archived)
     assert catalog.destinations["mailer"].status == "archived"
-    assert catalog.in_force()[0][2] == "archived"
+    assert catalog.active()[0][2] == "archived"
 
 
 def test_a_journey_is_not_made_a_draft_again() -> None:
-    catalog, _ = pushed(Catalog(), BOTH.replace("name: tour", "name: tour\nstatus: draft"))
+    catalog, _ = pushed(Catalog(KINDS), BOTH.replace("name: tour", "name: tour\nstatus: draft"))
     catalog, _ = pushed(catalog, BOTH)
     assert refused(catalog, JOURNEY + "status: draft\n") == [
         "push.yaml:8:9: 'status' in Journey 'tour': found 'draft', but it is running already: "
@@ -128,7 +127,7 @@ def test_a_journey_is_not_made_a_draft_again() -> None:
 
 @pytest.mark.parametrize("change", ["status: paused\n", "description: told\n"])
 def test_status_and_description_change_what_is_in_force_but_no_version(change: str) -> None:
-    catalog, first = pushed(Catalog(), BOTH)
+    catalog, first = pushed(Catalog(KINDS), BOTH)
     _, second = pushed(catalog, JOURNEY + change)
     (one,) = second.documents
     assert one.changed
@@ -183,20 +182,20 @@ def test_a_destination_s_version_has_defaults_written_out_or_not() -> None:
 
 
 def test_records_alone_rebuild_the_catalog() -> None:
-    catalog, first = pushed(Catalog(), BOTH)
+    catalog, first = pushed(Catalog(KINDS), BOTH)
     catalog, second = pushed(catalog, JOURNEY.replace("1h", "2h") + "status: paused\n")
-    rebuilt = Catalog()
+    rebuilt = Catalog(KINDS)
     for key, value in {**dict(first.entries), **dict(second.entries)}.items():
         assert json.loads(value)["kind"] == key.split("/")[0]
         rebuilt = rebuilt.with_entry(key, value)
     assert rebuilt == catalog
-    assert rebuilt.with_entry("Journey/tour", None).in_force() == []
-    assert rebuilt.in_force() == [("tour", second.documents[0].version, "paused")]
+    assert rebuilt.with_entry("Journey/tour", None).active() == []
+    assert rebuilt.active() == [("tour", second.documents[0].version, "paused")]
 
 
 def test_a_record_of_a_newer_program_is_an_error_and_not_ignored() -> None:
     with pytest.raises(ValueError, match="newer program"):
-        Catalog().with_entry("Audience/x", b"{}")
+        Catalog(KINDS).with_entry("Unknown/x", b"{}")
 
 
 # Lifecycle.
@@ -205,14 +204,14 @@ PAUSE = "kind: Lifecycle\nname: tour\nstatus: paused\n"
 
 
 def status(catalog: Catalog) -> str:
-    return catalog.in_force()[0][2]
+    return catalog.active()[0][2]
 
 
 def test_a_change_of_life_outlasts_the_same_file_and_ends_with_one_that_says_otherwise() -> None:
-    catalog, first = pushed(Catalog(), BOTH)
+    catalog, first = pushed(Catalog(KINDS), BOTH)
     catalog, paused = pushed(catalog, PAUSE)
     assert [tuple(one) for one in paused.documents] == [
-        ("Lifecycle", "tour", first.documents[0].version, "paused", True)
+        ("Lifecycle", "tour", first.documents[0].version, "paused", True, "tour")
     ]
     for same in (JOURNEY, JOURNEY.replace("1h", "3h"), JOURNEY + "status: running\n"):
         catalog, again = pushed(catalog, same)
@@ -224,7 +223,7 @@ def test_a_change_of_life_outlasts_the_same_file_and_ends_with_one_that_says_oth
 
 
 def test_what_is_so_already_changes_nothing() -> None:
-    catalog, _ = pushed(Catalog(), BOTH)
+    catalog, _ = pushed(Catalog(KINDS), BOTH)
     catalog, _ = pushed(catalog, PAUSE)
     _, again = pushed(catalog, PAUSE)
     assert (again.documents[0].changed, again.entries) == (False, [])
@@ -232,21 +231,21 @@ def test_what_is_so_already_changes_nothing() -> None:
 
 def test_a_journey_and_its_life_may_be_pushed_together_in_any_order() -> None:
     for text in (PAUSE + "---\n" + BOTH, BOTH + "---\n" + PAUSE):
-        catalog, told = pushed(Catalog(), text)
+        catalog, told = pushed(Catalog(KINDS), text)
         assert status(catalog) == "paused"
         assert len(told.documents) == 3
 
 
 def test_a_draft_that_was_started_is_not_stopped_by_its_file() -> None:
     draft = JOURNEY + "status: draft\n"
-    catalog, _ = pushed(Catalog(), MAILER + "---\n" + draft)
+    catalog, _ = pushed(Catalog(KINDS), MAILER + "---\n" + draft)
     catalog, _ = pushed(catalog, PAUSE.replace("paused", "running"))
     catalog, _ = pushed(catalog, draft.replace("1h", "5h"))
     assert status(catalog) == "running"
 
 
 def test_the_life_of_a_journey_that_is_not_there_is_refused_with_the_nearest_name() -> None:
-    catalog, _ = pushed(Catalog(), BOTH)
+    catalog, _ = pushed(Catalog(KINDS), BOTH)
     assert refused(catalog, PAUSE.replace("tour", "tuor")) == [
         "push.yaml:2:7: 'name' in Lifecycle 'tuor': 'tuor' is not a journey: did you mean 'tour'?"
     ]
@@ -255,7 +254,7 @@ def test_the_life_of_a_journey_that_is_not_there_is_refused_with_the_nearest_nam
 
 
 def test_changes_of_life_have_times_that_only_grow() -> None:
-    catalog, _ = pushed(Catalog(), BOTH)
+    catalog, _ = pushed(Catalog(KINDS), BOTH)
     for change in ("paused", "running", "archived", "running", "paused", "running"):
         verdict = check_push(PAUSE.replace("paused", change), "push.yaml", catalog, 1_000)
         assert isinstance(verdict, Accepted)
@@ -266,7 +265,7 @@ def test_changes_of_life_have_times_that_only_grow() -> None:
 
 
 def test_an_archived_destination_waits_for_the_life_of_its_journeys_too() -> None:
-    catalog, _ = pushed(Catalog(), BOTH)
+    catalog, _ = pushed(Catalog(KINDS), BOTH)
     gone = MAILER + "status: archived\n"
     archive = PAUSE.replace("paused", "archived")
     catalog, _ = pushed(catalog, gone + "---\n" + archive)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Accepted, Catalog, Rejected, check_push
 from journeys.catalog.diff import DocumentChange, differences, plan
 
@@ -23,7 +24,7 @@ BOTH = MAILER + "---\n" + JOURNEY.replace("next: done", "next: done, on_timeout:
 
 
 def catalog(text: str = BOTH) -> Catalog:
-    found = Catalog()
+    found = Catalog(KINDS)
     verdict = check_push(text, "first.yaml", found)
     assert isinstance(verdict, Accepted), verdict
     for key, value in verdict.entries:
@@ -46,7 +47,9 @@ def told(text: str) -> list[tuple[str, str, Any, Any]]:
 
 
 def test_what_is_new_is_created() -> None:
-    assert [(one.kind, one.name, one.change, one.before) for one in planned(BOTH, Catalog())] == [
+    assert [
+        (one.kind, one.name, one.change, one.before) for one in planned(BOTH, Catalog(KINDS))
+    ] == [
         ("Destination", "mailer", "created", None),
         ("Journey", "tour", "created", None),
     ]

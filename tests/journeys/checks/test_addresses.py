@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.documents import MAILER, told
+from tests.journeys.reported import MAILER, told
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from journeys.catalog.catalog import validate_files
-from tests.journeys.documents import HEAD, MAILER, told
+from agents.kinds import KINDS
+from journeys.checks.check import check
+from tests.journeys.reported import HEAD, MAILER, told
 
 CHECKOUT = """\
 kind: Journey
@@ -346,20 +347,20 @@ def test_one_mistake_is_one_problem(old: str, new: str, problem: str) -> None:
 
 def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
     text = CHECKOUT.replace("50.0", "'a' + 1").replace("1h", "1 hour").replace("mailer", "m", 1)
-    problems = validate_files([("a.yaml", text), ("b.yaml", "kind: X")])
+    problems = check([("a.yaml", text), ("b.yaml", "kind: X")], KINDS)[1]
     places = [(problem.file, problem.line) for problem in problems]
     assert places == [("a.yaml", 7), ("a.yaml", 14), ("a.yaml", 30), ("b.yaml", 1)]
 
 
 def test_a_name_that_is_there_twice_is_told_with_the_first_place() -> None:
-    problems = validate_files([("a.yaml", MAILER), ("b.yaml", MAILER)])
+    problems = check([("a.yaml", MAILER), ("b.yaml", MAILER)], KINDS)[1]
     assert [str(problem) for problem in problems] == [
         "b.yaml:2:27: Destination 'mailer' is there twice: the first is at a.yaml:2:27"
     ]
 
 
 def test_problems_carry_what_a_program_needs() -> None:
-    (problem,) = validate_files([("a.yaml", MAILER.replace("type: http", "type: htp"))])
+    (problem,) = check([("a.yaml", MAILER.replace("type: http", "type: htp"))], KINDS)[1]
     assert (problem.file, problem.line, problem.column) == ("a.yaml", 2, 41)
     assert problem.found == "'htp'"
     assert problem.expected == "'http'"
@@ -373,7 +374,7 @@ def test_a_large_document_with_mistakes_everywhere_is_answered_in_seconds() -> N
     problems = told(HEAD + nodes)
     assert time.process_time() - before < 60
     assert len(problems) == 201
-    assert problems[-1].endswith("only 200 problems are told")
+    assert problems[-1].endswith("only 200 problems are shown")
 
 
 def test_a_large_good_document_is_answered_in_seconds() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.checks.check import check, warnings
 
@@ -25,9 +26,9 @@ def journey(nodes: str, entry: str = ALONE, top: str = "") -> str:
 
 
 def warned(text: str) -> list[str]:
-    documents, problems = check([("f", text)], {})
+    documents, problems = check([("f", text)], KINDS)
     assert [str(problem) for problem in problems] == []
-    assert isinstance(check_push(text, "f", Catalog()), Accepted)
+    assert isinstance(check_push(text, "f", Catalog(KINDS)), Accepted)
     return [str(one).removeprefix("f:").replace("warning: ", "") for one in warnings(documents)]
 
 
@@ -95,8 +96,8 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("w: {type: wait_for_event, event: x, within: 1h}"),
-            "5:47: 'within' in node 'w' (wait_for_event): nothing tells a time-out from the event: "
-            "say where it leads with 'on_timeout'",
+            "5:47: 'within' in node 'w' (wait_for_event): a timeout leads to the same node as the event: "
+            "give it its own with 'on_timeout'",
         ),
         (
             journey(
@@ -147,11 +148,11 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("x: {type: experiment, variants: {a: {weight: 1}}}"),
-            "5:35: 'variants' in node 'x' (experiment): there is one variant: everybody gets it",
+            "5:35: 'variants' in node 'x' (experiment): there is only one variant: every user gets it",
         ),
         (
             journey("x: {type: experiment, variants: {a: {weight: 1}, b: {weight: 0}}}"),
-            "5:64: 'weight' in 'variants.b' of node 'x' (experiment): nobody gets 'b': "
+            "5:64: 'weight' in 'variants.b' of node 'x' (experiment): no user gets 'b': "
             "its weight is 0",
         ),
         (
@@ -304,16 +305,16 @@ def test_what_is_meant_is_no_warning(text: str) -> None:
 def test_a_document_with_mistakes_is_not_linted_and_others_beside_it_are() -> None:
     suspect = journey("w: {type: wait_for_event, event: x, within: 1h}").split("---")[0]
     wrong = suspect.replace("name: tour", "name: other").replace("within", "wthin")
-    documents, problems = check([("a", wrong), ("b", suspect)], {})
+    documents, problems = check([("a", wrong), ("b", suspect)], KINDS)
     assert problems
     assert [one.file for one in warnings(documents)] == ["b"]
-    documents, _ = check([("a", suspect + "name: twice\n")], {})
+    documents, _ = check([("a", suspect + "name: twice\n")], KINDS)
     assert warnings(documents) == []
 
 
 def test_what_a_document_refers_to_makes_no_warning() -> None:
     documents, problems = check(
-        [("a", journey("m: {type: destination, destination: absent, payload: user.id}"))], {}
+        [("a", journey("m: {type: destination, destination: absent, payload: user.id}"))], KINDS
     )
     assert len(problems) == 1
     assert ["this is sent as it stands" in str(one) for one in warnings(documents)] == [True]
@@ -321,7 +322,7 @@ def test_what_a_document_refers_to_makes_no_warning() -> None:
 
 def test_no_more_warnings_are_told_than_anyone_reads() -> None:
     nodes = "\n".join(f"n{i}: {{type: delay, for: 1h, set: {{a{i}: 1}}}}" for i in range(500))
-    documents, problems = check([("f", journey(nodes))], {})
+    documents, problems = check([("f", journey(nodes))], KINDS)
     assert problems == []
     assert len(warnings(documents)) == 200
 
@@ -331,5 +332,5 @@ def test_no_more_warnings_are_told_than_anyone_reads() -> None:
 )
 def test_the_examples_have_no_warning(file: str) -> None:
     path = EXAMPLES / file / "journey.yaml"
-    documents, problems = check([(file, path.read_bytes())], {})
+    documents, problems = check([(file, path.read_bytes())], KINDS)
     assert [*problems, *warnings(documents)] == []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from journeys.catalog.catalog import validate_files
+from agents.kinds import KINDS
+from journeys.checks.check import check
 
 HEAD = "kind: Journey\nname: tour\nentry: {event: start}\nnodes:\n"
 MAILER = "kind: Destination\nname: mailer\ntype: http\nurl: https://mail.example.com/\n"
 
 
 def told(text: str | bytes) -> list[str]:
-    return [str(problem).removeprefix("f:") for problem in validate_files([("f", text)])]
+    return [str(problem).removeprefix("f:") for problem in check([("f", text)], KINDS)[1]]
 
 
 def entry(fields: str, top: str = "") -> str:
@@ -49,30 +50,30 @@ def one(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kind:Journey\nname: x\n", "1:5: found ':' without a space behind it: expected ': ' after a key"),
+        ("kind:Journey\nname: x\n", "1:5: found ':' without a space after it: expected ': ' after a key"),
         ("kind: Journey\nname x\n", "2:1: found 'name x', expected a key and ':'"),
         ("kind: Journey\n  name: x\n", "2:3: found a key below one that has a value: expected it in the column of the others"),
         ("name: 'x\nkind: y\n", "1:7: found a text without its closing '"),
-        ("a: 'b' == 'c'\n", "1:8: found more behind the closing ': a text with quotes inside goes in double quotes"),
-        ('a: "b" c\n', '1:8: found more behind the closing ": a text with quotes inside goes in single quotes'),
+        ("a: 'b' == 'c'\n", "1:8: found more text after the closing ': write a text with quotes inside in double quotes"),
+        ('a: "b" c\n', '1:8: found more text after the closing ": write a text with quotes inside in single quotes'),
         ("a: {to: ${user.id}}\n", "1:9: found '${' without quotes inside '{': write the whole value in quotes"),
         ("a: [${user.id}]\n", "1:5: found '${' without quotes inside '[': write the whole value in quotes"),
-        ("a: {b: c ? d : e}\n", "1:14: found ':', expected ',' or '}': a value with signs of its own needs quotes"),
+        ("a: {b: c ? d : e}\n", "1:14: found ':', expected ',' or '}': a value with special characters needs quotes"),
         ("a: {b: 1\nc: 2\n", "1:4: '{' is not closed: expected '}'"),
-        ("a: [1, 2}\n", "1:9: found '}', expected ',' or ']': a value with signs of its own needs quotes"),
+        ("a: [1, 2}\n", "1:9: found '}', expected ',' or ']': a value with special characters needs quotes"),
         ("a: [[1\n", "1:5: '[' is not closed: expected ']'"),
         ("a: [1,,2]\n", "1:7: found ',', expected a value"),
         ("{a:}\n", "1:3: found ':' right before '}': expected a value between them"),
         ("a:\n  - b\n  c: 1\n", "3:3: found no '-', as the other items of the list on line 2 have"),
         ("a: b\n- c\n", "2:1: found '-' among the keys of the mapping on line 1"),
-        ("a: - b\n", "1:4: found '-' behind a key: a list starts on the line below its key"),
-        ("a: > 5\n", "1:4: found '>', which has a meaning of its own: write the whole value in quotes"),
-        ("a: && b\n", "1:4: found '&', which has a meaning of its own: write the whole value in quotes"),
-        ("a: *\n", "1:4: found '*', which has a meaning of its own: write the whole value in quotes"),
+        ("a: - b\n", "1:4: found '-' after a key: a list starts on the line below its key"),
+        ("a: > 5\n", "1:4: found '>', which has a special meaning in YAML: write the whole value in quotes"),
+        ("a: && b\n", "1:4: found '&', which has a special meaning in YAML: write the whole value in quotes"),
+        ("a: *\n", "1:4: found '*', which has a special meaning in YAML: write the whole value in quotes"),
         ("a: }\n", "1:4: found '}', expected a value: write the whole value in quotes"),
-        ('a: "\\d"\n', "1:5: found '\\d', which is no character: in single quotes '\\' is one like others"),
-        ('a: "\\ud800"\n', "1:7: found '\\ud800', which is no character: in single quotes '\\' is one like others"),
-        ("a: 1\n--- b: 2\n", "2:1: found a document behind '---': it starts a line below"),
+        ('a: "\\d"\n', "1:5: found '\\d', which is not an escape: in single quotes '\\' is an ordinary character"),
+        ('a: "\\ud800"\n', "1:7: found '\\ud800', which is not an escape: in single quotes '\\' is an ordinary character"),
+        ("a: 1\n--- b: 2\n", "2:1: found text after '---': a document starts on the next line"),
         ("a:\n  b:\t1\n \tc: 2\n", "3:2: found a tab, expected spaces: YAML is not indented with tabs"),
         ("a: {{x}}\n", "1:5: a key must be text: found a mapping, expected text, or write the whole value in quotes that begins with '{' or '['"),
     ],
@@ -102,16 +103,16 @@ def test_what_is_no_yaml(text: str, message: str) -> None:
         ),
         (
             node("type: delay, until: *now"),
-            "5:27: '*now' names nothing: expected an anchor above it, "
+            "5:27: '*now' is not defined: expected an anchor above it, "
             "or write the whole value in quotes",
         ),
         (
             HEAD + "  a:\n    type: exit\n    type: exit\n",
-            "7:5: the key 'type' is there twice: the first is on line 6",
+            "7:5: the key 'type' is duplicated: the first is on line 6",
         ),
         (
             wait("within: 1h, where: !event.properties.ok"),
-            "5:58: found '!', which has a meaning of its own: write the whole value in quotes",
+            "5:58: found '!', which has a special meaning in YAML: write the whole value in quotes",
         ),
     ],
 )
@@ -174,7 +175,7 @@ LENGTH = "expected 'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2
         (MAILER + "method: post\n", "5:9: 'method' in Destination 'mailer': found 'post', expected 'POST', 'PUT', 'PATCH', 'GET' or 'DELETE': did you mean 'POST'?"),
         (MAILER + "headers: {X-A: 5}\n", "5:16: 'X-A' in 'headers' of Destination 'mailer': found 5 (integer), expected text: write it in quotes"),
         (MAILER + "timeout: 10\n", "5:10: 'timeout' in Destination 'mailer': found 10 (integer), expected a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H: did you mean '10s'?"),
-        (MAILER.replace("r\n", "r\nkind: x\n", 1), "3:1: the key 'kind' is there twice: the first is on line 1"),
+        (MAILER.replace("r\n", "r\nkind: x\n", 1), "3:1: the key 'kind' is duplicated: the first is on line 1"),
         (payload("'${user.id'"), "5:57: 'payload' in node 'n' (destination): '${' is not closed: expected '}'"),
     ],
 )  # fmt: skip
@@ -215,8 +216,8 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("user.traits.a == True", "18: unknown name 'True': did you mean 'true'?"),
         ("user.traits.a == None", "18: unknown name 'None': did you mean 'null'?"),
         ("user.traits.a == “x”", "18: found “, expected a straight quote: ' or \""),
-        ("user.traits.a == 'x", "18: a text without its end: expected a closing '"),
-        ("user.traits.a == '\\d'", "18: found '\\d', which is no escape: write r'...' around the text"),
+        ("user.traits.a == 'x", "18: a text that is not closed: expected a closing '"),
+        ("user.traits.a == '\\d'", "18: found '\\d', which is not an escape: write r'...' around the text"),
         ("user.traits.a # x", "15: found '#', which means nothing in CEL: a comment begins with //"),
         ("user.traits.a; true", "14: found ';', which means nothing in CEL"),
         ("user.traits.first-name == 1", "19: unknown name 'name': a field whose name has a '-' is written ['first-name']"),
@@ -230,11 +231,11 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("user.email == 'x'", "6: 'user' has no field 'email': did you mean 'user.traits.email'?"),
         ("len(user.id) > 1", "1: unknown function 'len': expected size(x)"),
         ("user.id.lower() == 'x'", "9: unknown function 'lower': of texts CEL has contains, endsWith, matches, size, startsWith and '+'"),
-        ("now() > event.timestamp", "1: 'now' is no function: write it without '()'"),
+        ("now() > event.timestamp", "1: 'now' is not a function: write it without '()'"),
         ("event.properties.l.any(x, x)", "24: unknown name 'x': instead of 'any' write list.exists(x, ...)"),
         ("event.properties.l.exists(x)", "27: unknown name 'x': 'exists' takes a name and what to do: list.exists(x, x > 3)"),
         ("has(user)", "5: 'has' asks for a field: has(event.properties.x)"),
-        ("if (true) true", "1: 'if' is a word that CEL keeps for itself: expected condition ? one : other"),
+        ("if (true) true", "1: 'if' is a reserved word of CEL: expected condition ? one : other"),
         ("event.event == 5", "13: '==' doesn't take text and int: write string(x), or int(x) where the text is a number"),
         ("size(user.id) > 1.5", "15: '>' doesn't take int and double: int and double don't mix, write double(x)"),
         ("now > '2026-01-01'", "5: '>' doesn't take a time and text: write timestamp('2026-03-01T09:00:00Z')"),
@@ -243,8 +244,8 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("'x' in user.id", "5: 'in' doesn't take text and text: write text.contains('...')"),
         ("1 <= size(user.id) <= 3", "20: '<=' doesn't take bool and int: write a < x && x < b"),
         ("user.id == 'a' || 'b'", "16: '||' doesn't take bool and text: both sides are true or false, as in x == 'a' || x == 'b'"),
-        ("user.id == null", "9: '==' doesn't take text and null: it is never null; whether it is there says has(...)"),
-        ("now.year == 2026", "4: found a field of a time, which has none: write getFullYear(), getHours() and so on"),
+        ("user.id == null", "9: '==' doesn't take text and null: it is never null: test whether it exists with has(...)"),
+        ("now.year == 2026", "4: found a field of a time, which has no fields: write getFullYear(), getHours() and so on"),
         ("user.id", "1: the condition is text, expected true or false"),
         ("attr.x == 1", "1: 'attr' has nothing yet in the entry"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from journeys.nodes import Node
 from journeys.schema.annotations import tags_of
-from tests.journeys.documents import HEAD, MAILER, told
+from tests.journeys.reported import HEAD, MAILER, told
 
 
 @pytest.mark.parametrize(

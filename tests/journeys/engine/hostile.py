@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from tests.journeys.nodes.test_conformance import AROUND, EXAMPLES
+from tests.journeys.nodes.test_conformance import AROUND, EXAMPLES, fields_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 def _of_node(example: str) -> list[dict[str, Any]]:
     """A journey around an example of a node, with its destination."""
-    tested = {"type": example.split()[0], **yaml.safe_load(EXAMPLES[example])}
+    tested = fields_of(example)
     flow = yaml.safe_dump(tested, default_flow_style=True, width=10**6)
     return [
         {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeys.engine.processor import ENOUGH, Clock, Input, PartitionProcessor
+from journeys.engine.processor import MAX_EFFECTS, Clock, Input, PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.user_record import decode, encode
 from journeys.simulation.backtest import MemoryRecords
@@ -197,6 +197,6 @@ def test_a_call_returns_when_its_effects_are_many_and_the_next_goes_on_where_it_
         effects = Effects()
         left = left[processor.apply(left, effects, timers=400) :]
         sizes.append(len(effects.outcomes))
-    assert max(sizes) < ENOUGH + 10
+    assert max(sizes) < MAX_EFFECTS + 10
     assert sum(sizes) == 3_000 * 6
     assert [size for size in sizes if size > 400 * 3] == sizes[:2]

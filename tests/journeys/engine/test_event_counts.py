@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.catalog.catalog import validate_files
+from agents.kinds import KINDS
+from journeys.checks.check import check
 from journeys.records import event_counts as counts
 from journeys.records.user_record import decode, encode
 from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, World, journey
@@ -167,7 +168,7 @@ def test_every_window_up_to_the_longest_is_exact_for_events_in_order(
         ("count('view', event.event) > 1", "a duration, both written out: count('event', '10m')"),
         ("event.count('view', '1m') > 1", "'count' takes the name of an event"),
         ("count('view', '10x') > 1", "'count': '10x' is not a duration such as 90s"),
-        ("count('view', '0s') > 1", "'count': a window of no length counts nothing"),
+        ("count('view', '0s') > 1", "'count': the window must be longer than 0"),
         ("count('view', '1m')", "the condition is int, expected true or false"),
         ("count('view', '1m') > '1'", "'>' doesn't take int and text"),
         ("cuont('view', '1m') > 1", "unknown function 'cuont': did you mean 'count'?"),
@@ -180,7 +181,7 @@ def test_a_count_that_has_no_answer_is_refused_when_it_is_pushed(
         "kind: Journey\nname: tour\nnodes: {done: {type: exit}}\nentry:\n"
         f'  {{event: view, where:         "{expression}"}}\n'
     )
-    told = [str(one) for one in validate_files([("tour.yaml", text)])]
+    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
     assert len(told) == 1, told
     assert problem in told[0]
 
@@ -190,5 +191,5 @@ def test_a_destination_counts_nothing() -> None:
         "kind: Destination\nname: d\ntype: http\n"
         "url: \"https://x.example/${count('view', '1m')}\"\n"
     )
-    (problem,) = validate_files([("d.yaml", text)])
+    (problem,) = check([("d.yaml", text)], KINDS)[1]
     assert "'count' is not known to a destination" in problem.message

@@ -15,6 +15,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Accepted, Catalog, check_push
 from journeys.catalog.running import RunningCatalog
 from journeys.checks.check import check, warnings
@@ -101,7 +102,7 @@ class Partition:
 
 
 def catalog_of(verdict: Accepted, catalog: Catalog | None = None) -> Catalog:
-    catalog = catalog or Catalog()
+    catalog = catalog or Catalog(KINDS)
     for key, value in verdict.entries:
         catalog = catalog.with_entry(key, value)
     return catalog
@@ -116,8 +117,8 @@ def test_whatever_is_pushed_is_judged_soon_and_told_at_places_in_the_text(
     text: str | bytes,
 ) -> None:
     before = time.process_time()
-    verdict = check_push(text, "f", Catalog())
-    documents, problems = check([("f", text)], {})
+    verdict = check_push(text, "f", Catalog(KINDS))
+    documents, problems = check([("f", text)], KINDS)
     lint = warnings(documents)
     assert time.process_time() - before < SECONDS
     assert isinstance(verdict, Accepted) == (not problems)
@@ -134,7 +135,7 @@ _EVENTS = st.tuples(st.integers(0, 9), st.sampled_from("uv"), st.sampled_from(TI
 @examples(60)
 @given(texts(), CLOCKS, st.lists(_EVENTS, max_size=6))
 def test_a_document_that_is_accepted_runs(text: str, clock: Clock, sent: Sequence[Any]) -> None:
-    verdict = check_push(text, "f", Catalog())
+    verdict = check_push(text, "f", Catalog(KINDS))
     if not isinstance(verdict, Accepted):
         return
     catalog = RunningCatalog(catalog_of(verdict))
@@ -168,7 +169,7 @@ def _catalogs() -> list[RunningCatalog]:
         return push(catalog, f"kind: Lifecycle\nname: rich\nstatus: {status}\n", at)
 
     second = RICH.replace("within: 1h", "within: 2h").replace("follow", "follow\non_resume: skip")
-    both = push(push(push(Catalog(), RICH, 0), second, 0), RICH, 0)
+    both = push(push(push(Catalog(KINDS), RICH, 0), second, 0), RICH, 0)
     paused = turn(both, "paused", START)
     resumed = turn(paused, "running", START + HOUR)
     every = (both, paused, resumed, turn(both, "archived", START), push(resumed, second, START))

@@ -1,8 +1,13 @@
-"""What is evaluated without the CEL library is what the library gives, in value and in kind."""
+"""The fast path gives what the CEL library gives, in value and in kind.
+
+The source that is executed for it holds nothing of a document but literals.
+"""
 
 from __future__ import annotations
 
+import ast
 import math
+import re
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -12,13 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeys.expressions.expression import (
+    MAX_EXPRESSION,
     CelError,
     Expression,
     ExpressionFailed,
     Scope,
+    _parsed,
     compile_cel,
+    prefilter,
 )
-from journeys.expressions.fast_path import NeedsLibrary
+from journeys.expressions.fast_path import NeedsLibrary, SourceWriter
+from journeys.expressions.scope import ROOTS
 
 TEXTS = ["", "a", "A", "aa", "é", "\ue000", "𝄞", "1", "true", "null", "a\0b", "\ud800"]
 NUMBERS = [
@@ -224,3 +233,123 @@ def test_what_most_documents_ask_needs_no_library(text: str, value: Any) -> None
 )
 def test_what_has_no_plain_value_is_left_to_the_library(text: str) -> None:
     assert _directly(compile_cel(text), SCOPE) is None
+
+
+# What may reach `exec`.
+
+HOSTILE = [
+    *(
+        "'",
+        '"',
+        "\\",
+        "\\'",
+        "'''",
+        '"""',
+        "{",
+        "}",
+        "{0}",
+        "{{x}}",
+        "%s",
+        "#",
+        ";",
+        "\n",
+        "\r",
+        "\t",
+    ),
+    *("\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\ufeff", "\u202e", "\x7f", "é", "𝄞"),
+    *("', MISSING) or __import__('os').system('true') or ('", "\n    import os\n", "\\\n", "None"),
+    *("__class__", "__builtins__", "v0", "scope", "True", "lambda: 0", "a\\", "\\N{DOLLAR SIGN}"),
+    *("x" * 3_000, "'" * 900, "{" * 900),
+]
+NAMES = {
+    *("type", "bool", "int", "float", "str", "dict", "NeedsLibrary", "MISSING", "LARGEST"),
+    *("fit", "fit_text", "present", "truth", "equal", "among", "lt", "le", "gt", "ge"),
+    *("scope", "properties", "context", "traits"),
+}
+
+
+def _quoted(text: str) -> str:
+    """A CEL literal of any text without NUL and surrogates."""
+    return '"' + "".join(
+        char if char.isalnum() and char.isascii() else f"\\U{ord(char):08x}" for char in text
+    ) + '"'  # fmt: skip
+
+
+def _assert_only_literals(source: str, texts: set[str]) -> None:
+    """The source is one function of known names and forms; all else in it is a constant."""
+    (function,) = ast.parse(source).body
+    assert isinstance(function, ast.FunctionDef)
+    assert function.name == "found"
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            assert node.id in NAMES or re.fullmatch(r"(v|count)[0-9]{1,3}", node.id), node.id
+        elif isinstance(node, ast.Attribute):
+            assert node.attr == "get" or node.attr in ROOTS, node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert node.value in texts, node.value
+        else:
+            assert not isinstance(
+                node, ast.Import | ast.ImportFrom | ast.Lambda | ast.JoinedStr | ast.Starred
+            )
+
+
+def _hostile(name: str, value: str) -> list[str]:
+    """Expressions that have two texts in every place where the fast path takes one."""
+    path, text = f"event.properties[{_quoted(name)}]", _quoted(value)
+    return [
+        f"{path} == {text}",
+        f"{path} in [{text}, 'a']",
+        f"{path} < {text} || {text} != {path}",
+        f"has(event.properties.a) ? {path} : {text}",
+        f"count({text}, '10m') > 1 && {path} == {text}",
+    ]
+
+
+def _assert_safe(name: str, value: str) -> None:
+    scope = Scope(event={"properties": {name: value, "a": 1}}, count={})
+    for text in _hostile(name, value):
+        if len(text) > MAX_EXPRESSION:
+            continue
+        expression = _compiled(text)
+        if expression is None:
+            continue  # as where the name of the event is empty
+        tree = _parsed(text).tree
+        variables = {path[-2]: lambda _: 0 for path in expression.paths if path[0] == "count"}
+        counts = {f"count:10m:{event}": read for event, read in variables.items()}
+        source = SourceWriter(counts).source("scope", tree)
+        assert source is not None
+        _assert_only_literals(source, {name, value, "a", "properties", "event"})
+        _assert_same(expression, scope)
+        for_filter = SourceWriter({}, prefilter=True).source("properties, context, traits", tree)
+        if for_filter is not None:
+            _assert_only_literals(for_filter, {name, value, "a"})
+            assert prefilter(text) is not None
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_of_a_document_is_executed(name: str) -> None:
+    for value in (name, "a", "'"):
+        _assert_safe(name, value)
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+
+
+@given(TEXT, TEXT)
+def test_no_text_of_a_document_is_executed(name: str, value: str) -> None:
+    _assert_safe(name, value)
+
+
+def test_no_name_of_the_generated_source_is_a_documents() -> None:
+    assert compile_cel("event.properties.fit == 'x'").direct is not None
+    for text in ("fit", "scope", "v0", "__builtins__", "event.properties.exists(v0, v0 == 'x')"):
+        expression = _compiled(text)
+        assert expression is None or expression.direct is None, text
+
+
+def test_the_generated_source_can_reach_no_other_builtins() -> None:
+    function = compile_cel("event.properties.a == 'x'").direct
+    assert function is not None
+    assert set(function.__globals__["__builtins__"]) == {
+        *("type", "bool", "int", "float", "str", "dict")
+    }

@@ -17,77 +17,14 @@ from journeys.schema.marks import marked
 from journeys.simulation.canned_responses import Canned, CannedResponseQueue
 from tests.journeys.builders import DAY, HOUR, World, journey
 
+MODELS: tuple[type[NodeModel], ...] = get_args(get_args(Node)[0])
 EXAMPLES = {
-    "criteria": """
-        branches:
-          - {when: event.properties.n > 1, next: left, set: {a: '${entry.properties.n}'}}
-          - {when: 'false'}
-        otherwise: right
-        next: right
-        """,
-    "experiment": """
-        variants: {x: {weight: 1, next: left}, y: {weight: 2, set: {a: 1}}, z: {weight: 0}}
-        next: right
-        """,
-    "delay": "{for: 2h, next: left, set: {a: '${entry.properties.n}'}}",
-    "delay until": """
-        until: 'event.properties.n > 0 ? event.timestamp : now'
-        offset: 2h
-        next: left
-        on_error: right
-        """,
-    "delay until_local": """
-        until_local: {time: "09:00", weekdays: [mon-fri]}
-        next: left
-        set: {a: '${entry.properties.n}'}
-        """,
-    "wait_for_event": """
-        any_of:
-          - {event: answer, where: event.properties.n == entry.properties.n, next: left}
-          - {event: other, set: {a: 1}}
-        where: event.properties.n > 0
-        match: event.properties.k
-        within: 2h
-        on_timeout: right
-        next: right
-        """,
-    "destination": """
-        destination: mailer
-        action: send
-        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
-        next: left
-        on_error: right
-        """,
-    "trigger": """
-        destination: scores
-        method: PUT
-        path: /users/${user.id}/scores/${entry.properties.n}
-        payload: {n: '${entry.properties.n}', list: ['${attr.a}']}
-        response: {score: payload.score, code: status_code}
-        within: 2h
-        next: left
-        on_error: right
-        set: {b: '${attr.a}'}
-        """,
-    "update_profile": """
-        traits: {a: '${entry.properties.n * 2}', b: null, c: {d: ['${attr.a}']}}
-        next: left
-        on_error: right
-        set: {b: '${user.traits.a}'}
-        """,
-    "emit_event": """
-        event: told
-        properties: {a: '${entry.properties.n * 2}', b: ['${attr.a}']}
-        next: left
-        on_error: right
-        set: {b: '${attr.a}'}
-        """,
-    "exit": "{reason: bye}",
+    f"{type}-{number}": text
+    for model in MODELS
+    for type in get_args(model.model_fields["type"].annotation)
+    for number, text in enumerate(model.examples, 1)
 }
-"""Per type, examples that use all of its fields that lead somewhere or hold an expression.
-
-The first word is the type; others tell apart the examples of a type that has several forms.
-"""
+"""What the file of each type gives."""
 
 AROUND = """
 first: {{type: criteria, branches: [{{when: 'true', set: {{a: 1}}}}], otherwise: left}}
@@ -97,25 +34,24 @@ right: {{type: exit, reason: right}}
 """
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Node)
-TYPES = [
-    get_args(model.model_fields["type"].annotation)[0] for model in get_args(get_args(Node)[0])
-]
-
 every_type = pytest.mark.parametrize("type", EXAMPLES)
 
 
-def _plain(type: str) -> dict[str, Any]:
-    return {"type": type.split()[0], **yaml.safe_load(EXAMPLES[type])}
+def fields_of(type: str) -> dict[str, Any]:
+    """An example of a type as plain data."""
+    return {"type": type.rpartition("-")[0], **yaml.safe_load(EXAMPLES[type])}
 
 
 def _node(type: str) -> NodeModel:
-    node = ADAPTER.validate_python(_plain(type), by_alias=True, by_name=False)
+    node = ADAPTER.validate_python(fields_of(type), by_alias=True, by_name=False)
     assert isinstance(node, NodeModel)
     return node
 
 
 def _world(type: str) -> World:
-    nodes = AROUND.format(tested=yaml.safe_dump(_plain(type), default_flow_style=True, width=10**6))
+    nodes = AROUND.format(
+        tested=yaml.safe_dump(fields_of(type), default_flow_style=True, width=10**6)
+    )
     return World(journey(nodes, entry="event: start, key: event.properties.k"))
 
 
@@ -127,13 +63,13 @@ def _live(type: str, n: Any = 5) -> World:
 
 
 def test_every_type_has_an_example() -> None:
-    assert {example.split()[0] for example in EXAMPLES} == set(TYPES)
+    assert [model for model in MODELS if not model.examples] == []
 
 
 @every_type
 def test_a_node_refuses_what_it_does_not_know(type: str) -> None:
     with pytest.raises(ValidationError, match="extra"):
-        ADAPTER.validate_python({**_plain(type), "nxt": "left"}, by_alias=True, by_name=False)
+        ADAPTER.validate_python({**fields_of(type), "nxt": "left"}, by_alias=True, by_name=False)
 
 
 @every_type
@@ -152,9 +88,9 @@ def test_targets_are_all_the_nodes_that_the_document_names(type: str) -> None:
         return [value] if value in ("left", "right") else []
 
     node = _node(type)
-    assert sorted(target.node for target in node.targets()) == sorted(named(_plain(type)))
+    assert sorted(target.node for target in node.targets()) == sorted(named(fields_of(type)))
     for target in node.targets():
-        at: Any = _plain(type)
+        at: Any = fields_of(type)
         for step in target.path:
             at = at[step]
         assert at == target.node
@@ -170,7 +106,7 @@ def test_expressions_are_found_with_the_place_where_they_stand(type: str) -> Non
         return [value] if isinstance(value, str) and ("event." in value or "${" in value) else []
 
     found = [value for _, value, _ in marked(_node(type), Holds)]
-    assert sorted(texts(found)) == sorted(texts(_plain(type)))
+    assert sorted(texts(found)) == sorted(texts(fields_of(type)))
 
 
 @every_type
@@ -259,7 +195,7 @@ def test_a_label_it_captures_can_be_read_downstream(type: str) -> None:
     for label in _node(type).captures:
         nodes = AROUND.format(
             tested=yaml.safe_dump(
-                {**_plain(type), "set": {"seen": f"${{steps.tested.{label}}}"}},
+                {**fields_of(type), "set": {"seen": f"${{steps.tested.{label}}}"}},
                 default_flow_style=True,
                 width=10**6,
             )

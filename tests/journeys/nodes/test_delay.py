@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from journeys.catalog.catalog import validate_files
+from agents.kinds import KINDS
+from journeys.checks.check import check
 from journeys.documents.journey import Journey
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, iso, journey
 
@@ -327,7 +328,7 @@ def test_under_wall_a_late_delay_counts_the_next_from_when_it_fired() -> None:
 )
 def test_a_delay_that_can_not_be_is_refused_with_its_place(fields: str, problem: str) -> None:
     text = f"kind: Journey\nname: tour\nentry: {{event: start}}\nnodes: {{pause: {fields}}}\n"
-    told = [str(one) for one in validate_files([("tour.yaml", text)])]
+    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
     assert len(told) == 1, told
     assert problem in told[0]
 
@@ -336,7 +337,7 @@ def test_a_journey_has_no_zone_that_is_none() -> None:
     text = (
         "kind: Journey\nname: tour\ntimezone: user\nentry: {event: start}\nnodes: {a: {type: exit}}"
     )
-    (problem,) = validate_files([("tour.yaml", text)])
+    (problem,) = check([("tour.yaml", text)], KINDS)[1]
     assert str(problem) == (
         "tour.yaml:3:11: 'timezone' in Journey 'tour': found 'user', expected the name of a time "
         "zone such as Europe/Berlin, or UTC"

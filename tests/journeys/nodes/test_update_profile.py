@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from journeys.catalog.catalog import validate_files
+from agents.kinds import KINDS
+from journeys.checks.check import check
 from journeys.records.user_record import decode, encode
 from tests.journeys.builders import HOUR, MINUTE, World, journey
 
@@ -130,7 +131,7 @@ def test_an_event_that_makes_the_record_too_large_is_refused_as_a_whole() -> Non
 def test_an_update_profile_that_can_not_be_is_refused(fields: str, problem: str) -> None:
     nodes = "nodes: {mark: {type: update_profile" + fields + "}}"
     text = f"kind: Journey\nname: tour\nentry: {{event: start}}\n{nodes}"
-    told = [str(one) for one in validate_files([("tour.yaml", text)])]
+    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
     assert any(problem in one for one in told), told
 
 
@@ -141,5 +142,5 @@ def test_a_trait_called_set_sets_no_label() -> None:
         "  ask: {type: criteria, branches: [{when: attr.label == 1}], otherwise: done}\n"
         "  done: {type: exit}\n"
     )
-    (problem,) = validate_files([("tour.yaml", text)])
+    (problem,) = check([("tour.yaml", text)], KINDS)[1]
     assert "no node sets 'label'" in problem.message

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from journeys.catalog.catalog import Catalog, InForce
+from agents.kinds import KINDS
+from journeys.catalog.catalog import Catalog
 from journeys.catalog.running import RunningCatalog
-from journeys.engine.user_step import UnknownVersion
+from journeys.documents.catalog_records import ActiveVersion
+from journeys.engine.step_context import UnknownVersion
 from journeys.nodes.base import Go, Step
 from journeys.nodes.wait_for_event import WaitForEvent
 from journeys.records.admission import MAX_DEPTH, admit
@@ -327,7 +329,7 @@ def test_a_version_that_the_catalog_lacks_stops_the_worker() -> None:
     world = World(journey(STAY.replace("forever", "1h")), clock="wall")
     world.event(arrival=0)
     other = {("tour", "v2"): journey(STAY)}
-    behind = Catalog({"tour": InForce("v2", "running", "running")}, other)
+    behind = Catalog(KINDS, {"tour": ActiveVersion("v2", "running", "running")}, other)
     world.processor.catalog = RunningCatalog(behind)
     with pytest.raises(UnknownVersion, match="tour/v1"):
         world.fire(HOUR)

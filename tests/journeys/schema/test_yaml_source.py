@@ -72,7 +72,7 @@ def test_documents_of_one_text_are_separate_and_empty_ones_are_none() -> None:
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
     assert plain(b"\xef\xbb\xbfa: 1\r\nb: |\r\n  x\r\n  y\r\n") == [{"a": 1, "b": "x\ny\n"}]
     assert told("a: 1\r\nb: 2\r\na: 3") == [
-        "f.yaml:3:1: the key 'a' is there twice: the first is on line 1"
+        "f.yaml:3:1: the key 'a' is duplicated: the first is on line 1"
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
     [
         ("", "1:1: no document: found nothing, expected 'kind', 'name' and what they need"),
         ("# x", "1:1: no document: found nothing, expected 'kind', 'name' and what they need"),
-        ("a: 1\nb: 2\na: 3", "3:1: the key 'a' is there twice: the first is on line 1"),
+        ("a: 1\nb: 2\na: 3", "3:1: the key 'a' is duplicated: the first is on line 1"),
         ("5: x", "1:1: a key must be text: found 5 (integer), expected text: write it in quotes"),
         (
             "a: {true: x}",
@@ -118,7 +118,7 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
         ("a: &x [*x]", "1:8: '*x' contains itself"),
         (
             "a: *x",
-            "1:4: '*x' names nothing: expected an anchor above it, "
+            "1:4: '*x' is not defined: expected an anchor above it, "
             "or write the whole value in quotes",
         ),
         ("a:\n\t- b", "2:1: found a tab, expected spaces: YAML is not indented with tabs"),
@@ -130,7 +130,7 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
         ),
         (
             "a:\n  b: 1\n c: 2",
-            "3:2: found a line whose indentation fits none above it: "
+            "3:2: found a line whose indentation matches no line above: "
             "the mapping around it starts on line 1",
         ),
         (b"ab: \xff", "1:5: found byte 0xff, which is not UTF-8: expected UTF-8 text"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.kinds import KINDS
 from journeys.catalog.catalog import Catalog, catalog_of
 from journeys.catalog.running import RunningCatalog
 from journeys.records.outcome import OUTCOME_TYPES
@@ -51,7 +52,7 @@ MAILED = "{destination: mailer, node: mail, at: +1h, payload: {to: user-1}}"
 
 
 def catalog(text: str = DOCUMENTS) -> Catalog:
-    found = catalog_of([("tour.yaml", text)])
+    found = catalog_of([("tour.yaml", text)], KINDS)
     assert isinstance(found, Catalog), found
     return found
 
@@ -220,7 +221,7 @@ def test_a_failure_carries_its_line_and_what_happened() -> None:
     found = result("{exit: done}", START)
     assert [one.line for one in found.failures] == [6]
     assert found.line == 3
-    assert [one.event is None for one in found.story] == [False, True]
+    assert [one.event is None for one in found.timeline] == [False, True]
 
 
 def test_a_request_is_there_once_though_its_response_comes_in_the_same_moment() -> None:
@@ -236,7 +237,7 @@ tests:
 """
     one = run_test(suite_of(answered), 0, RunningCatalog(catalog(ASKING)))
     assert one.failures == ()
-    assert [part.event is None for part in one.story] == [False, True]
+    assert [part.event is None for part in one.timeline] == [False, True]
 
 
 def test_responses_name_nodes_and_destinations_that_are_there() -> None:

@@ -1,4 +1,4 @@
-"""Checks of what a Destination would send where.
+"""Checks that types of destinations share: where a request would go, and with which headers.
 
 Law: a document can't make deliver call a link-local or metadata address, choose the host by data,
 or smuggle a header.
@@ -6,22 +6,15 @@ or smuggle a header.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from journeys.addresses import never_called
 from journeys.expressions.interpolation import Hole, UnclosedError, pieces
 from journeys.schema.findings import Findings
 from journeys.schema.places import field_name
 from journeys.schema.yaml_source import YamlNode
 
-_METADATA_NAMES = frozenset(
-    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data"}
-)
-_METADATA_ADDRESSES = frozenset(
-    ipaddress.ip_address(address)
-    for address in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
-)
 _OURS = frozenset(
     "idempotency-key journeys-send-key journeys-event-name journeys-action journeys-test host "
     "content-length transfer-encoding connection".split()
@@ -29,35 +22,37 @@ _OURS = frozenset(
 _SECRET = re.compile(r"(?i)authorization|api-?key|secret|token|cookie")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-
-def check_destination(findings: Findings) -> None:
-    """Adds what is wrong with the URL and the headers."""
-    url = findings.root.value.get("url")
+def check_url(findings: Findings, key: str) -> None:
+    """Adds what is wrong with the URL in the field `key` of a destination."""
+    url = findings.root.value.get(key)
     if url is not None and isinstance(url.value, str):
-        _check_url(findings, url)
-    headers = findings.root.value.get("headers")
+        _check_url(findings, key, url)
+
+
+def check_headers(findings: Findings, key: str) -> None:
+    """Adds what is wrong with the headers in the field `key` of a destination."""
+    headers = findings.root.value.get(key)
     if headers is not None and isinstance(headers.value, dict):
-        _check_headers(findings, headers)
+        _check_headers(findings, key, headers)
 
 
-def lint_destination(findings: Findings) -> None:
-    """Adds warnings about a Destination without mistakes."""
-    headers = findings.root.value.get("headers")
+def lint_headers(findings: Findings, key: str) -> None:
+    """Adds warnings about the headers of a destination without mistakes."""
+    headers = findings.root.value.get(key)
     for name, node in headers.value.items() if headers is not None else ():
         if _SECRET.search(name) and "${env." not in node.value:
-            key = field_name(findings.root, ("headers", name))
+            place = field_name(findings.root, (key, name))
             way = "documents are kept for ever: expected '${env.NAME}' for the secret in it"
-            findings.warn(node, f"{key}: {way}")
+            findings.warn(node, f"{place}: {way}")
 
 
-def _check_url(findings: Findings, node: YamlNode) -> None:
+def _check_url(findings: Findings, key: str, node: YamlNode) -> None:
     text = node.value
     if (wrong := re.search("[\x00-\x20\x7f]", _literal(text))) is not None:
-        _tell(
+        _report(
             findings,
-            "url",
+            key,
             node,
             f"found {_character(wrong.group())}, expected an address without white space "
             "and control characters",
@@ -67,23 +62,23 @@ def _check_url(findings: Findings, node: YamlNode) -> None:
     scheme = re.match(r"(?i)([a-z][a-z0-9+.-]*):", text)
     if scheme is None or scheme[1].lower() not in ("http", "https"):
         found = f"'{scheme[1]}'" if scheme else "no scheme"
-        _tell(findings, "url", node, f"found {found}, expected http:// or https://", found=found)
+        _report(findings, key, node, f"found {found}, expected http:// or https://", found=found)
         return
     try:
         parts = pieces(text)
     except UnclosedError:
-        return  # told where the expressions are checked
+        return  # reported where the expressions are checked
     first = parts[0] if isinstance(parts[0], str) else ""
     if len(parts) > 1 and not re.match(r"[a-zA-Z]+://[^/?#]+[/?#]", first):
-        _tell(
+        _report(
             findings,
-            "url",
+            key,
             findings.source.position(node, text.find("${")),
             "an expression in the host: expected scheme, host and port as plain text",
             found="an expression",
         )
         return
-    _check_host(findings, node, first)
+    _check_host(findings, key, node, first)
 
 
 def _literal(text: str) -> str:
@@ -93,103 +88,64 @@ def _literal(text: str) -> str:
         return text.split("${")[0]
 
 
-def _check_host(findings: Findings, node: YamlNode, url: str) -> None:
+def _check_host(findings: Findings, key: str, node: YamlNode, url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").rstrip("."), parts.port
     except ValueError as error:
-        _tell(findings, "url", node, f"{error}", found=url)
+        _report(findings, key, node, f"{error}", found=url)
         return
     if not host or "\\" in url:
-        _tell(
+        _report(
             findings,
-            "url",
+            key,
             node,
             "found no host, expected http(s)://host/path",
             found=url,
         )
         return
     if parts.username is not None:
-        _tell(
+        _report(
             findings,
-            "url",
+            key,
             node,
             "found a user name, expected none: send credentials in 'headers'",
             found="a user name",
         )
-    if host in _METADATA_NAMES or _refused(_address(host)):
-        _tell(
+    if never_called(host):
+        _report(
             findings,
-            "url",
+            key,
             node,
             f"'{host}' is a link-local or metadata address, which is never called",
             found=host,
         )
 
 
-def _address(host: str) -> Address | None:
-    """The address that a host is, in any of the forms that resolvers read as one."""
-    try:
-        return ipaddress.ip_address(host.split("%")[0])
-    except ValueError:
-        pass
-    numbers = host.split(".")
-    if not 1 <= len(numbers) <= 4:
-        return None
-    values = []
-    for number in numbers:
-        if not re.fullmatch(r"0[xX][0-9a-fA-F]*|[0-9]+", number) or len(number) > 20:
-            return None
-        base = 16 if number[:2].lower() == "0x" else 8 if number[0] == "0" else 10
-        try:
-            values.append(int(number[2:] or "0", 16) if base == 16 else int(number, base))
-        except ValueError:
-            return None
-    *leading, last = values
-    if any(value > 255 for value in leading) or last >= 256 ** (4 - len(leading)):
-        return None
-    packed = sum(value << 24 - 8 * index for index, value in enumerate(leading)) + last
-    return ipaddress.IPv4Address(packed)
-
-
-def _refused(address: Address | None) -> bool:
-    if address is None:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour
-        if inside is None and address in ipaddress.ip_network("64:ff9b::/96"):
-            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inside is None and int(address) >> 32 == 0:
-            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inside is not None and _refused(inside):
-            return True
-    return address.is_link_local or address in _METADATA_ADDRESSES
-
-
-def _check_headers(findings: Findings, headers: YamlNode) -> None:
+def _check_headers(findings: Findings, key: str, headers: YamlNode) -> None:
     seen: dict[str, str] = {}
     for name, node in headers.value.items():
         first = seen.setdefault(name.lower(), name)
         if first != name:
-            _tell(
+            _report(
                 findings,
-                "headers",
+                key,
                 headers.keys[name],
                 f"'{name}' is there twice, first as '{first}'",
                 found=name,
             )
         if name.lower() in _OURS:
-            _tell(
+            _report(
                 findings,
-                "headers",
+                key,
                 headers.keys[name],
                 f"'{name}' is set by the delivery itself, expected another header",
                 found=name,
             )
         if isinstance(node.value, str) and (wrong := _CONTROL.search(node.value)) is not None:
-            _tell(
+            _report(
                 findings,
-                "headers",
+                key,
                 findings.source.position(node, wrong.start()),
                 f"found {_character(wrong.group())} in the value of '{name}', "
                 "expected one line of text without control characters",
@@ -197,7 +153,7 @@ def _check_headers(findings: Findings, headers: YamlNode) -> None:
             )
 
 
-def _tell(
+def _report(
     findings: Findings, key: str, place: YamlNode | tuple[int, int], message: str, *, found: str
 ) -> None:
     findings.at(place, f"{field_name(findings.root, (key,))}: {message}", found=found)

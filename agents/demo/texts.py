@@ -1,4 +1,4 @@
-"""Says in words how far the demo is, what became of the history, and what to type afterwards.
+"""The demo's texts: its progress, the summary of the account, and commands to try afterwards.
 
 Law: every number comes from the scene or the account.
 """
@@ -18,7 +18,7 @@ from agents.demo.show import day
 
 
 def line(scene: Scene) -> str:
-    """How far it is, in one line."""
+    """The progress, as one line."""
     if scene.player is None:
         step = scene.steps[-1] if scene.steps else None
         return f"{scene.elapsed:5.1f} s  {step.name if step else 'starting'}"
@@ -33,7 +33,7 @@ def line(scene: Scene) -> str:
 
 
 def summary(scene: Scene, account: Account) -> RenderableType:
-    """What became of the history."""
+    """The account as a table."""
     tally = account.tally
     requested = tally.types["action.requested"]
     table = Table.grid(padding=(0, 2))
@@ -66,20 +66,20 @@ def summary(scene: Scene, account: Account) -> RenderableType:
     table.add_row("retried", f"{tally.retried:,}", "delivered after the first attempt")
     for name, found in (("lost", account.lost), ("repeated", account.repeated)):
         style = "bold red" if found else "bold green"
-        table.add_row(Text(name, style), Text(f"{sum(found.values()):,}", style), _told(found))
+        table.add_row(Text(name, style), Text(f"{sum(found.values()):,}", style), _listed(found))
     return Panel(table, title="[bold]what became of it", border_style="bright_black", expand=False)
 
 
-def _told(found: Mapping[str, int]) -> Text:
-    told = ", ".join(f"{what}: {number:,}" for what, number in found.items())
+def _listed(found: Mapping[str, int]) -> Text:
+    listed = ", ".join(f"{what}: {number:,}" for what, number in found.items())
     return Text(
-        told or "topics, receiver and backtest agree",
+        listed or "topics, receiver and backtest agree",
         "red" if found else "bright_black",
     )
 
 
 def commands(broker: str, program: str) -> RenderableType:
-    """What to type to play with what is still running; `program`: how journeys is called."""
+    """Commands to try while everything runs; `program`: how `journeys` is called here."""
     event = (
         '{"event": "Take in charge ticket", "userId": "you", '
         '"properties": {"ticket_id": "t-1", "service_level": "1", "agent": "me"}}'

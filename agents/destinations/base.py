@@ -1,0 +1,132 @@
+"""What every type of destination is: the fields of its documents, and what carries an action out.
+
+Law: a type is one file (or folder) and one line in `types.py`; nothing else names a type. Importing
+the list loads no client library: `connect` imports what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from agents.destinations.addresses import Guard
+from agents.destinations.call_result import CallResult
+from agents.destinations.secrets import Secrets
+from agents.runtime.broker_clock import wall
+from journeys.documents.destination import Destination, type_of
+from tables.deliveries import Received
+
+
+class CantBeSent(Exception):
+    """Nothing can be sent for an action; `passing`: a restart of the worker may change that."""
+
+    def __init__(self, why: str, passing: bool = False) -> None:
+        super().__init__(why)
+        self.passing = passing
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What callers are made of, one for the process.
+
+    guard: says which addresses may be connected to; whatever opens a socket asks it.
+    secrets: what `${env.NAME}` means, and the mask of results.
+    now: the time of results, ms.
+    """
+
+    guard: Guard
+    secrets: Secrets
+    now: Callable[[], int] = wall
+
+
+class Preview(NamedTuple):
+    """What a call would send, without secrets.
+
+    fields: as scripts read it. lines: as a person reads it.
+    """
+
+    fields: Mapping[str, Any]
+    lines: Sequence[str]
+
+
+class Caller(Protocol):
+    """Carries out the actions of all destinations of a type, concurrently. One for the process.
+
+    Every attempt of an action sends the same with the same idempotency key, the action's id. A
+    test event (`simulate --send`) is marked as one where the other side can see it.
+    """
+
+    async def call(
+        self,
+        destination: Any,
+        action: Received,
+        value: bytes,
+        confirm: Callable[[], Awaitable[None]],
+        *,
+        test: bool = False,
+    ) -> CallResult:
+        """One attempt, which takes no longer than `destination.timeout` (ms).
+
+        Args:
+            destination: a document of the type.
+            value: the action's record as it was received.
+            confirm: is awaited when all is ready and nothing is sent yet; its exceptions are not
+                caught.
+            test: whether it is a test event; then the answer's text is kept also of a success.
+
+        Returns:
+            How it ended, without secrets. Nothing that the destination, the network or the
+            document does is raised.
+        """
+
+    def preview(
+        self, destination: Any, action: Received, value: bytes, *, test: bool = False
+    ) -> Preview:
+        """What `call` sends for the same arguments. Raises CantBeSent."""
+
+    async def close(self) -> None:
+        """Gives up all connections at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What the conformance suite needs to call a type's destination at a server that it starts.
+
+    fields: those of the document but kind, name and type; `{url}` in a text becomes the server's
+        URL. One of them sends `${env.TOKEN}`.
+    replies: by what an answer means, the status, headers and body that say so to this type.
+    key: finds the idempotency key in the headers and body of a request.
+    """
+
+    fields: Mapping[str, Any]
+    replies: Mapping[str, tuple[int, Mapping[str, str], bytes]] = field(
+        default_factory=lambda: {
+            "delivered": (200, {}, b"{}"),
+            "retriable": (503, {}, b"busy"),
+            "final": (400, {}, b"no"),
+            "retry_after": (429, {"Retry-After": "7"}, b""),
+        }
+    )
+    key: Callable[[Mapping[str, str], bytes], str] = lambda headers, body: headers[
+        "Idempotency-Key"
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationType:
+    """A type of destination.
+
+    document: the fields of its documents, their checks and lint; pure.
+    connect: opens what makes the calls; imports the client libraries that it needs.
+    example: for the conformance suite.
+    """
+
+    document: type[Destination]
+    connect: Callable[[Parts], Caller]
+    example: Example
+
+    @property
+    def name(self) -> str:
+        """The word that documents write as `type`."""
+        return type_of(self.document)

@@ -1,0 +1,31 @@
+"""The fields of a Destination of type http, and how they are checked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from journeys.checks.requests import check_headers, check_url, lint_headers
+from journeys.documents.destination import Destination, HeaderName
+from journeys.documents.kind import CheckContext
+from journeys.schema.fields import DataText, HeaderText, Method
+
+
+class HttpDestination(Destination):
+    """Where actions go: an HTTP endpoint."""
+
+    type: Literal["http"]
+    url: DataText
+    method: Method = "POST"
+    headers: dict[HeaderName, HeaderText] = Field(default_factory=dict)
+    envelope: bool = False
+
+    @classmethod
+    def check(cls, context: CheckContext) -> None:
+        check_url(context.findings, "url")
+        check_headers(context.findings, "headers")
+
+    @classmethod
+    def lint(cls, context: CheckContext) -> None:
+        lint_headers(context.findings, "headers")

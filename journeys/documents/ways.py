@@ -1,0 +1,87 @@
+"""Where nodes lead, said once.
+
+Law: an instance leaves a node by a way that the node names, or falls to the node below where the
+node says that it can and has no `next` of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from journeys.nodes.base import ForwardNode, NodeModel
+from journeys.schema.marks import Path
+
+Nodes = Mapping[str, NodeModel]
+"""The nodes of a journey by name, in the order of the document."""
+
+
+class Way(NamedTuple):
+    """That a node can lead to another one.
+
+    Attributes:
+        path: of the field, in the document, that says so; None: the other one is the node below.
+    """
+
+    source: str
+    path: Path | None
+    target: str
+
+
+def falls(node: NodeModel) -> bool:
+    """Whether an instance can fall from a node, as written, to the one below it."""
+    return node.falls_through and getattr(node, "next", None) is None
+
+
+def ways(nodes: Nodes) -> Iterator[Way]:
+    """Every way between nodes: of each node those that it names, in the order written, then the
+    fall to the node below."""
+    for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:]):
+        for target in node.targets():
+            yield Way(name, ("nodes", name, *target.path), target.node)
+        if below is not None and falls(node):
+            yield Way(name, None, below)
+
+
+def edges(nodes: Nodes) -> dict[str, list[str]]:
+    """The names of the nodes that each node can lead to."""
+    found: dict[str, list[str]] = {name: [] for name in nodes}
+    for way in ways(nodes):
+        found[way.source].append(way.target)
+    return found
+
+
+def falls_of(nodes: Nodes) -> dict[str, str]:
+    """Of the nodes from which an instance can fall to another one, that one."""
+    return {way.source: way.target for way in ways(nodes) if way.path is None}
+
+
+def with_next(nodes: Nodes) -> dict[str, NodeModel]:
+    """The nodes as written, with `next` filled in where it is the node below."""
+    return {
+        name: node.model_copy(update={"next": below})
+        if isinstance(node, ForwardNode) and node.next is None
+        else node
+        for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:])
+    }
+
+
+def taken(node: NodeModel) -> set[str]:
+    """The nodes that may come right after one whose `next` is filled in: without a `next` that
+    every branch of it replaces."""
+    unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
+    return {target.node for target in node.targets() if target.path != unused}
+
+
+def parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
+    """Branches, variants and the like, and whether each leads somewhere of its own; from one that
+    doesn't, an instance goes where its node leads."""
+    for name in type(node).model_fields:
+        value = getattr(node, name)
+        if isinstance(value, dict | list):
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                if isinstance(part, BaseModel) and "next" in type(part).model_fields:
+                    yield (name, key), getattr(part, "next", None) is not None

@@ -1,0 +1,52 @@
+"""Dispatches an event to all that it can end, reach, move and start, then the events that nodes
+emitted meanwhile.
+
+Law: an emitted event is applied in the step that emitted it, right after what emitted it, by the
+same rules as an event from the log; so one journey starts another, and a replay does so again. But
+it carries no traits, is never a repeat, and fires no timer: those wait for the log.
+"""
+
+from __future__ import annotations
+
+from journeys.catalog.running import Entered
+from journeys.engine.entries import enter
+from journeys.engine.exits_and_goals import leave, reach
+from journeys.engine.user_step import UserStep
+from journeys.engine.waits import match_event
+from journeys.records.event import Arrived, Event
+
+
+def dispatch(
+    user: UserStep, event: Event, arrived: Arrived, entered: Entered | None = None
+) -> None:
+    """Apply one event: global exits, goals, waits, then entries.
+
+    Args:
+        entered: what `RunningCatalog.entered_by` gives, where nothing but entries can come of it.
+    """
+    context = user.context
+    context.event = event.facts(arrived.time)
+    context.keys = {}
+    if entered is None and user.instances:
+        leave(user, event, arrived.time)
+    if user.goals:
+        reach(user, event, arrived)
+    if entered is None:
+        if user.instances:
+            match_event(user, event, arrived.time)
+        entered = context.catalog.entered_by(event, context.traits)
+    enter(user, event, arrived, entered)
+
+
+def dispatch_emitted(user: UserStep) -> None:
+    """Apply the emitted events, and those that these emit, in the order in which they were."""
+    context = user.context
+    if not context.emitted:
+        return
+    around = context.surroundings()
+    while context.emitted:
+        emitted = context.emitted.popleft()
+        context.enter_emitted(emitted)
+        context.count(emitted.event, emitted.arrived.time)
+        dispatch(user, emitted.event, emitted.arrived)
+    context.return_to(around)

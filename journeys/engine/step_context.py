@@ -1,0 +1,217 @@
+"""What all parts of one step share: the input, the user's profile, and the effects recorded so far.
+
+Law: a step owns its context and passes it down. Nothing that is given a context calls back up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from journeys.catalog.program import Program
+from journeys.catalog.running import RunningCatalog
+from journeys.ids import outcome_id_of_emitted, outcome_id_of_input
+from journeys.records import event_counts, traits
+from journeys.records.effects import Effects
+from journeys.records.event import Arrived, Clock, Emitted, Event
+from journeys.records.outcome import Cause, OutcomeType, of_input
+from journeys.records.user_record import UserRecord
+from journeys.time import SECOND, format_time
+
+LATE_GRACE = 10 * SECOND
+"""If an event sets a timer that is already due, the timer fires only this long, ms, after the
+event's arrival, so that late events of the same upload count first."""
+
+MAX_HOPS = 16
+"""Emitted events that may lead from one to the next in one step."""
+
+MAX_EMITTED = 1_000
+"""Events that one step may emit."""
+
+FailureGate = Callable[[str, str, int], bool]
+"""Whether a failing entry condition of (journey, version) is reported at a partition time (ms)."""
+
+
+class UnknownVersion(Exception):
+    """A live instance is of a version that the catalog lacks: the worker has read too little."""
+
+
+class StepContext:
+    """The shared part of one step.
+
+    Attributes:
+        arrived: where and when the input came; None in the step of a timer alone.
+        cause: of the outcomes of instances that are recorded from here on.
+        event: the event as expressions see it; None in the step of a timer or a response.
+        keys: what key expressions give on the event, by their text.
+        emitted: events that nodes emitted and that are not applied yet.
+        changed: whether anything of the user's record is new.
+    """
+
+    __slots__ = (
+        "_emitted_in_all",
+        "_reported",
+        "arrived",
+        "catalog",
+        "cause",
+        "changed",
+        "clock",
+        "effects",
+        "emitted",
+        "event",
+        "event_counts",
+        "failure_gate",
+        "hop",
+        "keys",
+        "traits",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        catalog: RunningCatalog,
+        effects: Effects,
+        user_id: str,
+        record: UserRecord,
+        clock: Clock,
+        failure_gate: FailureGate,
+        arrived: Arrived | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.effects = effects
+        self.user_id = user_id
+        self.clock = clock
+        self.failure_gate = failure_gate
+        self.arrived = arrived
+        self.traits = record.traits
+        self.event_counts = record.event_counts
+        self.changed = False
+        self.cause = Cause()
+        self.event: dict[str, Any] | None = None
+        self.keys: dict[str, str | None] = {}
+        self.emitted: deque[Emitted] = deque()
+        self.hop = 0
+        self._emitted_in_all = 0
+        self._reported = 0
+
+    # What runs of instances read.
+
+    @property
+    def user(self) -> Mapping[str, Any]:
+        """`user` of the expressions."""
+        return {"id": self.user_id, "traits": self.traits}
+
+    def program(self, journey: str, version: str) -> Program:
+        """Raises UnknownVersion where the catalog has no such version."""
+        program = self.catalog.program(journey, version)
+        if program is None:
+            raise UnknownVersion(f"{journey}/{version} is not in the catalog")
+        return program
+
+    def runs(self, journey: str) -> bool:
+        """Whether instances of the journey may move now."""
+        return self.catalog.status.get(journey) == "running"
+
+    def lifecycle_seen(self, journey: str) -> int:
+        """The newest change of the journey's lifecycle, ms; 0: there is none to observe."""
+        history = self.catalog.lifecycles.get(journey)
+        return 0 if history is None else history.changed
+
+    def fire_at(self, due: int) -> int:
+        """When a clock may fire a timer that is due then; both ms.
+
+        An event that sets a timer that is overdue already leaves time for the rest of an upload,
+        also where it sets that timer by firing another one.
+        """
+        if self.arrived is None or due > self.arrived.arrival:
+            return due
+        return max(due, self.arrived.arrival + LATE_GRACE)
+
+    # What is recorded.
+
+    def merge_traits(self, new: Mapping[str, Any]) -> list[str]:
+        """Merge traits into the profile; the names of those that changed."""
+        self.traits, changed = traits.merge(self.traits, new)
+        self.changed |= bool(changed)
+        return changed
+
+    def count(self, event: Event, time: int) -> None:
+        """Count the event at its time (ms), if a journey does."""
+        counted = self.catalog.counted
+        if event.name in counted:
+            self.event_counts = event_counts.record_event(
+                self.event_counts, event.name, time, counted
+            )
+            self.changed = True
+
+    def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
+        """Take an event to be applied next, at `now` (ms); why not, where it is refused."""
+        if self.hop >= MAX_HOPS:
+            return "loop"
+        if self._emitted_in_all >= MAX_EMITTED:
+            return "too_many"
+        self._emitted_in_all += 1
+        here = self.arrived
+        if here is None or self.event is None:  # a timer's step: nothing arrived late
+            latest = self.clock.partition_time
+            if here is None:
+                here = Arrived("", 0, 0, now, now, latest, False)
+            else:
+                here = replace(here, time=now, arrival=now, partition_time=latest, wall=False)
+        event = Event.emitted(name, self.user_id, message_id, properties)
+        arrived = replace(here, time=now, emitted=message_id)
+        self.emitted.append(Emitted(event, arrived, self.hop + 1))
+        return None
+
+    def report(
+        self,
+        type: OutcomeType,
+        arrived: Arrived,
+        program: Program | None = None,
+        key: str | None = None,
+        **detail: Any,
+    ) -> None:
+        """Record an outcome of the input itself, apart from any instance."""
+        number, self._reported = self._reported, self._reported + 1
+        place = (arrived.topic, arrived.partition, arrived.offset)
+        if arrived.emitted is None:
+            id, cause = outcome_id_of_input(*place, type, number), Cause(*place)
+        else:
+            id, cause = outcome_id_of_emitted(arrived.emitted, type, number), self.cause
+        self.effects.outcomes.append(
+            of_input(
+                id,
+                type,
+                format_time(arrived.time),
+                self.user_id,
+                cause,
+                detail,
+                journey=None if program is None else program.name,
+                version=None if program is None else program.version,
+                key=key,
+            )
+        )
+
+    # Emitted events and timers have a context within the step's.
+
+    def enter_emitted(self, emitted: Emitted) -> None:
+        """From here on the step is that of an emitted event."""
+        self.arrived = emitted.arrived
+        self.hop = emitted.hop
+        self._reported = 0
+
+    def surroundings(self) -> Surroundings:
+        """The input and what expressions see of it, to come back to."""
+        return self.event, self.keys, self.arrived, self._reported
+
+    def return_to(self, surroundings: Surroundings) -> None:
+        """Back to the input around the emitted events, which all have been applied."""
+        self.event, self.keys, self.arrived, self._reported = surroundings
+        self.emitted.clear()
+        self.hop = self._emitted_in_all = 0
+
+
+Surroundings = tuple[dict[str, Any] | None, dict[str, str | None], Arrived | None, int]

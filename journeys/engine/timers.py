@@ -1,0 +1,148 @@
+"""Timers: which fires next, and the step that it makes of its own.
+
+Law: timers fire earliest first, of those due at once the older instance first; one that raises ends
+its own instance and leaves the others as they were.
+"""
+
+from __future__ import annotations
+
+import traceback
+from functools import partial
+
+from msgspec.structs import replace
+
+from journeys.engine.dispatch import dispatch_emitted
+from journeys.engine.instance_run import InstanceRun
+from journeys.engine.instance_states import Effect, Trigger, effect_of
+from journeys.engine.lifecycle import take_over
+from journeys.engine.step_context import UnknownVersion
+from journeys.engine.user_step import UserStep, check_size
+from journeys.nodes.base import Go
+from journeys.records.event import Arrived
+from journeys.records.outcome import Cause
+from journeys.records.user_record import Instance, Wait
+from journeys.time import MINUTE, format_time
+
+LATE = MINUTE
+"""Under the wall clock, a timer that fires later than this, ms, after it was due has the time of
+firing as its logical time; any other has its due time."""
+
+FATAL = (MemoryError, OSError, UnknownVersion)
+"""What no input and no document can cause; it ends the process."""
+
+
+def fire_before(user: UserStep, arrived: Arrived) -> None:
+    """Fire what is due at or before an input, under the input's cause."""
+    context = user.context
+    while (instance := _first_due(user, arrived.time)) is not None:
+        due = _due(instance)
+        late = arrived.wall and arrived.time - due > LATE
+        now = arrived.time if late else due
+        context.cause = Cause(
+            arrived.topic,
+            arrived.partition,
+            arrived.offset,
+            format_time(due),
+            format_time(now) if late else None,
+        )
+        at = user.instances.index(instance)
+        take_over(user)
+        _fire(user, user.instances[at], now)
+
+
+def fire_earliest(user: UserStep, until: int, now: int | None) -> None:
+    """Fire the user's earliest timer that a clock may fire at or before `until`, ms, if any is.
+
+    Args:
+        now: the wall clock, ms; None under the stream clock, whose timers are never late.
+    """
+    ready = [at for at, one in enumerate(user.instances) if is_ready(until, one)]
+    if not ready:  # a change of a lifecycle has ended it or put it off
+        return
+    at = min(ready, key=lambda at: _order(user.instances[at]))
+    instance = user.instances[at]
+    due = _due(instance)
+    late = now is not None and now - due > LATE
+    logical = now if now is not None and late else due
+    user.context.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
+    running = user.context.runs(instance.journey)
+    trigger = Trigger.DEADLINE if running else Trigger.DEADLINE_PAUSED
+    if effect_of(instance, trigger) is Effect.STOP_CLOCK:
+        user.put(instance, replace(instance, wait=Wait(due, None)))
+    else:
+        take_over(user)
+        _fire(user, user.instances[at], logical)
+
+
+def is_ready(until: int, instance: Instance) -> bool:
+    """Whether a clock may fire the instance's timer at or before `until`, ms."""
+    at = instance.wait.fire_at
+    return at is not None and at <= until
+
+
+def is_any_ready(instances: tuple[Instance, ...], until: int) -> bool:
+    """Whether a clock may fire the timer of any of them at or before `until`, ms."""
+    return any(map(partial(is_ready, until), instances))
+
+
+def _fire(user: UserStep, instance: Instance, now: int) -> None:
+    """A timer's step of its own, with the events that it emits."""
+    context = user.context
+    mark, saved, around = context.effects.mark(), user.save(), context.surroundings()
+    run = user.resume(instance, now, "timer")
+    try:
+        user.write(instance, run, _run(user, instance, run))
+        dispatch_emitted(user)
+        check_size(user.record(b""))
+    except FATAL:
+        raise
+    except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
+        user.restore(saved)
+        context.return_to(around)
+        context.effects.roll_back(mark)
+        user.end(instance, now, "error", error=_brief(error))
+
+
+def _run(user: UserStep, instance: Instance, run: InstanceRun) -> Instance | None:
+    """What becomes of the instance; None: it ends."""
+    context, held = user.context, instance.held
+    run.mute = held is not None and held.mute
+    if effect_of(instance, Trigger.DEADLINE) is Effect.TIME_OUT:
+        return run.follow(run.program.nodes[instance.node].on_timer(run))
+    assert held is not None, "only a pause leaves a decision for later"
+    around = context.event, context.keys
+    context.event, context.keys = held.event, {}
+    moved = run.follow(Go(held.to), left=True)
+    context.event, context.keys = around
+    return moved
+
+
+def _first_due(user: UserStep, time: int) -> Instance | None:
+    """The instance whose deadline comes first of those at or before `time` (ms) that may move."""
+    first: Instance | None = None
+    for instance in user.instances:
+        due = instance.wait.due
+        if (
+            due is not None
+            and due <= time
+            and (first is None or due < _due(first))
+            and user.context.runs(instance.journey)
+        ):
+            first = instance
+    return first
+
+
+def _order(instance: Instance) -> tuple[int, int]:
+    at = instance.wait.fire_at
+    assert at is not None, "only timers that a clock may fire are put in order"
+    return at, _due(instance)
+
+
+def _due(instance: Instance) -> int:
+    due = instance.wait.due
+    assert due is not None, "a timer is of a wait with a deadline"
+    return due
+
+
+def _brief(error: Exception) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()[:500]

@@ -1,0 +1,76 @@
+"""What an awaited event, or the response to a request, does to the instances that wait for it.
+
+Law: a deadline that has passed wins over an event or response that comes after it.
+"""
+
+from __future__ import annotations
+
+from journeys.engine.instance_run import InstanceRun
+from journeys.engine.instance_states import Effect, Trigger, effect_of
+from journeys.engine.user_step import UserStep
+from journeys.ids import action_id
+from journeys.nodes.base import Go
+from journeys.records.event import Event
+from journeys.records.response import Response
+from journeys.records.user_record import Instance
+
+
+def match_event(user: UserStep, event: Event, now: int) -> None:
+    """Every live instance that awaits this event, oldest first, may move at `now` (ms)."""
+    context = user.context
+    places = context.catalog.awaited.get(event.name)
+    if not places:
+        return
+    for instance in tuple(user.instances):
+        if not _waits(instance, now):
+            continue
+        if (instance.journey, instance.version, instance.node) not in places:
+            continue
+        program = context.program(instance.journey, instance.version)
+        node, key = program.nodes[instance.node], program.key
+        if (
+            key is not None
+            and node.keyed
+            and context.keys.get(key.text, instance.key) != instance.key
+        ):
+            continue  # most of a user's instances carry another key
+        run = InstanceRun.resume(context, program, instance, now, event.message_id)
+        _move(user, instance, run, node.on_event(run))
+
+
+def match_response(user: UserStep, response: Response, now: int) -> bool:
+    """The instance that waits for this response moves at `now` (ms).
+
+    Returns:
+        False where no instance waits for it any more.
+    """
+    for instance in user.instances:
+        if instance.id == response.instance:
+            visit = action_id(instance.id, instance.node, instance.visit)
+            if visit != response.action_id or not _waits(instance, now):
+                return False
+            run = user.resume(instance, now, "response")
+            node = run.program.nodes[instance.node]
+            _move(user, instance, run, node.on_response(run, response))
+            return True
+    return False
+
+
+def _waits(instance: Instance, now: int) -> bool:
+    """Whether an event or a response at `now` (ms) can move the instance.
+
+    It is so in state WAITING alone (instance_states.py), and by the law above. Asked for every
+    instance of a user, so it looks at the record itself.
+    """
+    due = instance.wait.due
+    return instance.held is None and (due is None or due > now)
+
+
+def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | None) -> None:
+    """Let the instance go where its node says, now or when its journey is resumed."""
+    if verdict is None:
+        return
+    running = user.context.runs(instance.journey)
+    effect = effect_of(instance, Trigger.EVENT if running else Trigger.EVENT_PAUSED)
+    moved = run.follow(verdict) if effect is Effect.MOVE else run.decide(verdict)
+    user.write(instance, run, moved)
