@@ -6,6 +6,8 @@ from pathlib import Path
 from agents.errors import UserError
 
 _ROOT = Path(__file__).parents[1]
+_PACKAGES = ("journeys", "tables")
+"""Those that setup.py compiles modules of."""
 
 
 def is_compiled() -> bool:
@@ -20,7 +22,8 @@ def refuse_stale() -> None:
     the extension and silently not the source."""
     if not (is_compiled() and (_ROOT / "pyproject.toml").exists()):
         return
-    for extension in _ROOT.glob("*/**/*.so"):
+    extensions = (one for package in _PACKAGES for one in (_ROOT / package).rglob("*.so"))
+    for extension in extensions:
         source = extension.with_name(extension.name.partition(".")[0] + ".py")
         if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
             raise UserError(
