@@ -1,5 +1,6 @@
 """Whether the engine runs as C extensions (setup.py), and that none is older than its source."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,11 +23,17 @@ def refuse_stale() -> None:
     the extension and silently not the source."""
     if not (is_compiled() and (_ROOT / "pyproject.toml").exists()):
         return
-    extensions = (one for package in _PACKAGES for one in (_ROOT / package).rglob("*.so"))
-    for extension in extensions:
-        source = extension.with_name(extension.name.partition(".")[0] + ".py")
-        if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
-            raise UserError(
-                f"{source.relative_to(_ROOT)} is newer than {extension.name}, which Python would "
-                "run instead: `make pure` runs the sources, `make compiled` compiles them again"
-            )
+    for source, extension in stale(_ROOT):
+        raise UserError(
+            f"{source.relative_to(_ROOT)} is newer than {extension.name}, which Python would "
+            "run instead: `make pure` runs the sources, `make compiled` compiles them again"
+        )
+
+
+def stale(root: Path) -> Iterator[tuple[Path, Path]]:
+    """The engine's sources below `root` that are newer than their extensions, each with that."""
+    for package in _PACKAGES:
+        for extension in (root / package).rglob("*.so"):
+            source = extension.with_name(extension.name.partition(".")[0] + ".py")
+            if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
+                yield source, extension
