@@ -1,6 +1,6 @@
 """The callers of a process: one for each type of destination that it calls.
 
-Law: a caller is opened for the first call of its type, and all are closed together.
+Law: a caller is opened when its type is first asked for, and all are closed together.
 """
 
 from __future__ import annotations

@@ -87,6 +87,10 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
     parts = Parts(Guard(allowed), Secrets(os.environ), app.clock.now)
     app.callers = Callers(DESTINATION_TYPES, parts)
+    for name in names:
+        # Now, as opening takes a moment (certificates are read) that belongs to no call.
+        if (destination := reader.catalog.destinations.get(name)) is not None:
+            app.callers.of(destination)
     app.deliverers = [
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
     ]

@@ -34,8 +34,8 @@ FATAL = (MemoryError, OSError, UnknownVersion)
 def fire_before(user: UserStep, arrived: Arrived) -> None:
     """Fire what is due at or before an input, under the input's cause."""
     context = user.context
-    while (instance := _first_due(user, arrived.time)) is not None:
-        due = _due(instance)
+    while (at := _first_due(user, arrived.time)) is not None:
+        due = _due(user.instances[at])
         late = arrived.wall and arrived.time - due > LATE
         now = arrived.time if late else due
         context.cause = Cause(
@@ -45,7 +45,6 @@ def fire_before(user: UserStep, arrived: Arrived) -> None:
             format_time(due),
             format_time(now) if late else None,
         )
-        at = user.instances.index(instance)
         take_over(user)
         _fire(user, user.instances[at], now)
 
@@ -117,18 +116,19 @@ def _run(user: UserStep, instance: Instance, run: InstanceRun) -> Instance | Non
     return moved
 
 
-def _first_due(user: UserStep, time: int) -> Instance | None:
-    """The instance whose deadline comes first of those at or before `time` (ms) that may move."""
-    first: Instance | None = None
-    for instance in user.instances:
+def _first_due(user: UserStep, time: int) -> int | None:
+    """The index of the instance whose deadline comes first of those at or before `time` (ms) that
+    may move; None: there is none."""
+    first: int | None = None
+    for at, instance in enumerate(user.instances):
         due = instance.wait.due
         if (
             due is not None
             and due <= time
-            and (first is None or due < _due(first))
+            and (first is None or due < _due(user.instances[first]))
             and user.context.runs(instance.journey)
         ):
-            first = instance
+            first = at
     return first
 
 
