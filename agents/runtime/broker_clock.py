@@ -2,7 +2,7 @@
 
 Law: never ahead of the broker's clock, whatever this machine's clock says: it may be wrong, or be
 set while the worker runs. Between two of the broker's stamps, time is counted by the kernel's clock
-since boot (CLOCK_BOOTTIME: it goes on during sleep, and setting the clock doesn't change it).
+since boot (CLOCK_BOOTTIME: it runs during sleep, and setting the clock doesn't change it).
 
 Nothing in Faust does this: its timers fire by the worker's own clock, so two workers whose clocks
 differ by a minute answer the same history differently.
