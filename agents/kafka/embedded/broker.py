@@ -27,6 +27,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from agents.errors import UserError
+from agents.kafka.embedded.class_archive import ClassArchive, listing, using
 from agents.kafka.embedded.jars import classpath
 from agents.kafka.embedded.java import find_java
 from agents.processes import guard
@@ -81,6 +82,7 @@ class EmbeddedKafka:
         self._ports: tuple[int, int] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
+        self._new_archive: ClassArchive | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -119,9 +121,14 @@ class EmbeddedKafka:
         if self._dir is None:
             self._dir = self._named_dir or Path(tempfile.mkdtemp(prefix="journeys-kafka-"))
             self._dir = self._dir.absolute()
-            self._dir.mkdir(parents=True, exist_ok=True)
+            self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         atexit.register(self.stop)
         command = [str(java), *JVM_FLAGS, "-cp", os.pathsep.join(map(str, jars))]
+        archive = ClassArchive(java, jars, JVM_FLAGS)
+        if (found := archive.find()) is not None:
+            command += using(found)
+        elif self._new_archive is None:
+            self._new_archive = archive
         try:
             if self._ports is None:
                 self._start_on_free_ports(command)
@@ -148,6 +155,9 @@ class EmbeddedKafka:
 
     def stop(self) -> None:
         """Ends the broker (SIGTERM, after 15 s SIGKILL); removes the data unless it was named."""
+        if self._new_archive:
+            self._new_archive.stop()
+            self._new_archive = None
         self._command(b"T")
         if self._named_dir is None and self._dir is not None:
             shutil.rmtree(self._dir, ignore_errors=True)
@@ -210,8 +220,10 @@ class EmbeddedKafka:
             self.log_path.touch()
             throwaway = "" if self._named_dir else str(folder)
             guarded = [sys.executable, "-I", "-S", guard.__file__, str(self.log_path), throwaway]
+            classes = folder / "classes"
+            options = listing(classes) if self._new_archive else []
             self._guard = subprocess.Popen(
-                [*guarded, *java, "kafka.Kafka", str(config)],
+                [*guarded, *java, *options, "kafka.Kafka", str(config)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -222,6 +234,9 @@ class EmbeddedKafka:
         with self._guard.stdout as pid:
             self._pid = int(pid.readline() or 0)
         self._wait_until_it_answers()
+        if self._new_archive:
+            self._new_archive.write(classes)
+            classes.unlink(missing_ok=True)
 
     def _wait_until_it_answers(self) -> None:
         # A broker that isn't there yet is ordinary here: no log lines, and quick tries.

