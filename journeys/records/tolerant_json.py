@@ -1,0 +1,198 @@
+"""JSON as producers and servers write it, read so that one odd field costs no other field.
+
+Law: pure. What the strict decoder reads means the same here (an integer of up to 4,300 digits is
+one, so whoever reads a number looks at its size). Beyond that: a byte order mark
+at the start is skipped; a half of a surrogate pair, and bytes that are not UTF-8, are U+FFFD;
+control characters in a text stay; a number beyond a double, NaN and Infinity are null; what is
+nested more deeply than MAX_DEPTH is null. Whatever was changed is listed. All else is no JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+MAX_DEPTH = 100
+"""Lists and objects inside each other that are read; what is deeper becomes null."""
+MAX_ODDITIES = 1_000
+"""How many oddities of one text are listed; later ones are mended all the same."""
+_SHOWN = 40
+
+BEYOND_DOUBLE = "a number beyond the range of a double"
+
+_HALF = re.compile("[\ud800-\udfff]")
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_strict = msgspec.json.Decoder().decode
+
+
+class NotJson(ValueError):
+    """A text that is no JSON, however odd; says what was found, and where."""
+
+
+class Oddity(NamedTuple):
+    """What was read otherwise than it was written.
+
+    path: the keys and indexes that lead to it; empty for what concerns the text as a whole.
+    what: what was found, such as `a number beyond the range of a double: 1e400`.
+    """
+
+    path: tuple[str | int, ...]
+    what: str
+
+    def __str__(self) -> str:
+        where = ".".join(map(str, self.path))
+        return f"{where}: {self.what}" if where else self.what
+
+
+class Found(NamedTuple):
+    """The value of a text, and what is odd about it; nothing where the strict decoder reads it."""
+
+    value: Any
+    oddities: tuple[Oddity, ...] = ()
+
+
+def read_json(data: bytes | str) -> Found:
+    """The value of a JSON text: strictly if that works, else tolerantly. Raises NotJson."""
+    try:
+        return Found(_strict(data))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return read_odd_json(data)
+
+
+def read_odd_json(data: bytes | str) -> Found:
+    """The value of a JSON text that the strict decoder has refused. Raises NotJson."""
+    odd = _Oddities()
+    if isinstance(data, bytes):
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            odd.add((), f"bytes that are not UTF-8, the first one at byte {error.start}")
+            text = data.decode(errors="replace")
+    else:
+        text = data
+    if text.startswith("\ufeff"):
+        odd.add((), "a byte order mark")
+        text = text.lstrip("\ufeff")
+    # Each level needs a bracket; most texts have too few to be too deep.
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        text = _cut(text, odd)
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotJson(f"{_words(error)} (line {error.lineno}, column {error.colno})") from None
+    return Found(odd.mended(value, ()), tuple(odd.found))
+
+
+class _Number:
+    """A number that can't be read. what: for people."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+class _Oddities:
+    def __init__(self) -> None:
+        self.found: list[Oddity] = []
+
+    def add(self, path: tuple[str | int, ...], what: str) -> None:
+        if len(self.found) < MAX_ODDITIES:
+            self.found.append(Oddity(path, what))
+
+    def mended(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        """The value with nothing odd in it. Its depth is bounded by MAX_DEPTH."""
+        if isinstance(value, str):
+            return self._text(value, path)
+        if isinstance(value, _Number):
+            self.add(path, value.what)
+            return None
+        if isinstance(value, list):
+            return [self.mended(item, (*path, index)) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            mended = {}
+            for key, item in value.items():
+                name = self._text(key, path)
+                mended[name] = self.mended(item, (*path, name))
+            return mended
+        return value
+
+    def _text(self, text: str, path: tuple[str | int, ...]) -> str:
+        if text.isascii() or _HALF.search(text) is None:
+            return text
+        self.add(path, "half of a surrogate pair")
+        return _HALF.sub("\ufffd", text)
+
+
+def _float(text: str) -> Any:
+    value = float(text)
+    return value if math.isfinite(value) else _beyond(text)
+
+
+def _int(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python, and so the strict decoder, reads
+        return _beyond(text)
+
+
+def _beyond(text: str) -> _Number:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return _Number(f"{BEYOND_DOUBLE}: {shown}")
+
+
+def _constant(text: str) -> _Number:
+    return _Number(f"{text}, which is no number of JSON")
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_float, parse_int=_int, parse_constant=_constant, strict=False
+)
+
+
+def _cut(text: str, odd: _Oddities) -> str:
+    """The text with null in place of what is nested too deeply. Linear in its length."""
+    parts: list[str] = []
+    depth = kept = 0
+    for token in _TOKEN.finditer(text):
+        mark = token.group()
+        if mark in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                parts.append(text[kept : token.start()])
+        elif mark in "]}":
+            if depth == MAX_DEPTH + 1:
+                parts.append("null")
+                kept = token.end()
+            depth -= 1
+    if not parts:
+        return text
+    if depth > MAX_DEPTH:
+        raise NotJson("found the end of the text, expected the end of a list or an object")
+    odd.add((), f"JSON nested more deeply than {MAX_DEPTH} levels")
+    return "".join([*parts, text[kept:]])
+
+
+_WORDS = {
+    "Expecting value": "found no value where one is expected",
+    "Expecting property name enclosed in double quotes": "found no field name in double quotes",
+    "Expecting ',' delimiter": "found no ',' between two values",
+    "Expecting ':' delimiter": "found no ':' after a field name",
+    "Unterminated string starting at": "found a text without its closing quote",
+    "Invalid \\escape": "found an unknown escape in a text",
+    "Invalid \\uXXXX escape": "found an unfinished \\u escape in a text",
+    "Extra data": "found more after the end of the value",
+}
+
+
+def _words(error: json.JSONDecodeError) -> str:
+    if error.msg.startswith("Expecting value") and error.pos >= len(error.doc.rstrip()):
+        return "found the end of the text where a value is expected"
+    for message, words in _WORDS.items():
+        if error.msg.startswith(message):
+            return words
+    return "found what JSON doesn't have"
