@@ -7,7 +7,7 @@ ARGS ?=
 # Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
 PARALLEL := -n auto
 
-.PHONY: install demo test test-world compiled pure torture bench check audit docs format lock clean
+.PHONY: install demo test test-world compiled pure torture soak bench check audit docs format lock clean
 
 install: $(STAMP)
 
@@ -37,9 +37,14 @@ pure:
 	rm -rf build
 	find journeys tables -name "*.so" -delete
 
-# The proof that nothing is lost or done twice: `make torture SCENARIOS=kill-all,burst SEED=7`.
+# The proof that nothing is lost or done twice: `make torture SCENARIOS=kill-all,network SEED=7`; a
+# name is that of a scenario or of a family, and SCALE=0.3 makes them shorter.
 torture: $(STAMP)
-	$(BIN)/python -m tests.torture $(SCENARIOS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.torture $(SCENARIOS) $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))
+
+# Does a worker that lives long grow? Slopes of memory, descriptors and threads, with intervals.
+soak: $(STAMP)
+	$(BIN)/python -m tests.torture.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 # Everything side by side, about an hour; `make bench ARGS=--short` takes a few. The peers in Python
 # have an environment of their own, since what they depend on differs from what we do.

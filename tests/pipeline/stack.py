@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from agents.client.dead_letters import is_mark
-from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS, create_topics
 from agents.processes.supervisor import Supervisor
 from tables.changelog import POSITION_KEY, Position
@@ -25,10 +24,17 @@ from tests.loopback import no_journeys_topics
 PARTITIONS = 4
 
 
+class Kafka(Protocol):
+    """One that runs: an embedded one, or several that are one cluster."""
+
+    @property
+    def bootstrap(self) -> str: ...
+
+
 class Stack:
     """Workers of the given roles on one Kafka."""
 
-    def __init__(self, kafka: EmbeddedKafka, directory: Path, supervisor: Supervisor) -> None:
+    def __init__(self, kafka: Kafka, directory: Path, supervisor: Supervisor) -> None:
         self.kafka = kafka
         self.directory = directory
         self.supervisor = supervisor
@@ -202,7 +208,7 @@ def wait_until(look: Any, seconds: float = 120) -> Any:
 
 @contextmanager
 def stack(
-    kafka: EmbeddedKafka,
+    kafka: Kafka,
     roles: dict[str, int],
     *arguments: str,
     ready: bool = True,

@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from confluent_kafka import Message
 
-from agents.kafka.topics import EVENTS, OUTCOMES
+from agents.kafka.topics import EVENTS, OUTCOMES, actions
 from journeys.time import parse_time
 from tests.agents.delivery.receiver import Request
-from tests.pipeline.stack import Stack
 from tests.torture.expected import Arrived, Expected, Told, by_partition
+from tests.torture.quiet import Fault, longest_quiet
+from tests.torture.strangers import Strangers, Written, is_strangers
 
 DESTINATIONS = ("letters", "pushes", "answers")
+STUCK_CALL_MS = 75_000
+"""A destination that was down is tried again after a minute at most."""
+STUCK_MS = 30_000
+"""Timers and events: five times the session that a dead owner keeps its partitions."""
 NEUTRAL = ("inputs", "actions", "timers", "calls", "deliveries_repeated", "stall_s", "recover_s")
 
 
@@ -37,6 +42,10 @@ class Account:
         deliveries_lost: actions that have no outcome, or no call that was answered.
         deliveries_repeated: calls beyond the first one that was answered; of those
             repeated_after_answer began though a committed record said that the action was done.
+        stuck: events, timers and deliveries that came late, or not, though nothing had been done to
+            the installation for longer than that takes.
+        timers_early: timers told before they are due, or at a place of the log stamped before.
+        strangers: records of nobody's that were answered otherwise than they may be.
         stall_s: the longest time from an event's arrival to its first outcome.
         recover_s: the longest time from a fault to the outcome of an event that came after it.
     """
@@ -58,6 +67,8 @@ class Account:
     deliveries_lost: int = 0
     deliveries_repeated: int = 0
     repeated_after_answer: int = 0
+    stuck: int = 0
+    strangers: int = 0
     stall_s: float = 0.0
     recover_s: float = 0.0
     shown: list[str] = field(default_factory=list)
@@ -68,37 +79,51 @@ class Account:
 
 
 def draw_up(
-    stack: Stack,
+    read: Callable[[str], list[Message]],
+    dead: Iterable[Mapping[str, Any]],
     requests: Iterable[Request],
-    faults: Iterable[int],
-    before: Iterable[Message] = (),
+    faults: Sequence[Fault],
 ) -> Account:
-    """requests: those that the server got. faults: when each began, ms by the broker's clock.
-    before: events that the log has forgotten since they were applied."""
+    """read: all records of a topic that were ever committed. dead: the dead letters. requests:
+    those that the server got. faults: by the broker's clock."""
     account = Account()
-    log = [_arrived(one) for one in (*before, *stack.read(EVENTS)) if not one.headers()]
-    records = stack.read(OUTCOMES)
+    written = read(EVENTS)
+    strangers = Strangers(Written(_place(one), one.key(), bool(one.headers())) for one in written)
+    log = [_arrived(one) for one in written if not strangers.wrote(_place(one))]
+    records = read(OUTCOMES)
     told = [json.loads(one.value()) for one in records]
     about = [one for one in told if not one["type"].startswith("config.")]
+    about = strangers.without_theirs(about)
     engine = [one for one in about if not _is_deliverys(one)]
-    actions = [one for d in DESTINATIONS for one in stack.actions(d)]
+    made = [
+        (json.loads(one.value()), one.timestamp()[1])
+        for d in DESTINATIONS
+        for one in read(actions(d))
+    ]
+    requested = [action for action, _ in made]
     expected = Expected(_variants(engine), _fired(engine)).read(by_partition(log))
-    account.inputs, account.actions = len(log), len(actions)
-    account.dead = len(stack.dead())
+    account.inputs, account.actions = len(log), len(requested)
+    account.dead = strangers.others(dead)
+    account.strangers = strangers.faults
     compare(account, expected.told, [_told(one) for one in engine])
     values = {f"event {one.partition} {one.offset}": one.value for one in log}
     account.shown = [f"{line} {_of(line, values)}" for line in account.shown]
-    _unique(account, told, actions)
-    _look_at_actions(account, expected, engine, actions)
-    _look_at_timers(account, records)
-    _look_at_calls(account, actions, records, list(requests))
-    _look_at_times(account, log, records, list(faults))
+    account.shown += strangers.shown
+    _unique(account, told, requested)
+    _look_at_actions(account, expected, engine, requested)
+    _look_at_timers(account, records, written, faults)
+    _look_at_calls(account, made, records, list(requests), faults)
+    _look_at_times(account, log, records, faults)
     return account
 
 
 def _wall(request: Request) -> float:
     """When it came, ms by the clock of this machine, which is the broker's as well."""
     return (request.at - time.monotonic() + time.time()) * 1000
+
+
+def _place(record: Message) -> tuple[int, int]:
+    return record.partition(), record.offset()
 
 
 def _arrived(record: Message) -> Arrived:
@@ -216,23 +241,38 @@ def answer_to(number: int) -> str:
     return f"answer {number}"
 
 
-def _look_at_timers(account: Account, records: list[Message]) -> None:
-    """By the broker's clock none is told before it is due."""
+def _look_at_timers(
+    account: Account, records: list[Message], written: list[Message], faults: Sequence[Fault]
+) -> None:
+    """By the broker's clock none is told before it is due, and none fires at a place of the log
+    that is stamped before."""
+    stamped = {_place(one): one.timestamp()[1] for one in written}
     for record in records:
-        outcome = json.loads(record.value())
-        due = outcome["cause"].get("timer")
-        if due is not None and record.timestamp()[1] < parse_time(due):
+        outcome, told = json.loads(record.value()), record.timestamp()[1]
+        cause = outcome["cause"]
+        if cause.get("timer") is None or is_strangers(outcome):
+            continue
+        due = parse_time(cause["timer"])
+        place = (cause.get("partition"), cause.get("offset"))
+        if min(told, stamped.get(place, told)) < due:
             account.timers_early += 1
             account.shown.append(f"early: {outcome}")
+        if longest_quiet(due, told, faults) > STUCK_MS:
+            account.stuck += 1
+            account.shown.append(f"stuck until {told}: {outcome}")
 
 
 def _look_at_calls(
-    account: Account, actions: list[Any], records: list[Message], requests: list[Request]
+    account: Account,
+    made: list[tuple[dict[str, Any], int]],
+    records: list[Message],
+    requests: list[Request],
+    faults: Sequence[Fault],
 ) -> None:
     done: dict[str, int] = {}
     for record in records:
         outcome = json.loads(record.value())
-        if _is_deliverys(outcome):
+        if _is_deliverys(outcome) and not is_strangers(outcome):
             id = outcome["detail"]["action_id"]
             account.applied_twice += id in done
             account.deliveries_lost += outcome["type"] == "action.failed"
@@ -242,11 +282,15 @@ def _look_at_calls(
         calls[request.key].append(request)
     account.calls = len(requests)
     ordered: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for action in actions:
+    now = time.time_ns() // 1_000_000
+    for action, at in made:
         id = action["action_id"]
         answered = [one for one in calls[id] if one.answered_at and one.status == 200]
         account.deliveries_lost += not answered or id not in done
         account.deliveries_repeated += max(0, len(answered) - 1)
+        if longest_quiet(at, done.get(id, now), faults) > STUCK_CALL_MS:
+            account.stuck += 1
+            account.shown.append(f"stuck until {done.get(id, 'now')}: {action}")
         late = [one for one in calls[id] if id in done and _wall(one) > done[id]]
         account.repeated_after_answer += len(late)
         if late:
@@ -261,12 +305,12 @@ def _look_at_calls(
 
 
 def _look_at_times(
-    account: Account, log: list[Arrived], records: list[Message], faults: list[int]
+    account: Account, log: list[Arrived], records: list[Message], faults: Sequence[Fault]
 ) -> None:
     first: dict[tuple[int, int], int] = {}
     for record in records:
         cause = json.loads(record.value())["cause"]
-        if cause.get("topic") == EVENTS and cause.get("offset") is not None:
+        if cause.get("topic") == EVENTS and "offset" in cause and "timer" not in cause:
             first.setdefault((cause["partition"], cause["offset"]), record.timestamp()[1])
     waits = [
         (one, first[one.partition, one.offset])
@@ -274,10 +318,13 @@ def _look_at_times(
         if (one.partition, one.offset) in first
     ]
     account.stall_s = max((told - one.at for one, told in waits), default=0) / 1000
+    account.stuck += sum(longest_quiet(one.at, told, faults) > STUCK_MS for one, told in waits)
     recovered = []
     for fault in faults:
         for partition in {one.partition for one in log}:
-            after = [told for one, told in waits if one.partition == partition and one.at >= fault]
+            after = [
+                told for one, told in waits if one.partition == partition and one.at >= fault.end
+            ]
             if after:
-                recovered.append(min(after) - fault)
+                recovered.append(min(after) - fault.end)
     account.recover_s = max(recovered, default=0) / 1000

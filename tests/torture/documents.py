@@ -13,14 +13,14 @@ kind: Destination
 name: letters
 type: http
 url: {url}/letters
-timeout: 15s
+timeout: {time_out}
 retry: {{for: 20m, first: 200ms, max_delay: 2s}}
 ---
 kind: Destination
 name: pushes
 type: http
 url: {url}/pushes
-timeout: 15s
+timeout: {time_out}
 ordered: true
 retry: {{for: 20m, first: 200ms, max_delay: 2s}}
 ---
@@ -28,7 +28,7 @@ kind: Destination
 name: answers
 type: http
 url: {url}/answers
-timeout: 15s
+timeout: {time_out}
 retry: {{for: 20m, first: 200ms, max_delay: 2s}}
 ---
 kind: Journey

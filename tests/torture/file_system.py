@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,4 +30,6 @@ def small_file_system(where: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        for path in where.iterdir():
+            shutil.rmtree(path, ignore_errors=True)
         subprocess.run(["umount", "-l", str(where)], check=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from typing import Any
 from agents.processes import supervisor
 from tests.torture.account import Account, draw_up
 from tests.torture.file_system import small_file_system
-from tests.torture.scenarios import SCENARIOS
+from tests.torture.scenarios.every import SCENARIOS
 from tests.torture.stage import Stage, stage
 
 supervisor.LONGEST_PAUSE = 2.0  # what dies twenty times is not to be waited for half a minute
+
+LEAST_TRAFFIC_SECONDS = 10.0
 
 _COLUMNS = (
     ("inputs", 7),
@@ -31,13 +32,15 @@ _COLUMNS = (
     ("timers_double", 7),
     ("deliveries_lost", 8),
     ("repeated_after_answer", 8),
+    ("stuck", 6),
+    ("strangers", 7),
     ("deliveries_repeated", 8),
     ("stall_s", 7),
     ("recover_s", 8),
 )
 _HEADS = (
     "inputs lost twice odd order act.lost act.rep t.lost t.early t.double del.lost del.bad "
-    "del.rep stall recover"
+    "stuck forged del.rep stall recover"
 ).split()
 
 
@@ -47,6 +50,7 @@ class Result:
     account: Account
     done: Counter[str]
     left: str | None
+    seconds: float
 
     def faults(self) -> dict[str, Any]:
         """What must not be; empty when the promise was kept."""
@@ -57,29 +61,43 @@ class Result:
         values = (f"{getattr(self.account, name):>{width}}" for name, width in _COLUMNS)
         what = ", ".join(f"{count} {what}" for what, count in self.done.items())
         mark = "" if not self.faults() else f"   <- {self.faults()}"
-        return f"{self.scenario:<34}{' '.join(values)}  {what}{mark}"
+        return f"{self.scenario:<34}{self.seconds:>5.0f} {' '.join(values)}  {what}{mark}"
 
 
 def columns() -> str:
     """The head of the lines."""
     heads = (f"{head:>{width}}" for head, (_, width) in zip(_HEADS, _COLUMNS, strict=True))
-    return f"{'scenario':<34}{' '.join(heads)}"
+    return f"{'scenario':<34}{'s':>5} {' '.join(heads)}"
 
 
-def run(name: str, seed: int, directory: Path, seconds: float | None = None) -> Result:
-    """One scenario from nothing to its account. seconds: of traffic, instead of its own."""
+def run(name: str, seed: int, directory: Path, scale: float = 1) -> Result:
+    """One scenario from nothing to its account. scale: below 1 for one that is as much shorter."""
     scenario = SCENARIOS[name]
-    with _capacity(name, directory), stage(directory, seed) as play:
+    began = time.monotonic()
+    disk = small_file_system(directory / "state") if scenario.own_disk else nullcontext()
+    with (
+        disk,
+        stage(
+            directory,
+            seed,
+            place=scenario.place,
+            time_out=scenario.time_out,
+            scale=scale,
+            environment=scenario.environment,
+            roles=scenario.roles,
+        ) as play,
+    ):
         try:
-            traffic = play.traffic.beside(seconds or scenario.seconds, scenario.rate)
+            seconds = max(LEAST_TRAFFIC_SECONDS, scenario.seconds * scale)
+            traffic = play.traffic.beside(seconds, scenario.rate)
             scenario.does(play)
             traffic.join()
             left = play.settle()
-            account = draw_up(play.stack, play.receiver.requests, play.faults, play.before)
+            account = draw_up(play.read, play.stack.dead(), play.receiver.requests, play.faults)
         except BaseException:
             _tell(play)
             raise
-        result = Result(name, account, play.done, left)
+        result = Result(name, account, play.done, left, time.monotonic() - began)
         if result.faults():
             print("\n".join(account.shown[:20]))
             _tell(play)
@@ -91,13 +109,3 @@ def _tell(play: Stage) -> None:
     kept.write_text("\n".join(play.stack.lines))
     print("\n".join(play.stack.lines[-30:]))
     print(f"what the workers printed: {kept}")
-
-
-@contextmanager
-def _capacity(name: str, directory: Path) -> Iterator[None]:
-    if name != "disk-full":
-        yield
-        return
-    with small_file_system(directory / "state"):
-        yield
-        shutil.rmtree(directory / "state", ignore_errors=True)

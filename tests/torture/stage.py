@@ -1,4 +1,4 @@
-"""Where a scenario plays: a broker, workers of every role, a destination, and users."""
+"""Where a scenario plays: a Kafka, workers of every role, a destination, and users."""
 
 from __future__ import annotations
 
@@ -12,27 +12,35 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from confluent_kafka import Message
 
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.kafka.topics import OUTCOMES
+from agents.kafka.topics import OUTCOMES, actions
 from agents.processes.supervisor import Supervisor
-from tests.agents.delivery.receiver import Receiver, Reply, Request
+from tests.agents.delivery.receiver import Receiver, Reply, Request, Rule
 from tests.pipeline.stack import Stack, stack, wait_until
 from tests.torture.account import DESTINATIONS, answer_to
+from tests.torture.cluster import Cluster
 from tests.torture.documents import DOCUMENTS
-from tests.torture.traffic import Traffic
+from tests.torture.network import Network, Proxy
+from tests.torture.quiet import Fault
+from tests.torture.strangers import is_strangers
+from tests.torture.traffic import USERS, Traffic
 from tests.torture.worker import CLOCK, ORDERS
 
 ROLES = {"register": 1, "evaluate": 2, "deliver": 2}
 COMMAND = (sys.executable, "-m", "tests.torture.worker")
 SETTLE_SECONDS = 240.0
 _PAUSE = threading.Event()
+
+Place = Literal["broker", "network", "cluster"]
+"""`broker`: one Kafka and nothing in between. `network`: proxies before it and before the
+destination. `cluster`: the same before three brokers, which keep three copies."""
 
 
 def well(request: Request, before: int) -> Reply:
@@ -48,23 +56,49 @@ class Stage:
     """One installation under a scenario.
 
     Attributes:
+        bootstrap: the Kafka, undisturbed by the network's faults.
         chance: whatever is random comes from here.
-        faults: when each fault began, ms.
+        scale: 1 for a whole scenario, less for a short one.
+        faults: what was done, and when.
+        before: by topic, records that were applied and that the topic has forgotten.
         done: how often what was done.
-        before: events that were applied and that the log has forgotten.
     """
 
-    kafka: EmbeddedKafka
+    broker: EmbeddedKafka | Cluster
+    to_destination: Proxy | None
     stack: Stack
     receiver: Receiver
     traffic: Traffic
     chance: random.Random
+    scale: float
     directory: Path
     environment: dict[str, str]
     roles: dict[str, Supervisor] = field(default_factory=dict)
-    faults: list[int] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
-    before: list[Message] = field(default_factory=list)
+    before: dict[str, list[Message]] = field(default_factory=dict)
+
+    @property
+    def bootstrap(self) -> str:
+        return self.broker.bootstrap
+
+    @property
+    def kafka(self) -> EmbeddedKafka:
+        """The one broker of a scenario that has one."""
+        assert isinstance(self.broker, EmbeddedKafka)
+        return self.broker
+
+    @property
+    def cluster(self) -> Cluster:
+        """The brokers of a scenario that has a network."""
+        assert isinstance(self.broker, Cluster)
+        return self.broker
+
+    @property
+    def way(self) -> Proxy:
+        """The workers' way to the destination, where there is a network."""
+        assert self.to_destination is not None
+        return self.to_destination
 
     # ---- workers
     def start(self, role: str, count: int, *arguments: str, **more: str) -> None:
@@ -107,15 +141,25 @@ class Stage:
         supervisor.wait_ready(SETTLE_SECONDS)
 
     def freeze(self, role: str, seconds: float) -> None:
-        """The worker's machine stands still for so long."""
+        """A worker's machine stands still for so long."""
+        with self.stopped(role):
+            self.pause(seconds)
+
+    @contextmanager
+    def stopped(self, role: str) -> Iterator[None]:
+        """A worker's machine stands still as long as the block."""
         supervisor, name = self.worker(role)
         pid = supervisor.pid(name)
         if pid is None:
+            yield
             return
-        self.fault(f"freeze {role}")
-        os.kill(pid, signal.SIGSTOP)
-        self.pause(seconds)
-        os.kill(pid, signal.SIGCONT)
+        with self.during(f"freeze {role}"):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def order(self, role: str, point: str) -> None:
         """The next worker of the role that comes to this point of the protocol dies there."""
@@ -142,10 +186,36 @@ class Stage:
         for path in self.state(role):
             shutil.rmtree(path, ignore_errors=True)
 
+    # ---- the destination
+    def answer(self, what: str, rule: Rule, seconds: float) -> None:
+        """The destination answers so for so long."""
+        with self.during(what):
+            self.receiver.rule = rule
+            self.pause(seconds)
+            self.receiver.rule = well
+
     # ---- time
     def fault(self, what: str) -> None:
         self.done[what] += 1
-        self.faults.append(time.time_ns() // 1_000_000)
+        self.faults.append(Fault(_now(), _now()))
+
+    @contextmanager
+    def during(self, what: str) -> Iterator[None]:
+        """A fault that lasts as long as the block."""
+        self.done[what] += 1
+        began = _now()
+        try:
+            yield
+        finally:
+            self.faults.append(Fault(began, _now()))
+
+    def rounds(self, count: int) -> range:
+        """That many rounds of a whole scenario."""
+        return range(max(1, round(count * self.scale)))
+
+    def length(self, seconds: float, least: float = 5) -> float:
+        """How long something lasts that may be shorter in a short scenario."""
+        return max(min(seconds, least), seconds * self.scale)
 
     def pause(self, seconds: float) -> None:
         _PAUSE.wait(seconds)
@@ -166,15 +236,25 @@ class Stage:
             self.pause(1)
         return left
 
+    # ---- what came of it
+    def read(self, topic: str) -> list[Message]:
+        """All committed records, and before them those that the topic has forgotten."""
+        return [*self.before.get(topic, []), *self.stack.read(topic)]
+
     def _left(self) -> str:
         if not self.stack.applied():
             return "events are not applied"
-        told = Counter(json.loads(one.value())["type"] for one in self.stack.read(OUTCOMES))
+        outcomes = map(json.loads, map(Message.value, self.read(OUTCOMES)))
+        told = Counter(one["type"] for one in outcomes if not is_strangers(one))
         if told["journey.entered"] != told["journey.exited"]:
             return f"{told['journey.entered'] - told['journey.exited']} instances are live"
-        actions = sum(len(self.stack.actions(name)) for name in DESTINATIONS)
+        made = sum(len(self.read(actions(name))) for name in DESTINATIONS)
         done = told["action.delivered"] + told["action.failed"]
-        return f"{actions - done} actions are not delivered" if done != actions else ""
+        return f"{made - done} actions are not delivered" if done != made else ""
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _clock() -> str:
@@ -183,40 +263,60 @@ def _clock() -> str:
 
 @contextmanager
 def stage(
-    directory: Path, seed: int, roles: Mapping[str, int] = ROLES, **environment: Any
+    directory: Path,
+    seed: int,
+    *,
+    place: Place = "broker",
+    time_out: str = "15s",
+    scale: float = 1,
+    users: int = USERS,
+    roles: Mapping[str, int] = ROLES,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
     """An installation whose journeys are in force and whose workers are ready."""
     orders = directory / "orders"
     orders.mkdir(parents=True)
-    with (
-        EmbeddedKafka() as kafka,
-        Receiver(well) as receiver,
-        stack(kafka, {}, ready=False) as installation,
-    ):
+    with ExitStack() as within:
+        receiver = within.enter_context(Receiver(well))
+        broker: EmbeddedKafka | Cluster
+        if place == "broker":
+            way, port = None, receiver.port
+            broker = within.enter_context(EmbeddedKafka())
+            for_workers = broker.bootstrap
+        else:
+            network = within.enter_context(Network())
+            way = network.proxy(receiver.port)
+            port, count = way.port, 3 if place == "cluster" else 1
+            broker = within.enter_context(Cluster(network, directory / "kafka", count))
+            for_workers = broker.for_workers
+        installation = within.enter_context(stack(broker, {}, ready=False))
         variables = {
             **os.environ,
-            "JOURNEYS_BROKER": kafka.bootstrap,
+            "JOURNEYS_BROKER": for_workers,
             "JOURNEYS_STATE_DIR": str(directory / "state"),
-            "JOURNEYS_ALLOW_HOSTS": receiver.host,
+            "JOURNEYS_ALLOW_HOSTS": f"127.0.0.1:{port}",
             ORDERS: str(orders),
             CLOCK: str(directory / "clock"),
-            **environment,
+            **(environment or {}),
         }
         made = Stage(
-            kafka,
+            broker,
+            way,
             installation,
             receiver,
-            Traffic(kafka.bootstrap, seed),
+            Traffic(broker.bootstrap, seed, users=users),
             random.Random(seed),
+            scale,
             directory,
             variables,
         )
         try:
-            made.start("register", roles["register"])
-            verdicts = installation.apply(DOCUMENTS.format(url=receiver.url))
-            assert {one["type"] for one in verdicts} == {"config.accepted"}, verdicts
-            for role in ("evaluate", "deliver"):
+            for role in ("register", "evaluate"):
                 made.start(role, roles[role])
+            url = f"http://127.0.0.1:{port}"
+            verdicts = installation.apply(DOCUMENTS.format(url=url, time_out=time_out))
+            assert {one["type"] for one in verdicts} == {"config.accepted"}, verdicts
+            made.start("deliver", roles["deliver"])
             made.wait_ready()
             yield made
         finally:

@@ -26,8 +26,9 @@ class Traffic:
         refused: how many it did not, within five minutes each.
     """
 
-    def __init__(self, broker: str, seed: int, prefix: str = "") -> None:
+    def __init__(self, broker: str, seed: int, prefix: str = "", users: int = USERS) -> None:
         self._prefix = prefix
+        self._users = users
         self._chance = random.Random(seed)
         self._sent = 0
         self._orders: list[tuple[str, str]] = []
@@ -63,7 +64,7 @@ class Traffic:
     def draw(self) -> dict[str, Any]:
         """The next event."""
         chance = self._chance
-        user = f"u{chance.randrange(USERS)}"
+        user = f"u{chance.randrange(self._users)}"
         (kind,) = chance.choices(list(_KINDS), list(_KINDS.values()))
         self._sent += 1
         if kind in ("pay", "cancel") and not self._orders:

@@ -1,7 +1,8 @@
 """`journeys`, with what a torture does to a worker from within.
 
-It dies at a chosen instruction of the protocol, its machine's clock is wrong, or it is of a second
-group that owns everything as well. Nothing of that is asked for: it is `agents.cli`.
+It dies at a chosen instruction of the protocol, its machine's clock is wrong, it is of a second
+group that owns everything as well, or it tells what RocksDB holds. Nothing of that is asked for: it
+is `agents.cli`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from agents.cli import main
 from agents.host import app
 from agents.runtime import partition
 from agents.runtime.transaction import TransactionalProducer
+from tables.store import Store
 
 POINTS = (
     "after begin",
@@ -28,6 +31,12 @@ POINTS = (
     "after acknowledge",
 )
 ORDERS, CLOCK, GROUP = "TORTURE_ORDERS", "TORTURE_CLOCK", "TORTURE_GROUP"
+MEMORY = "TORTURE_MEMORY"
+_HELD = (
+    "rocksdb.cur-size-all-mem-tables",
+    "rocksdb.estimate-table-readers-mem",
+    "rocksdb.block-cache-usage",
+)
 
 
 def is_ordered(point: str) -> bool:
@@ -102,6 +111,31 @@ def join(group: str) -> None:
     app.App.__init__ = begin_in_group  # type: ignore[method-assign]
 
 
+def tell_memory(folder: Path) -> None:
+    """Writes the bytes that RocksDB holds for this process to a file by its id, now and then."""
+    stores: weakref.WeakSet[Store] = weakref.WeakSet()
+    begin = Store.__init__
+
+    def begin_and_note(self: Any, path: Path) -> None:
+        begin(self, path)
+        stores.add(self)
+
+    def tell() -> None:
+        while True:
+            held = 0
+            for store in list(stores):
+                for name in _HELD:
+                    with suppress(Exception):  # it was closed meanwhile
+                        held += store._db.property_int_value(name) or 0
+            part = folder / f"{os.getpid()}.part"
+            part.write_text(str(held))
+            part.replace(folder / str(os.getpid()))
+            time.sleep(2)
+
+    Store.__init__ = begin_and_note  # type: ignore[method-assign]
+    threading.Thread(target=tell, daemon=True).start()
+
+
 if __name__ == "__main__":
     if ORDERS in os.environ:
         make_mortal()
@@ -109,4 +143,6 @@ if __name__ == "__main__":
         set_clock(Path(os.environ[CLOCK]))
     if GROUP in os.environ:
         join(os.environ[GROUP])
+    if MEMORY in os.environ:
+        tell_memory(Path(os.environ[MEMORY]))
     main()

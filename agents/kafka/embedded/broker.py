@@ -21,7 +21,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -53,6 +53,25 @@ class EmbeddedKafkaError(UserError):
     """The embedded broker did not start or ended by itself."""
 
 
+class ClusterNode(NamedTuple):
+    """What makes a broker one of several that are one cluster, each of them a controller as well.
+
+    id: of the node, from 1 on
+    cluster: the cluster's id: a UUID as Kafka writes it, the same for all nodes
+    controller_ports: of all nodes, by id
+    """
+
+    id: int
+    cluster: str
+    controller_ports: Mapping[int, int]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The properties that say so."""
+        voters = (f"{id}@{HOST}:{port}" for id, port in self.controller_ports.items())
+        return {"node.id": str(self.id), "controller.quorum.voters": ",".join(voters)}
+
+
 class EmbeddedKafka:
     """One Kafka broker of our own; a context manager that starts it and stops it.
 
@@ -63,6 +82,7 @@ class EmbeddedKafka:
         report: called with a line of progress when the start takes longer than usual (download).
         listeners: more listeners on 127.0.0.1, such as `{"SASL_SSL": 20001}`.
         settings: properties of the broker, beside ours or instead of them.
+        node: which one of a cluster it is; `start` returns once most of the cluster's nodes run.
     """
 
     def __init__(
@@ -72,12 +92,14 @@ class EmbeddedKafka:
         report: Callable[[str], None] | None = None,
         listeners: Mapping[str, int] | None = None,
         settings: Mapping[str, str] | None = None,
+        node: ClusterNode | None = None,
     ) -> None:
         self._named_dir = data_dir
         self._named_port = port
         self._report = report
         self._listeners = dict(listeners or {})
-        self._settings = dict(settings or {})
+        self._settings = {**(node.settings if node else {}), **(settings or {})}
+        self._node = node
         self._dir: Path | None = None
         self._ports: tuple[int, int] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -143,7 +165,8 @@ class EmbeddedKafka:
     def _start_on_free_ports(self, java: list[str]) -> None:
         """Starts on free ports; chooses others where another program took one meanwhile."""
         for _ in range(CHOICES):
-            self._ports = _choose_ports(self._named_port)
+            own = self._node and self._node.controller_ports[self._node.id]
+            self._ports = _choose_ports(self._named_port, own)
             try:
                 return self._launch(java)
             except EmbeddedKafkaError as error:
@@ -216,7 +239,7 @@ class EmbeddedKafka:
             text = broker_properties(folder / "data", *self._ports, self._listeners, self._settings)
             config.write_text(text, encoding="utf-8")
             if not (folder / "data" / "meta.properties").exists():
-                _format(java, config)
+                _format(java, config, self._node)
             self.log_path.touch()
             throwaway = "" if self._named_dir else str(folder)
             guarded = [sys.executable, "-I", "-S", guard.__file__, str(self.log_path), throwaway]
@@ -331,13 +354,18 @@ def _claim(claim: IO[str], folder: Path) -> None:
         raise EmbeddedKafkaError(f"Another embedded Kafka runs on the folder {folder}.") from None
 
 
-def _format(java: list[str], config: Path) -> None:
+def new_cluster_id() -> str:
+    """A random id of a cluster."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+
+
+def _format(java: list[str], config: Path, node: ClusterNode | None) -> None:
     """Makes the data folder that a KRaft node needs before its first start."""
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    tool = "kafka.tools.StorageTool"
+    tool = [*java, "kafka.tools.StorageTool", "format", "--config", str(config)]
+    # "=" since a random id may begin with a dash
+    one = [f"--cluster-id={new_cluster_id()}", "--standalone"]
     done = subprocess.run(
-        # "=" since a random id may begin with a dash
-        [*java, tool, "format", "--standalone", f"--cluster-id={cluster}", "--config", str(config)],
+        [*tool, *(one if node is None else [f"--cluster-id={node.cluster}"])],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -348,14 +376,14 @@ def _format(java: list[str], config: Path) -> None:
         raise EmbeddedKafkaError(f"The embedded Kafka's data folder can't be made:\n  {said}")
 
 
-def _choose_ports(named: int | None) -> tuple[int, int]:
+def _choose_ports(named: int | None, controller: int | None) -> tuple[int, int]:
     """Ports for clients and for the controller; the caller's own port must be free."""
     if named is not None and not _is_free(named):
         raise EmbeddedKafkaError(
             f"Port {named} on {HOST} is in use by another program. Give another one with --port."
         )
     free = (port for port in random.sample(PORTS, len(PORTS)) if _is_free(port))
-    return named or next(free), next(free)
+    return named or next(free), controller or next(free)
 
 
 def _is_free(port: int) -> bool:

@@ -66,6 +66,7 @@ class Receiver:
         self._arrived = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
+        self._standing = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = port
         self._runner: web.AppRunner | None = None
@@ -102,6 +103,10 @@ class Receiver:
 
     def open_port(self) -> None:
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
+    def stand_still(self, seconds: float) -> None:
+        """As a stopped process: the kernel takes connections and bytes, and nobody reads them."""
+        self._loop.call_soon_threadsafe(self._standing.wait, seconds)
 
     def wait_for(
         self, count: int, seconds: float = 120, where: Callable[[Request], bool] = lambda _: True

@@ -1,0 +1,58 @@
+"""Machines that stand still again and again, for less time than a session: nobody takes over, and
+what was begun before goes on after."""
+
+from __future__ import annotations
+
+from tests.torture.scenarios.base import SHORTER_THAN_A_SESSION, scenario
+from tests.torture.stage import Stage
+
+
+def _pause_each_time(stage: Stage, role: str) -> None:
+    for _ in stage.rounds(10):
+        stage.some(0.3, 2)
+        stage.freeze(role, SHORTER_THAN_A_SESSION)
+
+
+@scenario(50, time_out="2s")
+def evaluate_paused(stage: Stage) -> None:
+    _pause_each_time(stage, "evaluate")
+
+
+@scenario(50, time_out="2s")
+def deliver_paused(stage: Stage) -> None:
+    """Every call that is out meanwhile has timed out when the worker wakes."""
+    _pause_each_time(stage, "deliver")
+
+
+@scenario(50, time_out="2s")
+def register_paused(stage: Stage) -> None:
+    """Documents are pushed meanwhile."""
+    for number in stage.rounds(10):
+        with stage.stopped("register"):
+            name = f"kind: Journey\nname: extra-{number}\n"
+            stage.stack.push(name + "entry: {event: never}\nnodes: {n: {type: exit}}\n")
+            stage.pause(SHORTER_THAN_A_SESSION)
+        stage.some(0.3, 2)
+
+
+@scenario(50, time_out="2s")
+def destination_paused(stage: Stage) -> None:
+    """It takes connections and requests, and says nothing until it wakes."""
+    for _ in stage.rounds(10):
+        stage.some(0.3, 2)
+        with stage.during("destination paused"):
+            stage.receiver.stand_still(SHORTER_THAN_A_SESSION)
+            stage.pause(SHORTER_THAN_A_SESSION)
+
+
+@scenario(60, time_out="2s")
+def all_paused(stage: Stage) -> None:
+    """One of any role after the other, and the broker."""
+    for _ in stage.rounds(10):
+        stage.some(0.1, 1)
+        stage.freeze(
+            stage.chance.choice(["evaluate", "deliver", "register"]), stage.chance.uniform(1, 4)
+        )
+        with stage.during("destination paused"):
+            stage.receiver.stand_still(SHORTER_THAN_A_SESSION)
+            stage.pause(SHORTER_THAN_A_SESSION)
