@@ -1,12 +1,18 @@
 """How httpx reaches a destination: only through connections to addresses that were checked.
 
 Law: the address that was checked is the address that is connected to; there is no second look-up.
+However a call ends, nothing of it is left for the next one: a connection is used again only when
+its last answer was read to the end, and any other is closed, by a task that no call can cancel.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore
@@ -15,14 +21,72 @@ import httpx
 from agents.destinations.addresses import Guard
 
 KEEP_ALIVE_SECONDS = 15.0
+MOST_READS = 4_096
+MOST_BYTES = 256 * 1024
+"""How often a call reads from its connection, and how much: more of either is no answer, whether it
+comes as endless interim responses or byte by byte."""
+_READ_BYTES = 16 * 1024
+"""Of one read: what comes of it is parsed without a pause for the others on the event loop."""
+_CLOSE_SECONDS = 1.0
+
+_Origin = tuple[bytes, bytes, int | None]
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves by the guard and connects to what it gives, one address after the other."""
+class TooMuch(httpcore.RemoteProtocolError):
+    """The other side sends without end what is no answer."""
 
-    def __init__(self, guard: Guard) -> None:
+
+class _GuardedStream(httpcore.AsyncNetworkStream):
+    """A connection whose reads are counted; each call starts to count anew."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, of: _Connection) -> None:
+        self._stream = stream
+        self._of = of
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = await self._stream.read(min(max_bytes, _READ_BYTES), timeout)
+        self._of.count(len(data))
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        encrypted = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _GuardedStream(encrypted, self._of)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Connection(httpcore.AsyncNetworkBackend):
+    """One connection to an origin; also what opens it, so that its socket is known from the first
+    moment on and can be closed whatever httpcore has lost sight of."""
+
+    def __init__(self, origin: _Origin, guard: Guard, context: ssl.SSLContext) -> None:
+        scheme, host, port = origin
+        self.origin = origin
+        self.free_since = 0.0
         self._guard = guard
         self._network = httpcore.AnyIOBackend()
+        self._socket: httpcore.AsyncNetworkStream | None = None
+        self._closed = False
+        self._reads = self._bytes = 0
+        default = 443 if scheme == b"https" else 80
+        self._http = httpcore.AsyncHTTPConnection(
+            httpcore.Origin(scheme, host, port or default),
+            ssl_context=context,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+            network_backend=self,
+        )
 
     async def connect_tcp(
         self,
@@ -32,42 +96,87 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Raises AddressRefused, OSError for an unknown name, httpcore.ConnectError."""
+        """Connects to what the guard gives, one address after the other.
+
+        Raises AddressRefused, OSError for an unknown name, httpcore.ConnectError.
+        """
         failed: httpcore.ConnectError | None = None
         for address in await self._guard.addresses(host, port):
             try:
-                return await self._network.connect_tcp(
+                self._socket = await self._network.connect_tcp(
                     address, port, timeout, local_address, socket_options
                 )
             except httpcore.ConnectError as error:
                 failed = error
-        raise failed or httpcore.ConnectError(f"{host} has no address")
+            else:
+                if self._closed:  # meanwhile
+                    await self.close()
+                    break
+                return _GuardedStream(self._socket, self)
+        raise failed or httpcore.ConnectError(
+            "given up" if self._closed else f"{host} has no address"
+        )
 
     async def sleep(self, seconds: float) -> None:
         await self._network.sleep(seconds)
 
+    def count(self, size: int) -> None:
+        self._reads += 1
+        self._bytes += size
+        if self._reads > MOST_READS or self._bytes > MOST_BYTES:
+            raise TooMuch(f"the answer goes on after {self._reads} reads and {self._bytes} bytes")
+
+    async def request(self, request: httpcore.Request) -> httpcore.Response:
+        self._reads = self._bytes = 0
+        return await self._http.handle_async_request(request)
+
+    def usable(self) -> bool:
+        """Whether it can carry another request: the other side has not closed it, nor sent more
+        than its answers, which would be taken for the next one's."""
+        if not self._http.is_idle() or self._http.has_expired():
+            return False
+        # Neither library says it in public.
+        connection: Any = self._http._connection
+        socket: Any = self._socket
+        unread, _ = connection._h11_state.trailing_data
+        return not unread and not socket._stream._protocol.read_queue
+
+    async def close(self) -> None:
+        self._closed = True
+        with suppress(Exception):  # whatever state it is in, the socket is closed all the same
+            await self._http.aclose()
+        if self._socket is not None:
+            with suppress(Exception):
+                await self._socket.aclose()
+
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Connections to every origin, each in a pool of its own.
+    """Connections to every origin; how many is bounded by who calls, per destination.
 
     httpx's own transport does not let its caller choose how connections are made; and httpcore's
     pool looks at every connection for every request (64 calls at once: 12 ms of CPU a call instead
-    of 1). How many there are is bounded by who calls, per destination.
+    of 1).
     """
 
-    def __init__(self, guard: Guard) -> None:
-        self._backend = GuardedBackend(guard)
-        self._ssl = ssl.create_default_context()
-        self._pools: set[httpcore.AsyncConnectionPool] = set()
-        self._free: dict[tuple[bytes, bytes, int | None], list[httpcore.AsyncConnectionPool]] = {}
+    def __init__(self, guard: Guard, context: ssl.SSLContext | None = None) -> None:
+        """context: by default, the certificates that the system trusts."""
+        self._guard = guard
+        self._ssl = context or ssl.create_default_context()
+        self._free: dict[_Origin, deque[_Connection]] = {}
+        """The ones that wait for a request, the longest waiting first."""
+        self._used: set[_Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many are free, and how many are used or being closed."""
+        return sum(map(len, self._free.values())), len(self._used) + len(self._closing)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
-        origin = (url.raw_scheme, url.raw_host, url.port)
-        free = self._free.setdefault(origin, [])
-        pool = free.pop() if free else self._new_pool()
+        connection = self._take((url.raw_scheme, url.raw_host, url.port))
         try:
-            response = await pool.handle_async_request(
+            response = await connection.request(
                 httpcore.Request(
                     method=request.method,
                     url=httpcore.URL(
@@ -82,45 +191,98 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 )
             )
         except BaseException:
-            free.append(pool)
+            self.drop(connection, failed=True)
             raise
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Stream(response, lambda: free.append(pool)),
+            stream=_Stream(response, self, connection),
             extensions=response.extensions,
         )
 
-    def _new_pool(self) -> httpcore.AsyncConnectionPool:
-        pool = httpcore.AsyncConnectionPool(
-            ssl_context=self._ssl,
-            max_connections=1,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=self._backend,
-        )
-        self._pools.add(pool)
-        return pool
+    def _take(self, origin: _Origin) -> _Connection:
+        """A connection that can carry a request; those that can't any more are closed."""
+        free = self._free.get(origin, ())
+        connection = None
+        while free and connection is None:
+            connection = free.pop()
+            if not connection.usable():
+                self._close(connection)
+                connection = None
+        if connection is None:
+            connection = _Connection(origin, self._guard, self._ssl)
+        self._used.add(connection)
+        return connection
+
+    def give_back(self, connection: _Connection) -> None:
+        """Its answer was read to the end."""
+        if not connection.usable():
+            self.drop(connection, failed=False)
+            return
+        self._used.discard(connection)
+        now = connection.free_since = time.monotonic()
+        free = self._free.setdefault(connection.origin, deque())
+        free.append(connection)
+        while free[0].free_since < now - KEEP_ALIVE_SECONDS:
+            self._close(free.popleft())
+
+    def drop(self, connection: _Connection, *, failed: bool) -> None:
+        """It is not used again. failed: so the ones that wait may be as bad, and are closed, too:
+        the next call, such as a probe, starts with a connection of its own."""
+        self._used.discard(connection)
+        self._close(connection)
+        if failed:
+            for other in self._free.pop(connection.origin, ()):
+                self._close(other)
+
+    def _close(self, connection: _Connection) -> None:
+        task = asyncio.get_running_loop().create_task(connection.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
-        for pool in self._pools:
-            await pool.aclose()
+        for connection in [*self._used, *(one for free in self._free.values() for one in free)]:
+            self._close(connection)
+        self._used.clear()
+        self._free.clear()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=_CLOSE_SECONDS)
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A response's body; its connection is free for the next request once it is closed."""
+    """A response's body; its connection is free for the next request once it was read."""
 
-    def __init__(self, response: httpcore.Response, closed: Callable[[], None]) -> None:
+    def __init__(
+        self, response: httpcore.Response, transport: GuardedTransport, connection: _Connection
+    ) -> None:
         self._response = response
-        self._closed: Callable[[], None] | None = closed
+        self._transport = transport
+        self._connection: _Connection | None = connection
+        self._ended = False
+        self._failed = response.status >= 500
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._response.aiter_stream():
-            yield part
+        try:
+            async for part in self._response.aiter_stream():
+                yield part
+            self._ended = True
+        except GeneratorExit:  # the reader has enough
+            raise
+        except BaseException:
+            self._failed = True
+            raise
 
     async def aclose(self) -> None:
-        closed, self._closed = self._closed, None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        whole = False
         try:
-            await self._response.aclose()
+            if self._ended and not self._failed:
+                await self._response.aclose()
+                whole = True
         finally:
-            if closed is not None:
-                closed()
+            if whole:
+                self._transport.give_back(connection)
+            else:
+                self._transport.drop(connection, failed=self._failed)
