@@ -19,6 +19,10 @@ _Entry = tuple[R | None, int | None]
 _CACHED_RECORDS = 24_000
 
 
+class ReservedKey(ValueError):
+    """The key is one under which the table keeps parts of other records."""
+
+
 class View(Generic[R]):
     """Records by key (bytes), decoded. Records are immutable: `put` replaces.
 
@@ -51,6 +55,10 @@ class View(Generic[R]):
         return entry
 
     def _stored(self, key: bytes) -> _Entry[R]:
+        # Nothing is cached or changed under a key that hasn't been here before, so this is the
+        # only place where a key of side data could come in.
+        if self._codec.is_hot(key):
+            raise ReservedKey(f"no record can have the key {key!r}")
         value = self._store.get(key)
         if value is None:
             return None, None

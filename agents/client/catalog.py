@@ -6,25 +6,20 @@ GlobalTable recovers without the application knowing how far).
 """
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Message
 
-from agents.errors import UserError
+from agents.errors import BrokerUnavailable
 from agents.kafka.read_to_end import Reader
 from agents.kafka.topics import CATALOG
 from agents.kinds import KINDS
+from agents.runtime.exits import last_line
 from journeys.catalog.catalog import Catalog
 from tables.changelog import POSITION_KEY, Position
 
-_BARRIER_SECONDS = 60.0
 _FOLLOW_SECONDS = 0.5
-
-
-class CatalogUnreachable(UserError):
-    """The catalog could not be read as far as was needed."""
 
 
 class CatalogReader:
@@ -47,8 +42,8 @@ class CatalogReader:
     async def read_past(self, config_offset: int) -> Catalog:
         """The catalog with at least every record of `journeys.config` before this offset.
 
-        Raises:
-            CatalogUnreachable: it could not be read so far within 60 s.
+        Where nobody has written so much of it, with all there is: `config_offset` says how far.
+        Waits as long as the broker doesn't say where it ends.
         """
         if self.config_offset < config_offset:
             async with self._lock:
@@ -62,14 +57,23 @@ class CatalogReader:
                 await asyncio.to_thread(self._read_once, _FOLLOW_SECONDS)
 
     def _read_past(self, config_offset: int) -> None:
-        deadline = time.monotonic() + _BARRIER_SECONDS
+        # What a barrier names is in the log of the catalog before the barrier can be read, but
+        # the end of its transaction may not be: so the end counts what is uncommitted, too.
+        end: dict[tuple[str, int], int] | None = None
         while self.config_offset < config_offset:
-            if time.monotonic() > deadline:
-                raise CatalogUnreachable(
-                    f"{CATALOG} could not be read as far as needed within "
-                    f"{_BARRIER_SECONDS:.0f} s; is the broker there, and the topic?"
-                )
+            if end is None:
+                end = self._end()
+            elif self._reader.has_reached(end):
+                return
             self._read_once(0.1)
+
+    def _end(self) -> dict[tuple[str, int], int] | None:
+        """Where the catalog ends, with what is not committed; None: there is no answer."""
+        try:
+            return self._reader.ends(committed=False)
+        except BrokerUnavailable as error:
+            last_line(f"waiting at a barrier for the end of {CATALOG}: {error}")
+            return None
 
     def _read_once(self, seconds: float) -> None:
         self._apply(self._reader.batch(seconds))

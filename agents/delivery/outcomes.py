@@ -16,7 +16,7 @@ from journeys.records import headers
 from journeys.records.action import MAX_PAYLOAD, Action
 from journeys.records.dead_letter import DeadLetter, place_of
 from journeys.records.outcome import Cause, Outcome
-from journeys.records.response import Response, encode
+from journeys.records.response import MAX_TEXT, Response, encode
 from journeys.time import format_time
 from tables.deliveries import Delivery
 
@@ -69,10 +69,11 @@ def response(action: Action, answer: CallResult) -> bytes:
     """The value of a response record; RESPONSE are its headers."""
     ok = answer.meaning == "delivered"
     common = (action.action_id, action.user_id, action.instance, ok)
-    whole = encode(Response(*common, dict(answer.labels), answer.status, answer.error))
+    error = None if answer.error is None else answer.error[:MAX_TEXT]
+    whole = encode(Response(*common, dict(answer.labels), answer.status, error))
     if len(whole) <= MAX_PAYLOAD:
         return whole
-    return encode(Response(*common, {}, answer.status, answer.error or "its labels are too large"))
+    return encode(Response(*common, {}, answer.status, error or "its labels are too large"))
 
 
 def too_late(delivery: Delivery, now: int) -> CallResult:

@@ -23,7 +23,7 @@ from agents.metrics import PartitionCounts, ReadGauges
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import Exit, ended_by_errors, last_line
 from agents.runtime.input_queue import MAX_INPUTS
-from agents.runtime.log_position import HighWatermarks
+from agents.runtime.marks import Marks
 from agents.runtime.ownership import Ownership, Unwanted, open_partition
 from agents.runtime.partition import OwnedPartition, PartitionLoop
 from agents.runtime.source_reader import SourceReader, Where
@@ -97,7 +97,7 @@ class App(faust.App):
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="transaction")
         self.exit = Exit(self._leave)
         self.clock = BrokerClock()
-        self.watermarks = HighWatermarks(client, self.clock, self.exit.fail)
+        self.marks = Marks(client, self.exit.fail)
         self.ownership = Ownership(
             open_partition=self._open_partition,
             make_loop=self._make_loop,
@@ -207,7 +207,7 @@ class App(faust.App):
             hand_over=source.batches.put,
             capacity=source.capacity,
             clock=self.clock,
-            watermarks=self.watermarks,
+            marks=self.marks,
             executor=self._executor,
             has_capacity=self._has_capacity,
             counts=self.counts.setdefault((owned.topic, owned.partition), PartitionCounts()),

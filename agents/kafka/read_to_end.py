@@ -130,10 +130,14 @@ class Reader:
             BrokerUnavailable: the broker doesn't answer.
         """
         ask, found = committed_ends if committed else log_ends, {}
-        for topic in {topic for topic, _ in self._next}:
-            places = [TopicPartition(*one) for one in self._next if one[0] == topic]
-            for number, end in ask(self._ask(), places).items():
-                found[topic, number] = end
+        try:
+            for topic in {topic for topic, _ in self._next}:
+                places = [TopicPartition(*one) for one in self._next if one[0] == topic]
+                for number, end in ask(self._ask(), places).items():
+                    found[topic, number] = end
+        except BrokerUnavailable:
+            self._admin = None  # a client that saw leaders change may never get an answer again
+            raise
         return found
 
     def has_reached(self, ends: Mapping[Partition, int]) -> bool:

@@ -4,15 +4,17 @@ Law: the pure processor computes a batch of inputs of one partition; its actions
 changed records are the batch's transaction. Nothing here waits for anything but Kafka.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from agents.client.catalog import CatalogReader
 from agents.host.app import App
 from agents.kafka.partitioner import partition_for
-from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
+from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
 from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED
 from agents.runtime.partition import Batch
 from agents.runtime.poison import PoisonGauge
@@ -22,7 +24,7 @@ from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.barrier import barrier_offset
 from journeys.records.effects import Effects
 from journeys.records.headers import read as read_headers
-from journeys.records.input import Input
+from journeys.records.input import Input, Refusal
 from journeys.records.outcome import key_of
 from tables.users import CODEC, UserRecords
 
@@ -45,8 +47,7 @@ class Evaluator:
 
     async def compute(self, batch: Batch) -> None:
         """Applies the batch's inputs, then what the wall clock may fire."""
-        inputs = self._inputs(batch)
-        await self._reach_barriers(inputs)
+        inputs = await self._reach_barriers(self._inputs(batch))
         if batch.first:
             self._processors[batch.partition] = self._processor(batch)
         processor = self._processors[batch.partition]
@@ -56,7 +57,9 @@ class Evaluator:
             more = processor.fire(batch.watermark, batch.now, effects)
             batch.more_timers = processor.sweep(effects) or more
         batch.partition_time = processor.partition_time
-        self._poison.count(batch.consumed, len(effects.dead))
+        self._poison.count(
+            batch.consumed, len(effects.dead) - effects.counts.pop("record.refused", 0)
+        )
         for dead in effects.dead:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
         for type, times in effects.counts.items():
@@ -92,13 +95,24 @@ class Evaluator:
             inputs.append(one)
         return inputs
 
-    async def _reach_barriers(self, inputs: list[Input]) -> None:
-        """Reads the catalog as far as the last barrier of the batch."""
-        offsets = [barrier_offset(one.value) for one in inputs if one.kind == "barrier"]
-        wanted = max((offset for offset in offsets if offset is not None), default=0)
-        catalog = await self._reader.read_past(wanted)
+    async def _reach_barriers(self, inputs: list[Input]) -> list[Input]:
+        """Reads the catalog as far as the last barrier of the batch; returns the inputs, those
+        barriers refused that name more than the catalog has."""
+        barriers = {}
+        for number, one in enumerate(inputs):
+            if one.kind == "barrier" and one.refusal is None:
+                with suppress(ValueError):  # the processor rejects what is no barrier
+                    barriers[number] = barrier_offset(one.value)
+        catalog = await self._reader.read_past(max(barriers.values(), default=0))
         if catalog is not self._catalog:
             self._catalog, self._running = catalog, RunningCatalog(catalog, self._running)
+        known = self._reader.config_offset
+        for number, offset in barriers.items():
+            if offset > known:
+                found = f"found a barrier for offset {offset} of {CONFIG}"
+                refusal = Refusal("unknown_push", f"{found}, expected at most {known}")
+                inputs[number] = replace(inputs[number], refusal=refusal)
+        return inputs
 
 
 def build(settings: Settings) -> App:

@@ -19,7 +19,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 from agents.metrics import Labels, Metric, PartitionCounts
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.input_queue import MAX_INPUTS, InputQueue, OutOfOrder
-from agents.runtime.log_position import HighWatermarks
+from agents.runtime.marks import Marks
 from agents.runtime.timers import TimerRule, Timers
 from agents.runtime.transaction import Headers, Outputs, TransactionalProducer, count_sent
 from tables.changelog import Position
@@ -138,7 +138,7 @@ class PartitionLoop:
         hand_over: Callable[[Batch], Any],
         capacity: Callable[[int], int],
         clock: BrokerClock,
-        watermarks: HighWatermarks,
+        marks: Marks,
         executor: Executor,
         has_capacity: Callable[[], None],
         counts: PartitionCounts,
@@ -180,7 +180,7 @@ class PartitionLoop:
         self._confirmation: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
         self._timers = Timers(
-            timers, self.topic, self.partition, view, clock, watermarks, self._wake.set
+            timers, self.topic, self.partition, view, clock, marks, self._wake.set
         )
         self._stopping = True
         self._task: asyncio.Task[None] | None = None
@@ -241,7 +241,6 @@ class PartitionLoop:
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._timers.stop()
 
     def fail(self, error: BaseException) -> None:
         """Ends the process. Until it has ended, no batch begins: it would commit what the failed
@@ -285,7 +284,7 @@ class PartitionLoop:
     def _take(self) -> Batch | None:
         now = self._clock.now()
         inputs = self._take_inputs()
-        due = self._timers.due(now)
+        due = self._timers.due(now, not inputs and self._at_end())
         asked = self._first or self._more_timers or self._confirmation is not None
         if not (inputs or due or self._results or asked):
             return None
@@ -299,15 +298,20 @@ class PartitionLoop:
         inputs = self._queue.take(capacity)
         if inputs and not self._queue.full():
             self._has_capacity()
-        if not inputs and not self._queue and self._queue.end is not None:
+        if not inputs and self._at_end():
+            assert self._queue.end is not None
             self._timers.log.applied(self._queue.end, None)
             self._acknowledge()
         return inputs
 
+    def _at_end(self) -> bool:
+        """Whether all that can be read of the log has been taken."""
+        return not self._queue and self._queue.end is not None
+
     async def _wait(self) -> None:
         """Until there is work: no polling, an idle partition costs nothing."""
         self._wake.clear()
-        delays = [self._timers.seconds_until_due()]
+        delays = [self._timers.seconds_until_due(self._at_end())]
         if self._commit_at is not None:
             delays.append(max(0, self._commit_at - self._clock.steady()) / 1_000)
         delay = min((seconds for seconds in delays if seconds is not None), default=None)

@@ -1,23 +1,49 @@
 """When the timers of one partition may fire.
 
-Law: a timer that goes by the wall clock fires when its time has come by the broker's clock, and
-not before the log is known to be applied up to that time (agents/runtime/log_position.py).
+Law (timers never overtake the log): a timer that goes by the wall clock fires at a place of the log
+that the broker stamped at or after its due time, with everything before that place applied. Where
+no record comes by itself, the owner writes a mark at the log's end and waits until it reads it back
+(agents/runtime/marks.py). High watermarks prove nothing: with replicas, a record is stamped before
+it rises below the watermark.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal
 
 from agents.runtime.broker_clock import BrokerClock
-from agents.runtime.log_position import CLOCK_TOLERANCE_MS, HighWatermarks, LogPosition
+from agents.runtime.marks import Marks, Written
 from tables.view import View
 
 TimerRule = Literal["log", "clock", "none"]
 """When a record's due time makes work: `log`: the wall clock, never ahead of the log; `clock`: the
 wall clock alone (retries); `none`: never by itself (the stream clock moves with the records)."""
 
+MARK_INTERVAL_MS = 1_000
+"""At least so long from one mark of a partition to the next."""
+_LONGEST_MARK_WAIT_MS = 60_000
+"""The clock of the partition's broker is asked again after this, however far it was behind: another
+broker may lead the partition by then."""
 _LONGEST_WAIT_SECONDS = 60.0
 _SHORTEST_WAIT_SECONDS = 0.02
-_OVERDUE_SECONDS = 0.5
+
+
+class LogPosition:
+    """The applied position of one partition, and the time it stands for.
+
+    offset: next source offset; what lies before it is applied or is no record (control records).
+    watermark: ms; every record that arrived before it has been applied. -1 while none is known.
+    """
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.watermark = -1
+
+    def applied(self, offset: int, arrived: int | None) -> None:
+        """Applied up to `offset`; the last record was stamped with `arrived` (ms, broker's time)
+        when it was appended."""
+        self.offset = max(self.offset, offset)
+        if arrived is not None and arrived > self.watermark:
+            self.watermark = arrived
 
 
 class Timers:
@@ -33,34 +59,39 @@ class Timers:
         partition: int,
         view: View[Any],
         clock: BrokerClock,
-        high_watermarks: HighWatermarks,
+        marks: Marks,
         wake: Callable[[], None],
     ) -> None:
-        """wake: called on the event loop when the watermark may have moved by itself."""
+        """wake: called on the event loop when a mark could not be written."""
         self._rule = rule
         self._topic = topic
         self._partition = partition
         self._view = view
         self._clock = clock
-        self._high_watermarks = high_watermarks
+        self._marks = marks
         self._wake = wake
-        self.log = LogPosition(0)
+        self._life = 0
+        self.start(0)
 
     def start(self, offset: int) -> None:
         """The partition is read from `offset` on; nothing is known of the log behind it."""
         self.log = LogPosition(offset)
-
-    def stop(self) -> None:
-        """Asks for no high watermark any more."""
-        self._high_watermarks.forget(self._topic, self._partition)
+        self._life += 1
+        self._outstanding = False
+        self._marked: int | None = None  # the offset of the mark that is to be read back
+        self._next_mark = 0  # by the steady clock
+        self._log_ahead: int | None = None  # how far the log's time is ahead of the steady clock
 
     def watermark(self, now: int) -> int:
         """Timers due up to this time (ms) may fire at `now`."""
         return now if self._rule == "clock" else min(now, self.log.watermark)
 
-    def due(self, now: int) -> bool:
-        """Whether a timer may fire at `now`. Asks for the high watermark when one only lacks the
-        proof that the log has been applied up to it."""
+    def due(self, now: int, at_end: bool) -> bool:
+        """Whether a timer may fire at `now`.
+
+        Writes a mark where one only lacks a place of the log. at_end: everything that can be read
+        of the log is applied: else what comes next says more than a mark.
+        """
         if self._rule == "none":
             return False
         first = self._view.next_due()
@@ -68,21 +99,51 @@ class Timers:
             return False
         if first[0] <= self.watermark(now):
             return True
-        if first[0] <= now - CLOCK_TOLERANCE_MS:
-            self._high_watermarks.want(self._topic, self._partition, self._high_watermark)
+        if at_end and self._mark_in(first[0]) == 0:
+            self._outstanding = True
+            self._next_mark = self._clock.steady() + MARK_INTERVAL_MS
+            self._marks.write(self._topic, self._partition, self._written(self._life))
         return False
 
-    def _high_watermark(self, asked_at: int, offset: int) -> None:
-        self.log.high_watermark(asked_at, offset)
-        self._wake()
+    def _written(self, life: int) -> Written:
+        def written(mark: tuple[int, int] | None) -> None:
+            if life != self._life:
+                return
+            if mark is None:
+                self._outstanding = False
+            else:
+                # The stamp paces the next mark; it proves nothing until the mark is read back.
+                self._marked, stamp = mark
+                self._log_ahead = stamp - self._clock.steady()
+            self._wake()
 
-    def seconds_until_due(self) -> float | None:
-        """When to look again for a timer; None where only an input or the high watermark that was
-        asked for can make one due."""
+        return written
+
+    def _mark_in(self, due: int) -> int | None:
+        """Ms until the next mark may be written, for a timer that is due; None while the last one
+        has not been read back."""
+        steady = self._clock.steady()
+        if self._marked is not None and self.log.offset > self._marked:
+            self._outstanding, self._marked = False, None
+        if self._outstanding:
+            return None
+        wait = self._next_mark - steady
+        if self._log_ahead is not None:
+            behind = due - self._log_ahead - steady
+            wait = max(wait, min(behind, self._next_mark + _LONGEST_MARK_WAIT_MS - steady))
+        return max(wait, 0)
+
+    def seconds_until_due(self, at_end: bool) -> float | None:
+        """When to look again for a timer; None where only what is read can make one due.
+
+        at_end: as of `due`.
+        """
         if self._rule == "none" or (first := self._view.next_due()) is None:
             return None
-        tolerance = CLOCK_TOLERANCE_MS if self._rule == "log" else 0
-        seconds = (first[0] + tolerance - self._clock.now()) / 1_000
-        if seconds <= -_OVERDUE_SECONDS:
-            return None  # the high watermark has been asked for, and its answer wakes the loop
-        return min(max(seconds, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+        ms: int | None = first[0] - self._clock.now()
+        if self._rule == "log" and ms is not None and ms <= 0:
+            ms = self._mark_in(first[0]) if at_end else None
+            if ms is None:
+                return None  # the mark, or what else comes, wakes the loop
+        assert ms is not None
+        return min(max(ms / 1_000, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)

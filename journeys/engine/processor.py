@@ -15,13 +15,14 @@ from msgspec.structs import replace
 
 from journeys.catalog.running import RunningCatalog
 from journeys.engine import sweep
-from journeys.engine.rejections import reject, report
+from journeys.engine.rejections import refuse, reject, report
 from journeys.engine.step import apply_event, apply_response, fire_timer, touch
-from journeys.engine.timers import FATAL
+from journeys.engine.timers import FATAL, Place
 from journeys.records import headers
 from journeys.records import response as response_record
 from journeys.records.action import Action
 from journeys.records.admission import admit
+from journeys.records.barrier import barrier_offset
 from journeys.records.dead_letter import dead_input
 from journeys.records.effects import Effects, Reroute
 from journeys.records.event import Arrived, Event, Rejection
@@ -33,6 +34,9 @@ from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
 
 MAX_EFFECTS = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
+
+MAX_CONTROL = 1024
+"""Largest barrier or clock record, bytes."""
 
 DRAIN = 10 * YEAR
 """How far `end` advances a stream's clock, ms: bounded, so that journeys with cycles end too."""
@@ -103,6 +107,7 @@ class PartitionProcessor:
         self._at_barrier = at_barrier
         self._responses = responses
         self._asked = 0
+        self._applied: Place | None = None
         self._sweep = sweep.Sweep(catalog)
         self._reported: dict[tuple[str, str], int] = {}
         self._timers_left = 0
@@ -120,26 +125,24 @@ class PartitionProcessor:
             How many were consumed: fewer than given after `timers` timers or MAX_EFFECTS effects.
             The caller passes the rest, from the first one not consumed, with the next call.
         """
+        consumed = self._apply(inputs, effects, timers)
+        if consumed:
+            self._applied = _place(inputs[consumed - 1])
+        return consumed
+
+    def _apply(self, inputs: Sequence[Input], effects: Effects, timers: int) -> int:
         self._begin(effects, timers)
         outcomes, dead = effects.outcomes, effects.dead
         full = len(outcomes) + len(dead) + MAX_EFFECTS
         for count, one in enumerate(inputs):
             if len(outcomes) + len(dead) >= full:
                 return count
-            kind = one.kind
-            if kind is None or kind == "event":
+            if one.kind is None:
                 done = self._event(one, effects)
-            elif kind == "clock":
-                done = self._clock(one, effects)
-            elif kind == "response":
-                done = self._response(one, effects)
-            elif kind == "barrier":
-                done = self._barrier(one, effects)
-            else:
-                shown = f"header `{headers.RECORD}`: found {kind[:40]!r}"
-                expected = "expected event, response, clock or barrier"
-                reject(one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one))
+            elif one.kind == "mark":
                 continue
+            else:
+                done = self._own(one, effects)
             if not done:
                 return count
             if self._responses is not None:
@@ -148,13 +151,14 @@ class PartitionProcessor:
         return len(inputs)
 
     def fire(self, until: int, now: int, effects: Effects, *, timers: int = 1_000) -> bool:
-        """Fire the timers due at or before `until`, ms; `now` is the wall clock, ms.
+        """Fire the timers due at or before `until`, ms; `now` is the wall clock, ms. Their place is
+        behind the last record that `apply` consumed.
 
         Returns:
             Whether more timers are left.
         """
         self._begin(effects, timers)
-        return not self._fire(until, now, effects)
+        return not self._fire(until, now, effects, self._applied)
 
     def sweep(self, effects: Effects, *, records: int = 2_000) -> bool:
         """Apply changes of the catalog to some of the users that have not observed them yet.
@@ -180,7 +184,36 @@ class PartitionProcessor:
     def _now(self, one: Input) -> int:
         return one.arrival if one.arrival is not None else self.partition_time
 
+    def _own(self, one: Input, effects: Effects) -> bool:
+        """A record with a kind. Anybody who may write events can write one, so it is judged as
+        strictly as an event: whatever it is, it costs at most itself."""
+        if one.refusal is not None:
+            refuse(one, effects, one.refusal, self.role, self._now(one))
+            return True
+        match one.kind:
+            case "event":
+                return self._event(one, effects)
+            case "response":
+                return self._response(one, effects)
+            case "clock" | "barrier" if len(one.value) > MAX_CONTROL:
+                detail = f"found {len(one.value)} bytes, expected at most {MAX_CONTROL}"
+                reject(one, effects, None, "too_large", detail, self._now(one))
+                return True
+            case "clock":
+                return self._clock(one, effects)
+            case "barrier":
+                return self._barrier(one, effects)
+        shown = f"header `{headers.RECORD}`: found {(one.kind or '')[:40]!r}"
+        expected = "expected event, response, clock, barrier or mark"
+        reject(one, effects, None, "unknown_record", f"{shown}, {expected}", self._now(one))
+        return True
+
     def _event(self, one: Input, effects: Effects) -> bool:
+        if one.origin is not None and len(one.origin) > headers.MAX_ORIGIN:
+            found = f"header `{headers.ORIGIN}`: found {len(one.origin)} characters"
+            expected = f"expected at most {headers.MAX_ORIGIN}"
+            reject(one, effects, None, "malformed", f"{found}, {expected}", self._now(one))
+            return True
         event = admit(one.value, one.origin or "")
         if isinstance(event, Rejection):
             reject(one, effects, event.user_id, event.reason, event.detail, self._now(one))
@@ -188,11 +221,12 @@ class PartitionProcessor:
         if not event.message_id:
             event = replace(event, message_id=_origin(one))
         record = self.records.get(event.user_id)
-        if record is None and self._partition_of is not None and one.kind is None:
-            home = self._partition_of(event.user_id)
-            if home != one.partition:
+        if record is None and (home := self._home(event.user_id, one)) is not None:
+            if one.kind is None:
                 self._reroute(one, event, home, effects)
-                return True
+            else:
+                self._reject_foreign(one, event.user_id, home, effects)
+            return True
         wall = self._wall
         arrival = one.arrival if wall else event.received_at
         time = event.timestamp
@@ -204,7 +238,7 @@ class PartitionProcessor:
         if time > latest:
             latest = time
         if not wall:
-            if not self._fire(latest, None, effects):
+            if not self._fire(latest, None, effects, _place(one)):
                 return False
             record = self.records.get(event.user_id)  # a timer may have changed it
         self.partition_time = latest
@@ -227,9 +261,12 @@ class PartitionProcessor:
         except ValueError as error:
             reject(one, effects, None, "malformed", f"a response: {error}", self._now(one))
             return True
+        if (home := self._home(response.user_id, one)) is not None:
+            self._reject_foreign(one, response.user_id, home, effects)
+            return True
         time = self._now(one)
         if not self._wall:
-            if not self._fire(time, None, effects):
+            if not self._fire(time, None, effects, _place(one)):
                 return False
             self.partition_time = max(self.partition_time, time)
         self._apply_response(one, response, time, effects)
@@ -270,6 +307,11 @@ class PartitionProcessor:
     def _barrier(self, one: Input, effects: Effects) -> bool:
         """The catalog changes. Under the stream clock that is applied to all users here and now;
         under the wall clock a sweep applies it beside the log."""
+        try:
+            barrier_offset(one.value)
+        except ValueError as error:
+            reject(one, effects, None, "malformed", f"a barrier: {error}", self._now(one))
+            return True
         if self._at_barrier is not None:
             self.follow(self._at_barrier(one))
         if self._wall:
@@ -279,7 +321,7 @@ class PartitionProcessor:
                 return False
         return True
 
-    def _fire(self, until: int, now: int | None, effects: Effects) -> bool:
+    def _fire(self, until: int, now: int | None, effects: Effects, place: Place | None) -> bool:
         """Fire timers in order until none is left; False when the call's limit was reached."""
         while True:
             due = self.records.next_due()
@@ -303,12 +345,11 @@ class PartitionProcessor:
                 now,
                 self.partition_time,
                 self._failure_gate,
+                place,
             )
             self.records.put(user, changed)
 
     def _clock(self, one: Input, effects: Effects) -> bool:
-        if self._wall:
-            return True
         try:
             time = _decode_clock(one.value).time
             if time == "end":
@@ -318,11 +359,26 @@ class PartitionProcessor:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
             reject(one, effects, None, "malformed", f"a clock record: {error}", self._now(one))
             return True
+        if self._wall:
+            return True
         latest = max(self.partition_time, until)
-        if not self._fire(latest, None, effects):
+        if not self._fire(latest, None, effects, _place(one)):
             return False
         self.partition_time = latest
         return True
+
+    def _home(self, user_id: str, one: Input) -> int | None:
+        """The partition where the user's record lives; None where that is this record's own."""
+        if self._partition_of is None:
+            return None
+        home = self._partition_of(user_id)
+        return None if home == one.partition else home
+
+    def _reject_foreign(self, one: Input, user_id: str, home: int, effects: Effects) -> None:
+        """The engine writes records of its own to the user's partition alone: anywhere else one
+        would make a second record of the user."""
+        detail = f"found a record of partition {home}'s user, expected one of {one.partition}'s"
+        reject(one, effects, user_id, "wrong_partition", detail, self._now(one))
 
     def _reroute(self, one: Input, event: Event, home: int, effects: Effects) -> None:
         moved = headers.build("event", one.origin or _origin(one))
@@ -337,6 +393,11 @@ class PartitionProcessor:
             return False
         self._reported[journey, version] = minute
         return True
+
+
+def _place(one: Input) -> Place | None:
+    """Where the record stands in its log; None where it doesn't stand in one."""
+    return None if one.offset < 0 else (one.topic, one.partition, one.offset)
 
 
 def _origin(one: Input) -> str:

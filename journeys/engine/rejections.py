@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from journeys.ids import outcome_id_of_input
+from journeys.records import headers
+from journeys.records.dead_letter import dead_letter
 from journeys.records.effects import Effects
-from journeys.records.input import Input
+from journeys.records.input import Input, Refusal
 from journeys.records.outcome import Cause, OutcomeType, of_input
 from journeys.time import format_time
 
@@ -19,6 +21,25 @@ def reject(
 ) -> None:
     """`event.rejected`, at `at` (ms): `reason` is a word for machines, `detail` for people."""
     report(record, effects, "event.rejected", user_id, {"reason": reason, "error": detail}, at)
+
+
+def refuse(record: Input, effects: Effects, refusal: Refusal, role: str, at: int) -> None:
+    """`event.rejected` for what the reader of the log found wrong, at `at` (ms)."""
+    reject(record, effects, None, refusal.reason, refusal.detail, at)
+    if refusal.replayable:
+        effects.counts["record.refused"] += 1
+        effects.dead.append(
+            dead_letter(
+                role=role,
+                reason=refusal.reason,
+                detail=refusal.detail,
+                cause=Cause(record.topic, record.partition, record.offset),
+                key=record.key,
+                value=record.value,
+                at=at,
+                kept_headers=headers.as_texts(record.kind, record.origin),
+            )
+        )
 
 
 def report(

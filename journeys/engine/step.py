@@ -15,7 +15,7 @@ from journeys.catalog.running import RunningCatalog
 from journeys.engine.dispatch import dispatch, dispatch_emitted
 from journeys.engine.lifecycle import apply_lifecycle, take_over
 from journeys.engine.step_context import FailureGate, StepContext
-from journeys.engine.timers import fire_before, fire_earliest, is_any_ready
+from journeys.engine.timers import Place, fire_before, fire_earliest, is_any_ready
 from journeys.engine.user_step import RecordTooLarge, UserStep, check_size
 from journeys.engine.waits import match_response
 from journeys.ids import message_hash
@@ -154,10 +154,12 @@ def fire_timer(
     now: int | None,
     partition_time: int,
     failure_gate: FailureGate,
+    place: Place | None = None,
 ) -> UserRecord:
     """Fire the user's earliest timer that a clock may fire at or before `until`, ms.
 
     Args:
+        place: as of `fire_earliest`.
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
         partition_time: the largest event time seen on the partition, ms.
     """
@@ -166,7 +168,7 @@ def fire_timer(
     clock = Clock(now is not None, partition_time)
     user = UserStep(StepContext(catalog, effects, user_id, record, clock, failure_gate), record)
     apply_lifecycle(user)
-    fire_earliest(user, until, now)
+    fire_earliest(user, until, now, place)
     return user.record(record.message_ids)
 
 

@@ -27,6 +27,9 @@ LATE = MINUTE
 """Under the wall clock, a timer that fires later than this, ms, after it was due has the time of
 firing as its logical time; any other has its due time."""
 
+Place = tuple[str, int, int]
+"""A record of the log: topic, partition, offset."""
+
 FATAL = (MemoryError, OSError, UnknownVersion)
 """What no input and no document can cause; it ends the process."""
 
@@ -49,11 +52,13 @@ def fire_before(user: UserStep, arrived: Arrived) -> None:
         _fire(user, user.instances[at], now)
 
 
-def fire_earliest(user: UserStep, until: int, now: int | None) -> None:
+def fire_earliest(user: UserStep, until: int, now: int | None, place: Place | None) -> None:
     """Fire the user's earliest timer that a clock may fire at or before `until`, ms, if any is.
 
     Args:
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
+        place: the last record applied under the wall clock; under the stream clock the one that is
+            applied next; None where there is no such record.
     """
     ready = [at for at, one in enumerate(user.instances) if is_ready(until, one)]
     if not ready:  # a change of a lifecycle has ended it or put it off
@@ -63,7 +68,15 @@ def fire_earliest(user: UserStep, until: int, now: int | None) -> None:
     due = _due(instance)
     late = now is not None and now - due > LATE
     logical = now if now is not None and late else due
-    user.context.cause = Cause(timer=format_time(due), fired=format_time(logical) if late else None)
+    topic, partition, offset = place or (None, None, None)
+    user.context.cause = Cause(
+        topic,
+        partition,
+        offset,
+        format_time(due),
+        format_time(logical) if late else None,
+        now is not None and place is not None,
+    )
     running = user.context.runs(instance.journey)
     trigger = Trigger.DEADLINE if running else Trigger.DEADLINE_PAUSED
     if effect_of(instance, trigger) is Effect.STOP_CLOCK:

@@ -55,15 +55,9 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
     user_id = wire.userId if wire.userId is not None else wire.anonymousId
     if user_id is None:
         return _missing("userId", "a text in `userId` or `anonymousId`")
-    if (
-        not user_id
-        or "\0" in user_id
-        or (len(user_id) > MAX_USER_ID // 4 and len(user_id.encode()) > MAX_USER_ID)
-    ):
+    if not is_user_id(user_id):
         field = "userId" if wire.userId is not None else "anonymousId"
-        found = f"{user_id[:40]!r} of {len(user_id.encode())} bytes"
-        expected = f"1 to {MAX_USER_ID} bytes of text without NUL"
-        return Rejection("invalid_user", f"field `{field}`: found {found}, expected {expected}")
+        return Rejection("invalid_user", explain_user_id(field, user_id))
     if not wire.event and wire.type != "identify":
         if wire.event is None:
             return _missing("event", "the name of the event as text", user_id)
@@ -89,6 +83,22 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
         received_at,
         size,
     )
+
+
+def is_user_id(text: str) -> bool:
+    """Whether a text can be a user's id, in events and in records of the engine's own. The keys of
+    what is stored beside a user's record contain a NUL."""
+    return (
+        bool(text)
+        and "\0" not in text
+        and (len(text) <= MAX_USER_ID // 4 or len(text.encode()) <= MAX_USER_ID)
+    )
+
+
+def explain_user_id(field: str, text: str) -> str:
+    """Why the text in a field is no user id."""
+    found = f"{text[:40]!r} of {len(text.encode())} bytes"
+    return f"field `{field}`: found {found}, expected 1 to {MAX_USER_ID} bytes of text without NUL"
 
 
 def _milliseconds(time: str | int) -> int | None:

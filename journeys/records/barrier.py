@@ -1,22 +1,34 @@
 """Barrier records: how far evaluate must read the catalog before it processes later events."""
 
-import json
+from typing import Annotated
+
+import msgspec
+
+
+class _Barrier(msgspec.Struct):
+    config: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Barrier).decode
 
 
 def barrier(config_offset: int) -> bytes:
     """Encode a barrier: events after it are evaluated with the catalog up to this offset.
 
     Args:
-        config_offset: the offset of the push in `journeys.config`.
+        config_offset: the offset after that of the push in `journeys.config`.
     """
-    return json.dumps({"config": config_offset}).encode()
+    return _encode(_Barrier(config_offset))
 
 
-def barrier_offset(value: bytes | None) -> int | None:
-    """The config offset of a barrier record, or None if the bytes are not a valid barrier."""
+def barrier_offset(value: bytes) -> int:
+    """The config offset of a barrier record.
+
+    Raises:
+        ValueError: the bytes are not a valid barrier.
+    """
     try:
-        found = json.loads(value or b"")
-    except (ValueError, RecursionError):
-        return None
-    offset = found.get("config") if isinstance(found, dict) else None
-    return offset if isinstance(offset, int) and not isinstance(offset, bool) else None
+        return _decode(value).config
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None

@@ -7,7 +7,7 @@ Law: both names and all kinds are written here and nowhere else. A record withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 RECORD = "journeys-record"
 """Names the record's kind."""
@@ -15,9 +15,13 @@ RECORD = "journeys-record"
 ORIGIN = "journeys-origin"
 """Where an event stood before it was moved or put back: `TOPIC-PARTITION-OFFSET`."""
 
-Kind = Literal["event", "response", "clock", "barrier", "dead-mark"]
-"""`event` is an event that the engine moved to its user's partition; `dead-mark` stands in
-`journeys.dead` alone."""
+MAX_ORIGIN = 300
+"""Characters of an origin: a topic's name has at most 249."""
+
+Kind = Literal["event", "response", "clock", "barrier", "mark", "dead-mark"]
+"""`event` is an event that the engine moved to its user's partition. `mark` says nothing: its place
+in the log and the time with which the broker stamps it are all there is to it. `dead-mark` stands
+in `journeys.dead` alone."""
 
 Headers = list[tuple[str, bytes]]
 
@@ -30,10 +34,23 @@ def build(kind: Kind, origin: str | None = None) -> Headers:
     return headers
 
 
-def read(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str | None, str | None]:
-    """The kind and the origin that a record's headers name, as they stand there: any text."""
-    texts = {name: text.decode(errors="replace") for name, text in headers if text is not None}
-    return texts.get(RECORD), texts.get(ORIGIN)
+class Found(NamedTuple):
+    """What a record's headers name, as it stands there: any text. None: there is no such header."""
+
+    kind: str | None = None
+    origin: str | None = None
+
+
+def read(headers: Iterable[tuple[str, bytes | None]]) -> Found:
+    """The engine's own among the headers of a record; of equal names the last one counts. A header
+    without a value counts as an empty text, which is no kind."""
+    kind = origin = None
+    for name, text in headers:
+        if name == RECORD:
+            kind = (text or b"").decode(errors="replace")
+        elif name == ORIGIN:
+            origin = (text or b"").decode(errors="replace")
+    return Found(kind, origin)
 
 
 def as_texts(kind: str | None, origin: str | None) -> dict[str, str] | None:

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
+
+
+class Refusal(NamedTuple):
+    """Why the reader of the log refuses a record: found out where there is I/O, a clock or a key.
+
+    Attributes:
+        reason: a fixed word, such as `unsigned`.
+        detail: a sentence for people.
+        replayable: whether the record becomes a dead letter, so that it can be replayed.
+    """
+
+    reason: str
+    detail: str
+    replayable: bool = False
 
 
 class Input(msgspec.Struct, frozen=True, gc=False):
@@ -12,6 +28,7 @@ class Input(msgspec.Struct, frozen=True, gc=False):
         arrival: the record's timestamp, ms, or None where the log has none.
         kind: the header `journeys-record`; None for an ordinary event.
         origin: the header `journeys-origin`: the first position of a rerouted event.
+        refusal: why the record must not be applied; None: nothing is known against it.
     """
 
     topic: str
@@ -22,6 +39,7 @@ class Input(msgspec.Struct, frozen=True, gc=False):
     arrival: int | None = None
     kind: str | None = None
     origin: str | None = None
+    refusal: Refusal | None = None
 
 
 class ClockRecord(msgspec.Struct):

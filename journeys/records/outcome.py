@@ -40,12 +40,14 @@ OUTCOME_TYPES: frozenset[str] = frozenset(get_args(OutcomeType))
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The cause of an outcome: an input, a timer, or both where an input fired the timer.
+    """The cause of an outcome: an input, or a timer with the place of the log where it fired.
 
     Attributes:
+        topic, partition, offset: the input; for a timer, the record before which it fired.
         timer: when the timer was due, ISO 8601.
         fired: when the timer fired, if that was more than a minute late; it is then the logical
             time of the step.
+        after: whether the timer fired right after that record instead, once it had been applied.
     """
 
     topic: str | None = None
@@ -53,6 +55,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     offset: int | None = None
     timer: str | None = None
     fired: str | None = None
+    after: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

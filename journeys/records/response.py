@@ -8,14 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from journeys.records.admission import MAX_EVENT, explain_user_id, is_user_id
+
 MAX_TEXT = 16 * 1024
-"""Characters of a text that a label can hold; a longer text is left out."""
+"""Characters of a text that a label can hold; a longer text is left out. Those of `error` too."""
+
+MAX_ID = 64
+"""Characters of an id that the engine makes."""
 
 PATH_PATTERN = r"(status_code|body|payload(\.[^.\s]+)+|headers\.[A-Za-z0-9!#$%&'*+^_`|~-]+)"
+
+
+_Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+_Label = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Response(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,13 +40,13 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
         error: why the request failed, if it did.
     """
 
-    action_id: str
+    action_id: _Id
     user_id: str
-    instance: str
+    instance: _Id
     ok: bool
-    labels: dict[str, Any] = {}
-    status_code: int | None = None
-    error: str | None = None
+    labels: dict[_Label, bool | _Int64 | float | _Text] = {}
+    status_code: Annotated[int, msgspec.Meta(ge=0, lt=1000)] | None = None
+    error: _Text | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -47,11 +58,20 @@ def encode(response: Response) -> bytes:
 
 
 def decode(value: bytes) -> Response:
-    """Decode a response; raises ValueError if the bytes are not one."""
+    """Decode a response, as strictly as an event: anybody may have written it.
+
+    Raises:
+        ValueError: the bytes are not one, or a part of it is what the engine never writes.
+    """
+    if len(value) > MAX_EVENT:
+        raise ValueError(f"found {len(value)} bytes, expected at most {MAX_EVENT}")
     try:
-        return _decode(value)
+        response = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
+    if not is_user_id(response.user_id):
+        raise ValueError(explain_user_id("user_id", response.user_id))
+    return response
 
 
 def extract(

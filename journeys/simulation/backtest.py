@@ -21,6 +21,8 @@ from journeys.records.user_record import UserRecord
 from journeys.simulation.canned_responses import Canned, CannedResponseQueue
 
 _SLICE = 1_000
+_NOWHERE = -1
+"""The offset of a record that stands on no line of the history."""
 
 
 class MemoryRecords:
@@ -118,7 +120,7 @@ class Backtest:
             to: a time, ms, or `end`: until no timer is left.
         """
         value = msgspec.json.encode({"time": to})
-        yield from self._apply([Input(self.name, 0, self._line + 1, None, value, kind="clock")])
+        yield from self._apply([Input(self.name, 0, _NOWHERE, None, value, kind="clock")])
 
     def _inputs(self, lines: Iterable[bytes]) -> Iterator[Input]:
         for line in lines:

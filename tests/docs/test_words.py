@@ -17,7 +17,7 @@ from agents.host import watchdog
 from agents.kinds import KINDS
 from agents.metrics import CATALOGUE
 from agents.processes import supervisor
-from agents.runtime import input_queue, log_position, partition, transaction
+from agents.runtime import input_queue, partition, timers, transaction
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
 
@@ -192,7 +192,7 @@ FIGURES = {
     "wait for a transaction": partition.COMMIT_INTERVAL_MS,
     "MB of inputs of a transaction": input_queue.MAX_INPUT_BYTES >> 20,
     "watchdog": watchdog.LIMIT_SECONDS,
-    "tolerance for the brokers' clocks": log_position.CLOCK_TOLERANCE_MS,
+    "from one mark of a partition to the next": timers.MARK_INTERVAL_MS,
     "deliveries under way of a partition": deliverer.MAX_OUTSTANDING,
     "calls at once of a worker to one destination": calls.AT_ONCE,
     "from SIGTERM to SIGKILL by `journeys up`": supervisor.STOP_SECONDS,

@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tables.changelog import POSITION_KEY, Position
-from tests.agents.runtime.counting import CODEC, State
+from tests.agents.runtime.counting import CODEC, State, is_mark
 
 ROOT = Path(__file__).parents[3]
 
@@ -239,6 +239,8 @@ class Cluster:
         result = Account()
         inputs: dict[bytes, list[Message]] = defaultdict(list)
         for message in self.read(f"in-{self.name}"):
+            if is_mark(message):
+                continue
             inputs[message.key()].append(message)
             result.inputs += 1
             result.timers += message.value().startswith(b"w:")

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from confluent_kafka import Message
 
 from agents.host.app import App
 from agents.host.worker import run
 from agents.kafka.client import base_config
+from agents.runtime.marks import MARK
 from agents.runtime.partition import Batch
 from agents.runtime.transaction import TransactionalProducer
 from tables.codec import Codec
@@ -54,6 +56,8 @@ def compute(batch: Batch, out: str) -> None:
     view, partition = batch.view, batch.partition
     batch.urgent = False
     for message in batch.inputs:
+        if is_mark(message):
+            continue
         user = message.key()
         before = view.get(user) or State()
         state = apply_input(before, message.offset(), message.value(), message.timestamp()[1])
@@ -109,6 +113,11 @@ class SelfKilling(TransactionalProducer):
     def die_at(self, point: str) -> None:
         if self.chosen and self.point == point:
             die()
+
+
+def is_mark(message: Message) -> bool:
+    """Whether it is one that a worker wrote for its timers."""
+    return MARK[0] in (message.headers() or ())
 
 
 def held() -> bool:

@@ -1,0 +1,102 @@
+"""Writes marks into the log: empty records by which a partition's owner learns how far its log is.
+
+Law: writing a mark proves nothing. Only its stamp does, when it is read back in the order of the
+log: everything that reached the partition before that time has then been applied, however the
+partition is replicated. So a mark that is lost, repeated or written by anybody else does no harm.
+
+Nothing in Faust does this: its timers and tables know only the worker's clock, so after an outage
+they fire before the events that wait in the backlog are read.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, Producer
+
+from agents.runtime.exits import ended_by_errors
+from journeys.records import headers
+
+MARK = headers.build("mark")
+_TIMEOUT_MS = 30_000
+_UNWRITTEN_SECONDS = 120.0
+"""Longer than the longest planned outage; after it nothing but this shows that no timer fires."""
+
+Written = Callable[[tuple[int, int] | None], None]
+"""Called with the offset of a mark and its stamp (ms); with None where it was not written."""
+
+
+class NoMarks(RuntimeError):
+    """The broker takes no marks, so timers can't fire."""
+
+
+class Marks:
+    """Writes the marks of all partitions of a process, outside of transactions."""
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        fail: Callable[[BaseException], None],
+        *,
+        timeout_ms: int = _TIMEOUT_MS,
+        unwritten: float = _UNWRITTEN_SECONDS,
+    ) -> None:
+        """client: librdkafka's base configuration. fail: called with NoMarks when the broker has
+        taken none for `unwritten` s, or doesn't stamp them. timeout_ms: of one mark."""
+        self._settings = {
+            **client,
+            "acks": "all",
+            "linger.ms": 0,
+            "message.timeout.ms": timeout_ms,
+            "log_level": 0,
+        }
+        self._timeout = timeout_ms / 1_000
+        self._fail = fail
+        self._unwritten = unwritten
+        self._producer: Producer | None = None
+        self._waiting = 0
+        self._failing_since: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def write(self, topic: str, partition: int, written: Written) -> None:
+        """Writes one mark; then calls `written` on the event loop."""
+        if self._producer is None:
+            self._producer = Producer(self._settings)
+        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        self._producer.produce(
+            topic,
+            b"",
+            partition=partition,
+            headers=MARK,
+            on_delivery=lambda error, message: loop.call_soon_threadsafe(
+                partial(self._report, written, error, message)
+            ),
+        )
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._poll(self._producer))
+            ended_by_errors(self._task, self._fail)
+
+    async def _poll(self, producer: Producer) -> None:
+        while self._waiting:
+            await asyncio.to_thread(producer.poll, 0.1)
+
+    def _report(self, written: Written, error: KafkaError | None, message: Message) -> None:
+        self._waiting -= 1
+        where = f"{message.topic()}/{message.partition()}"
+        if error is not None:
+            now = time.monotonic()
+            self._failing_since = self._failing_since or now - self._timeout
+            if not self._waiting:
+                self._producer = None  # a client that saw an outage may never work again
+            if now - self._failing_since >= self._unwritten:
+                self._fail(NoMarks(f"{where}: {error.str()}"))
+            else:
+                written(None)
+        elif message.timestamp()[0] != TIMESTAMP_LOG_APPEND_TIME:
+            self._fail(NoMarks(f"{where}: its records have no LogAppendTime"))
+        else:
+            self._failing_since = None
+            written((message.offset(), message.timestamp()[1]))
