@@ -120,6 +120,13 @@ UNREPORTED = Metric(
     "What the engine counts instead of writing an outcome for each: event.repeated, an event whose "
     "messageId is known; entry.failed, an entry condition that failed.",
 )
+UNSIGNED = Metric(
+    "journeys_unsigned_records_total",
+    "counter",
+    ("kind",),
+    "Records of the engine's own kinds that were applied although they have no signature "
+    "(JOURNEYS_RECORD_MODE=accept).",
+)
 CALL_RESULTS = Metric(
     "journeys_call_results_total",
     "counter",
@@ -164,6 +171,7 @@ CATALOGUE: tuple[Metric, ...] = (
     DEAD_LETTERS,
     CATALOG_OFFSET,
     UNREPORTED,
+    UNSIGNED,
     DELIVERIES_OUTSTANDING,
     CALLS_IN_FLIGHT,
     CALL_RESULTS,

@@ -15,6 +15,7 @@ from typing import Literal, Self, cast
 from agents.errors import UserError
 
 Clock = Literal["wall", "stream"]
+RecordMode = Literal["accept", "require"]
 
 
 class SettingsError(UserError):
@@ -32,6 +33,10 @@ class Settings:
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
     health_token: the bearer token that the page demands (JOURNEYS_HEALTH_TOKEN)
+    record_keys: sign and verify the engine's own records; the first one signs
+        (JOURNEYS_RECORD_KEYS)
+    record_mode: whether those without a signature are refused or only counted
+        (JOURNEYS_RECORD_MODE)
     accept_loss: whether a worker continues where the log has lost records that it never applied
         (`journeys worker --accept-loss` alone sets it)
 
@@ -46,6 +51,8 @@ class Settings:
     partitions: int = 4
     health_port: int | None = None
     health_token: str | None = field(default=None, repr=False)
+    record_keys: tuple[str, ...] = field(default=(), repr=False)
+    record_mode: RecordMode = "require"
     accept_loss: bool = False
 
     @classmethod
@@ -63,6 +70,11 @@ class Settings:
         clock = read("JOURNEYS_CLOCK") or default.clock
         if clock not in ("wall", "stream"):
             raise SettingsError(f"JOURNEYS_CLOCK is {clock!r}; it must be 'wall' or 'stream'.")
+        mode = read("JOURNEYS_RECORD_MODE") or default.record_mode
+        if mode not in ("accept", "require"):
+            raise SettingsError(
+                f"JOURNEYS_RECORD_MODE is {mode!r}; it must be 'accept' or 'require'."
+            )
         partitions = _whole(read("JOURNEYS_PARTITIONS"), "JOURNEYS_PARTITIONS", 1, 10_000)
         return cls(
             broker=_broker(read("JOURNEYS_BROKER") or default.broker),
@@ -71,6 +83,8 @@ class Settings:
             partitions=partitions or default.partitions,
             health_port=_whole(read("JOURNEYS_HEALTH_PORT"), "JOURNEYS_HEALTH_PORT", 1, 65_535),
             health_token=_token(read("JOURNEYS_HEALTH_TOKEN")),
+            record_keys=_keys(read("JOURNEYS_RECORD_KEYS")),
+            record_mode=cast(RecordMode, mode),
         )
 
 
@@ -95,6 +109,16 @@ def _token(text: str | None) -> str | None:
             "JOURNEYS_HEALTH_TOKEN must be 16 or more printable ASCII characters without spaces."
         )
     return text
+
+
+def _keys(text: str | None) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in (text or "").split(",") if key.strip())
+    if not all(re.fullmatch("[!-~]{32,}", key) for key in keys):  # none of them is repeated
+        raise SettingsError(
+            "JOURNEYS_RECORD_KEYS must be keys of 32 or more printable ASCII characters without "
+            "spaces, several with commas between."
+        )
+    return keys
 
 
 def _whole(text: str | None, name: str, least: int, most: int) -> int | None:

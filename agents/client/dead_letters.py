@@ -16,6 +16,7 @@ from confluent_kafka import Message
 
 from agents.errors import UserError
 from agents.kafka.topics import DEAD, EVENTS, actions
+from agents.runtime.signatures import Signatures
 from journeys.problems import nearest
 from journeys.records import headers
 from journeys.records.dead_letter import DeadLetter
@@ -213,6 +214,12 @@ def original(letter: Letter) -> Record:
     place = f"{cause.topic}-{cause.partition}-{cause.offset}" if cause.topic == EVENTS else None
     kept = headers.from_texts(letter.record.headers, default_origin=place)
     return Record(cause.topic, cause.partition, letter.key, letter.value, kept)
+
+
+def signed(record: Record, signatures: Signatures, now: int) -> Record:
+    """The record with a new signature, if it is one of the engine's own. `now` is in ms."""
+    headers = signatures.sign(record.partition, record.key, record.value, record.headers, now)
+    return record._replace(headers=headers)
 
 
 def mark_of(letter: Letter, mark: Status, at: int) -> Record:

@@ -14,6 +14,8 @@ import msgspec
 
 from agents.kafka.produce import Producer, TooLarge
 from agents.kafka.topics import EVENTS
+from agents.runtime.broker_clock import wall
+from agents.runtime.signatures import Signatures
 from journeys.records import headers
 from journeys.time import parse_time
 
@@ -73,9 +75,9 @@ class Sender:
         self.delivered = self._producer.acknowledged
         self.seconds = time.monotonic() - self._began
 
-    def advance(self, partitions: int, to: str) -> None:
+    def advance(self, partitions: int, to: str, signatures: Signatures) -> None:
         """Moves the stream clock on, and waits until Kafka has that; `to` as of `clock_record`."""
-        advance_clock(self._producer, partitions, to)
+        advance_clock(self._producer, partitions, to, signatures)
         self._producer.flush()
 
     def _keep_pace(self, count: int, rate: float) -> None:
@@ -84,10 +86,12 @@ class Sender:
             self._producer.poll(min(ahead, 0.1))
 
 
-def advance_clock(producer: Producer, partitions: int, to: str) -> None:
+def advance_clock(producer: Producer, partitions: int, to: str, signatures: Signatures) -> None:
     """Sends a clock record to every partition of the events; `to` as of `clock_record`."""
+    value = clock_record(to)
     for partition in range(partitions):
-        producer.send(EVENTS, clock_record(to), partition=partition, headers=headers.build("clock"))
+        signed = signatures.sign(partition, None, value, headers.build("clock"), wall())
+        producer.send(EVENTS, value, partition=partition, headers=signed)
 
 
 def clock_record(to: str) -> bytes:

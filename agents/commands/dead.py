@@ -264,8 +264,11 @@ class _Change:
     def _write(self, writer: Writer, chosen: list[Letter], done: list[Letter]) -> None:
         from rich.progress import Progress
 
-        from agents.client.dead_letters import mark_of, original
+        from agents.client.dead_letters import mark_of, original, signed
+        from agents.runtime.signatures import Signatures
+        from agents.settings import Settings
 
+        signatures = Signatures.of(Settings.from_env())
         with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task(self._status, total=len(chosen))
             while len(done) < len(chosen):
@@ -273,7 +276,7 @@ class _Change:
                 now = time.time_ns() // 1_000_000
                 records: list[Record] = []
                 if self._status == "replayed":
-                    records += map(original, part)
+                    records += [signed(original(letter), signatures, now) for letter in part]
                 records += [mark_of(letter, self._status, now) for letter in part]
                 writer.write(records)
                 done += part

@@ -45,6 +45,7 @@ def send(
     from agents.client.send import Sender, clock_record
     from agents.kafka.broker import partitions_of
     from agents.kafka.topics import EVENTS
+    from agents.runtime.signatures import Signatures
     from agents.settings import Settings
     from agents.terminal.json_lines import numbered, open_lines
 
@@ -55,7 +56,8 @@ def send(
             clock_record(advance)
         except ValueError as error:
             raise typer.BadParameter(f"{error}, nor `end`", param_hint="--advance") from None
-    broker = Settings.from_env().broker
+    settings = Settings.from_env()
+    broker = settings.broker
     partitions = partitions_of(broker, EVENTS)
     sender = Sender(broker, rate)
     if events is not None:
@@ -67,7 +69,7 @@ def send(
                 raise UserError(f"{error}. {_sent(sender)} before that.") from None
         sender.finish()
     if advance is not None and not sender.failed:
-        sender.advance(partitions, advance)
+        sender.advance(partitions, advance, Signatures.of(settings))
     _print(sender, events is not None, advance, as_json)
     if sender.failed:
         raise typer.Exit(1)

@@ -36,6 +36,7 @@ from agents.metrics import (
 )
 from agents.runtime.exits import last_line
 from agents.runtime.partition import Batch
+from agents.runtime.signatures import Signatures
 from journeys.documents.destination import Destination, Retry
 from journeys.records.outcome import Cause
 from tables.deliveries import Delivery, Malformed, key_of, last_start, read_action
@@ -71,14 +72,16 @@ class Deliverer:
         callers: Callers,
         partitions: int,
         now: Callable[[], int],
+        signatures: Signatures,
     ) -> None:
         """partitions: how many the destination has, here and elsewhere. now: ms, by the broker's
-        clock."""
+        clock. signatures: for responses."""
         self.name = name
         self._destinations = destinations
         self._callers = callers
         self._partitions = partitions
         self._now = now
+        self._signatures = signatures
         self._outstanding: dict[int, _Outstanding] = {}
         self._pace = Pace()
         self.calls = Calls(
@@ -238,7 +241,8 @@ class Deliverer:
         if action.trigger is not UNSET:
             # Actions stand in the partition of their user's record, as events do.
             response = outcomes.response(action, answer)
-            batch.send(EVENTS, user, response, partition, outcomes.RESPONSE)
+            signed = self._signatures.sign(partition, user, response, outcomes.RESPONSE, batch.now)
+            batch.send(EVENTS, user, response, partition, signed)
         elif answer.meaning != "delivered":
             dead = outcomes.given_up(action, cause, delivery, answer)
             batch.send(DEAD, user, _encode(dead), partition)

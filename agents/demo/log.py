@@ -18,6 +18,8 @@ from agents.kafka.client import base_config
 from agents.kafka.produce import Producer
 from agents.kafka.read_to_end import Reader
 from agents.kafka.topics import EVENTS
+from agents.runtime.signatures import Signatures
+from agents.settings import Settings
 
 _STOP_SECONDS = 30.0
 _AHEAD_SECONDS = 0.01
@@ -79,7 +81,7 @@ class Player(threading.Thread):
             self._producer.poll()
             self.at = event.time
         self._producer.flush()
-        advance_clock(self._producer, self._partitions, "end")
+        advance_clock(self._producer, self._partitions, "end", Signatures.of(Settings.from_env()))
         self._producer.flush()
 
     def _wait_for(self, event: Event) -> None:

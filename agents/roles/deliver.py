@@ -23,6 +23,7 @@ from agents.errors import TopicError, UserError
 from agents.host.app import App
 from agents.kafka.topics import CATALOG, actions, check_topics, deliveries
 from agents.metrics import CATALOG_OFFSET
+from agents.runtime.signatures import Signatures
 from agents.settings import Settings
 from tables.deliveries import CODEC
 
@@ -91,8 +92,10 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         # Now, as opening takes a moment (certificates are read) that belongs to no call.
         if (destination := reader.catalog.destinations.get(name)) is not None:
             app.callers.of(destination)
+    signatures = Signatures.of(settings)
     app.deliverers = [
-        _add(app, name, lambda: reader.catalog.destinations, layout.partitions) for name in names
+        _add(app, name, lambda: reader.catalog.destinations, layout.partitions, signatures)
+        for name in names
     ]
     if not names:
         # The group needs something to subscribe to; what is no source is not read.
@@ -111,9 +114,15 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
     return app
 
 
-def _add(app: DeliverApp, name: str, destinations: Destinations, partitions: int) -> Deliverer:
+def _add(
+    app: DeliverApp,
+    name: str,
+    destinations: Destinations,
+    partitions: int,
+    signatures: Signatures,
+) -> Deliverer:
     """Takes on one destination: its source, its agent."""
-    deliverer = Deliverer(name, destinations, app.callers, partitions, app.clock.now)
+    deliverer = Deliverer(name, destinations, app.callers, partitions, app.clock.now, signatures)
     source = app.source(
         actions(name),
         changelog=deliveries(name),

@@ -9,15 +9,17 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from confluent_kafka import Message
 from msgspec.structs import replace
 
 from agents.client.catalog import CatalogReader
 from agents.host.app import App
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
-from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED
+from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED, UNSIGNED
 from agents.runtime.partition import Batch
 from agents.runtime.poison import PoisonGauge
+from agents.runtime.signatures import Signatures
 from agents.settings import Settings
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.processor import Clock, PartitionProcessor
@@ -36,10 +38,13 @@ _encode = msgspec.json.Encoder().encode
 class Evaluator:
     """The processors of the owned partitions and the catalog they run."""
 
-    def __init__(self, clock: Clock, partitions: int, reader: CatalogReader) -> None:
+    def __init__(
+        self, clock: Clock, partitions: int, reader: CatalogReader, signatures: Signatures
+    ) -> None:
         self._clock: Clock = clock
         self._partitions = partitions
         self._reader = reader
+        self._signatures = signatures
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
         self._processors: dict[int, PartitionProcessor] = {}
@@ -65,7 +70,7 @@ class Evaluator:
         for type, times in effects.counts.items():
             batch.count(UNREPORTED, type, by=times)
         batch.urgent = batch.more_timers  # while a sweep continues, each part is committed
-        send(batch, effects)
+        send(batch, effects, self._signatures, self._partitions)
 
     def released(self, partition: int) -> None:
         """Forgets the partition's records."""
@@ -87,13 +92,25 @@ class Evaluator:
         for message in batch.inputs:
             arrival = message.timestamp()[1] if wall else None
             headers = message.headers()
-            kind, origin = (None, None) if not headers else read_headers(headers)
             value = message.value() or b""
-            one = Input(
-                topic, partition, message.offset(), message.key(), value, arrival, kind, origin
-            )
-            inputs.append(one)
+            one = Input(topic, partition, message.offset(), message.key(), value, arrival)
+            inputs.append(one if not headers else self._with_headers(one, message, batch))
         return inputs
+
+    def _with_headers(self, one: Input, message: Message, batch: Batch) -> Input:
+        """The input with what its record's headers name, refused where it isn't the engine's."""
+        found = read_headers(message.headers())
+        if found.kind is None and found.origin is None:
+            return one  # a producer's own headers
+        refusal = self._signatures.check(
+            one.partition,
+            one.key,
+            one.value,
+            found,
+            message.timestamp()[1],
+            partial(batch.count, UNSIGNED),
+        )
+        return replace(one, kind=found.kind, origin=found.origin, refusal=refusal)
 
     async def _reach_barriers(self, inputs: list[Input]) -> list[Input]:
         """Reads the catalog as far as the last barrier of the batch; returns the inputs, those
@@ -122,7 +139,8 @@ def build(settings: Settings) -> App:
     reader = CatalogReader(app.client)
     reader.load()
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
-    evaluator = Evaluator(settings.clock, layout.partitions, reader)
+    signatures = Signatures.of(settings)
+    evaluator = Evaluator(settings.clock, layout.partitions, reader, signatures)
     events = app.source(
         EVENTS,
         changelog=USERS,
@@ -145,7 +163,7 @@ def home_of(user_id: str, partitions: int) -> int:
     return partition_for(user_id.encode(), partitions)
 
 
-def send(batch: Batch, effects: Effects) -> None:
+def send(batch: Batch, effects: Effects, signatures: Signatures, partitions: int) -> None:
     """Puts the effects into the batch's transaction."""
     partition = batch.partition
     for action in effects.actions:
@@ -156,4 +174,6 @@ def send(batch: Batch, effects: Effects) -> None:
     for dead in effects.dead:
         batch.send(DEAD, None, _encode(dead), partition)
     for key, value, headers in effects.reroutes:
-        batch.send(EVENTS, key, value, None, headers)
+        home = partition_for(key, partitions)
+        signed = signatures.sign(home, key, value, headers, batch.now)
+        batch.send(EVENTS, key, value, home, signed)

@@ -23,6 +23,7 @@ from agents.kafka.topics import (
 )
 from agents.kinds import KINDS
 from agents.runtime.partition import Batch
+from agents.runtime.signatures import Signatures
 from agents.settings import Settings
 from journeys.catalog.catalog import Accepted, Catalog, Rejected, Verdict, check_push
 from journeys.ids import outcome_id_of_input
@@ -45,6 +46,7 @@ def build(settings: Settings) -> App:
     app = App.for_role(APPLICATION, settings)
     pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
     catalog = Catalog(KINDS)
+    signatures = Signatures.of(settings)
 
     @app.agent(pushes.batches)
     async def register(batches: Any) -> None:
@@ -55,7 +57,7 @@ def build(settings: Settings) -> App:
                     catalog = _stored(batch)
                 for message in batch.inputs:
                     catalog = await _apply_push(
-                        batch, message, catalog, layout.partitions, settings
+                        batch, message, catalog, layout.partitions, settings, signatures
                     )
 
     return app
@@ -69,7 +71,12 @@ def _stored(batch: Batch) -> Catalog:
 
 
 async def _apply_push(
-    batch: Batch, message: Message, catalog: Catalog, partitions: int, settings: Settings
+    batch: Batch,
+    message: Message,
+    catalog: Catalog,
+    partitions: int,
+    settings: Settings,
+    signatures: Signatures,
 ) -> Catalog:
     """Applies one push to the batch and returns the catalog after it."""
     try:
@@ -95,7 +102,8 @@ async def _apply_push(
     _report_accepted(batch, message, verdict)
     value = barrier(message.offset() + 1)
     for partition in range(partitions):
-        batch.send(EVENTS, None, value, partition, headers.build("barrier"))
+        signed = signatures.sign(partition, None, value, headers.build("barrier"), batch.now)
+        batch.send(EVENTS, None, value, partition, signed)
     return after
 
 

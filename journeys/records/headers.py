@@ -7,13 +7,16 @@ Law: both names and all kinds are written here and nowhere else. A record withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 RECORD = "journeys-record"
 """Names the record's kind."""
 
 ORIGIN = "journeys-origin"
 """Where an event stood before it was moved or put back: `TOPIC-PARTITION-OFFSET`."""
+
+SIGNATURE = "journeys-signature"
+"""Shows that the engine wrote the record, where keys are set. Bytes, made outside of this house."""
 
 MAX_ORIGIN = 300
 """Characters of an origin: a topic's name has at most 249."""
@@ -22,6 +25,8 @@ Kind = Literal["event", "response", "clock", "barrier", "mark", "dead-mark"]
 """`event` is an event that the engine moved to its user's partition. `mark` says nothing: its place
 in the log and the time with which the broker stamps it are all there is to it. `dead-mark` stands
 in `journeys.dead` alone."""
+
+KINDS: frozenset[str] = frozenset(get_args(Kind))
 
 Headers = list[tuple[str, bytes]]
 
@@ -39,18 +44,21 @@ class Found(NamedTuple):
 
     kind: str | None = None
     origin: str | None = None
+    signature: bytes | None = None
 
 
 def read(headers: Iterable[tuple[str, bytes | None]]) -> Found:
     """The engine's own among the headers of a record; of equal names the last one counts. A header
     without a value counts as an empty text, which is no kind."""
-    kind = origin = None
+    kind = origin = signature = None
     for name, text in headers:
         if name == RECORD:
             kind = (text or b"").decode(errors="replace")
         elif name == ORIGIN:
             origin = (text or b"").decode(errors="replace")
-    return Found(kind, origin)
+        elif name == SIGNATURE:
+            signature = text or b""
+    return Found(kind, origin, signature)
 
 
 def as_texts(kind: str | None, origin: str | None) -> dict[str, str] | None:

@@ -233,7 +233,8 @@ async def test_a_mark_that_is_not_written_is_reported_and_after_a_while_ends_the
 
 def _make(broker: str, topic: str, stamps: str) -> None:
     new = NewTopic(topic, 1, 1, config={"message.timestamp.type": stamps})
-    AdminClient(base_config(broker)).create_topics([new])[topic].result()
+    admin = AdminClient(base_config(broker))
+    admin.create_topics([new])[topic].result()
 
 
 def _read(broker: str, topic: str) -> list[Any]:
