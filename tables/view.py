@@ -17,6 +17,8 @@ _Entry = tuple[R | None, int | None]
 """A record, None where there is none, and its due time."""
 
 _CACHED_RECORDS = 24_000
+_CACHED_BYTES = 96 << 20
+"""Of packed records; decoded they take several times as much."""
 
 
 class ReservedKey(ValueError):
@@ -40,6 +42,7 @@ class View(Generic[R]):
         self._cached = cached
         self._young: dict[bytes, _Entry[R]] = {}
         self._old: dict[bytes, _Entry[R]] = {}
+        self._weight = 0  # bytes of the young ones, at most
         # What the batch has changed, and the keys of those with changes outside the hot part.
         self._changed: dict[bytes, _Entry[R]] = {}
         self._changed_rest: set[bytes] = set()
@@ -62,6 +65,7 @@ class View(Generic[R]):
         value = self._store.get(key)
         if value is None:
             return None, None
+        self._weight += len(value)
         record, due = self._codec.unpack(value)
         if self._hot is not None and (hot := self._store.get(hot_key(key))) is not None:
             record = self._hot.join(record, hot)
@@ -117,6 +121,7 @@ class View(Generic[R]):
         for key, (record, due) in self._changed.items():
             if key in self._changed_rest:
                 packed = None if record is None else pack(record, due)
+                self._weight += len(packed or b"")
                 changes.append(Change(key, packed, self._committed(key)[1], due))
             if hot is not None:
                 packed = None if record is None else hot.pack(record)
@@ -129,6 +134,9 @@ class View(Generic[R]):
         self._changed = {}
         self._changed_rest = set()
         self._dues.committed()
-        if len(self._young) > self._cached // 3:
-            few = len(self._young) <= self._cached - self._cached // 3
-            self._old, self._young = self._young if few else {}, {}
+        if len(self._young) > self._cached // 3 or self._weight > _CACHED_BYTES // 3:
+            few = (
+                len(self._young) <= self._cached - self._cached // 3
+                and self._weight <= _CACHED_BYTES - _CACHED_BYTES // 3
+            )
+            self._old, self._young, self._weight = self._young if few else {}, {}, 0

@@ -32,6 +32,9 @@ from tables.users import CODEC, UserRecords
 
 APPLICATION = "journeys-evaluate"
 
+_MUCH = 8 << 20
+"""Bytes of effects and changed records that don't wait for a later batch's transaction."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -69,7 +72,8 @@ class Evaluator:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
         for type, times in effects.counts.items():
             batch.count(UNREPORTED, type, by=times)
-        batch.urgent = batch.more_timers  # while a sweep continues, each part is committed
+        # While a sweep continues, each part is committed, and so is much at once.
+        batch.urgent = batch.more_timers or effects.size > _MUCH or batch.consumed < len(inputs)
         send(batch, effects, self._signatures, self._partitions)
 
     def released(self, partition: int) -> None:

@@ -18,7 +18,8 @@ from journeys.expressions.scope import Scope
 from journeys.ids import instance_id
 from journeys.nodes.base import Go
 from journeys.records.event import Arrived, Event
-from journeys.records.user_record import MAX_INSTANCES
+from journeys.records.outcome import shown
+from journeys.records.user_record import MAX_INSTANCES, MAX_KEY
 
 
 def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> None:
@@ -51,10 +52,13 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
             try:
                 key = as_text(program.key.evaluate(scope))
                 error = f"{entry.key}: neither text, an integer, true nor false"
+                if key is not None and len(key) > MAX_KEY // 4 and len(key.encode()) > MAX_KEY:
+                    error = f"{entry.key}: found a text of more than {MAX_KEY} bytes"
+                    key = None
             except ExpressionFailed as failed:
                 error = str(failed)
             if key is None:
-                _reject(user, program, None, arrived, "no_key", error=error)
+                _reject(user, program, None, arrived, "no_key", error=shown(error))
                 continue
         refusal = _refusal(user, program, key, arrived.time)
         if refusal is not None:
@@ -87,7 +91,7 @@ def _condition_failed(
     context = user.context
     context.effects.counts["entry.failed"] += 1
     if context.failure_gate(program.name, program.version, arrived.partition_time):
-        context.report("expression.failed", arrived, program, error=str(error))
+        context.report("expression.failed", arrived, program, error=shown(str(error)))
 
 
 def _refusal(user: UserStep, program: Program, key: str | None, now: int) -> str | None:

@@ -20,7 +20,7 @@ from journeys.ids import action_id, outcome_id
 from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
 from journeys.records import traits as profile
 from journeys.records.action import MAX_PAYLOAD, Action, TriggerCall
-from journeys.records.outcome import Outcome, OutcomeType
+from journeys.records.outcome import Outcome, OutcomeType, shown
 from journeys.records.user_record import Held, Instance, Wait
 from journeys.time import format_time
 from journeys.zones import find_zone
@@ -323,7 +323,7 @@ class InstanceRun:
         )
 
     def fail(self, error: Exception) -> None:
-        self.report("expression.failed", error=str(error))
+        self.report("expression.failed", error=shown(str(error)))
 
     def update_profile(self, traits: Mapping[str, Any]) -> None:
         changed = self.context.merge_traits(traits)
@@ -333,10 +333,11 @@ class InstanceRun:
 
     def emit(self, event: str, properties: dict[str, Any]) -> bool:
         id = action_id(self.id, self.node, self.visit)
-        if len(msgspec.json.encode(properties)) > MAX_PAYLOAD:
+        size = len(msgspec.json.encode(properties))
+        if size > MAX_PAYLOAD:
             refusal: str | None = "too_large"
         else:
-            refusal = self.context.emit(event, properties, id, self.now)
+            refusal = self.context.emit(event, properties, size, id, self.now)
         if refusal is not None:
             self.report("event.rejected", reason=refusal, event=event, message_id=id)
             return False
@@ -361,23 +362,24 @@ class InstanceRun:
             return False
         program = self.program
         id = action_id(self.id, self.node, self.visit)
-        self.context.effects.actions.append(
-            Action(
-                id,
-                format_time(self.now),
-                destination,
-                action,
-                event_name,
-                f"{program.name}/{self.node}",
-                self.context.user_id,
-                program.name,
-                program.version,
-                self.id,
-                self.key,
-                self.node,
-                payload,
-                UNSET if trigger is None else trigger,
-            )
+        requested = Action(
+            id,
+            format_time(self.now),
+            destination,
+            action,
+            event_name,
+            f"{program.name}/{self.node}",
+            self.context.user_id,
+            program.name,
+            program.version,
+            self.id,
+            self.key,
+            self.node,
+            payload,
+            UNSET if trigger is None else trigger,
         )
+        if not self.context.request(requested, size):
+            self.report("action.skipped", destination=destination, reason="too_many", bytes=size)
+            return False
         self.report("action.requested", destination=destination, action_id=id)
         return True

@@ -35,6 +35,13 @@ from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
 MAX_EFFECTS = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
 
+MAX_BYTES = 32 * 1024 * 1024
+"""Bytes of payloads, dead letters and changed records after which a call returns, for the same
+reason."""
+
+_LARGE = 4 * 1024
+"""Records above this, bytes, are counted for MAX_BYTES."""
+
 MAX_CONTROL = 1024
 """Largest barrier or clock record, bytes."""
 
@@ -103,7 +110,7 @@ class PartitionProcessor:
         self._wall = clock == "wall"
         self.partition_time = partition_time
         self.role = role
-        self._partition_of = None if partition_of is None else lru_cache(65_536)(partition_of)
+        self._partition_of = None if partition_of is None else lru_cache(1_024)(partition_of)
         self._at_barrier = at_barrier
         self._responses = responses
         self._asked = 0
@@ -112,6 +119,9 @@ class PartitionProcessor:
         self._reported: dict[tuple[str, str], int] = {}
         self._timers_left = 0
         self._full = 0
+        self._full_size = MAX_BYTES
+        self._large: set[str] = set()
+        self._unswept: list[str] = []
 
     def follow(self, catalog: RunningCatalog) -> None:
         """Use another catalog for what follows."""
@@ -135,7 +145,7 @@ class PartitionProcessor:
         outcomes, dead = effects.outcomes, effects.dead
         full = len(outcomes) + len(dead) + MAX_EFFECTS
         for count, one in enumerate(inputs):
-            if len(outcomes) + len(dead) >= full:
+            if len(outcomes) + len(dead) >= full or effects.size >= self._full_size:
                 return count
             if one.kind is None:
                 done = self._event(one, effects)
@@ -166,20 +176,43 @@ class PartitionProcessor:
         Returns:
             Whether more users are left.
         """
-        users = self._sweep.next(self.records, records)
+        users = self._unswept or self._sweep.next(self.records, records)
+        self._unswept = []
         clock = UserClock(self._wall, self.partition_time)
-        for user in users:
+        for number, user in enumerate(users):
+            if effects.size >= self._full_size:
+                self._unswept = users[number:]
+                return True
             record = self.records.get(user)
             if record is not None:
                 changed = touch(self.catalog, effects, user, record, clock, self._failure_gate)
                 if changed is not record:
-                    self.records.put(user, changed)
+                    self._put(user, record, changed, effects)
         return self._sweep.more
 
     def _begin(self, effects: Effects, timers: int) -> None:
         self._timers_left = timers
         self._full = len(effects) + MAX_EFFECTS
+        self._full_size = effects.size + MAX_BYTES
+        self._large.clear()
         self._asked = len(effects.actions)
+
+    def _is_full(self, effects: Effects) -> bool:
+        return len(effects) >= self._full or effects.size >= self._full_size
+
+    def _put(
+        self, user: str, before: UserRecord | None, changed: UserRecord, effects: Effects
+    ) -> None:
+        self.records.put(user, changed)
+        if changed.size > _LARGE and user not in self._large:
+            if before is not None and changed.same_but_message_ids(before):
+                return  # what is stored apart is small
+            self._large.add(user)  # written once a transaction
+            effects.size += changed.size
+
+    def _set_aside(self, one: Input, error: Exception, time: int, effects: Effects) -> None:
+        effects.dead.append(dead_input(one, error, time, self.role))
+        effects.size += len(one.value)
 
     def _now(self, one: Input) -> int:
         return one.arrival if one.arrival is not None else self.partition_time
@@ -249,10 +282,10 @@ class PartitionProcessor:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(dead_input(one, error, time, self.role))
+            self._set_aside(one, error, time, effects)
             return True
         if changed is not record:
-            self.records.put(event.user_id, changed)
+            self._put(event.user_id, record, changed, effects)
         return True
 
     def _response(self, one: Input, effects: Effects) -> bool:
@@ -283,10 +316,10 @@ class PartitionProcessor:
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
-            effects.dead.append(dead_input(one, error, time, self.role))
+            self._set_aside(one, error, time, effects)
             return
         if changed is not record:
-            self.records.put(response.user_id, changed)
+            self._put(response.user_id, record, changed, effects)
 
     def _take_response(self, until: int, effects: Effects) -> bool:
         """Apply the next canned response that is due up to `until`, ms, if there is one."""
@@ -317,7 +350,7 @@ class PartitionProcessor:
         if self._wall:
             return True
         while self.sweep(effects):
-            if len(effects) >= self._full:
+            if self._is_full(effects):
                 return False
         return True
 
@@ -329,7 +362,7 @@ class PartitionProcessor:
                 continue
             if due is None or due[0] > until:
                 return True
-            if self._timers_left <= 0 or len(effects) >= self._full:
+            if self._timers_left <= 0 or self._is_full(effects):
                 return False
             user = due[1]
             record = self.records.get(user)
@@ -347,7 +380,7 @@ class PartitionProcessor:
                 self._failure_gate,
                 place,
             )
-            self.records.put(user, changed)
+            self._put(user, record, changed, effects)
 
     def _clock(self, one: Input, effects: Effects) -> bool:
         try:
@@ -382,6 +415,7 @@ class PartitionProcessor:
 
     def _reroute(self, one: Input, event: Event, home: int, effects: Effects) -> None:
         moved = headers.build("event", one.origin or _origin(one))
+        effects.size += len(one.value)
         effects.reroutes.append(Reroute(event.user_id.encode(), one.value, moved))
         detail = {"from": one.partition, "to": home}
         report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))

@@ -28,6 +28,7 @@ def refuse(record: Input, effects: Effects, refusal: Refusal, role: str, at: int
     reject(record, effects, None, refusal.reason, refusal.detail, at)
     if refusal.replayable:
         effects.counts["record.refused"] += 1
+        effects.size += len(record.value)
         effects.dead.append(
             dead_letter(
                 role=role,

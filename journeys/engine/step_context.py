@@ -15,6 +15,7 @@ from journeys.catalog.program import Program
 from journeys.catalog.running import RunningCatalog
 from journeys.ids import outcome_id_of_emitted, outcome_id_of_input
 from journeys.records import event_counts, traits
+from journeys.records.action import Action
 from journeys.records.effects import Effects
 from journeys.records.event import Arrived, Clock, Emitted, Event
 from journeys.records.outcome import Cause, OutcomeType, of_input
@@ -30,6 +31,12 @@ MAX_HOPS = 16
 
 MAX_EMITTED = 1_000
 """Events that one step may emit."""
+
+MAX_ACTIONS = 1_000
+"""Actions that one step may request."""
+
+MAX_STEP_BYTES = 8 * 1024 * 1024
+"""Bytes of the payloads of one step's actions, and of the properties of the events it emits."""
 
 FailureGate = Callable[[str, str, int], bool]
 """Whether a failing entry condition of (journey, version) is reported at a partition time (ms)."""
@@ -52,6 +59,8 @@ class StepContext:
     """
 
     __slots__ = (
+        "_actions",
+        "_bytes",
         "_emitted_in_all",
         "_reported",
         "arrived",
@@ -95,6 +104,8 @@ class StepContext:
         self.emitted: deque[Emitted] = deque()
         self.hop = 0
         self._emitted_in_all = 0
+        self._actions = 0
+        self._bytes = 0
         self._reported = 0
 
     # What runs of instances read.
@@ -147,13 +158,30 @@ class StepContext:
             )
             self.changed = True
 
-    def emit(self, name: str, properties: dict[str, Any], message_id: str, now: int) -> str | None:
-        """Take an event to be applied next, at `now` (ms); why not, where it is refused."""
+    def request(self, action: Action, size: int) -> bool:
+        """Take an action with a payload of `size` bytes; False: the step has too many."""
+        if self._actions >= MAX_ACTIONS or self._bytes + size > MAX_STEP_BYTES:
+            return False
+        self._actions += 1
+        self._bytes += size
+        self.effects.size += size
+        self.effects.actions.append(action)
+        return True
+
+    def emit(
+        self, name: str, properties: dict[str, Any], size: int, message_id: str, now: int
+    ) -> str | None:
+        """Take an event to be applied next, at `now` (ms); why not, where it is refused.
+
+        Args:
+            size: of the properties, bytes of JSON.
+        """
         if self.hop >= MAX_HOPS:
             return "loop"
-        if self._emitted_in_all >= MAX_EMITTED:
+        if self._emitted_in_all >= MAX_EMITTED or self._bytes + size > MAX_STEP_BYTES:
             return "too_many"
         self._emitted_in_all += 1
+        self._bytes += size
         here = self.arrived
         if here is None or self.event is None:  # a timer's step: nothing arrived late
             latest = self.clock.partition_time

@@ -11,6 +11,7 @@ from pydantic import Field
 from journeys.expressions.expression import ExpressionFailed
 from journeys.nodes.base import Block, DestinationName, ForwardNode, Go, Label, Next, Step
 from journeys.records.action import TriggerCall
+from journeys.records.outcome import shown
 from journeys.records.response import Response
 from journeys.schema.fields import Data, Duration, Method, ResponsePath, UrlPath
 from journeys.time import MINUTE
@@ -65,7 +66,7 @@ class Trigger(ForwardNode):
             action_id=response.action_id,
             ok=response.ok,
             status_code=response.status_code,
-            error=response.error,
+            error=None if response.error is None else shown(response.error),
         )
         step.capture("response", response.labels)
         return Go(self.next if response.ok else self.on_error or self.next)

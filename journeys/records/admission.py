@@ -15,6 +15,9 @@ from journeys.time import check_time, parse_time
 MAX_EVENT = 1024 * 1024
 """Largest event, bytes of JSON."""
 
+MAX_MESSAGE_ID = 1024
+"""Longest messageId, bytes of UTF-8."""
+
 MAX_USER_ID = 1024
 """Longest user id, bytes of UTF-8."""
 
@@ -63,6 +66,10 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
             return _missing("event", "the name of the event as text", user_id)
         detail = "field `event`: found an empty text, expected the name of the event"
         return Rejection("malformed", detail, user_id)
+    given = wire.messageId
+    if given and len(given) > MAX_MESSAGE_ID // 4 and len(given.encode()) > MAX_MESSAGE_ID:
+        found = f"found {len(given.encode())} bytes, expected at most {MAX_MESSAGE_ID}"
+        return Rejection("malformed", f"field `messageId`: {found}", user_id)
     timestamp, received_at = wire.timestamp, wire.receivedAt
     if timestamp is not None:
         ms = _milliseconds(timestamp)

@@ -29,6 +29,7 @@ class Mark(msgspec.Struct, frozen=True):
 
     actions: int
     outcomes: int
+    size: int
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Effects:
 
     Attributes:
         counts: how often something happened that is not reported as an outcome, by name.
+        size: about how many bytes a transaction gets by them, and by the changed records: what can
+            be large of it.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -44,15 +47,17 @@ class Effects:
     dead: list[DeadLetter] = field(default_factory=list)
     reroutes: list[Reroute] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    size: int = 0
 
     def __len__(self) -> int:
         return len(self.actions) + len(self.outcomes) + len(self.dead) + len(self.reroutes)
 
     def mark(self) -> Mark:
         """The current position, to roll back to if the next step is refused."""
-        return Mark(len(self.actions), len(self.outcomes))
+        return Mark(len(self.actions), len(self.outcomes), self.size)
 
     def roll_back(self, to: Mark) -> None:
         """Drop the actions and outcomes recorded since `to`."""
         del self.actions[to.actions :]
         del self.outcomes[to.outcomes :]
+        self.size = to.size

@@ -39,6 +39,17 @@ OutcomeType = Literal[
 OUTCOME_TYPES: frozenset[str] = frozenset(get_args(OutcomeType))
 
 
+MAX_SHOWN = 1024
+"""Most bytes of UTF-8 that an outcome shows of a text that comes from data."""
+
+
+def shown(text: str) -> str:
+    """The text as an outcome shows it: cut where it is long."""
+    if len(text) <= MAX_SHOWN // 4 or len(data := text.encode(errors="replace")) <= MAX_SHOWN:
+        return text
+    return data[: MAX_SHOWN - 3].decode(errors="ignore") + "…"
+
+
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The cause of an outcome: an input, or a timer with the place of the log where it fired.
 

@@ -10,8 +10,11 @@ from typing import Any
 
 import msgspec
 
+from journeys.records.outcome import MAX_SHOWN
+
 MOST_NAMES = 100
-"""Trait names that one `profile.changed` outcome lists; it only counts the others."""
+"""Trait names that one `profile.changed` outcome lists, and MAX_SHOWN bytes of them; it only counts
+the others."""
 LONGEST_NAME = 256
 """Characters of a trait's name that the outcome shows."""
 
@@ -33,9 +36,17 @@ def merge(traits: dict[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any
 def changed_names(changed: Iterable[str]) -> dict[str, Any]:
     """The detail of `profile.changed`: names and no values, which may be private or large."""
     names = list(changed)
-    detail: dict[str, Any] = {"traits": [name[:LONGEST_NAME] for name in names[:MOST_NAMES]]}
-    if len(names) > MOST_NAMES:
-        detail["more"] = len(names) - MOST_NAMES
+    listed: list[str] = []
+    left = MAX_SHOWN
+    for name in names[:MOST_NAMES]:
+        short = name[:LONGEST_NAME]
+        left -= len(short.encode())
+        if left < 0:
+            break
+        listed.append(short)
+    detail: dict[str, Any] = {"traits": listed}
+    if len(names) > len(listed):
+        detail["more"] = len(names) - len(listed)
     return detail
 
 

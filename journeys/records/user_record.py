@@ -19,6 +19,9 @@ MAX_RECORD = 1024 * 1024
 MAX_INSTANCES = 1_000
 """Live instances of one user."""
 
+MAX_KEY = 1024
+"""Longest key of an instance, bytes of UTF-8: every outcome of the instance has it."""
+
 MAX_GOALS = 2_000
 """Goals watched for one user; beyond that the oldest are dropped."""
 

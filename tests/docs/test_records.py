@@ -11,11 +11,12 @@ from agents.delivery import outcomes
 from agents.destinations.call_result import CallResult
 from journeys import problems, time
 from journeys.engine import instance_run as run
-from journeys.engine import step_context
+from journeys.engine import processor, step_context
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
 from journeys.records import (
     action,
+    outcome,
 )
 from journeys.records import (
     admission as events,
@@ -54,6 +55,13 @@ LIMITS = {
     "nodes that one instance reaches in one step": run.MAX_NODES,
     "emitted events in a chain": step_context.MAX_HOPS,
     "emitted events of one step": step_context.MAX_EMITTED,
+    "actions of one step": step_context.MAX_ACTIONS,
+    "payloads and emitted properties of one step": step_context.MAX_STEP_BYTES,
+    "an instance's key": state.MAX_KEY,
+    "a messageId": events.MAX_MESSAGE_ID,
+    "text from data in an outcome": outcome.MAX_SHOWN,
+    "a barrier or clock record of the engine": processor.MAX_CONTROL,
+    "a response of the engine": events.MAX_EVENT,
     "events of one name that `count` counts": counts.MOST,
     "goals watched for a user": state.MAX_GOALS,
     "text in a trigger's label": responses.MAX_TEXT,
