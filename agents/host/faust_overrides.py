@@ -69,8 +69,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment())
 
-    def dead_task(self) -> str | None:
-        """The name of an aiokafka background task that has ended, if any (issues #175 #523)."""
+    def dead_task(self) -> tuple[str, BaseException | None] | None:
+        """The name of an aiokafka background task that has ended, if any (issues #175 #523), and
+        what ended it."""
         consumer = self._consumer
         if consumer is None:
             return None
@@ -78,7 +79,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher = getattr(consumer._fetcher, "_fetch_task", None)
         for name, task in (("coordinator", coordinator), ("fetcher", fetcher)):
             if task is not None and task.done():
-                return name
+                return name, None if task.cancelled() else task.exception()
         return None
 
 

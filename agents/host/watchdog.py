@@ -11,6 +11,12 @@ recovery that ended silently leave the process alive without output (watched unt
 import asyncio
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.errors import InconsistentGroupProtocolError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from agents.host.app import App
 from agents.runtime.exits import end_now, ended_by_errors
@@ -18,6 +24,7 @@ from agents.runtime.source_reader import Where
 
 LIMIT_SECONDS = 90.0
 _BEAT_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0
 
 
 class Watchdog:
@@ -33,7 +40,7 @@ class Watchdog:
         self._restored = 0
         self._stuck_since: dict[Where, float] = {}
         self._progress: dict[Where, tuple[int, int]] = {}
-        self._dead_task: str | None = None
+        self._dead_task: tuple[str, BaseException | None] | None = None
 
     def start(self) -> None:
         """On the event loop, once."""
@@ -74,7 +81,10 @@ class Watchdog:
 
     def _reason(self, now: float) -> str | None:
         if self._dead_task is not None:
-            return f"aiokafka's {self._dead_task} task has ended"
+            name, error = self._dead_task
+            if isinstance(error, InconsistentGroupProtocolError):
+                return strangers_in_group(self._app.client, self._app.conf.id)
+            return f"aiokafka's {name} task has ended" + (f": {error!r}" if error else "")
         if now - self._beat > self._limit:
             return f"the event loop has been blocked for {self._limit:.0f} s"
         since = self._rebalancing_since
@@ -87,3 +97,18 @@ class Watchdog:
             if now - stuck > self._limit:
                 return f"{topic}/{partition}: work without progress for {self._limit:.0f} s"
         return None
+
+
+def strangers_in_group(client: Mapping[str, Any], group: str) -> str:
+    """Says that other programs have joined the group, which ones, and what to do. Blocks."""
+    admin = AdminClient(dict(client))
+    try:
+        asked = admin.describe_consumer_groups([group], request_timeout=_ANSWER_SECONDS)
+        members = asked[group].result(2 * _ANSWER_SECONDS).members
+        names = ", ".join(sorted({f"{one.client_id} at {one.host}" for one in members}))
+    except (KafkaException, TimeoutError):
+        names = ""
+    return (
+        f"the consumer group {group} has members that are no workers of this role"
+        f"{f' ({names})' if names else ''}: they must use another group"
+    )
