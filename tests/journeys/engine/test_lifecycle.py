@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from journeys.engine.lifecycle import spread_of
+from journeys.records.barrier import barrier
 from tests.journeys.builders import DAY, HOUR, MINUTE, World, iso, journey
 
 WAIT = """
@@ -233,7 +234,7 @@ def test_under_the_stream_clock_a_barrier_sweeps_before_the_log_goes_on() -> Non
     )
     world.clock(3 * HOUR)
     world.versions.turn("tour", "running", 10 * DAY)
-    world.raw(b"{}", kind="barrier")
+    world.raw(barrier(1), kind="barrier")
     world.event("other", at=3 * HOUR + 1, user="v")
     assert [one.at for one in world.told("wait.timed_out")] == [iso(3 * HOUR)]
 

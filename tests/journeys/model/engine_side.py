@@ -79,7 +79,7 @@ class Engine:
             case ClockRecord(to):
                 kind, value = "clock", {"time": to}
             case Push() | Turn():
-                kind = "barrier"
+                kind, value = "barrier", {"config": 1}
                 if isinstance(step, Push):
                     self.versions.push(document(step.journey))
                 else:
