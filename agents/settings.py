@@ -30,6 +30,8 @@ class Settings:
     state_dir: folder of the workers' local stores (JOURNEYS_STATE_DIR)
     clock: `wall`, or `stream` where the log's own times drive the timers (JOURNEYS_CLOCK)
     partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
+    replication: copies of each of their partitions; None: three where there are as many brokers,
+        else one on each (JOURNEYS_REPLICATION)
     health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
         (JOURNEYS_HEALTH_PORT)
     health_token: the bearer token that the page demands (JOURNEYS_HEALTH_TOKEN)
@@ -40,6 +42,7 @@ class Settings:
     accept_loss: whether a worker continues where the log has lost records that it never applied
         (`journeys worker --accept-loss` alone sets it)
 
+    JOURNEYS_PREFIX begins the names of all topics, groups and transactional ids: `topic_prefix`.
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
     JOURNEYS_SECRET_* are what their headers may use: agents/destinations.
@@ -49,11 +52,16 @@ class Settings:
     state_dir: Path = Path(".journeys/state")
     clock: Clock = "wall"
     partitions: int = 4
+    replication: int | None = None
     health_port: int | None = None
     health_token: str | None = field(default=None, repr=False)
     record_keys: tuple[str, ...] = field(default=(), repr=False)
     record_mode: RecordMode = "require"
     accept_loss: bool = False
+
+    def accept_loss_of(self, role: str) -> str | None:
+        """The role, where it accepts loss."""
+        return role if self.accept_loss else None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -81,11 +89,28 @@ class Settings:
             state_dir=Path(read("JOURNEYS_STATE_DIR") or default.state_dir),
             clock=cast(Clock, clock),
             partitions=partitions or default.partitions,
+            replication=_whole(read("JOURNEYS_REPLICATION"), "JOURNEYS_REPLICATION", 1, 100),
             health_port=_whole(read("JOURNEYS_HEALTH_PORT"), "JOURNEYS_HEALTH_PORT", 1, 65_535),
             health_token=_token(read("JOURNEYS_HEALTH_TOKEN")),
             record_keys=_keys(read("JOURNEYS_RECORD_KEYS")),
             record_mode=cast(RecordMode, mode),
         )
+
+
+def topic_prefix(environment: Mapping[str, str] = os.environ) -> str:
+    """What the names of all topics, groups and transactional ids begin with, so that several
+    installations can share a cluster (JOURNEYS_PREFIX).
+
+    Raises:
+        SettingsError: Kafka takes no topics of such a name.
+    """
+    prefix = environment.get("JOURNEYS_PREFIX", "").strip()
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", prefix):
+        raise SettingsError(
+            f"JOURNEYS_PREFIX is {prefix[:80]!r}; it must be at most 64 letters, digits and "
+            "`.`, `_`, `-`, such as `shop.`."
+        )
+    return prefix
 
 
 def _broker(text: str) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from agents.kafka.topics import EVENTS, OUTCOMES, actions, create_topics
+from agents.kafka.creating import create_topics
+from agents.kafka.topics import EVENTS, OUTCOMES, actions, application
 from agents.processes.supervisor import Supervisor
 from agents.roles.evaluate import APPLICATION
 from benchmarks.cluster import Cluster
@@ -73,7 +74,7 @@ class JourneysRun:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-        groups = [APPLICATION, "journeys-register"]
+        groups = [APPLICATION, application("register")]
         self._cluster.delete(lambda name: name.startswith(_PREFIX), groups)
         shutil.rmtree(self._folder, ignore_errors=True)
 

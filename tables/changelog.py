@@ -7,11 +7,14 @@ read up to any committed offset holds the exact effect of the source records bef
 import struct
 from dataclasses import dataclass
 
-POSITION_KEY = b"\x00position"
-"""Key of the position record. No record key starts with NUL (roles refuse such keys)."""
+RESERVED = b"\x00"
+"""Keys that begin with it are no records of the table (roles refuse such keys)."""
+POSITION_KEY = RESERVED + b"position"
+"""Key of the position record."""
 
 _POSITION = struct.Struct(">Bqq")
-_VERSION = 1
+_VERSION = 2
+_WITHOUT_TOPIC = 1  # the version before
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +23,21 @@ class Position:
 
     source: offset of the next source record to apply.
     time: the partition's time (ms): the largest event time seen on it; -1 before the first.
+    topic_id: Kafka's id of the source topic, whose offset it is; "" where it isn't known.
     """
 
     source: int
     time: int = -1
+    topic_id: str = ""
 
     def pack(self) -> bytes:
-        return _POSITION.pack(_VERSION, self.source, self.time)
+        return _POSITION.pack(_VERSION, self.source, self.time) + self.topic_id.encode()
 
     @classmethod
     def unpack(cls, value: bytes) -> "Position":
         """Raises ValueError for bytes of an unknown version."""
-        if len(value) != _POSITION.size or value[0] != _VERSION:
+        version = value[0] if len(value) >= _POSITION.size else None
+        if version not in (_VERSION, _WITHOUT_TOPIC):
             raise ValueError(f"position record of an unknown format: {value[:16]!r}")
-        _, source, time = _POSITION.unpack(value)
-        return cls(source, time)
+        _, source, time = _POSITION.unpack_from(value)
+        return cls(source, time, value[_POSITION.size :].decode())

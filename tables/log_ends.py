@@ -4,18 +4,17 @@ Law: the end is the high watermark. A consumer of committed records gets the las
 instead, and could not see that a transaction is still open.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-T = TypeVar("T")
+from tables.asking import Asking
 
 _LIMIT_SECONDS = 30.0
-_PAUSE_SECONDS = 0.1
+_ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +32,23 @@ def fetch_log_ends(client: Mapping[str, Any], topic: str, partition: int) -> Log
 
     Raises KafkaException when there is no answer in time; a change of leaders is waited for.
     """
-    admin = AdminClient(dict(client))
     where = TopicPartition(topic, partition)
 
-    def topic_id() -> str:
-        asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_LIMIT_SECONDS)
+    def topic_id(admin: AdminClient) -> str:
+        asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER_SECONDS)
         return str(asked[topic].result().topic_id)
 
-    def offset(spec: OffsetSpec) -> int:
+    def offset(admin: AdminClient, spec: OffsetSpec) -> int:
         asked = admin.list_offsets(
             {where: spec},
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=_LIMIT_SECONDS,
+            request_timeout=_ANSWER_SECONDS,
         )
         return int(asked[where].result().offset)
 
+    asking = Asking(lambda: AdminClient(dict(client)))
     return LogEnds(
-        _retry(topic_id),
-        _retry(lambda: offset(OffsetSpec.earliest())),
-        _retry(lambda: offset(OffsetSpec.latest())),
+        asking.ask_for(_LIMIT_SECONDS, topic_id),
+        asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.earliest())),
+        asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.latest())),
     )
-
-
-def _retry(ask: Callable[[], T]) -> T:
-    limit = time.monotonic() + _LIMIT_SECONDS
-    while True:
-        try:
-            return ask()
-        except KafkaException:
-            if time.monotonic() > limit:
-                raise
-            time.sleep(_PAUSE_SECONDS)

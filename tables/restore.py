@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from tables.changelog import POSITION_KEY, Position
+from tables.changelog import POSITION_KEY, RESERVED, Position
 from tables.codec import Codec
 from tables.log_ends import LogEnds, fetch_log_ends
 from tables.store import Change, Store
@@ -118,7 +118,7 @@ def _read(
             key = message.key()
             if key == POSITION_KEY:
                 position = Position.unpack(message.value())
-            else:
+            elif not key.startswith(RESERVED):
                 latest[key] = message.value()
             count += 1
         if messages:

@@ -17,7 +17,7 @@ from agents.kafka.topics import CATALOG
 from agents.kinds import KINDS
 from agents.runtime.exits import last_line
 from journeys.catalog.catalog import Catalog
-from tables.changelog import POSITION_KEY, Position
+from tables.changelog import POSITION_KEY, RESERVED, Position
 
 _FOLLOW_SECONDS = 0.5
 
@@ -82,5 +82,5 @@ class CatalogReader:
         for message in messages:
             if message.key() == POSITION_KEY:
                 self.config_offset = Position.unpack(message.value()).source
-            else:
+            elif not message.key().startswith(RESERVED):
                 self.catalog = self.catalog.with_entry(message.key().decode(), message.value())

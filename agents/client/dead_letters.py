@@ -15,7 +15,7 @@ import msgspec
 from confluent_kafka import Message
 
 from agents.errors import UserError
-from agents.kafka.topics import DEAD, EVENTS, actions
+from agents.kafka.topics import DEAD, EVENTS, actions, logical, physical
 from agents.runtime.signatures import Signatures
 from journeys.problems import nearest
 from journeys.records import headers
@@ -87,7 +87,8 @@ class Letter:
     @property
     def destination(self) -> str | None:
         topic = self.record.cause.topic or ""
-        return topic.removeprefix(actions("")) if topic.startswith(actions("")) else None
+        prefix = logical(actions(""))
+        return topic.removeprefix(prefix) if topic.startswith(prefix) else None
 
     @property
     def user(self) -> str | None:
@@ -208,12 +209,13 @@ def original(letter: Letter) -> Record:
         UserError: the letter is neither an input of `journeys.events` nor an action.
     """
     cause = letter.record.cause
-    if cause.partition is None or not (cause.topic == EVENTS or letter.destination):
+    is_event = cause.topic == logical(EVENTS)
+    if cause.partition is None or not (is_event or letter.destination):
         raise UserError(f"{letter.id} is no input of {EVENTS} or of {actions('*')}.")
     assert cause.topic is not None
-    place = f"{cause.topic}-{cause.partition}-{cause.offset}" if cause.topic == EVENTS else None
+    place = f"{cause.topic}-{cause.partition}-{cause.offset}" if is_event else None
     kept = headers.from_texts(letter.record.headers, default_origin=place)
-    return Record(cause.topic, cause.partition, letter.key, letter.value, kept)
+    return Record(physical(cause.topic), cause.partition, letter.key, letter.value, kept)
 
 
 def signed(record: Record, signatures: Signatures, now: int) -> Record:

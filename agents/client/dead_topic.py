@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from agents.client.dead_letters import Letters, Record
 
-_TRANSACTIONAL_ID = "journeys-dead"
 _WAIT_SECONDS = 30.0
 
 
@@ -54,11 +53,12 @@ class Writer:
         from confluent_kafka import KafkaException, Producer
 
         from agents.kafka.client import base_config
+        from agents.kafka.topics import application
 
         self._producer = Producer(
             base_config(broker)
             | {
-                "transactional.id": _TRANSACTIONAL_ID,
+                "transactional.id": application("dead"),
                 "message.max.bytes": 16_000_000,
                 "compression.type": "lz4",
                 "log_level": 0,

@@ -70,8 +70,7 @@ class Follower:
         from agents.kafka.topics import EVENTS
 
         # Without a destination there is no topic of actions, which is no error.
-        topic = EVENTS if self._stream is Stream.actions else f"journeys.{self._stream}"
-        partitions_of(self._broker, topic)
+        partitions_of(self._broker, EVENTS if self._stream is Stream.actions else self._topic())
 
     def _start_new_topics(self) -> None:
         from agents.kafka.broker import reach
@@ -93,4 +92,9 @@ class Follower:
 
         if self._stream is Stream.actions:
             return topic.startswith(actions(""))
-        return topic == f"journeys.{self._stream}"
+        return topic == self._topic()
+
+    def _topic(self) -> str:
+        from agents.kafka.topics import physical
+
+        return physical(f"journeys.{self._stream}")

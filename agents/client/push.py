@@ -19,6 +19,8 @@ import typer
 from agents.errors import UserError
 
 if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
     from journeys.problems import Problem
 
 REJECTED, NO_VERDICT = 1, 2  # exit codes
@@ -115,12 +117,12 @@ class _Push:
 
     def __init__(self, broker: str) -> None:
         from agents.kafka.broker import partition_counts
-        from agents.kafka.client import admin_client, base_config
+        from agents.kafka.client import asking, base_config
         from agents.kafka.read_to_end import Reader
         from agents.kafka.topics import CONFIG, OUTCOMES
 
         self._broker = broker
-        self._admin = admin_client(broker)
+        self._asking = asking(broker)
         partitions = partition_counts(broker, [OUTCOMES, CONFIG])[OUTCOMES]
         self._reader = Reader(base_config(broker))
         self._reader.start_at_end(OUTCOMES, range(partitions))
@@ -162,14 +164,16 @@ class _Push:
         return []
 
     def why_no_verdict(self, offset: int, timeout: float) -> str:
+        from agents.kafka.topics import CONFIG
+
         return (
             f"No verdict within {timeout:g} s: {self._register_state()}. "
-            f"The push is kept (journeys.config, offset {offset}) and will be checked."
+            f"The push is kept ({CONFIG}, offset {offset}) and will be checked."
         )
 
     def _outcomes(self, offset: int, timeout: float) -> Iterator[dict[str, Any] | None]:
         """Yields outcomes of the record, and None now and then, until the time is over."""
-        from agents.kafka.topics import CONFIG
+        from agents.kafka.topics import CONFIG, logical
 
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -179,7 +183,7 @@ class _Push:
                     continue
                 outcome = json.loads(message.value())
                 cause = outcome["cause"]
-                if (cause.get("topic"), cause.get("offset")) == (CONFIG, offset):
+                if (cause.get("topic"), cause.get("offset")) == (logical(CONFIG), offset):
                     yield outcome
             yield None
 
@@ -187,10 +191,16 @@ class _Push:
         """Whether register is running, in words."""
         from confluent_kafka import KafkaException
 
-        group = "journeys-register"
-        asked = self._admin.describe_consumer_groups([group], request_timeout=5)
+        from agents.kafka.topics import application
+
+        group = application("register")
+
+        def members_of(client: AdminClient) -> int:
+            asked = client.describe_consumer_groups([group], request_timeout=5)
+            return len(asked[group].result(5).members)
+
         try:
-            members = len(asked[group].result(5).members)
+            members = self._asking.ask(members_of)
         except (KafkaException, TimeoutError):
             members = 0
         if members:
@@ -199,10 +209,10 @@ class _Push:
 
 
 def _problems(outcome: dict[str, Any]) -> list[Problem]:
-    from agents.kafka.topics import CONFIG
+    from agents.kafka.topics import CONFIG, logical
     from journeys.problems import Problem
 
-    return [Problem(file=CONFIG, **one) for one in outcome["detail"].get("problems", [])]
+    return [Problem(file=logical(CONFIG), **one) for one in outcome["detail"].get("problems", [])]
 
 
 def _document(outcome: dict[str, Any]) -> dict[str, Any]:

@@ -265,10 +265,10 @@ class _Change:
         from rich.progress import Progress
 
         from agents.client.dead_letters import mark_of, original, signed
-        from agents.runtime.signatures import Signatures
+        from agents.kafka.installation import signatures as signatures_of
         from agents.settings import Settings
 
-        signatures = Signatures.of(Settings.from_env())
+        signatures = signatures_of(Settings.from_env())
         with Progress(transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task(self._status, total=len(chosen))
             while len(done) < len(chosen):

@@ -44,8 +44,8 @@ def send(
     """
     from agents.client.send import Sender, clock_record
     from agents.kafka.broker import partitions_of
+    from agents.kafka.installation import signatures
     from agents.kafka.topics import EVENTS
-    from agents.runtime.signatures import Signatures
     from agents.settings import Settings
     from agents.terminal.json_lines import numbered, open_lines
 
@@ -69,7 +69,7 @@ def send(
                 raise UserError(f"{error}. {_sent(sender)} before that.") from None
         sender.finish()
     if advance is not None and not sender.failed:
-        sender.advance(partitions, advance, Signatures.of(settings))
+        sender.advance(partitions, advance, signatures(settings))
     _print(sender, events is not None, advance, as_json)
     if sender.failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`journeys topics`: creates the engine's topics and checks them."""
+"""`journeys topics`: creates the engine's topics, checks them, adopts those that have changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Create and check the engine's topics.", no_args_is_help=True)
+app = typer.Typer(
+    name="topics", help="Create, check and adopt the engine's topics.", no_args_is_help=True
+)
+
+_ReplicationOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Copies of each partition; JOURNEYS_REPLICATION, or 3 where there are 3 brokers.",
+    ),
+]
 
 
 @app.command()
@@ -16,23 +26,24 @@ def create(
         int | None,
         typer.Option(min=1, help="Partitions of the events; 4, or JOURNEYS_PARTITIONS."),
     ] = None,
-    replication: Annotated[
-        int | None, typer.Option(min=1, help="Replicas of each partition; the broker's default.")
-    ] = None,
+    replication: _ReplicationOption = None,
 ) -> None:
-    """Create the topics that don't exist yet, then check them all."""
-    from agents.kafka.topics import BROKER_DEFAULT, check_topics, create_topics
+    """Create the topics of a new installation and record them, then check them all.
+
+    Topics that were recorded and are missing are not made again: `journeys topics adopt` does that.
+    """
+    from agents.kafka.checking import check_topics
+    from agents.kafka.creating import create_topics
     from agents.settings import Settings
 
     settings = Settings.from_env()
-    made = create_topics(
-        settings.broker, partitions or settings.partitions, replication or BROKER_DEFAULT
-    )
+    copies = replication or settings.replication
+    made = create_topics(settings.broker, partitions or settings.partitions, copies)
     for name in made:
         typer.echo(f"made {name}")
     if not made:
         typer.echo("all topics were there")
-    check_topics(settings.broker)
+    _warn(check_topics(settings.broker, replication=copies).warning)
 
 
 @app.command()
@@ -40,14 +51,75 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check that the topics are as the engine needs them; exit code 1 when one is not."""
-    from agents.kafka.topics import check_topics
+    from agents.kafka.checking import check_topics
     from agents.settings import Settings
 
-    layout = check_topics(Settings.from_env().broker)
+    settings = Settings.from_env()
+    layout = check_topics(settings.broker, replication=settings.replication)
     if as_json:
-        found = {"partitions": layout.partitions, "destinations": layout.destinations}
+        found = {
+            "partitions": layout.partitions,
+            "destinations": layout.destinations,
+            "installation": layout.installation.id,
+            "warning": layout.warning,
+        }
         typer.echo(json.dumps(found))
         return
     names = ", ".join(layout.destinations) or "none yet"
     typer.echo(f"The topics are as they must be: {layout.partitions} partitions of events.")
     typer.echo(f"Destinations: {names}.")
+    _warn(layout.warning)
+
+
+@app.command()
+def adopt(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    from_start: Annotated[
+        bool,
+        typer.Option(
+            "--from-start",
+            help="Where a table is lost: do everything that the log still holds again, "
+            "instead of going on at its end.",
+        ),
+    ] = False,
+    same_offsets: Annotated[
+        bool,
+        typer.Option(
+            "--same-offsets",
+            help="The topics are copies in which every record has the offset that it had.",
+        ),
+    ] = False,
+    replication: _ReplicationOption = None,
+) -> None:
+    """Go on with topics that are not the recorded ones: after one was deleted, or a restore.
+
+    It tells what it would do to each topic and what that means, and asks. Stop all workers first.
+    """
+    from agents.kafka.adopting import adopt as carry_out
+    from agents.kafka.adopting import plan_adoption
+    from agents.kafka.checking import check_topics
+    from agents.settings import Settings
+
+    settings = Settings.from_env()
+    plan = plan_adoption(
+        settings.broker,
+        settings.partitions,
+        replication or settings.replication,
+        from_start=from_start,
+        same_offsets=same_offsets,
+    )
+    if not plan.steps:
+        typer.echo("The topics are the recorded ones: there is nothing to adopt.")
+        return
+    for step in plan.steps:
+        typer.echo(f"{step.topic.name} {step.text}")
+    if not yes:
+        typer.confirm("Do it?", abort=True)
+    carry_out(plan)
+    typer.echo("done")
+    _warn(check_topics(settings.broker).warning)
+
+
+def _warn(warning: str | None) -> None:
+    if warning is not None:
+        typer.echo(f"warning: {warning}", err=True)

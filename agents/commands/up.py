@@ -6,11 +6,14 @@ import os
 import sys
 import threading
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agents.commands.worker import ClockOption
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
 
 _COLOURS = {"register": "magenta", "evaluate": "cyan", "deliver": "green"}
 
@@ -31,7 +34,7 @@ def up(
     raise_on_signals()
     try:
         settings = Settings.from_env()
-        _make_topics(settings.broker, settings.partitions)
+        _make_topics(settings)
         arguments = () if clock is None else ("--clock", clock.value)
         workers = Supervisor(
             {"register": 1, "evaluate": evaluate, "deliver": deliver},
@@ -55,17 +58,22 @@ def up(
 _READY_SECONDS = 120.0
 
 
-def _make_topics(broker: str, partitions: int) -> None:
-    """Makes missing topics: with the partitions of the others unless JOURNEYS_PARTITIONS is set."""
+def _make_topics(settings: Settings) -> None:
+    """Makes the topics of a fresh installation: with the partitions that events have already unless
+    JOURNEYS_PARTITIONS is set. Elsewhere nothing is made: what is missing has lost what it held."""
     from agents.kafka.broker import reach
-    from agents.kafka.topics import EVENTS, check_topics, create_topics
+    from agents.kafka.checking import check_topics
+    from agents.kafka.creating import create_topics
+    from agents.kafka.topics import EVENTS
 
-    existing = reach(broker)
+    partitions = settings.partitions
     if "JOURNEYS_PARTITIONS" not in os.environ:
-        partitions = existing.get(EVENTS, partitions)
-    for name in create_topics(broker, partitions):
+        partitions = reach(settings.broker).get(EVENTS, partitions)
+    for name in create_topics(settings.broker, partitions, settings.replication):
         typer.echo(f"made {name}")
-    check_topics(broker)
+    layout = check_topics(settings.broker, replication=settings.replication)
+    if layout.warning is not None:
+        typer.echo(f"warning: {layout.warning}", err=True)
 
 
 class _Printer:

@@ -24,7 +24,7 @@ from agents.delivery.rate import Pace
 from agents.delivery.retry import next_attempt, next_attempt_until
 from agents.destinations.call_result import CallResult
 from agents.destinations.callers import Callers
-from agents.kafka.topics import DEAD, EVENTS, OUTCOMES
+from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, logical
 from agents.metrics import (
     CALL_RESULTS,
     CALL_SECONDS,
@@ -176,7 +176,7 @@ class Deliverer:
         try:
             action = read_action(value)
         except Malformed as error:
-            cause = Cause(batch.topic, batch.partition, message.offset())
+            cause = Cause(logical(batch.topic), batch.partition, message.offset())
             dead = outcomes.dead_letter(
                 "malformed", str(error), cause, message.key(), value or b"", batch.now
             )
@@ -231,7 +231,7 @@ class Deliverer:
     def _tell(self, batch: Batch, call: Call, answer: CallResult) -> None:
         """A delivery has ended: the outcome, and what follows from it."""
         action, delivery, partition = call.action, call.delivery, batch.partition
-        cause = Cause(batch.topic, partition, delivery.offset)
+        cause = Cause(logical(batch.topic), partition, delivery.offset)
         user = action.user_id.encode()
         if answer.meaning == "delivered":
             outcome = outcomes.delivered(action, cause, delivery.attempts, answer)

@@ -31,11 +31,12 @@ from agents.demo.tree import places
 from agents.demo.workers import Workers, environment
 from agents.errors import UserError
 from agents.kafka.broker import committed_ends, reach
-from agents.kafka.client import admin_client
+from agents.kafka.client import admin_client, asking
+from agents.kafka.creating import create_topics
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.produce import write
 from agents.kafka.read_to_end import read_to_end
-from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, create_topics
+from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, physical
 
 PARTITIONS = 4
 _READY_SECONDS = 120.0
@@ -137,7 +138,7 @@ def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
     """The Kafka at JOURNEYS_BROKER: the engine's topics are made there, and removed at the end."""
 
     def ours() -> list[str]:
-        return [name for name in reach(broker) if name.startswith("journeys.")]
+        return [name for name in reach(broker) if name.startswith(physical("journeys."))]
 
     if ours():
         raise UserError(
@@ -216,7 +217,7 @@ def _account(scene: Scene, broker: str, expected: Expected) -> Account:
 
 def _ends(broker: str) -> dict[int, int]:
     partitions = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
-    return committed_ends(admin_client(broker), partitions)
+    return committed_ends(asking(broker), partitions)
 
 
 @contextmanager

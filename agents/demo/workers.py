@@ -70,7 +70,8 @@ def environment(broker: str, state: Path, port: int) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("JOURNEYS_") or name.startswith("JOURNEYS_KAFKA_")
+        if not name.startswith("JOURNEYS_")
+        or name.startswith(("JOURNEYS_KAFKA_", "JOURNEYS_PREFIX"))
     }
     return kept | {
         "JOURNEYS_BROKER": broker,

@@ -8,6 +8,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +17,12 @@ import uvloop
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from agents.errors import BrokerUnavailable
 from agents.host.credentials import faust_credentials
 from agents.host.faust_overrides import BatchChannel, Tables, Transport
 from agents.kafka.client import base_config
+from agents.kafka.installation import TopicWatch
+from agents.kafka.topics import logical
 from agents.metrics import PartitionCounts, ReadGauges
 from agents.runtime.broker_clock import BrokerClock
 from agents.runtime.exits import Exit, ended_by_errors, last_line
@@ -30,12 +34,14 @@ from agents.runtime.source_reader import SourceReader, Where
 from agents.runtime.timers import TimerRule
 from agents.runtime.transaction import TransactionalProducer
 from agents.settings import Settings
+from journeys.records.installation import Installation
 from tables.codec import Codec
 from tables.view import View
 
 SESSION_TIMEOUT_SECONDS = 6.0
 """A worker that was killed is noticed after this; a prototype resumed within 8.4 s."""
 _GROUP_COMMIT_SECONDS = 2.0
+_WATCH_SECONDS = 5.0
 _NEVER_SECONDS = 365 * 24 * 3600.0
 
 
@@ -94,6 +100,8 @@ class App(faust.App):
         self.state_dir = state_dir
         self.accept_loss = accept_loss
         self.sources: dict[str, Source] = {}
+        self.installation = Installation()
+        self.watch: TopicWatch | None = None
         self._executor = ThreadPoolExecutor(32, thread_name_prefix="transaction")
         self.exit = Exit(self._leave)
         self.clock = BrokerClock()
@@ -110,6 +118,7 @@ class App(faust.App):
         """What a role adds to the metrics page."""
         self._reader: SourceReader | None = None
         self._group_commits: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self.restored = 0
         """Grows while records are restored."""
         self.reading = False
@@ -138,15 +147,18 @@ class App(faust.App):
         )
 
     @classmethod
-    def for_role(cls, application: str, settings: Settings) -> Self:
-        """The app of a role, as the settings of its process have it."""
-        return cls(
+    def for_role(cls, application: str, settings: Settings, installation: Installation) -> Self:
+        """The app of a role, as the settings of its process have it. installation: its topics."""
+        app = cls(
             application,
             broker=settings.broker,
             client=base_config(settings.broker),
             state_dir=settings.state_dir,
             accept_loss=settings.accept_loss,
         )
+        app.installation = installation
+        app.watch = TopicWatch(settings.broker, installation)
+        return app
 
     def _new_transport(self) -> Transport:
         """app/base.py:1932."""
@@ -179,6 +191,7 @@ class App(faust.App):
     # ---- ownership
     def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> OwnedPartition:
         source = self.sources[where[0]]
+        recorded = self.installation.topics.get(logical(where[0]))
 
         def progressed() -> None:
             self.restored += 1
@@ -194,6 +207,7 @@ class App(faust.App):
             client=self.client,
             clock=self.clock,
             accept_loss=self.accept_loss,
+            former={} if recorded is None else recorded.former,
             producer_class=self.producer_class,
             progressed=progressed,
         )
@@ -233,6 +247,9 @@ class App(faust.App):
         if self._group_commits is None:
             self._group_commits = asyncio.get_running_loop().create_task(self._commit_for_lag())
             ended_by_errors(self._group_commits, self.exit.fail)
+        if self.watch is not None and self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch_topics(self.watch))
+            ended_by_errors(self._watching, self.exit.fail)
 
     async def quiesce(self) -> None:
         """Stops reading and beginning batches; those in flight are committed."""
@@ -282,6 +299,14 @@ class App(faust.App):
                     committed.update(positions)
                 except Exception as error:  # noqa: BLE001 - nothing depends on these commits
                     self.log.warning("committing for lag monitors failed: %r", error)
+
+    async def _watch_topics(self, watch: TopicWatch) -> None:
+        """Ends the process where a topic was deleted, made again or given more partitions: until
+        then it looks ready, and reads and writes what nobody knows of."""
+        while self.exit.failed is None:
+            await asyncio.sleep(_WATCH_SECONDS)
+            with suppress(BrokerUnavailable):  # the watchdog looks after that
+                await asyncio.to_thread(watch.look)
 
     def restart(self, why: str) -> None:
         """Stops gracefully; the process then ends with EXIT_RESTART."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,17 @@ if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import AdminClient
 
+    from tables.asking import Asking
+
 _SECONDS = 6.0  # a person waits at a terminal
 
 
 def reach(broker: str) -> dict[str, int]:
-    """The broker's topics and their partition counts. Raises BrokerUnavailable after 6 s."""
+    """The topics that the broker shows us, and their partition counts.
+
+    Raises:
+        BrokerUnavailable: no broker answered within 6 s.
+    """
     from agents.kafka.client import admin_client, cluster_metadata
 
     metadata = cluster_metadata(admin_client(broker), broker, _SECONDS)
@@ -28,18 +33,21 @@ def partition_counts(broker: str, topics: Iterable[str]) -> dict[str, int]:
 
     Raises:
         BrokerUnavailable: no broker answers.
-        TopicError: a topic does not exist.
+        TopicError: a topic does not exist, or the broker may not tell us of it.
     """
-    found = reach(broker)
-    counts = {}
-    for topic in topics:
+    from agents.kafka.client import admin_client, cluster_metadata
+    from agents.kafka.describe import describe
+
+    client, wanted = admin_client(broker), list(topics)
+    cluster_metadata(client, broker, _SECONDS)  # says best why there is no answer
+    found = describe(client, broker, wanted, _SECONDS)
+    for topic in wanted:
         if topic not in found:
             raise TopicError(
-                f"The topic {topic} does not exist at {broker}. `journeys topics create` makes it; "
-                "so does `journeys up`."
+                f"The topic {topic} does not exist at {broker}. `journeys topics check` tells what "
+                "to do."
             )
-        counts[topic] = found[topic]
-    return counts
+    return {topic: found[topic].partitions for topic in wanted}
 
 
 def partitions_of(broker: str, topic: str) -> int:
@@ -47,52 +55,41 @@ def partitions_of(broker: str, topic: str) -> int:
     return partition_counts(broker, [topic])[topic]
 
 
-def committed_ends(client: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
+def committed_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int, int]:
     """Where partitions of one topic end for readers: by partition, the offset after the last record
     that is committed and stands before every open transaction.
 
     Raises:
         BrokerUnavailable: the broker doesn't answer.
     """
-    return _ends(client, partitions, committed=True)
+    return _ends(asking, partitions, committed=True)
 
 
-def log_ends(client: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
+def log_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int, int]:
     """The same with open transactions, and what stands behind them."""
-    return _ends(client, partitions, committed=False)
+    return _ends(asking, partitions, committed=False)
 
 
-def _ends(
-    client: AdminClient, partitions: list[TopicPartition], *, committed: bool
-) -> dict[int, int]:
-    from confluent_kafka import IsolationLevel, KafkaError, KafkaException
+def _ends(asking: Asking, partitions: list[TopicPartition], *, committed: bool) -> dict[int, int]:
+    from confluent_kafka import IsolationLevel, KafkaException
     from confluent_kafka.admin import OffsetSpec
 
     from agents.errors import BrokerUnavailable
 
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-    deadline = time.monotonic() + _SECONDS
-    while True:
+
+    def ends(client: AdminClient) -> dict[int, int]:
         asked = client.list_offsets(
             dict.fromkeys(partitions, OffsetSpec.latest()),
             isolation_level=level,
             request_timeout=_SECONDS,
         )
-        try:
-            return {one.partition: found.result(_SECONDS).offset for one, found in asked.items()}
-        except (KafkaException, TimeoutError) as error:
-            # For a moment the leaders of a new topic's partitions don't know of it, or still know a
-            # deleted topic of the same name.
-            passing = isinstance(error, KafkaException) and error.args[0].code() in (
-                KafkaError.NOT_LEADER_FOR_PARTITION,
-                KafkaError.LEADER_NOT_AVAILABLE,
-                KafkaError.UNKNOWN_TOPIC_OR_PART,
-                KafkaError.FENCED_LEADER_EPOCH,
-                KafkaError.UNKNOWN_LEADER_EPOCH,
-            )
-            if not passing or time.monotonic() > deadline:
-                reason = error.args[0].str() if isinstance(error, KafkaException) else "time-out"
-                raise BrokerUnavailable(
-                    f"The broker does not say where {partitions[0].topic} ends: {reason}"
-                ) from None
-            time.sleep(0.05)
+        return {one.partition: found.result(_SECONDS).offset for one, found in asked.items()}
+
+    try:
+        return asking.ask_for(_SECONDS, ends)
+    except (KafkaException, TimeoutError) as error:
+        reason = error.args[0].str() if isinstance(error, KafkaException) else "time-out"
+        raise BrokerUnavailable(
+            f"The broker does not say where {partitions[0].topic} ends: {reason}"
+        ) from None

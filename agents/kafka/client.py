@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from agents.errors import BrokerUnavailable
 from agents.settings import SettingsError
+from tables.asking import Asking
 
 ANSWER_SECONDS = 10.0
 _PREFIX = "JOURNEYS_KAFKA_"
@@ -73,6 +74,12 @@ def admin_client(bootstrap: str) -> Admin:
         # librdkafka quotes a wrong value; it may be a password in the wrong variable.
         reason = re.sub(r'value ".*" for', "value for", error.args[0].str())
         raise SettingsError(f"{_PREFIX}* in the environment can't be used: {reason}") from None
+
+
+def asking(bootstrap: str) -> Asking:
+    """Who asks the broker of topics and offsets, with a new client after an error. Raises as
+    `admin_client` does, when something is asked."""
+    return Asking(lambda: admin_client(bootstrap))
 
 
 def cluster_metadata(

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from agents.errors import BrokerUnavailable
 from agents.kafka.broker import committed_ends, log_ends, partition_counts
 from agents.kafka.client import Admin, base_config
+from tables.asking import Asking
 
 Partition = tuple[str, int]
 
@@ -70,7 +71,7 @@ class Reader:
                 "fetch.wait.max.ms": 50,
             }
         )
-        self._admin: Admin | None = None
+        self._asking = Asking(lambda: Admin(self._client))
         self._next: dict[Partition, int] = {}
 
     def start(self, topic: str, offsets: Mapping[int, int]) -> None:
@@ -82,7 +83,7 @@ class Reader:
     def start_at_end(self, topic: str, partitions: Iterable[int]) -> None:
         """Reads more partitions, of each what is committed from now on."""
         places = [TopicPartition(topic, number) for number in partitions]
-        self.start(topic, committed_ends(self._ask(), places))
+        self.start(topic, committed_ends(self._asking, places))
 
     def batch(self, seconds: float, most: int = 2_000) -> list[Message]:
         """The next records, as soon as there are any; none came within `seconds` where it is empty.
@@ -130,14 +131,10 @@ class Reader:
             BrokerUnavailable: the broker doesn't answer.
         """
         ask, found = committed_ends if committed else log_ends, {}
-        try:
-            for topic in {topic for topic, _ in self._next}:
-                places = [TopicPartition(*one) for one in self._next if one[0] == topic]
-                for number, end in ask(self._ask(), places).items():
-                    found[topic, number] = end
-        except BrokerUnavailable:
-            self._admin = None  # a client that saw leaders change may never get an answer again
-            raise
+        for topic in {topic for topic, _ in self._next}:
+            places = [TopicPartition(*one) for one in self._next if one[0] == topic]
+            for number, end in ask(self._asking, places).items():
+                found[topic, number] = end
         return found
 
     def has_reached(self, ends: Mapping[Partition, int]) -> bool:
@@ -150,11 +147,6 @@ class Reader:
 
     def close(self) -> None:
         self._consumer.close()
-
-    def _ask(self) -> Admin:
-        if self._admin is None:
-            self._admin = Admin(self._client)
-        return self._admin
 
     def _is_record(self, message: Message) -> bool:
         """Notes how far the partition is read; the end of one comes as an error with an offset."""

@@ -21,13 +21,14 @@ from agents.destinations.secrets import Secrets
 from agents.destinations.types import DESTINATION_TYPES
 from agents.errors import TopicError, UserError
 from agents.host.app import App
-from agents.kafka.topics import CATALOG, actions, check_topics, deliveries
+from agents.kafka.checking import check_topics
+from agents.kafka.topics import CATALOG, actions, application, deliveries
 from agents.metrics import CATALOG_OFFSET
 from agents.runtime.signatures import Signatures
 from agents.settings import Settings
 from tables.deliveries import CODEC
 
-APPLICATION = "journeys-deliver"
+APPLICATION = application("deliver")
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 2.0
 _DRAIN_SECONDS = 1.5
@@ -76,13 +77,13 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         SettingsError: JOURNEYS_ALLOW_HOSTS can't be used.
     """
     allowed = Allowed.from_env(os.environ)
-    layout = check_topics(settings.broker)
+    layout = check_topics(settings.broker, accept_loss_of=settings.accept_loss_of("deliver"))
     names = sorted(destinations or layout.destinations)
     for name in names:
         if name not in layout.destinations:
             known = ", ".join(layout.destinations) or "none"
             raise UserError(f"There is no destination {name!r} yet. Those there are: {known}.")
-    app = DeliverApp.for_role(APPLICATION, settings)
+    app = DeliverApp.for_role(APPLICATION, settings, layout.installation)
     reader = CatalogReader(app.client)
     reader.load()
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
@@ -92,7 +93,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         # Now, as opening takes a moment (certificates are read) that belongs to no call.
         if (destination := reader.catalog.destinations.get(name)) is not None:
             app.callers.of(destination)
-    signatures = Signatures.of(settings)
+    signatures = Signatures.of(settings, layout.installation.id)
     app.deliverers = [
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions, signatures)
         for name in names

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from agents.client.catalog import CatalogReader
 from agents.host.app import App
+from agents.kafka.checking import check_topics
 from agents.kafka.partitioner import partition_for
-from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, check_topics
+from agents.kafka.topics import CONFIG, DEAD, EVENTS, OUTCOMES, USERS, actions, application, logical
 from agents.metrics import CATALOG_OFFSET, DEAD_LETTERS, UNREPORTED, UNSIGNED
 from agents.runtime.partition import Batch
 from agents.runtime.poison import PoisonGauge
@@ -30,7 +31,7 @@ from journeys.records.input import Input, Refusal
 from journeys.records.outcome import key_of
 from tables.users import CODEC, UserRecords
 
-APPLICATION = "journeys-evaluate"
+APPLICATION = application("evaluate")
 
 _MUCH = 8 << 20
 """Bytes of effects and changed records that don't wait for a later batch's transaction."""
@@ -91,7 +92,7 @@ class Evaluator:
         )
 
     def _inputs(self, batch: Batch) -> list[Input]:
-        topic, partition, wall = batch.topic, batch.partition, self._clock == "wall"
+        topic, partition, wall = logical(batch.topic), batch.partition, self._clock == "wall"
         inputs = []
         for message in batch.inputs:
             arrival = message.timestamp()[1] if wall else None
@@ -138,12 +139,12 @@ class Evaluator:
 
 def build(settings: Settings) -> App:
     """The evaluate role's app. Raises TopicError when a topic is missing or wrong."""
-    layout = check_topics(settings.broker)
-    app = App.for_role(APPLICATION, settings)
+    layout = check_topics(settings.broker, accept_loss_of=settings.accept_loss_of("evaluate"))
+    app = App.for_role(APPLICATION, settings, layout.installation)
     reader = CatalogReader(app.client)
     reader.load()
     app.gauges.append(lambda: [(CATALOG_OFFSET, (), reader.config_offset)])
-    signatures = Signatures.of(settings)
+    signatures = Signatures.of(settings, layout.installation.id)
     evaluator = Evaluator(settings.clock, layout.partitions, reader, signatures)
     events = app.source(
         EVENTS,

@@ -13,14 +13,9 @@ from confluent_kafka import Message
 
 from agents.errors import TopicError
 from agents.host.app import App
-from agents.kafka.topics import (
-    CATALOG,
-    CONFIG,
-    EVENTS,
-    OUTCOMES,
-    check_topics,
-    create_destination_topics,
-)
+from agents.kafka.checking import check_topics
+from agents.kafka.creating import create_destination_topics
+from agents.kafka.topics import CATALOG, CONFIG, EVENTS, OUTCOMES, application, logical
 from agents.kinds import KINDS
 from agents.runtime.partition import Batch
 from agents.runtime.signatures import Signatures
@@ -34,7 +29,10 @@ from journeys.records.outcome import Cause, Outcome
 from journeys.time import format_time
 from tables.codec import Codec
 
-APPLICATION = "journeys-register"
+APPLICATION = application("register")
+
+_FILE = logical(CONFIG)
+"""What problems of a push name as its file."""
 
 # Catalog entries are JSON already; the table keeps them as they are.
 _CODEC: Codec[bytes] = Codec(bytes, bytes)
@@ -42,11 +40,11 @@ _CODEC: Codec[bytes] = Codec(bytes, bytes)
 
 def build(settings: Settings) -> App:
     """The register's app. Raises TopicError when a topic is missing or wrong."""
-    layout = check_topics(settings.broker)
-    app = App.for_role(APPLICATION, settings)
+    layout = check_topics(settings.broker, accept_loss_of=settings.accept_loss_of("register"))
+    app = App.for_role(APPLICATION, settings, layout.installation)
     pushes = app.source(CONFIG, changelog=CATALOG, codec=_CODEC)
     catalog = Catalog(KINDS)
-    signatures = Signatures.of(settings)
+    signatures = Signatures.of(settings, layout.installation.id)
 
     @app.agent(pushes.batches)
     async def register(batches: Any) -> None:
@@ -81,9 +79,9 @@ async def _apply_push(
     """Applies one push to the batch and returns the catalog after it."""
     try:
         pushed_at = message.timestamp()[1]
-        verdict = check_push(message.value() or b"", CONFIG, catalog, pushed_at)
+        verdict = check_push(message.value() or b"", _FILE, catalog, pushed_at)
     except Exception as error:  # noqa: BLE001 - a bad push must not stop the pushes after it
-        problem = Problem(CONFIG, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
+        problem = Problem(_FILE, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
         verdict = Rejected([problem])
     if isinstance(verdict, Accepted):
         after = catalog
@@ -93,7 +91,7 @@ async def _apply_push(
             await _create_topics(verdict, after, settings.broker)
         except TopicError as error:
             # A topic that the broker refuses to make must not block the pushes after this one.
-            verdict = Rejected([Problem(CONFIG, 1, 1, str(error))])
+            verdict = Rejected([Problem(_FILE, 1, 1, str(error))])
     if isinstance(verdict, Rejected):
         _report_rejected(batch, message, verdict)
         return catalog
@@ -152,7 +150,7 @@ def _report(
     document: Verdict | None,
     detail: dict[str, Any],
 ) -> None:
-    place = (batch.topic, batch.partition, message.offset())
+    place = (logical(batch.topic), batch.partition, message.offset())
     outcome = Outcome(
         outcome_id=outcome_id_of_input(*place, type, number),
         type=type,

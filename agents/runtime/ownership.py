@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agents.runtime.broker_clock import BrokerClock
@@ -24,7 +25,7 @@ from agents.runtime.source_reader import OffsetGone, Where
 from agents.runtime.transaction import Outputs, TransactionalProducer
 from tables.changelog import Position
 from tables.codec import Codec
-from tables.log_ends import fetch_log_ends
+from tables.log_ends import LogEnds, fetch_log_ends
 from tables.restore import restore
 from tables.store import Store
 
@@ -132,15 +133,18 @@ def open_partition(
     client: Mapping[str, Any],
     clock: BrokerClock,
     accept_loss: bool = False,
+    former: Mapping[str, str] = MappingProxyType({}),
     producer_class: type[TransactionalProducer] = TransactionalProducer,
     progressed: Callable[[], None] = lambda: None,
 ) -> OwnedPartition:
     """Fences the older owners of `where` and restores its state. Blocks.
 
-    accept_loss: go on where the source has forgotten records that were never applied.
+    accept_loss: go on where the source doesn't hold what follows the position any more.
+    former: ids that the source's topic had before it was made again, with what a position in them
+    means: `start` of the present topic, or the `same` offset.
     progressed: called from time to time while a long restore goes on.
 
-    Raises OffsetGone where it has, unless that is accepted.
+    Raises OffsetGone where the source doesn't hold what follows, unless that is accepted.
     """
     topic, partition = where
     transactional_id = f"{application}-{topic}-{partition}"
@@ -149,9 +153,8 @@ def open_partition(
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
         restored = restore(store, changelog, partition, codec, client, progressed=progressed)
-        begin = _begin(
-            where, fetch_log_ends(client, topic, partition).first, store.position, accept_loss
-        )
+        log = fetch_log_ends(client, topic, partition)
+        begin = _begin(where, log, store.position, accept_loss, former)
         # No timer may fire before the broker's time is known; the answer to a commit carries it.
         if begin != store.position or not clock.known:
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
@@ -161,19 +164,54 @@ def open_partition(
     return OwnedPartition(topic, partition, store, producer, restored)
 
 
-def _begin(where: Where, first: int, position: Position | None, accept_loss: bool) -> Position:
-    """Where the owner goes on reading; `first` is the first offset that the source still holds."""
+def _begin(
+    where: Where,
+    log: LogEnds,
+    position: Position | None,
+    accept_loss: bool,
+    former: Mapping[str, str],
+) -> Position:
+    """Where the owner goes on reading the source, whose log is `log`."""
+    name = f"{where[0]}/{where[1]}"
     if position is None:
         # The very first owner begins where the log does and commits that: from now on, a record
         # that retention deletes before it is applied is an error, not a silent loss.
-        return Position(first)
-    if position.source >= first:
-        return position
-    range_ = f"{where[0]}/{where[1]}: {position.source} to {first - 1}"
+        return Position(log.first, topic_id=log.topic_id)
+    start = Position(log.first, position.time, log.topic_id)
+    # Positions of older versions have no id, and are believed.
+    if position.topic_id not in (log.topic_id, ""):
+        known = former.get(position.topic_id)
+        if known == "same":
+            position = Position(position.source, position.time, log.topic_id)
+        else:
+            text = f"{name} was deleted and made again; {position.source} of the old log was next"
+            if known is None and not accept_loss:
+                raise OffsetGone(
+                    f"{text}, and what wasn't applied of it is lost. --accept-loss goes on at the "
+                    "beginning of the new log"
+                )
+            last_line(f"{text}: going on at {log.first}, the beginning of the new one")
+            return start
+    if position.source > log.end:
+        text = f"{name} ends at {log.end}, before {position.source}, the next record to apply"
+        if not accept_loss:
+            raise OffsetGone(
+                f"{text}: the log was cut off, or deleted and made again. --accept-loss goes on "
+                "with what it holds"
+            )
+        if position.topic_id:
+            # The same log without its end: all that is left of it has been applied.
+            last_line(f"{text}: going on at its end")
+            return Position(log.end, position.time, log.topic_id)
+        last_line(f"{text}: going on at {log.first}, its beginning")
+        return start
+    if position.source >= log.first:
+        return Position(position.source, position.time, log.topic_id)
+    range_ = f"{name}: {position.source} to {log.first - 1}"
     if not accept_loss:
         raise OffsetGone(
             f"{range_} are no longer in the log and were never applied: retention must be longer "
             "than the longest outage. --accept-loss goes on without them"
         )
     last_line(f"{range_} were lost: they are no longer in the log and were never applied")
-    return Position(first, position.time)
+    return start

@@ -339,7 +339,7 @@ class PartitionLoop:
             source = last.offset() + 1
             kind, stamp = last.timestamp()
             arrived = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
-        self._applied = Position(source, batch.partition_time)
+        self._applied = Position(source, batch.partition_time, self._applied.topic_id)
         self._waiting += batch.consumed
         if self._commit_at is None and (self._applied != self._committed or self.view.changed):
             self._commit_at = self._clock.steady() + COMMIT_INTERVAL_MS

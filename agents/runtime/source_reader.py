@@ -47,7 +47,8 @@ class Receiver(Protocol):
 
 
 class OffsetGone(RuntimeError):
-    """The source no longer holds the offset that the state needs: retention was faster."""
+    """The source doesn't hold the offset that the state needs: retention was faster, the log was
+    cut off before it, or the topic is another one."""
 
 
 class SourceReader:
@@ -209,8 +210,8 @@ def _by_partition(
             ends[message.topic(), message.partition()] = message.offset()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise OffsetGone(
-                f"{message.topic()}/{message.partition()}: {error.str()}. The log no longer holds "
-                "the next record to apply"
+                f"{message.topic()}/{message.partition()}: the log doesn't hold the next record to "
+                f"apply ({error.str()})"
             )
         elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise KafkaException(error)

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from agents.client.dead_letters import is_mark
-from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS, create_topics
+from agents.kafka.creating import create_topics
+from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS
 from agents.processes.supervisor import Supervisor
 from tables.changelog import POSITION_KEY, Position
 from tests.committed import CommittedLog

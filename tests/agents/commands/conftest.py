@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.kafka.creating import create_topics
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.kafka.topics import create_topics
 from tests.terminal import Terminal
 
 COMMAND = Path(sys.executable).with_name("journeys")

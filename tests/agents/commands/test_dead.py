@@ -18,9 +18,9 @@ from agents.client.dead_letters import Filter
 from agents.client.dead_topic import read
 from agents.delivery.outcomes import dead_letter
 from agents.kafka.broker import committed_ends
-from agents.kafka.client import admin_client
+from agents.kafka.client import asking
+from agents.kafka.creating import create_destination_topics
 from agents.kafka.partitioner import partition_for
-from agents.kafka.topics import create_destination_topics
 from journeys.records.dead_letter import DeadLetter, dead_input
 from journeys.records.input import Input
 from journeys.records.outcome import Cause
@@ -69,7 +69,7 @@ def committed(journeys: Journeys, topic: str) -> list[Message]:
     """All of a topic's records that a reader can see."""
     broker = broker_of(journeys)
     places = [TopicPartition(topic, number, 0) for number in range(3)]
-    ends = committed_ends(admin_client(broker), places)
+    ends = committed_ends(asking(broker), places)
     consumer = Consumer(
         {
             "bootstrap.servers": broker,

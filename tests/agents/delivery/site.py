@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 
 from agents.client.dead_letters import is_mark
 from agents.kafka.client import admin_client, base_config, cluster_metadata
+from agents.kafka.creating import create_destination_topics, create_topics
 from agents.kafka.partitioner import partition_for
 from agents.kafka.topics import (
     CATALOG,
@@ -24,8 +25,6 @@ from agents.kafka.topics import (
     EVENTS,
     OUTCOMES,
     actions,
-    create_destination_topics,
-    create_topics,
     deliveries,
 )
 from agents.kinds import KINDS

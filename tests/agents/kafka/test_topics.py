@@ -6,7 +6,9 @@ import pytest
 from confluent_kafka.admin import ConfigResource, NewTopic
 
 from agents.errors import BrokerUnavailable, TopicError
+from agents.kafka.checking import Layout, check_topics
 from agents.kafka.client import admin_client, cluster_metadata
+from agents.kafka.creating import create_destination_topics, create_topics, default_replication
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import (
     CATALOG,
@@ -16,14 +18,10 @@ from agents.kafka.topics import (
     OUTCOMES,
     TOPICS,
     USERS,
-    Layout,
     actions,
-    check_topics,
-    create_destination_topics,
-    create_topics,
     deliveries,
+    in_sync,
 )
-from tests.loopback import delete_topics
 
 DAY_MS = 86_400_000
 
@@ -35,9 +33,8 @@ def bootstrap(empty_kafka: EmbeddedKafka) -> str:
 
 
 def make(bootstrap: str, name: str, partitions: int, **settings: str) -> None:
-    """Makes a topic anew; settings are Kafka's with `_` for dots, over those it should have."""
+    """Makes a topic; settings are Kafka's with `_` for dots, over those it should have."""
     client = admin_client(bootstrap)
-    delete_topics(client, name)
     config = next(topic.settings for topic in TOPICS if topic.name == name)
     config |= {key.replace("_", "."): value for key, value in settings.items()}
     new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
@@ -123,42 +120,25 @@ def test_a_missing_topic_is_named_with_the_command_that_makes_it(bootstrap: str)
     assert str(told.value) == (
         "The topic journeys.config does not exist. `journeys topics create` makes it."
     )
-    create_topics(bootstrap, partitions=6)
-    delete_topics(admin_client(bootstrap), OUTCOMES)
-    with pytest.raises(TopicError) as told:
-        check_topics(bootstrap)
-    assert str(told.value) == (
-        "The topic journeys.outcomes does not exist. "
-        "`journeys topics create --partitions 6` makes it."
-    )
-
-
-def test_a_missing_changelog_of_a_destination_is_made_too(bootstrap: str) -> None:
-    create_topics(bootstrap, partitions=2)
-    create_destination_topics(bootstrap, "mailer")
-    delete_topics(admin_client(bootstrap), deliveries("mailer"))
-    assert create_topics(bootstrap, partitions=2) == [deliveries("mailer")]
 
 
 @pytest.mark.parametrize("name", [USERS, OUTCOMES, DEAD])
 def test_topics_must_have_as_many_partitions_as_the_events(bootstrap: str, name: str) -> None:
-    create_topics(bootstrap, partitions=3)
     make(bootstrap, name, partitions=2)
     with pytest.raises(TopicError) as told:
-        check_topics(bootstrap)
+        create_topics(bootstrap, partitions=3)
     assert str(told.value) == (
         f"The topic {name} has 2 partitions; it must have 3, as many as journeys.events. "
         "Stop the workers, delete the topic (what it holds is lost) and make it again: "
         f"`kafka-topics.sh --bootstrap-server {bootstrap} --delete --topic {name}`, then "
-        "`journeys topics create --partitions 3`."
+        "`journeys topics adopt`."
     )
 
 
 def test_the_configuration_must_have_one_partition(bootstrap: str) -> None:
-    create_topics(bootstrap, partitions=2)
     make(bootstrap, CONFIG, partitions=2)
     with pytest.raises(TopicError, match=r"journeys\.config has 2 partitions; it must have 1\. "):
-        check_topics(bootstrap)
+        create_topics(bootstrap, partitions=2)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +152,16 @@ def test_the_configuration_must_have_one_partition(bootstrap: str) -> None:
         ),
         (CONFIG, {"retention_ms": "1000"}, "retention.ms=1000 (expected -1)"),
         (
+            USERS,
+            {"unclean_leader_election_enable": "true"},
+            "unclean.leader.election.enable=true (expected false)",
+        ),
+        (
+            DEAD,
+            {"min_insync_replicas": "2"},
+            "min.insync.replicas=2 (expected at least 1)",
+        ),
+        (
             OUTCOMES,
             {"retention_ms": "1000", "max_message_bytes": "2000"},
             "max.message.bytes=2000 (expected at least 10485760), "
@@ -182,8 +172,8 @@ def test_the_configuration_must_have_one_partition(bootstrap: str) -> None:
 def test_a_wrong_setting_is_told_with_the_command_that_mends_it(
     bootstrap: str, name: str, settings: dict[str, str], found: str
 ) -> None:
-    create_topics(bootstrap, partitions=1)
     make(bootstrap, name, partitions=1, **settings)
+    create_topics(bootstrap, partitions=1)
     with pytest.raises(TopicError) as told:
         check_topics(bootstrap)
     assert str(told.value).startswith(f"The topic {name} has {found}. This fixes it: ")
@@ -191,9 +181,9 @@ def test_a_wrong_setting_is_told_with_the_command_that_mends_it(
 
 
 def test_keeping_more_than_needed_is_no_error(bootstrap: str) -> None:
-    create_topics(bootstrap, partitions=1)
     make(bootstrap, EVENTS, partitions=1, retention_ms="-1", max_message_bytes="99999999")
     make(bootstrap, DEAD, partitions=1, retention_ms=str(365 * DAY_MS))
+    create_topics(bootstrap, partitions=1)
     assert check_topics(bootstrap).partitions == 1
 
 
@@ -215,3 +205,20 @@ def test_what_the_broker_refuses_is_told(bootstrap: str) -> None:
 def test_without_a_broker_the_check_says_so() -> None:
     with pytest.raises(BrokerUnavailable, match=r"No Kafka broker answered at 127\.0\.0\.1:1 "):
         check_topics("127.0.0.1:1")
+
+
+def test_single_copies_are_told_and_too_few_are_an_error(bootstrap: str) -> None:
+    create_topics(bootstrap, partitions=1)
+    assert (check_topics(bootstrap).warning or "").startswith("All topics have a single copy")
+    with pytest.raises(TopicError, match=r"has 1 replica; JOURNEYS_REPLICATION asks for 3"):
+        check_topics(bootstrap, replication=3)
+
+
+@pytest.mark.parametrize(
+    ("brokers", "copies", "acknowledging"), [(1, 1, 1), (2, 2, 1), (3, 3, 2), (9, 3, 2)]
+)
+def test_there_are_three_copies_where_there_are_three_brokers(
+    brokers: int, copies: int, acknowledging: int
+) -> None:
+    assert default_replication(brokers) == copies
+    assert in_sync(copies) == acknowledging

@@ -12,14 +12,18 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.host.app import App
 from agents.kafka.client import base_config
+from agents.runtime.ownership import _begin
 from agents.runtime.partition import PartitionLoop
 from agents.runtime.source_reader import OffsetGone, Where
 from agents.runtime.transaction import Outputs
 from tables.changelog import Position
+from tables.log_ends import LogEnds
 from tables.store import Change, Store
 from tests.agents.runtime.counting import CODEC, State
+from tests.loopback import delete_topics
 
 PARTITIONS = 6
+LOG = LogEnds("now", 10, 50)
 
 
 class Job:
@@ -77,10 +81,12 @@ async def job(broker: str, tmp_path: Path) -> AsyncIterator[Job]:
     await job.close()
 
 
-def apply(loop: PartitionLoop, records: dict[bytes, State], source: int) -> None:
+def apply(
+    loop: PartitionLoop, records: dict[bytes, State], source: int, topic_id: str = ""
+) -> None:
     """A batch's transaction and its write to the store."""
     changes = [Change(k, CODEC.pack(record, None), None, None) for k, record in records.items()]
-    loop._commit(Outputs.none(), changes, Position(source))
+    loop._commit(Outputs.none(), changes, Position(source, -1, topic_id))
 
 
 async def test_takes_over_and_gives_up(job: Job) -> None:
@@ -108,6 +114,7 @@ async def test_a_missed_generation_keeps_nothing(job: Job) -> None:
 async def test_the_new_owner_has_all_that_the_old_one_wrote_and_the_old_one_writes_no_more(
     job: Job,
 ) -> None:
+    job.write(9)
     old, new = job.process(1), job.process(2)
     await old.own(job.where(0), 1)
     apply(old.ownership.loops[job.source, 0], {b"u": State(1)}, 5)
@@ -192,3 +199,80 @@ async def test_who_accepts_the_loss_goes_on_and_says_what_is_lost(
     await second.own(job.where(0), 1)
     assert second.ownership.loops[job.source, 0].position == 4
     assert f"{job.source}/0: 0 to 3 were lost" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("position", "former", "begin"),
+    [
+        (None, {}, Position(10, -1, "now")),
+        (Position(20, 7, "now"), {}, Position(20, 7, "now")),
+        (Position(10, 7, "now"), {}, Position(10, 7, "now")),
+        (Position(50, 7, "now"), {}, Position(50, 7, "now")),
+        (Position(20, 7), {}, Position(20, 7, "now")),  # of a version without ids
+        (Position(20, 7, "old"), {"old": "start"}, Position(10, 7, "now")),
+        (Position(99, 7, "old"), {"old": "start"}, Position(10, 7, "now")),
+        (Position(20, 7, "old"), {"old": "same"}, Position(20, 7, "now")),
+    ],
+)
+def test_a_new_owner_goes_on_where_the_position_says(
+    position: Position | None, former: dict[str, str], begin: Position
+) -> None:
+    for accept_loss in (False, True):
+        assert _begin(("in", 3), LOG, position, accept_loss, former) == begin
+
+
+@pytest.mark.parametrize(
+    ("position", "former", "told", "accepted"),
+    [
+        (
+            Position(9, 7, "now"),
+            {},
+            "in/3: 9 to 9 are no longer in the log",
+            Position(10, 7, "now"),
+        ),
+        (Position(9, 7), {}, "in/3: 9 to 9 are no longer in the log", Position(10, 7, "now")),
+        (Position(51, 7, "now"), {}, "in/3 ends at 50, before 51", Position(50, 7, "now")),
+        (Position(51, 7), {}, "in/3 ends at 50, before 51", Position(10, 7, "now")),
+        (Position(20, 7, "old"), {}, "in/3 was deleted and made again", Position(10, 7, "now")),
+        (Position(99, 7, "old"), {}, "in/3 was deleted and made again", Position(10, 7, "now")),
+        (Position(5, 7, "old"), {"older": "start"}, "was deleted and", Position(10, 7, "now")),
+        (Position(51, 7, "old"), {"old": "same"}, "in/3 ends at 50", Position(50, 7, "now")),
+        (Position(5, 7, "old"), {"old": "same"}, "5 to 9 are no longer", Position(10, 7, "now")),
+    ],
+)
+def test_no_owner_goes_on_beside_its_position_unless_the_loss_is_accepted(
+    position: Position,
+    former: dict[str, str],
+    told: str,
+    accepted: Position,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(OffsetGone, match=told):
+        _begin(("in", 3), LOG, position, False, former)
+    assert _begin(("in", 3), LOG, position, True, former) == accepted
+    assert "in/3" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("events", [3, 10, 25], ids=["shorter", "as long", "longer"])
+async def test_a_source_that_was_made_again_is_never_gone_on_with_in_silence(
+    job: Job, events: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job.write(10)
+    first, second = job.process(1), job.process(2)
+    await first.own(job.where(0), 1)
+    topic_id = first.ownership.loops[job.source, 0]._committed.topic_id
+    apply(first.ownership.loops[job.source, 0], {b"u": State(10)}, 10, topic_id)
+    await first.ownership.release()
+    delete_topics(job.admin, job.source)
+    job.admin.create_topics([NewTopic(job.source, PARTITIONS, 1)])[job.source].result()
+    job.write(events)
+    with pytest.raises(OffsetGone, match=f"{job.source}/0 was deleted and made again; 10 of"):
+        await second.own(job.where(0), 1)
+    third = job.process(3, accept_loss=True)
+    await third.own(job.where(0), 1)
+    assert third.ownership.loops[job.source, 0].position == 0
+    assert "going on at 0, the beginning of the new one" in capfd.readouterr().err
+    await third.ownership.release()
+    fourth = job.process(4)
+    await fourth.own(job.where(0), 1)
+    assert fourth.ownership.loops[job.source, 0].view.get(b"u") == State(10)

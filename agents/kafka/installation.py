@@ -1,0 +1,172 @@
+"""The installation's record of its topics in `journeys.catalog`, read, written and compared with
+what the broker has.
+
+Law: a topic that isn't the one that was recorded is never gone on with by itself. Its name says
+nothing of what it holds: a changelog made anew has no position, and starting without one makes
+every action again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from agents.errors import TopicError, UserError
+from agents.kafka.client import admin_client
+from agents.kafka.describe import Described, describe
+from agents.kafka.produce import Producer
+from agents.kafka.read_to_end import read_to_end
+from agents.kafka.topics import CATALOG, CONFIG, EVENTS, actions, logical, physical
+from agents.runtime.signatures import Signatures
+from agents.settings import Settings
+from journeys.records.installation import (
+    Difference,
+    Found,
+    Installation,
+    TopicRecord,
+    installation_record,
+    topic_record,
+)
+
+_SETTLED_SECONDS = 1.0
+
+
+def read_installation(broker: str, *, wait_for_transactions: bool = False) -> Installation:
+    """What the catalog says now; an unrecorded one where it says nothing.
+
+    wait_for_transactions: also what stands behind a transaction that is open now.
+
+    Raises:
+        TopicError: there is no catalog, or a record of it is of another version.
+        BrokerUnavailable: the broker doesn't answer.
+    """
+    installation = Installation()
+    batches = read_to_end(broker, [CATALOG], wait_for_transactions=wait_for_transactions)
+    for messages in batches:
+        for message in messages:
+            try:
+                installation = installation.with_record(message.key() or b"", message.value())
+            except msgspec.MsgspecError as error:
+                raise TopicError(
+                    f"{CATALOG} has a record of the installation that can't be read: {error}."
+                ) from None
+    return installation
+
+
+def signatures(settings: Settings) -> Signatures:
+    """How a command signs records for its installation. Raises as `read_installation` does."""
+    if not settings.record_keys:
+        return Signatures()
+    return Signatures.of(settings, read_installation(settings.broker).id)
+
+
+def record_installation(broker: str, topics: Mapping[str, TopicRecord]) -> None:
+    """Writes the records of a new installation. topics: by name without prefix."""
+    records = [topic_record(name, one) for name, one in topics.items()]
+    # Last: what is cut off before it is no installation yet.
+    _write(broker, [*records, installation_record(str(uuid.uuid4()))])
+
+
+def record_topics(broker: str, topics: Mapping[str, TopicRecord]) -> None:
+    """Writes the records of some topics. Raises UserError where the broker doesn't take them."""
+    _write(broker, [topic_record(name, one) for name, one in topics.items()])
+
+
+def _write(broker: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    producer = Producer(broker, give_up_seconds=10.0)
+    for key, value in records:
+        producer.send(CATALOG, value, key, partition=0)
+    producer.flush()
+    if producer.error is not None:
+        raise UserError(f"The record of the topics was not written to {CATALOG}: {producer.error}.")
+
+
+def as_found(described: Mapping[str, Described]) -> dict[str, Found]:
+    """Topics as the records name them, without their prefix."""
+    return {logical(name): Found(one.id, one.partitions) for name, one in described.items()}
+
+
+def recorded_as(found: Found) -> TopicRecord:
+    """The first record of a topic."""
+    return TopicRecord(found.id, found.partitions)
+
+
+def differs(difference: Difference) -> TopicError:
+    """The error of a topic that isn't the recorded one: what happened, and what to do."""
+    name, recorded, found = physical(difference.topic), difference.recorded, difference.found
+    if found is not None and found.id == recorded.id:
+        return TopicError(f"The topic {name} {difference}. {why_partitions_stay(name, recorded)}")
+    remedy = "`journeys topics adopt` tells what going on would mean, and asks"
+    role = reader_of(name)
+    if found is not None and role is not None:
+        remedy += (
+            f"; `journeys worker {role} --accept-loss` goes on at the beginning of the new topic"
+        )
+    return TopicError(
+        f"The topic {name} of this installation {difference}: what it held is gone. {remedy}."
+    )
+
+
+def why_partitions_stay(name: str, recorded: TopicRecord) -> str:
+    """Why a topic keeps its number of partitions, and the way back."""
+    why = (
+        f"The number can't change: users live in the partition that the hash of their id chooses "
+        f"among {recorded.partitions}, and nothing reads the others."
+        if name == EVENTS
+        else "The number can't change."
+    )
+    return (
+        f"{why} The way back: stop the workers, delete the topic (what is in it and wasn't applied "
+        "is lost), and let `journeys topics adopt` make it again."
+        if is_source(name)
+        else f"{why} `journeys topics adopt` tells whether the engine can go on."
+    )
+
+
+def reader_of(name: str) -> str | None:
+    """The role whose source a topic is; None for changelogs and what is only written."""
+    if name == CONFIG:
+        return "register"
+    if name == EVENTS:
+        return "evaluate"
+    return "deliver" if name.startswith(actions("")) else None
+
+
+def is_source(name: str) -> bool:
+    """Whether a role reads the topic and keeps a position in it."""
+    return reader_of(name) is not None
+
+
+class TopicWatch:
+    """Compares the topics with their records, now and then while a worker runs; blocks."""
+
+    def __init__(
+        self, broker: str, installation: Installation, settled: float = _SETTLED_SECONDS
+    ) -> None:
+        """settled: seconds after which all brokers know of a change."""
+        self._broker = broker
+        self._settled = settled
+        self._installation = installation
+
+    def look(self) -> None:
+        """Looks once.
+
+        Raises:
+            TopicError: a topic isn't the recorded one any more.
+            BrokerUnavailable: the broker doesn't say.
+        """
+        if self._differences():
+            # One broker may know of a change before another does.
+            time.sleep(self._settled)
+            for difference in self._differences():
+                raise differs(difference)
+
+    def _differences(self) -> list[Difference]:
+        recorded = self._installation
+        # A new client each time: one that was kept may be wrong after a change of leaders.
+        client = admin_client(self._broker)
+        found = describe(client, self._broker, map(physical, recorded.topics))
+        return recorded.differences(as_found(found))

@@ -1,0 +1,66 @@
+"""After an error a new client asks, so a change of leaders costs a question and no more."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tables.asking import Asking
+
+
+class Brokers:
+    """Makes clients; each of them tells its number to the question."""
+
+    def __init__(self) -> None:
+        self.made: list[AdminClient] = []
+
+    def __call__(self) -> AdminClient:
+        self.made.append(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}))
+        return self.made[-1]
+
+
+EPOCH = KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
+REFUSED = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+
+@pytest.mark.parametrize("error", [EPOCH, REFUSED, TimeoutError(), ValueError()])
+def test_who_answered_with_an_error_is_not_asked_again(error: Exception) -> None:
+    brokers = Brokers()
+    asking = Asking(brokers)
+    assert asking.ask(lambda client: client) is asking.ask(lambda client: client)
+
+    def fail(client: AdminClient) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        asking.ask(fail)
+    asking.ask(lambda client: client)
+    assert len(brokers.made) == 2
+
+
+def test_an_error_of_the_client_that_was_kept_is_over_with_the_next() -> None:
+    """As librdkafka does it: what a client has learnt of a leader it never forgets."""
+    brokers = Brokers()
+    asking = Asking(brokers)
+    asking.ask(lambda client: client)
+
+    def answer(client: AdminClient) -> int:
+        if client is brokers.made[0]:
+            raise EPOCH
+        return 7
+
+    assert asking.ask_for(10, answer) == 7
+
+
+def test_a_right_that_is_missing_is_told_at_once() -> None:
+    asked = 0
+
+    def refuse(client: AdminClient) -> None:
+        nonlocal asked
+        asked += 1
+        raise REFUSED
+
+    with pytest.raises(KafkaException):
+        Asking(Brokers()).ask_for(60, refuse)
+    assert asked == 1
