@@ -25,7 +25,7 @@ from agents.kafka.installation import TopicWatch
 from agents.kafka.topics import logical
 from agents.metrics import PartitionCounts, ReadGauges
 from agents.runtime.broker_clock import BrokerClock
-from agents.runtime.exits import Exit, ended_by_errors, last_line
+from agents.runtime.exits import Exit, ended_by_errors, last_line, says_it_all
 from agents.runtime.input_queue import MAX_INPUTS
 from agents.runtime.marks import Marks
 from agents.runtime.ownership import Ownership, Unwanted, open_partition
@@ -235,7 +235,12 @@ class App(faust.App):
     async def own(self, wanted: set[Where], generation: int) -> None:
         """Takes over and gives up partitions so that exactly `wanted` are owned; none is read."""
         await self.quiesce()
-        await self.ownership.own(wanted, generation)
+        try:
+            await self.ownership.own(wanted, generation)
+        except Exception as error:
+            if says_it_all(error):
+                self.exit.fail(error)  # before Faust logs where in its code that was
+            raise
 
     def start_reading(self) -> None:
         """Starts reading and processing the owned partitions."""

@@ -5,16 +5,28 @@ broker after the restart; a supervisor starts the process again.
 """
 
 import asyncio
+import logging
 import os
 import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
+
+from agents.errors import UserError
+from agents.runtime.source_reader import OffsetGone
+from tables.restore import RestoreError
+
 EXIT_FAILED = 70
 EXIT_RESTART = 75
 """The worker stopped gracefully and is to be started again, such as for a new destination."""
 _LEAVE_SECONDS = 8.0
+_FENCED = (
+    KafkaError._FENCED,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+)
 
 
 class Exit:
@@ -32,9 +44,18 @@ class Exit:
             return
         self.failed = error
         _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may block what follows
-        traceback.print_exception(error)
+        if not says_it_all(error):
+            traceback.print_exception(error)
         last_line(f"stopped: {type(error).__name__}: {error}")
+        logging.disable(logging.CRITICAL)  # what follows from the error would hide that line
         self._leave(error)
+
+
+def says_it_all(error: BaseException) -> bool:
+    """Whether the message of an error is all that anybody needs: no traceback is shown."""
+    if isinstance(error, KafkaException):
+        return error.args[0].code() in _FENCED
+    return isinstance(error, UserError | OffsetGone | RestoreError)
 
 
 def ended_by_errors(task: asyncio.Task[Any], fail: Callable[[BaseException], None]) -> None:

@@ -1,0 +1,100 @@
+"""What a worker, and who runs it, are told where a topic is lost, and two installations on one
+cluster that know nothing of each other."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from agents.kafka.client import admin_client
+from agents.kafka.creating import make
+from agents.kafka.embedded.broker import EmbeddedKafka
+from agents.kafka.topics import TOPICS
+from tests.agents.commands.conftest import Journeys
+from tests.agents.commands.welcome import DESTINATION, JOURNEY
+from tests.loopback import delete_topics
+
+pytestmark = pytest.mark.fault
+
+
+def make_again(broker: str, name: str, partitions: int) -> AdminClient:
+    client = admin_client(broker)
+    delete_topics(client, name)
+    make(client, broker, [one for one in TOPICS if one.name == name], {}, partitions, 1)
+    return client
+
+
+def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
+    journeys: Journeys,
+) -> None:
+    broker = journeys.environment["JOURNEYS_BROKER"]
+    worker = journeys.worker("evaluate")
+    sent = "".join(json.dumps({"userId": f"u{n}", "event": "Signed Up"}) + "\n" for n in range(20))
+    assert journeys.run("send", "-", stdin=sent).returncode == 0
+    make_again(broker, "journeys.users", 3)
+    began = time.monotonic()
+    assert worker.ended(60) == 70
+    assert time.monotonic() - began < 30
+    last = worker.output.splitlines()[-1]
+    assert last.startswith(
+        "stopped: TopicError: The topic journeys.users of this installation was deleted and made"
+    )
+    assert "Traceback" not in worker.output
+    for command in (["worker", "evaluate"], ["up"], ["topics", "create", "--partitions", "3"]):
+        done = journeys.run(*command)
+        assert done.returncode == 1
+        assert re.fullmatch(
+            r"journeys: The topic journeys\.users of this installation was deleted and made again: "
+            r"what it held is gone\. `journeys topics adopt` .*\n",
+            done.stderr,
+        )
+    declined = journeys.run("topics", "adopt", stdin="n\n")
+    assert declined.returncode == 1
+    assert "profiles, instances and timers of all users are lost" in declined.stdout
+    assert "evaluate goes on at the end of journeys.events" in declined.stdout
+    assert journeys.run("topics", "check").returncode == 1
+    adopted = journeys.run("topics", "adopt", "--yes")
+    assert adopted.returncode == 0, adopted.stderr
+    assert journeys.run("topics", "check").returncode == 0
+    assert "nothing to adopt" in journeys.run("topics", "adopt").stdout
+
+
+def test_two_installations_share_a_cluster(empty_kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    shops = {}
+    try:
+        for name, users in (("journeys-a.", 3), ("journeys-b.", 5)):
+            folder = tmp_path / name
+            folder.mkdir()
+            shop = shops[name] = Journeys(empty_kafka.bootstrap, folder)
+            shop.environment |= {"JOURNEYS_PREFIX": name, "JOURNEYS_PARTITIONS": str(users)}
+            up = shop.start("up", "--deliver", "0")
+            while up.until("ready") != "ready\n":
+                pass
+            documents = shop.write("journey.yaml", DESTINATION + "---\n" + JOURNEY)
+            applied = shop.run("apply", documents)
+            assert applied.returncode == 0, applied.stderr
+            events = "".join(f'{{"userId":"u{n}","event":"Signed Up"}}\n' for n in range(users))
+            assert shop.run("send", "-", stdin=events).returncode == 0
+        for name, users in (("journeys-a.", 3), ("journeys-b.", 5)):
+            shop = shops[name]
+            tail = shop.start("tail", "actions", "--from-start", "--json")
+            for _ in range(users):
+                tail.until('"action_id"')
+            outcomes = shop.run("tail", "outcomes", "--from-start", "--json", "--exit-idle", "2")
+            causes = {json.loads(line)["cause"]["topic"] for line in outcomes.stdout.splitlines()}
+            assert causes == {"journeys.config", "journeys.events"}  # the same in every one
+            entered = [
+                line for line in outcomes.stdout.splitlines() if '"journey.entered"' in line
+            ]
+            assert len({json.loads(line)["user_id"] for line in entered}) == users
+    finally:
+        for shop in shops.values():
+            shop.close()
+    listed = admin_client(empty_kafka.bootstrap).list_topics(timeout=10).topics
+    ours = {name for name in listed if name.startswith("journeys")}
+    assert {name.split(".")[0] for name in ours} == {"journeys-a", "journeys-b"}
