@@ -131,7 +131,7 @@ class Evaluator:
         known = self._reader.config_offset
         for number, offset in barriers.items():
             if offset > known:
-                found = f"found a barrier for offset {offset} of {CONFIG}"
+                found = f"found a barrier for offset {offset} of {logical(CONFIG)}"
                 refusal = Refusal("unknown_push", f"{found}, expected at most {known}")
                 inputs[number] = replace(inputs[number], refusal=refusal)
         return inputs

@@ -6,7 +6,8 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from agents.kafka.topics import EVENTS, create_topics
+from agents.kafka.creating import create_topics
+from agents.kafka.topics import EVENTS
 from tests.torture.cluster import Cluster
 from tests.torture.network import Network
 

@@ -88,9 +88,7 @@ def test_two_installations_share_a_cluster(empty_kafka: EmbeddedKafka, tmp_path:
             outcomes = shop.run("tail", "outcomes", "--from-start", "--json", "--exit-idle", "2")
             causes = {json.loads(line)["cause"]["topic"] for line in outcomes.stdout.splitlines()}
             assert causes == {"journeys.config", "journeys.events"}  # the same in every one
-            entered = [
-                line for line in outcomes.stdout.splitlines() if '"journey.entered"' in line
-            ]
+            entered = [line for line in outcomes.stdout.splitlines() if '"journey.entered"' in line]
             assert len({json.loads(line)["user_id"] for line in entered}) == users
     finally:
         for shop in shops.values():
