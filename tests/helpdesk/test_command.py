@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import forked
+from tests.forked import JOURNEYS
 from tests.helpdesk.compare import EVENTS, ROOT, differences
 
 JOURNEY = ROOT / "examples" / "helpdesk" / "journey.yaml"
@@ -26,13 +27,7 @@ MAILER = "kind: Destination\nname: mailer\ntype: http\nurl: https://example.com/
 
 
 def _backtest(*words: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "agents.cli", "backtest", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return forked.run(JOURNEYS, "backtest", *map(str, words))
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

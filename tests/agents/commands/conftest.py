@@ -9,12 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from agents.kafka.creating import create_topics
 from agents.kafka.embedded.broker import EmbeddedKafka
+from tests import forked
+from tests.forked import JOURNEYS, Forked
 from tests.terminal import Terminal
 
 COMMAND = Path(sys.executable).with_name("journeys")
@@ -24,16 +27,21 @@ NOWHERE = "127.0.0.1:9"  # the port "discard": nobody listens there
 class Process:
     """A command that runs beside the test; its lines can be awaited."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        self.popen = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        read, write = os.pipe()
+        typed, stdin = os.pipe()
+        with open(write, "wb") as out, open(typed, "rb") as given:
+            self.popen = Forked(
+                JOURNEYS,
+                arguments,
+                environment=environment,
+                folder=folder,
+                stdin=given,
+                stdout=out,
+                stderr=out,
+            )
+        self.stdin = open(stdin, "w", encoding="utf-8")  # noqa: SIM115
+        self._printed = open(read, encoding="utf-8", errors="replace")  # noqa: SIM115
         self.lines: list[str] = []
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -58,6 +66,8 @@ class Process:
     def ended(self, seconds: float = 60) -> int:
         """Waits for the end; returns the exit code."""
         code = self.popen.wait(seconds)
+        with suppress(BrokenPipeError):
+            self.stdin.close()
         self._reader.join(seconds)
         return code
 
@@ -66,10 +76,10 @@ class Process:
         return "".join(self.lines)
 
     def _read(self) -> None:
-        assert self.popen.stdout is not None
-        for line in self.popen.stdout:
-            self.lines.append(line)
-            self._queue.put(line)
+        with self._printed:
+            for line in self._printed:
+                self.lines.append(line)
+                self._queue.put(line)
         self._queue.put(None)
 
 
@@ -89,14 +99,13 @@ class Journeys:
         self, *arguments: str | Path, stdin: str | None = None, seconds: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end, off a terminal."""
-        return subprocess.run(
-            [COMMAND, *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
+        return forked.run(
+            JOURNEYS,
+            *map(str, arguments),
+            environment=self.environment,
+            folder=self.folder,
+            stdin=stdin,
+            seconds=seconds,
         )
 
     def on_terminal(self, *arguments: str | Path) -> tuple[int, str]:
@@ -110,7 +119,7 @@ class Journeys:
 
     def start(self, *arguments: str | Path) -> Process:
         """Starts a command beside the test; it is killed at the end of the test if need be."""
-        process = Process([str(COMMAND), *map(str, arguments)], self.environment, self.folder)
+        process = Process([*map(str, arguments)], self.environment, self.folder)
         self._running.append(process)
         return process
 

@@ -134,14 +134,13 @@ def test_what_a_lost_broker_did_not_take_is_counted(
     assert journeys.run("topics", "create").returncode == 0
     log = Log(own_kafka.bootstrap, 4)
     sender = journeys.start("send", "-")
-    assert sender.popen.stdin is not None
-    sender.popen.stdin.write(event("Seen", "u", 1))
-    sender.popen.stdin.flush()
+    sender.stdin.write(event("Seen", "u", 1))
+    sender.stdin.flush()
     log.read(1)
     log.close()
     own_kafka.kill()
-    sender.popen.stdin.write(event("Seen", "u", 2) + event("Seen", "u", 3))
-    sender.popen.stdin.close()
+    sender.stdin.write(event("Seen", "u", 2) + event("Seen", "u", 3))
+    sender.stdin.close()
     assert sender.ended() == 1
     assert "1 event sent" in sender.output
     assert "journeys: 2 records were not delivered: " in sender.output

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forked
+from tests.forked import JOURNEYS
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = """\
@@ -39,11 +40,7 @@ ANN = """\
 
 
 def simulate(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from agents.cli import main; main()", "simulate", *words],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, input=stdin, capture_output=True,
-        text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return forked.run(JOURNEYS, "simulate", *words, folder=folder, stdin=stdin)
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
+from tests import forked
+from tests.forked import JOURNEYS
 
 ROOT = Path(__file__).parents[3]
 JOURNEY = """\
@@ -32,11 +33,7 @@ tests:
 
 
 def run(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from agents.cli import main; main()", "test", *words],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+    return forked.run(JOURNEYS, "test", *words, folder=folder)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections import defaultdict
@@ -38,8 +37,7 @@ from journeys.records.response import decode as decode_response
 from tables.changelog import POSITION_KEY
 from tables.deliveries import CODEC, Delivery
 from tests.committed import CommittedLog
-
-ROOT = Path(__file__).parents[3]
+from tests.forked import JOURNEYS, Forked
 
 
 class Site:
@@ -48,7 +46,7 @@ class Site:
     def __init__(self, broker: str, directory: Path) -> None:
         self.broker = broker
         self.directory = directory
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Forked] = []
         self.environment = {"JOURNEYS_ALLOW_HOSTS": "127.0.0.1"}
         found = cluster_metadata(admin_client(broker), broker).topics.get(EVENTS)
         self.partitions = 4 if found is None else len(found.partitions)
@@ -115,21 +113,21 @@ class Site:
         assert self._producer.flush(30) == 0
 
     # ---- workers
-    def start(self, *names: str) -> subprocess.Popen[bytes]:
+    def start(self, *names: str) -> Forked:
         """A worker for the named destinations, or for all."""
         self.flush()
         with (self.directory / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "worker", "deliver", *names],
-                cwd=ROOT,
-                env={
+            worker = Forked(
+                JOURNEYS,
+                ["worker", "deliver", *names],
+                environment={
                     **os.environ,
                     "JOURNEYS_BROKER": self.broker,
                     "JOURNEYS_STATE_DIR": str(self.directory / "state"),
                     **self.environment,
                 },
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=log,
             )
         self.workers.append(worker)
         return worker
@@ -145,7 +143,7 @@ class Site:
             assert time.monotonic() < limit, f"{text!r} is not in: {self.log}"
             time.sleep(0.05)
 
-    def stop(self, worker: subprocess.Popen[bytes]) -> float:
+    def stop(self, worker: Forked) -> float:
         """A graceful stop; returns how many seconds it took."""
         started = time.monotonic()
         worker.send_signal(signal.SIGTERM)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from agents.runtime.exits import EXIT_FAILED
 from tables.changelog import POSITION_KEY, Position
 from tests.agents.runtime.counting import CODEC, State
+from tests.forked import Forked
 
 ROOT = Path(__file__).parents[3]
 LIMIT = 12.0
@@ -53,13 +53,15 @@ class Worker:
             "LIMIT": str(LIMIT),
         }
         unread = how == "nobody reads its stderr"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.agents.runtime.misbehaving"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=self.output.open("ab"),
-            stderr=subprocess.PIPE if unread else subprocess.STDOUT,
-        )
+        self._unread: tuple[int, int] = os.pipe()
+        with self.output.open("ab") as output:
+            self.process = Forked(
+                "tests.agents.runtime.misbehaving",
+                [],
+                environment={**os.environ, **environment},
+                stdout=output,
+                stderr=self._unread[1] if unread else output,
+            )
         self.started = time.monotonic()
 
     def _prepare(self, records: int) -> None:
@@ -85,8 +87,8 @@ class Worker:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        if self.process.stderr is not None:
-            self.process.stderr.close()
+        for file in self._unread:
+            os.close(file)
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -20,8 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from tables.changelog import POSITION_KEY, Position
 from tests.agents.runtime.counting import CODEC, State, is_mark
-
-ROOT = Path(__file__).parents[3]
+from tests.forked import Forked
 
 
 @dataclass
@@ -65,7 +62,7 @@ class Cluster:
         self.directory = directory
         self.partitions = partitions
         self.name = f"count-{uuid.uuid4().hex[:8]}"
-        self.workers: dict[int, subprocess.Popen[bytes]] = {}
+        self.workers: dict[int, Forked] = {}
         admin = AdminClient({"bootstrap.servers": broker})
         stamped = {"message.timestamp.type": "LogAppendTime"}
         topics = [
@@ -80,20 +77,20 @@ class Cluster:
 
     # ---- workers
     def start(self, number: int, **environment: str) -> None:
-        log = (self.directory / f"worker-{number}.log").open("ab")
-        self.workers[number] = subprocess.Popen(
-            [sys.executable, "-m", "tests.agents.runtime.counting"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "NAME": self.name,
-                "BROKER": self.broker,
-                "STATE": str(self.directory / f"state-{number}"),
-                **environment,
-            },
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+        with (self.directory / f"worker-{number}.log").open("ab") as log:
+            self.workers[number] = Forked(
+                "tests.agents.runtime.counting",
+                [],
+                environment={
+                    **os.environ,
+                    "NAME": self.name,
+                    "BROKER": self.broker,
+                    "STATE": str(self.directory / f"state-{number}"),
+                    **environment,
+                },
+                stdout=log,
+                stderr=log,
+            )
 
     def log(self, number: int) -> str:
         return (self.directory / f"worker-{number}.log").read_text()
