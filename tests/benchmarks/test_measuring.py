@@ -28,6 +28,8 @@ from benchmarks.toys import TOYS, Toy, ToyRun
 from benchmarks.traffic import Traffic
 from benchmarks.verify import verify_toy
 
+pytestmark = pytest.mark.world  # the engine beside programs that do the same without it
+
 EVENTS = 12_000
 LOAD = Load(Traffic(users=300), EVENTS)
 OURS, *_, BARE = TOYS
