@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from journeys.catalog.running import RunningCatalog
 from journeys.engine import sweep
+from journeys.engine.interfaces import Records, ResponseQueue
 from journeys.engine.rejections import refuse, reject, report
 from journeys.engine.step import apply_event, apply_response, fire_timer, touch
 from journeys.engine.timers import FATAL, Place
 from journeys.records import headers
 from journeys.records import response as response_record
-from journeys.records.action import Action
 from journeys.records.admission import admit
 from journeys.records.barrier import barrier_offset
 from journeys.records.dead_letter import dead_input
@@ -49,31 +49,6 @@ DRAIN = 10 * YEAR
 """How far `end` advances a stream's clock, ms: bounded, so that journeys with cycles end too."""
 
 Clock = Literal["wall", "stream"]
-
-
-class Records(sweep.Records, Protocol):
-    """The users' records of one partition."""
-
-    def get(self, user: str) -> UserRecord | None: ...
-
-    def put(self, user: str, record: UserRecord) -> None:
-        """Replace the record; `record.next_due()` says when it is due."""
-
-    def next_due(self) -> tuple[int, str] | None:
-        """The earliest (time ms, user) at which a clock may fire a timer, over all records."""
-
-
-class ResponseQueue(Protocol):
-    """Canned responses, for backtests and tests: no deliver role makes the requests there."""
-
-    def ask(self, actions: Sequence[Action]) -> None:
-        """Queue the responses to these requests."""
-
-    def next_due(self) -> int | None:
-        """When the next response comes, ms."""
-
-    def pop(self) -> Input:
-        """The next response, as a record that arrives when it is due."""
 
 
 _decode_clock = msgspec.json.Decoder(ClockRecord).decode
@@ -187,7 +162,9 @@ class PartitionProcessor:
             if record is not None:
                 changed = touch(self.catalog, effects, user, record, clock, self._failure_gate)
                 if changed is not record:
-                    self._put(user, record, changed, effects)
+                    self.records.put(user, changed)
+                    if changed.size > _LARGE:
+                        self._count_large(user, record, changed, effects)
         return self._sweep.more
 
     def _begin(self, effects: Effects, timers: int) -> None:
@@ -200,15 +177,14 @@ class PartitionProcessor:
     def _is_full(self, effects: Effects) -> bool:
         return len(effects) >= self._full or effects.size >= self._full_size
 
-    def _put(
+    def _count_large(
         self, user: str, before: UserRecord | None, changed: UserRecord, effects: Effects
     ) -> None:
-        self.records.put(user, changed)
-        if changed.size > _LARGE and user not in self._large:
-            if before is not None and changed.same_but_message_ids(before):
-                return  # what is stored apart is small
-            self._large.add(user)  # written once a transaction
-            effects.size += changed.size
+        """Adds a large record to the size of what is written: once, as a transaction writes it."""
+        if user in self._large or (before is not None and changed.same_but_message_ids(before)):
+            return  # messageIds are stored apart, and are small
+        self._large.add(user)
+        effects.size += changed.size
 
     def _set_aside(self, one: Input, error: Exception, time: int, effects: Effects) -> None:
         effects.dead.append(dead_input(one, error, time, self.role))
@@ -285,7 +261,9 @@ class PartitionProcessor:
             self._set_aside(one, error, time, effects)
             return True
         if changed is not record:
-            self._put(event.user_id, record, changed, effects)
+            self.records.put(event.user_id, changed)
+            if changed.size > _LARGE:
+                self._count_large(event.user_id, record, changed, effects)
         return True
 
     def _response(self, one: Input, effects: Effects) -> bool:
@@ -319,7 +297,9 @@ class PartitionProcessor:
             self._set_aside(one, error, time, effects)
             return
         if changed is not record:
-            self._put(response.user_id, record, changed, effects)
+            self.records.put(response.user_id, changed)
+            if changed.size > _LARGE:
+                self._count_large(response.user_id, record, changed, effects)
 
     def _take_response(self, until: int, effects: Effects) -> bool:
         """Apply the next canned response that is due up to `until`, ms, if there is one."""
@@ -380,7 +360,9 @@ class PartitionProcessor:
                 self._failure_gate,
                 place,
             )
-            self._put(user, record, changed, effects)
+            self.records.put(user, changed)
+            if changed.size > _LARGE:
+                self._count_large(user, record, changed, effects)
 
     def _clock(self, one: Input, effects: Effects) -> bool:
         try:

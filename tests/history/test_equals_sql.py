@@ -67,7 +67,8 @@ def test_the_log_exercises_what_it_is_there_for(history: History) -> None:
     for journey, what in _EXERCISED[history.log]:
         assert told[journey, what] > 10, (journey, what)
     if history.log == "late":
-        both = [row for row in rows if row.line is not None and row.timer is not None]
+        own = {(row.user, row.line) for row in rows if row.timer is None}
+        both = [row for row in rows if row.timer is not None and (row.user, row.line) in own]
         assert len(both) > 150, "timers that are due when they are set, fired by a user's event"
     if history.log == "bursts":
         due = {row.detail for row in rows if (row.type, row.node) == ("wait.started", "morning")}

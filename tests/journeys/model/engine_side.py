@@ -228,6 +228,8 @@ class Modelled(Model):
     """The model, driven by the same steps."""
 
     def take(self, step: Step, offset: int) -> None:
+        if not isinstance(step, Fire | Sweep):
+            self.place = offset
         match step:
             case Event(wire, arrival):
                 self.event(wire, offset, arrival)

@@ -46,6 +46,7 @@ class Model(Lives):
         self, clock: str, *journeys: Document, everything: bool = False, most: int = 3_000
     ) -> None:
         super().__init__(clock, everything, most)
+        self.place: int | None = None  # the offset of the record that came last
         self.failed_entries: dict[tuple[str, int], int] = {}
         for journey in journeys:
             self.push(journey)
@@ -156,7 +157,7 @@ class Model(Lives):
             user = self.users[id]
             late = now is not None and now - when > MINUTE
             logical = now if late and now is not None else when
-            cause = (None, iso(when), iso(logical) if late else None)
+            cause = (self.place, iso(when), iso(logical) if late else None)
             self._fire(user, user.live[place], Moment(None, None, logical, cause))
 
     def _fire(self, user: User, one: Instance, moment: Moment) -> None:

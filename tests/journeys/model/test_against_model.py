@@ -255,7 +255,7 @@ def _judge_time(one: Outcome, step: Any) -> None:
     if due is None or (one.detail or {}).get("reason") == "archived":
         return
     assert one.at >= due
-    if one.cause.offset is None:
+    if one.cause.after:
         assert isinstance(step, Fire)
         assert parse_time(due) <= step.until, "a timer overtook the log"
 
