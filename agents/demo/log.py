@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from confluent_kafka import KafkaException, Message
 
@@ -15,10 +16,10 @@ from agents.client.send import advance_clock
 from agents.demo.history import Event
 from agents.kafka.broker import partition_counts
 from agents.kafka.client import base_config
+from agents.kafka.installation import signatures
 from agents.kafka.produce import Producer
 from agents.kafka.read_to_end import Reader
 from agents.kafka.topics import EVENTS
-from agents.runtime.signatures import Signatures
 from agents.settings import Settings
 
 _STOP_SECONDS = 30.0
@@ -46,6 +47,7 @@ class Player(threading.Thread):
         super().__init__(name="player", daemon=True)
         self._events = events
         self._seconds = seconds
+        self._settings = replace(Settings.from_env(), broker=broker)
         self._partitions = partitions
         self._stop_asked = threading.Event()
         self._producer = Producer(broker)
@@ -81,7 +83,7 @@ class Player(threading.Thread):
             self._producer.poll()
             self.at = event.time
         self._producer.flush()
-        advance_clock(self._producer, self._partitions, "end", Signatures.of(Settings.from_env()))
+        advance_clock(self._producer, self._partitions, "end", signatures(self._settings))
         self._producer.flush()
 
     def _wait_for(self, event: Event) -> None:
