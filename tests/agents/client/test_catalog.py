@@ -9,9 +9,10 @@ from confluent_kafka import Producer
 from agents.client.catalog import CatalogReader
 from agents.errors import BrokerUnavailable
 from agents.kafka.client import base_config
+from agents.kafka.creating import create_topics
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.read_to_end import Partition
-from agents.kafka.topics import CATALOG, create_topics
+from agents.kafka.topics import CATALOG
 from tables.changelog import POSITION_KEY, Position
 from tests.loopback import no_journeys_topics
 
