@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -13,7 +14,7 @@ from tables import due_index
 from tables.changelog import Position
 from tables.codec import Codec, HotPart
 from tables.store import Change, Store
-from tables.view import View
+from tables.view import ReservedKey, View
 
 
 class Record(NamedTuple):
@@ -178,3 +179,40 @@ def test_a_change_of_the_side_alone_writes_the_side_alone(tmp_path: Path) -> Non
         (b"u", WITH_SIDES.pack(Record(2, 5), 5)),
         (b"u\0", b"4"),
     ]
+
+
+def test_large_records_do_not_pile_up_in_memory(tmp_path: Path) -> None:
+    """The cache counts bytes as well as records."""
+    store = Store(tmp_path / "store")
+    with mock.patch("tables.view._CACHED_BYTES", 300_000):
+        view = View(store, Codec(bytes, bytes))
+        for batch in range(20):
+            for number in range(10):
+                view.put(b"%d-%d" % (batch, number), b"%d" % batch * 5_000)
+            store.write(view.changes(), batch + 1, Position(batch))
+            view.committed()
+        assert len(view._young) + len(view._old) <= 300_000 // 5_000
+        assert all(
+            view.get(b"%d-%d" % (batch, number)) == b"%d" % batch * 5_000
+            for batch in range(20)
+            for number in range(10)
+        )
+    store.close()
+
+
+def test_a_key_of_side_data_is_no_record(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    view = View(store, WITH_SIDES)
+    view.put(b"u", Record(1, None, 7))
+    store.write(view.changes(), 1, Position(1))
+    view.committed()
+    for key in (b"u\0", b"\0", b"u\0\0"):
+        with pytest.raises(ReservedKey):
+            view.get(key)
+        with pytest.raises(ReservedKey):
+            view.put(key, Record(2, None))
+        with pytest.raises(ReservedKey):
+            view.delete(key)
+    assert view.get(b"u") == Record(1, None, 7)
+    assert not view.changed
+    store.close()
