@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from journeys.records.input import Input
 from journeys.records.message_ids import holds, remember
-from journeys.records.outcome import Outcome
+from journeys.records.outcome import Cause, Outcome
 from journeys.time import parse_time
 from tests.journeys.model.engine_side import Engine, Modelled, assert_same, play
 from tests.journeys.model.model import Model
@@ -158,7 +158,8 @@ OVER = "visit_over"
 def test_one_partition_and_four_say_the_same_of_a_log_in_order_of_time(
     tours: tuple[Document, ...], log: list[dict[str, Any]]
 ) -> None:
-    """All but the sampling of failing entries, which counts by partition and minute."""
+    """All but the sampling of failing entries, which counts by partition and minute, and the record
+    before which a timer fires, which is one of its partition."""
     end = Clock(max(wire["timestamp"] for wire in log) + 4 * HOUR)
     one = played(Engine("stream", *tours), [*map(Event, log), end])
     apart = [Engine("stream", *tours) for _ in range(4)]
@@ -173,7 +174,10 @@ def test_one_partition_and_four_say_the_same_of_a_log_in_order_of_time(
         stories = defaultdict(list)
         for each, failed in zip(told, entry_failed, strict=True):
             if not failed:
-                stories[each.user_id].append(replace(each, outcome_id=""))
+                cause = each.cause
+                if cause.timer is not None:
+                    cause = Cause(timer=cause.timer, fired=cause.fired)
+                stories[each.user_id].append(replace(each, outcome_id="", cause=cause))
         return dict(stories)
 
     def actions(*engines: Engine) -> Any:
