@@ -190,6 +190,14 @@ class Stack:
             self._followed[topic] = CommittedLog(self.kafka.bootstrap, topic, PARTITIONS)
         return self._followed[topic].new()
 
+    def forget(self, topic: str) -> None:
+        """A topic is made again: what was read of it says nothing any more."""
+        if log := self._followed.pop(topic, None):
+            log.close()
+        self._ends = {}
+        if topic == EVENTS:
+            self._positions = {}
+
     def close(self) -> None:
         for log in self._followed.values():
             log.close()

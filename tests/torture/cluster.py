@@ -73,8 +73,10 @@ class Node:
                 "share.coordinator.state.topic.min.isr": in_sync,
                 # A leader that is back leads again within seconds, not within five minutes.
                 "leader.imbalance.check.interval.seconds": "5",
-                # A copy that stands still counts as one of the log's for so long (30 s unless set).
+                # A copy that stands still counts as one of the log for so long, as its broker does
+                # (30 s and 9 s unless set): longer than users wait, or no timer is due meanwhile.
                 "replica.lag.time.max.ms": "10000",
+                "broker.session.timeout.ms": "7000",
             },
         )
 

@@ -89,9 +89,9 @@ def run(name: str, seed: int, directory: Path, scale: float = 1) -> Result:
     ):
         try:
             seconds = max(LEAST_TRAFFIC_SECONDS, scenario.seconds * scale)
-            traffic = play.traffic.beside(seconds, scenario.rate)
+            play.users = play.traffic.beside(seconds, scenario.rate)
             scenario.does(play)
-            traffic.join()
+            play.users.join()
             left = play.settle()
             account = draw_up(play.read, play.stack.dead(), play.receiver.requests, play.faults)
         except BaseException:

@@ -58,6 +58,7 @@ class Stage:
     Attributes:
         bootstrap: the Kafka, undisturbed by the network's faults.
         chance: whatever is random comes from here.
+        users: those whose traffic goes on beside the faults.
         scale: 1 for a whole scenario, less for a short one.
         faults: what was done, and when.
         before: by topic, records that were applied and that the topic has forgotten.
@@ -73,6 +74,7 @@ class Stage:
     scale: float
     directory: Path
     environment: dict[str, str]
+    users: threading.Thread = field(default_factory=threading.Thread)
     roles: dict[str, Supervisor] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)

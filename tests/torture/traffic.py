@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import Producer
@@ -41,6 +42,7 @@ class Traffic:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                "message.max.bytes": 8_000_000,
                 "message.timeout.ms": 300_000,
                 "reconnect.backoff.max.ms": 1_000,
                 "log_level": 0,
@@ -89,10 +91,24 @@ class Traffic:
     def send(self, event: dict[str, Any]) -> None:
         self.send_raw(json.dumps(event).encode(), event["userId"].encode())
 
-    def send_raw(self, value: bytes, key: bytes | None) -> None:
+    def send_raw(
+        self,
+        value: bytes,
+        key: bytes | None,
+        partition: int = -1,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """partition: -1 for the one of the key."""
         while True:
             try:
-                self._producer.produce(EVENTS, value, key, on_delivery=self._delivered)
+                self._producer.produce(
+                    EVENTS,
+                    value,
+                    key,
+                    partition,
+                    on_delivery=self._delivered,
+                    headers=list(headers) or None,
+                )
                 return
             except BufferError:
                 self._producer.poll(0.1)

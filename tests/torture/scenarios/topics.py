@@ -1,14 +1,16 @@
-"""Topics that lose what they held, or are read slowly."""
+"""Topics that lose what they held, are made again under running workers, or are read slowly."""
 
 from __future__ import annotations
 
+import re
 import threading
 
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, NewTopic
 
 from agents.kafka.client import base_config
-from agents.kafka.topics import EVENTS, OUTCOMES
+from agents.kafka.topics import EVENTS, OUTCOMES, USERS, actions
+from tests.loopback import delete_topics
 from tests.pipeline.stack import PARTITIONS, wait_until
 from tests.torture.scenarios.base import scenario
 from tests.torture.stage import Stage
@@ -81,3 +83,86 @@ def slow_reader_of_outcomes(stage: Stage) -> None:
     assert seen
     assert len(seen) == len(set(seen))
     assert set(seen) <= there, "it saw what was not committed"
+
+
+def _make_again(stage: Stage, topic: str) -> None:
+    """Lets the users come to an end, then deletes the topic and makes it again as it was: a worker
+    that does not look stands there with a position, a copy or a client of the former one."""
+    stage.users.join()
+    left = stage.settle()
+    assert left is None, left
+    stage.before[topic] = stage.read(topic)
+    admin = AdminClient(base_config(stage.bootstrap))
+    (described,) = admin.describe_configs(
+        [ConfigResource(ConfigResource.Type.TOPIC, topic)]
+    ).values()
+    own = {
+        name: one.value
+        for name, one in described.result(10).items()
+        if one.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    }
+    stage.stack.forget(topic)
+    stage.fault(f"{topic} made again")
+    delete_topics(admin, topic)
+    (made,) = admin.create_topics([NewTopic(topic, PARTITIONS, config=own)]).values()
+    made.result(10)
+
+
+def _ends_and_says_why(stage: Stage, role: str, topic: str) -> None:
+    """All workers of the role end, and tell of the topic and of what can be done. Those that are
+    started again do, too."""
+    since = len(stage.stack.lines)
+
+    def told() -> bool:
+        lines = stage.stack.lines[since:]
+        return all(
+            any(name in line and topic in line and _WAY_OUT.search(line) for line in lines)
+            for name in stage.roles[role].names
+        )
+
+    wait_until(told, 90)
+    assert not any(stage.roles[role].readiness().values())
+
+
+_WAY_OUT = re.compile(r"--accept-loss|topics adopt")
+
+
+def _go_on(stage: Stage, role: str) -> None:
+    """The role goes on when it is told to; then the others find nothing wrong any more."""
+    others = {name: len(one.names) for name, one in stage.roles.items() if name != role}
+    for name in [*stage.roles]:
+        stage.stop(name)
+    stage.start(role, 1, "--accept-loss")
+    stage.wait_ready()
+    for name, count in others.items():
+        stage.start(name, count)
+    stage.wait_ready()
+    stage.traffic.play(8, 100)
+
+
+@scenario(10)
+def events_made_again(stage: Stage) -> None:
+    _make_again(stage, EVENTS)
+    _ends_and_says_why(stage, "evaluate", EVENTS)
+    _go_on(stage, "evaluate")
+
+
+@scenario(10)
+def actions_made_again(stage: Stage) -> None:
+    _make_again(stage, actions("letters"))
+    _ends_and_says_why(stage, "deliver", actions("letters"))
+    _go_on(stage, "deliver")
+
+
+@scenario(10)
+def users_made_again(stage: Stage) -> None:
+    """Nobody starts from zero by himself: nothing is made again."""
+    _make_again(stage, USERS)
+    _ends_and_says_why(stage, "evaluate", USERS)
+
+
+@scenario(10)
+def outcomes_made_again(stage: Stage) -> None:
+    """What they said is gone; the workers say so before they write more."""
+    _make_again(stage, OUTCOMES)
+    _ends_and_says_why(stage, "evaluate", OUTCOMES)
