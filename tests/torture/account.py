@@ -18,7 +18,7 @@ from confluent_kafka import Message
 from agents.kafka.topics import EVENTS, OUTCOMES, actions
 from journeys.time import parse_time
 from tests.agents.delivery.receiver import Request
-from tests.torture.expected import Arrived, Expected, Told, by_partition
+from tests.torture.expected import Arrived, Expected, Told, by_partition, ends_of_orders
 from tests.torture.quiet import Fault, longest_quiet
 from tests.torture.strangers import Strangers, Written, is_strangers
 
@@ -44,7 +44,8 @@ class Account:
             repeated_after_answer began though a committed record said that the action was done.
         stuck: events, timers and deliveries that came late, or not, though nothing had been done to
             the installation for longer than that takes.
-        timers_early: timers told before they are due, or at a place of the log stamped before.
+        timers_early: timers told before they are due, or at a place of the log stamped before; or
+            behind an event, stamped before they were due, that ended what they wait for.
         strangers: records of nobody's that were answered otherwise than they may be.
         stall_s: the longest time from an event's arrival to its first outcome.
         recover_s: the longest time from a fault to the outcome of an event that came after it.
@@ -111,7 +112,7 @@ def draw_up(
     account.shown += strangers.shown
     _unique(account, told, requested)
     _look_at_actions(account, expected, engine, requested)
-    _look_at_timers(account, records, written, faults)
+    _look_at_timers(account, records, written, ends_of_orders(log), faults)
     _look_at_calls(account, made, records, list(requests), faults)
     _look_at_times(account, log, records, faults)
     return account
@@ -242,10 +243,14 @@ def answer_to(number: int) -> str:
 
 
 def _look_at_timers(
-    account: Account, records: list[Message], written: list[Message], faults: Sequence[Fault]
+    account: Account,
+    records: list[Message],
+    written: list[Message],
+    ends: Mapping[str, list[Arrived]],
+    faults: Sequence[Fault],
 ) -> None:
     """By the broker's clock none is told before it is due, and none fires at a place of the log
-    that is stamped before."""
+    that is stamped before, or behind what would have prevented it. ends: by order."""
     stamped = {_place(one): one.timestamp()[1] for one in written}
     for record in records:
         outcome, told = json.loads(record.value()), record.timestamp()[1]
@@ -253,8 +258,12 @@ def _look_at_timers(
         if cause.get("timer") is None or is_strangers(outcome):
             continue
         due = parse_time(cause["timer"])
-        place = (cause.get("partition"), cause.get("offset"))
-        if min(told, stamped.get(place, told)) < due:
+        place = (cause.get("partition", -1), cause.get("offset", -1))
+        overtook = any(
+            one.partition == place[0] and one.offset < place[1] and one.at < due
+            for one in ends.get(outcome["key"] or "", ())
+        )
+        if min(told, stamped.get(place, told)) < due or overtook:
             account.timers_early += 1
             account.shown.append(f"early: {outcome}")
         if longest_quiet(due, told, faults) > STUCK_MS:

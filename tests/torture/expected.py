@@ -166,6 +166,16 @@ def by_partition(log: Iterable[Arrived]) -> Iterator[Arrived]:
         yield from records
 
 
+def ends_of_orders(log: Iterable[Arrived]) -> dict[str, list[Arrived]]:
+    """By order, the records that end what it waits for."""
+    found: dict[str, list[Arrived]] = defaultdict(list)
+    for record in log:
+        event = _event(record.value)
+        if event is not None and event["event"] in ("pay", "cancel"):
+            found[event["properties"]["order"]].append(record)
+    return found
+
+
 def _cause(record: Arrived) -> str:
     return f"event {record.partition} {record.offset}"
 
