@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Container
 from typing import Any, Protocol
 
+from aiokafka.errors import InconsistentGroupProtocolError
 from faust.channels import Channel
 from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
@@ -75,6 +76,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._consumer
         if consumer is None:
             return None
+        # What aiokafka can't get over it keeps until it is asked for records, which it never is.
+        pending = getattr(consumer._coordinator, "_pending_exception", None)
+        if isinstance(pending, InconsistentGroupProtocolError):
+            return "coordinator", pending
         coordinator = getattr(consumer._coordinator, "_coordination_task", None)
         fetcher = getattr(consumer._fetcher, "_fetch_task", None)
         for name, task in (("coordinator", coordinator), ("fetcher", fetcher)):

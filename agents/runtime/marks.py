@@ -32,6 +32,18 @@ class NoMarks(RuntimeError):
     """The broker takes no marks, so timers can't fire."""
 
 
+class _Client:
+    """A producer, and how many marks it has not reported on."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.producer = Producer(dict(settings))
+        self.waiting = 0
+
+    async def poll(self) -> None:
+        while self.waiting:
+            await asyncio.to_thread(self.producer.poll, 0.1)
+
+
 class Marks:
     """Writes the marks of all partitions of a process, outside of transactions."""
 
@@ -55,42 +67,41 @@ class Marks:
         self._timeout = timeout_ms / 1_000
         self._fail = fail
         self._unwritten = unwritten
-        self._producer: Producer | None = None
-        self._waiting = 0
+        self._client: _Client | None = None
         self._failing_since: float | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._polling: set[asyncio.Task[None]] = set()
 
     def write(self, topic: str, partition: int, written: Written) -> None:
         """Writes one mark; then calls `written` on the event loop."""
-        if self._producer is None:
-            self._producer = Producer(self._settings)
-        self._waiting += 1
-        loop = asyncio.get_running_loop()
-        self._producer.produce(
+        if self._client is None:
+            self._client = _Client(self._settings)
+        client, loop = self._client, asyncio.get_running_loop()
+        client.producer.produce(
             topic,
             b"",
             partition=partition,
             headers=MARK,
             on_delivery=lambda error, message: loop.call_soon_threadsafe(
-                partial(self._report, written, error, message)
+                partial(self._report, client, written, error, message)
             ),
         )
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._poll(self._producer))
-            ended_by_errors(self._task, self._fail)
+        client.waiting += 1
+        if client.waiting == 1:
+            task = loop.create_task(client.poll())
+            self._polling.add(task)
+            task.add_done_callback(self._polling.discard)
+            ended_by_errors(task, self._fail)
 
-    async def _poll(self, producer: Producer) -> None:
-        while self._waiting:
-            await asyncio.to_thread(producer.poll, 0.1)
-
-    def _report(self, written: Written, error: KafkaError | None, message: Message) -> None:
-        self._waiting -= 1
+    def _report(
+        self, client: _Client, written: Written, error: KafkaError | None, message: Message
+    ) -> None:
+        client.waiting -= 1
         where = f"{message.topic()}/{message.partition()}"
         if error is not None:
             now = time.monotonic()
             self._failing_since = self._failing_since or now - self._timeout
-            if not self._waiting:
-                self._producer = None  # a client that saw an outage may never work again
+            if self._client is client:
+                self._client = None  # a client that saw an outage may never work again
             if now - self._failing_since >= self._unwritten:
                 self._fail(NoMarks(f"{where}: {error.str()}"))
             else:
