@@ -250,3 +250,21 @@ def _read(broker: str, topic: str) -> list[Any]:
 
 def test_marks_have_the_header_of_their_kind() -> None:
     assert MARK == [("journeys-record", b"mark")]
+
+
+async def test_marks_are_written_again_after_errors(broker: str, topic_prefix: str) -> None:
+    """The client that had an error is replaced while another partition's mark is on its way."""
+    topic = f"{topic_prefix}log"
+    _make(broker, topic, "LogAppendTime")
+    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    marks = Marks(base_config(broker), failed.set_result, timeout_ms=1_000)
+    loop = asyncio.get_running_loop()
+    for _ in range(3):
+        lost: asyncio.Future[Any] = loop.create_future()
+        kept: asyncio.Future[Any] = loop.create_future()
+        marks.write("no-such-topic", 0, lost.set_result)
+        marks.write(topic, 0, kept.set_result)
+        async with asyncio.timeout(60):
+            assert await lost is None
+            assert await kept is not None
+    assert not failed.done()
