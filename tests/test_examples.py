@@ -23,7 +23,8 @@ from journeys.records.outcome import Outcome
 from journeys.simulation.backtest import Backtest
 from journeys.simulation.canned_responses import Canned, read_responses
 from journeys.simulation.testing.run import Result, run_test
-from journeys.simulation.testing.suite import SuiteFile, check_names, read_tests
+from journeys.simulation.testing.suite import SuiteFile, read_tests
+from journeys.simulation.testing.words import check_names
 from journeys.views.drawing import drawing_of
 
 ROOT = Path(__file__).parents[1]

@@ -108,7 +108,8 @@ def _prepare(file: Path, texts: dict[str, bytes]) -> Iterator[FinishedTest] | li
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.catalog.running import RunningCatalog
     from journeys.simulation.scenario import with_drafts
-    from journeys.simulation.testing.suite import check_names, read_tests
+    from journeys.simulation.testing.suite import read_tests
+    from journeys.simulation.testing.words import check_names
 
     read, problems = read_files([file])
     texts |= read

@@ -51,7 +51,8 @@ from journeys.schema.annotations import names_of_fields
 from journeys.schema.yaml_source import load
 from journeys.simulation.scenario import with_drafts
 from journeys.simulation.testing.run import Result, run_test
-from journeys.simulation.testing.suite import check_names, read_tests
+from journeys.simulation.testing.suite import read_tests
+from journeys.simulation.testing.words import check_names
 from journeys.time import parse_time
 from tests.docs.pages import ROOT, cells, code, row
 from tests.docs.rooms import drawing, imports

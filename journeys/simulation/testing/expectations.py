@@ -6,12 +6,13 @@ Law: only what an expectation names is compared; fields that it doesn't name may
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from msgspec import UNSET
 
+from journeys.problems import suggest
 from journeys.records.action import Action
 from journeys.records.outcome import Outcome
 from journeys.records.user_record import Instance
@@ -41,12 +42,15 @@ class TestResult:
 
     Attributes:
         start: the time that offsets such as `+10m` count from, ms.
+        known_keys: the keys of all instances, entered or rejected, and the scalars of the events as
+            texts, any of which may be a key.
     """
 
     timeline: Sequence[TimelineEntry]
     waiting: Sequence[Instance]
     traits: Mapping[str, Any]
     start: int
+    known_keys: Set[str] = frozenset()
     journey: str | None = None
     key: str | None = None
 
@@ -80,6 +84,10 @@ class TestResult:
 
 def mismatches(expect: Expect, result: TestResult) -> Iterator[Mismatch]:
     """The parts of an expectation that failed, in the order of its fields."""
+    if expect.key is not None and expect.key not in result.known_keys:
+        keys = sorted(result.known_keys)
+        tail, _ = suggest(expect.key, keys)
+        yield ("key",), f"a key that an event has{tail}", shown(expect.key)
     result = replace(result, journey=expect.journey, key=expect.key)
     if expect.path is not None and expect.path != result.path:
         yield ("path",), _way(expect.path), _way(result.path)

@@ -14,7 +14,8 @@ from journeys.records.user_record import Instance
 from journeys.schema.places import dotted
 from journeys.simulation.scenario import Scenario, TimelineEntry, parse_moment
 from journeys.simulation.testing.expectations import TestResult, mismatches
-from journeys.simulation.testing.suite import Given, SuiteFile, expects
+from journeys.simulation.testing.suite import Given, SuiteFile, data_of, expects, known_keys
+from journeys.time import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ def run_test(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Result:
         timeline += scenario.event(_wire(given, start))
     until = None if case.until == "end" else parse_moment(case.until, start)
     timeline += scenario.finish(until)
-    result = TestResult(timeline, scenario.waiting, scenario.record.traits, start)
+    traits = scenario.record.traits
+    keys = known_keys([scenario.user, profile, *map(data_of, case.events)])
+    keys |= {one.key for part in timeline for one in part.outcomes if one.key is not None}
+    result = TestResult(timeline, scenario.waiting, traits, start, keys)
     failures = [
         Failure(tests.line((*path, "expect")), "the engine", "no failure", letter.detail.strip())
         for one in timeline
@@ -82,5 +86,5 @@ def _wire(given: Given, start: int) -> Mapping[str, Any]:
         if (value := getattr(given, field)) is not None:
             wire[field] = value  # including its nulls
     if given.received_at is not None:
-        wire["receivedAt"] = parse_moment(given.received_at, start)
+        wire["receivedAt"] = format_time(parse_moment(given.received_at, start))
     return wire

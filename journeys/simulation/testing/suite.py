@@ -6,20 +6,18 @@ reported like one in a document, with its position and the nearest valid word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag
 
-from journeys.catalog.catalog import Catalog
-from journeys.problems import Problem, suggest
-from journeys.records.outcome import OUTCOME_TYPES
+from journeys.engine.instance_run import as_text
+from journeys.problems import Problem
 from journeys.schema.fields import EventName, Expected, Method, Model, NodeName, Slug
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Path
-from journeys.schema.places import dotted
 from journeys.schema.validate import validate
 from journeys.schema.yaml_source import load
 from journeys.simulation.canned_responses import Canned
@@ -200,69 +198,26 @@ def read_tests(text: str | bytes, file: str) -> SuiteFile | list[Problem]:
     return sorted(findings.problems, key=lambda one: (one.line, one.column))
 
 
-def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
-    """Report names of nodes, journeys, destinations and outcome types that don't exist.
-
-    Otherwise a misspelt name under `not` would always pass, and a response to a misspelt node would
-    never be used.
-    """
-    known = {
-        "node": {node for journey in catalog.versions.values() for node in journey.nodes},
-        "journey": set(catalog.journeys),
-        "journey's node": {
-            f"{name}/{node}"
-            for (name, _), journey in catalog.versions.items()
-            for node in journey.nodes
-        },
-        "destination": set(catalog.destinations),
-        "type of outcome": set(OUTCOME_TYPES),
-    }
-    findings = tests.findings
-    for path, kind, name in (*_answered(tests.suite), *_names(tests.suite.tests)):
-        if name not in known[kind]:
-            tail, near = suggest(name, known[kind])
-            message = f"'{dotted(path)}': '{name}' is not a {kind}{tail}"
-            findings.at(findings.node(path), message, found=name, near=near)
-    return sorted(findings.problems, key=lambda one: (one.line, one.column))
-
-
-def _answered(suite: Suite) -> Iterator[tuple[Path, str, str]]:
-    places: list[tuple[Path, list[Canned]]] = [((), suite.responses)]
-    places += [(("tests", number), case.responses) for number, case in enumerate(suite.tests)]
-    for path, responses in places:
-        for index, one in enumerate(responses):
-            if one.node is not None:
-                yield (*path, "responses", index, "node"), "journey's node", one.node
-            if one.destination is not None:
-                yield (*path, "responses", index, "destination"), "destination", one.destination
-
-
-def _names(cases: list[Case]) -> Iterator[tuple[Path, str, str]]:
-    for case_path, case in enumerate(cases):
-        for path, expect in expects(case, ("tests", case_path)):
-            for part, at in ((expect, path), (expect.not_, (*path, "not"))):
-                if part is None:
-                    continue
-                for index, name in enumerate(part.path or ()):
-                    yield (*at, "path", index), "node", name
-                for index, like in enumerate(part.outcomes or ()):
-                    if isinstance(like, str):
-                        yield (*at, "outcomes", index), "type of outcome", like
-                    else:
-                        yield (*at, "outcomes", index, "type"), "type of outcome", like.type
-                for list_ in ("actions", "outcomes"):
-                    for index, one in enumerate(getattr(part, list_) or ()):
-                        for kind in ("node", "destination"):
-                            if (named := getattr(one, kind, None)) is not None:
-                                yield (*at, list_, index, kind), kind, named
-            if expect.journey is not None:
-                yield (*path, "journey"), "journey", expect.journey
-            if expect.waiting is not None:
-                yield (*path, "waiting"), "node", expect.waiting
-
-
 def expects(case: Case, path: Path) -> Iterable[tuple[Path, Expect]]:
     """The expectations of the test at `path`, each with its path."""
     if isinstance(case.expect, list):
         return [((*path, "expect", n), one) for n, one in enumerate(case.expect)]
     return [((*path, "expect"), case.expect)]
+
+
+def data_of(given: Given) -> list[Any]:
+    """What an event of a test carries."""
+    return [given.event, given.session_id, given.properties, given.context, given.traits]
+
+
+def known_keys(data: list[Any]) -> set[str]:
+    """Every scalar of some data as text: what a key may be."""
+    found = set()
+    left = list(data)
+    while left:
+        value = left.pop()
+        if isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
+        elif (key := as_text(value)) is not None:
+            found.add(key)
+    return found

@@ -13,7 +13,8 @@ from journeys.catalog.running import RunningCatalog
 from journeys.records.outcome import OUTCOME_TYPES
 from journeys.simulation.scenario import Scenario, parse_moment, with_drafts
 from journeys.simulation.testing.run import Result, run_test
-from journeys.simulation.testing.suite import SuiteFile, check_names, read_tests
+from journeys.simulation.testing.suite import SuiteFile, read_tests
+from journeys.simulation.testing.words import check_names
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = """
@@ -243,7 +244,8 @@ tests:
 def test_responses_name_nodes_and_destinations_that_are_there() -> None:
     text = (
         "responses: [{node: ask/chek}]\n"
-        "tests: [{name: a, responses: [{destination: bnk}, {node: ask/check}], expect: {}}]\n"
+        "tests: [{name: a, responses: [{destination: bnk}, {node: ask/check}], "
+        "expect: {path: []}}]\n"
     )
     found = [str(problem) for problem in check_names(suite_of(text), catalog(ASKING))]
     assert found == [
