@@ -17,6 +17,7 @@ from agents.kafka.topics import EVENTS
 from agents.runtime.broker_clock import wall
 from agents.runtime.signatures import Signatures
 from journeys.records import headers
+from journeys.records.admission import user_of
 from journeys.time import parse_time
 
 _GIVE_UP_SECONDS = 60.0  # that an event may take, in all
@@ -108,19 +109,21 @@ def clock_record(to: str) -> bytes:
     return json.dumps({"time": to}).encode()
 
 
-class _User(msgspec.Struct):
-    userId: str | None = None
-    anonymousId: str | None = None
-
-
-_decode_user = msgspec.json.Decoder(_User).decode
-
-
 def user_key(line: bytes) -> bytes | None:
     """The key of a line's user, or None where the engine will find no user in it."""
     try:
         found = _decode_user(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    user = found.userId if found.userId is not None else found.anonymousId
+        found = _User()
+    user = found.userId
+    if type(user) is not str or not user.isascii() or not 0 < len(user) <= _PLAIN or "\0" in user:
+        user = user_of(line)
     return user.encode() if user else None
+
+
+class _User(msgspec.Struct):
+    userId: str | int | None = None
+
+
+_decode_user = msgspec.json.Decoder(_User).decode
+_PLAIN = 256  # characters of an id that is surely short enough

@@ -26,7 +26,11 @@ def backtest(
     ],
     events: Annotated[
         Path,
-        typer.Option(exists=True, dir_okay=False, help="One JSON event a line; .gz is unpacked."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="One JSON event a line, or a table (.csv, .parquet); gzip and zstd are unpacked.",
+        ),
     ],
     actions: Annotated[
         Path | None, typer.Option(help="Where the actions go, as JSON lines.")
@@ -48,6 +52,16 @@ def backtest(
             show_default=False,
         ),
     ] = None,
+    max_ahead: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="A time that is further ahead of the records around it is cut back.",
+        ),
+    ] = "1h",
+    trust_times: Annotated[
+        bool, typer.Option("--trust-times", help="Leave times as they are.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Replay a history through journeys and see what they would have done.
@@ -57,10 +71,11 @@ def backtest(
     """
     import msgspec
 
+    from agents.terminal import json_lines
     from agents.terminal.documents import canned_responses, running_catalog
-    from agents.terminal.json_lines import open_lines
     from journeys.simulation.backtest import Backtest
 
+    ahead = json_lines.max_ahead(max_ahead, trust_times)
     catalog = running_catalog(files)
     run = Backtest(catalog, events.name, canned_responses(responses))
     types: Counter[str] = Counter()
@@ -70,7 +85,7 @@ def backtest(
     encoder = msgspec.json.Encoder()
     settle_garbage()
     with ExitStack() as stack:
-        lines = stack.enter_context(open_lines(events, progress=True))
+        lines = stack.enter_context(json_lines.open_history(events, ahead, progress=True))
         to_actions = stack.enter_context(_written_whole(actions))
         to_outcomes = stack.enter_context(_written_whole(outcomes))
         for effects in run.run(lines, drain=drain):

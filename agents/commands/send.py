@@ -19,7 +19,8 @@ def send(
         Path | None,
         typer.Argument(
             metavar="[EVENTS]",
-            help="One JSON event a line; .gz is unpacked, - reads standard input.",
+            help="One JSON event a line, or a table (.csv, .parquet); gzip and zstd are unpacked, "
+            "- reads standard input.",
             show_default=False,
         ),
     ] = None,
@@ -36,6 +37,16 @@ def send(
             show_default=False,
         ),
     ] = None,
+    max_ahead: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="A time that is further ahead of the records around it is cut back.",
+        ),
+    ] = "1h",
+    trust_times: Annotated[
+        bool, typer.Option("--trust-times", help="Leave times as they are.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Send events from a file.
@@ -47,10 +58,11 @@ def send(
     from agents.kafka.installation import signatures
     from agents.kafka.topics import EVENTS
     from agents.settings import Settings
-    from agents.terminal.json_lines import numbered, open_lines
+    from agents.terminal import json_lines
 
     if events is None and advance is None:
         raise typer.BadParameter("give a file of events, or --advance", param_hint="EVENTS")
+    ahead = json_lines.max_ahead(max_ahead, trust_times)
     if advance is not None:
         try:
             clock_record(advance)
@@ -61,9 +73,9 @@ def send(
     partitions = partitions_of(broker, EVENTS)
     sender = Sender(broker, rate)
     if events is not None:
-        with open_lines(events, progress=True) as lines:
+        with json_lines.open_history(events, ahead, progress=True) as lines:
             try:
-                sender.send(numbered(lines))
+                sender.send(json_lines.numbered(lines))
             except UserError as error:
                 sender.finish()
                 raise UserError(f"{error}. {_sent(sender)} before that.") from None

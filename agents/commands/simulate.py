@@ -34,8 +34,8 @@ def simulate(
         Path,
         typer.Option(
             metavar="EVENTS",
-            help="One JSON event a line; .gz is unpacked, - reads what is typed. A time may be an "
-            'offset from the start: "at": "+10m".',
+            help="One JSON event a line, or a table (.csv, .parquet); gzip and zstd are unpacked, "
+            '- reads what is typed. A time may be an offset from the start: "at": "+10m".',
         ),
     ],
     user: Annotated[
@@ -79,6 +79,16 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    max_ahead: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="A time that is further ahead of the records around it is cut back.",
+        ),
+    ] = "1h",
+    trust_times: Annotated[
+        bool, typer.Option("--trust-times", help="Leave times as they are.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Follow one user through journeys on a virtual clock, with every decision and payload.
@@ -86,11 +96,12 @@ def simulate(
     Drafts run as if they were running. Exit code 1 when a document or an event is wrong, or when
     what was sent was not delivered.
     """
+    from agents.terminal import json_lines
     from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
-    from agents.terminal.json_lines import STDIN, open_lines
     from journeys.catalog.running import RunningCatalog
     from journeys.views.timeline import describe, describe_wait
 
+    ahead = json_lines.max_ahead(max_ahead, trust_times)
     documents = catalog_of_files(files, drafts=True)
     if send is not None:
         from agents.client.test_delivery import NothingToSend, place_of
@@ -102,9 +113,9 @@ def simulate(
     catalog = RunningCatalog(documents)
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[TimelineEntry] = []
-    if events == STDIN and sys.stdin.isatty():
+    if events == json_lines.STDIN and sys.stdin.isatty():
         typer.echo(_HOW, err=True)
-    with open_lines(events) as lines:
+    with json_lines.open_history(events, ahead) as lines:
         for some in follow.story(lines):
             story += some
             if not as_json:
@@ -175,10 +186,15 @@ class _Follow:
     def story(self, lines: Iterable[bytes]) -> Iterator[list[TimelineEntry]]:
         """Yields what happens, line by line, then what time alone causes."""
         from agents.terminal.json_lines import json_object, numbered
+        from journeys.records.admission import admit
+        from journeys.records.event import Rejection
 
         for number, line in numbered(lines):
             fields = json_object(line, self._name, number)
-            known = fields.get("userId") or fields.get("anonymousId") or self._user
+            event = admit(line, "")
+            known = event.user_id or self._user
+            if isinstance(event, Rejection) and event.user_id is None and _names_user(fields):
+                raise UserError(f"{self._name}:{number}: {event.detail}")
             if known is None:
                 known = self._user = "user-1"
             self._user = self._user or known
@@ -196,6 +212,7 @@ class _Follow:
 
     def _scenario(self, fields: dict[str, Any]) -> Scenario:
         from journeys.simulation.scenario import Scenario, parse_moment
+        from journeys.time import ms_of_number
 
         if self.scenario is None:
             assert self._user is not None
@@ -203,12 +220,16 @@ class _Follow:
             given = fields.get("at", fields.get("timestamp"))
             if start is None and isinstance(given, str) and not given.startswith("+"):
                 start = parse_moment(given, 0)
-            elif start is None and isinstance(given, int):
-                start = given
+            elif start is None and isinstance(given, int | float) and given is not True:
+                start = ms_of_number(given)
             now = time.time_ns() // 1_000_000
             start = now if start is None else start
             self.scenario = Scenario(self._catalog, self._user, start, self._canned)
         return self.scenario
+
+
+def _names_user(fields: dict[str, Any]) -> bool:
+    return any(fields.get(name) not in (None, "") for name in ("userId", "anonymousId"))
 
 
 def _moment(text: str | None, start: int, option: str) -> int | None:

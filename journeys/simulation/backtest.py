@@ -19,6 +19,7 @@ from journeys.records.effects import Effects
 from journeys.records.input import Input
 from journeys.records.user_record import UserRecord
 from journeys.simulation.canned_responses import Canned, CannedResponseQueue
+from journeys.time import format_time
 
 _SLICE = 1_000
 _NOWHERE = -1
@@ -119,7 +120,7 @@ class Backtest:
         Args:
             to: a time, ms, or `end`: until no timer is left.
         """
-        value = msgspec.json.encode({"time": to})
+        value = msgspec.json.encode({"time": format_time(to) if isinstance(to, int) else to})
         yield from self._apply([Input(self.name, 0, _NOWHERE, None, value, kind="clock")])
 
     def _inputs(self, lines: Iterable[bytes]) -> Iterator[Input]:

@@ -25,7 +25,7 @@ from journeys.records.outcome import Outcome
 from journeys.records.user_record import EMPTY, Instance, UserRecord
 from journeys.simulation.backtest import Backtest
 from journeys.simulation.canned_responses import TOPIC, Canned
-from journeys.time import check_time, parse_duration, parse_time
+from journeys.time import check_time, format_time, ms_of_number, parse_duration, parse_time
 
 MOST_TIMERS = 1_000
 """Timers fired by `finish` at most; a journey with a cycle would never run out of them."""
@@ -120,12 +120,14 @@ class Scenario:
         """
         wire = dict(fields)
         given = wire.pop("at", wire.get("timestamp"))
-        at = parse_moment(given, self.start) if isinstance(given, str) else given
-        if at is None:
+        if given is None:
             at = self.now
-        if not isinstance(at, int) or isinstance(at, bool):
+        elif isinstance(given, str):
+            at = parse_moment(given, self.start)
+        elif isinstance(given, int | float) and not isinstance(given, bool):
+            at = ms_of_number(given)
+        else:
             raise ValueError(f"{given!r} is not {MOMENT}")
-        check_time(at)
         return self._send({**wire, "userId": self.user, "timestamp": at}, at)
 
     def finish(self, until: int | None = None) -> Iterator[TimelineEntry]:
@@ -152,7 +154,8 @@ class Scenario:
 
     def _send(self, wire: dict[str, Any], at: int) -> list[TimelineEntry]:
         self.now = max(self.now, at)
-        slices = self._backtest.run([msgspec.json.encode(wire)])
+        line = msgspec.json.encode({**wire, "timestamp": format_time(at)})
+        slices = self._backtest.run([line])
         return self._entries(slices, wire)
 
     def _entries(

@@ -125,10 +125,10 @@ def test_what_goes_round_is_not_followed_for_ever(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("nonsense", "journeys: -:1: found no JSON ("),
+        ("nonsense", "journeys: -:1: found no value where one is expected ("),
         ("[1]", "journeys: -:1: found [1], expected one JSON object a line\n"),
         ('{"event": "start", "at": "10m"}', "journeys: -:1: '10m' is not an ISO 8601 date"),
-        ('{"event": "start", "at": 1.5}', "journeys: -:1: 1.5 is not a time such as "),
+        ('{"event": "start", "at": [1]}', "journeys: -:1: [1] is not a time such as "),
         ("", "journeys: - has no event\n"),
     ],
 )

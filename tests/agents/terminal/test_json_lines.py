@@ -52,9 +52,9 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        (b"nonsense", r"e\.jsonl:3: found no JSON \(.*\), expected one JSON object a line"),
-        (b"\xff", r"e\.jsonl:3: found no JSON \(.*\), expected one JSON object a line"),
-        (b"[" * 100_000, r"e\.jsonl:3: found no JSON \(.*\), expected one JSON object a line"),
+        (b"nonsense", r"e\.jsonl:3: found .*, expected one JSON object a line"),
+        (b"\xff", r"e\.jsonl:3: found .*, expected one JSON object a line"),
+        (b"[" * 100_000, r"e\.jsonl:3: found .*, expected one JSON object a line"),
         (b"[1]", r"e\.jsonl:3: found \[1\], expected one JSON object a line$"),
         (b'"' + b"x" * 90 + b'"', r'e\.jsonl:3: found "x{39}\.\.\., expected'),
     ],
