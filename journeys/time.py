@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from math import floor, isfinite
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -21,6 +23,9 @@ LAST = 253_402_300_799_999
 
 LONGEST = 1_000 * YEAR
 """The longest duration, ms."""
+
+_LEAST_MS, _LEAST_US, _LEAST_NS = 10**11, 10**14, 10**17
+"""From here on a number is milliseconds, microseconds, nanoseconds since 1970; below, seconds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -102,6 +107,41 @@ def parse_time(text: str) -> int:
         text = text.upper()
     ms = (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
     return ms if 0 <= ms <= LAST else check_time(ms)
+
+
+def ms_of_number(number: float) -> int:
+    """A time that is given as a number since 1970: its unit follows from its size.
+
+    Below 10^11 it is seconds, from 10^11 milliseconds, from 10^14 microseconds, from 10^17
+    nanoseconds: each of them is a time between 1973 and 5138.
+
+    Args:
+        number: an integer, or one with a fraction; it counts as the decimal that JSON wrote.
+
+    Returns:
+        milliseconds since 1970; fractions of a millisecond are cut off.
+
+    Raises:
+        ValueError: it is outside the years 1970 to 9999, or not finite.
+    """
+    if isinstance(number, int):
+        if _LEAST_MS <= number < _LEAST_US:
+            return number
+        ms = _to_ms(number)
+    else:
+        if not isfinite(number):
+            raise ValueError(f"{number} is not a time")
+        ms = _to_ms(Decimal(repr(number)))
+    return check_time(ms)
+
+
+def _to_ms(number: int | Decimal) -> int:
+    """From seconds, milliseconds, microseconds or nanoseconds to milliseconds, rounded down."""
+    if number < _LEAST_MS:
+        return floor(number * 1_000)
+    if number < _LEAST_US:
+        return floor(number)
+    return floor(number) // (1_000 if number < _LEAST_NS else 1_000_000)
 
 
 def is_time(text: str) -> bool:

@@ -2,14 +2,15 @@
 
 Law: the same texts give the same instant on every machine. Zones come from the `tzdata` package,
 whose version is locked, never from the system, whose files differ and may change under a running
-worker. A zone's file is read once, and only for a name on the package's own list.
+worker. A zone's file is read once, and only for a name on the package's own list. Names are matched
+without case and without the blanks around them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -24,7 +25,9 @@ ZONES = frozenset(_PACKAGE.joinpath("zones").read_text("ascii").split())
 """The IANA names of time zones, including links such as `US/Eastern`."""
 
 _EPOCH = datetime(1970, 1, 1)
+_NAMES = {name.lower(): name for name in ZONES}
 _OFFSET = re.compile(r"([+-]?)([0-9]{2}):([0-5][0-9])")
+_LONGEST_NAME = 64
 _MILLISECOND = timedelta(milliseconds=1)
 _CYCLE = 146_097 * DAY
 """400 years, ms; the calendar repeats after that, weekdays and leap days included."""
@@ -38,11 +41,43 @@ def _load(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(data, key=name)
 
 
-def find_zone(candidates: Iterable[Any]) -> ZoneInfo:
-    """The zone of the first candidate that is a zone's name; UTC if none is."""
-    for name in candidates:
-        if isinstance(name, str) and name in ZONES:
-            return _load(name)
+def zone_name(text: str) -> str | None:
+    """The name of a zone as the package writes it, or an offset as `+05:30`; None for neither."""
+    text = text.strip()[: _LONGEST_NAME + 1]
+    name = _NAMES.get(text.lower())
+    if name is None and (offset := _OFFSET.fullmatch(text)) and int(offset[2]) < 24:
+        return f"{offset[1] or '+'}{offset[2]}:{offset[3]}"
+    return name
+
+
+def zone_of(value: Any) -> tzinfo | None:
+    """The zone that a value names, by its name or as an offset such as `-02:30`; None for others.
+
+    The law allows for blanks and case, so `europe/berlin ` is a zone.
+    """
+    name = zone_name(value) if isinstance(value, str) else None
+    if name is None:
+        return None
+    if name[0] in "+-":
+        minutes = int(name[1:3]) * 60 + int(name[4:])
+        return timezone(timedelta(minutes=-minutes if name[0] == "-" else minutes))
+    return _load(name)
+
+
+def find_zone(candidates: Iterable[Any], unknown: Callable[[Any], None]) -> tzinfo:
+    """The zone of the first candidate that names one; UTC if none does.
+
+    Args:
+        candidates: values that should be the names of zones; None and an empty text are absent.
+        unknown: called with each value before that one that names no zone.
+    """
+    for value in candidates:
+        if value is None or value == "":
+            continue
+        zone = zone_of(value)
+        if zone is not None:
+            return zone
+        unknown(value)
     return _load("UTC")
 
 
@@ -55,18 +90,16 @@ def clock_time(instant: datetime, zone: str) -> datetime:
     Raises:
         ValueError: it is neither, or the local time is outside the years 1 to 9999.
     """
+    found = zone_of(zone)
+    if found is None:
+        raise ValueError(f"{zone[:_LONGEST_NAME]!r} is not the name of a time zone")
     try:
-        if zone in ZONES:
-            return instant.astimezone(_load(zone)).replace(tzinfo=UTC)
-        if offset := _OFFSET.fullmatch(zone):
-            minutes = int(offset[2]) * 60 + int(offset[3])
-            return instant.astimezone(UTC) + timedelta(minutes=int(f"{offset[1] or '+'}{minutes}"))
+        return instant.astimezone(found).replace(tzinfo=UTC)
     except OverflowError:
         raise ValueError("a time outside the years 1 to 9999") from None
-    raise ValueError(f"{zone[:64]!r} is not the name of a time zone")
 
 
-def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: ZoneInfo) -> int:
+def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzinfo) -> int:
     """The first instant strictly after `now` at which it is a given time of day in a zone.
 
     Daylight saving time follows RFC 5545, 3.3.5: a skipped time is read with the offset before the
@@ -96,8 +129,8 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: Zone
     raise ValueError("a time of day needs a day of the week")
 
 
-def _instant(day: date, clock: time, zone: ZoneInfo) -> int:
+def _instant(day: date, clock: time, zone: tzinfo) -> int:
     local = datetime.combine(day, clock)
     offset = zone.utcoffset(local)  # fold=0: the earlier of two, and before a gap the old offset
-    assert offset is not None, "a ZoneInfo has an offset for every date"
+    assert offset is not None, "a zone has an offset for every date"
     return (local - offset - _EPOCH) // _MILLISECOND

@@ -24,14 +24,17 @@ class Position:
     source: offset of the next source record to apply.
     time: the partition's time (ms): the largest event time seen on it; -1 before the first.
     topic_id: Kafka's id of the source topic, whose offset it is; "" where it isn't known.
+    notes: what the role keeps of the partition beside its records: short text without blanks.
     """
 
     source: int
     time: int = -1
     topic_id: str = ""
+    notes: str = ""
 
     def pack(self) -> bytes:
-        return _POSITION.pack(_VERSION, self.source, self.time) + self.topic_id.encode()
+        texts = f"{self.topic_id} {self.notes}".rstrip()
+        return _POSITION.pack(_VERSION, self.source, self.time) + texts.encode()
 
     @classmethod
     def unpack(cls, value: bytes) -> "Position":
@@ -40,4 +43,5 @@ class Position:
         if version not in (_VERSION, _WITHOUT_TOPIC):
             raise ValueError(f"position record of an unknown format: {value[:16]!r}")
         _, source, time = _POSITION.unpack_from(value)
-        return cls(source, time, value[_POSITION.size :].decode())
+        topic_id, _, notes = value[_POSITION.size :].decode().partition(" ")
+        return cls(source, time, topic_id, notes)

@@ -27,7 +27,7 @@ _DUE = b"t"
 _DUE_END = b"u"
 _META = b"m"
 
-_META_FORMAT = struct.Struct(">Bqqqq")  # and behind it the ids of the changelog and the source
+_META_FORMAT = struct.Struct(">Bqqqq")  # then the ids of the changelog and the source, and notes
 _META_VERSION = 3
 _DUE_TIME = struct.Struct(">q")
 _BLOCK_CACHE_BYTES = 16 << 20
@@ -99,8 +99,9 @@ class Store:
         if len(meta) < _META_FORMAT.size or meta[0] != _META_VERSION:
             raise UnknownFormat(f"{self.path}: unknown store format {meta[:32]!r}")
         _, self.next_log, source, time_, self.current_at = _META_FORMAT.unpack_from(meta)
-        self.changelog, _, topic_id = meta[_META_FORMAT.size :].decode().partition(" ")
-        self.position = None if source < 0 else Position(source, time_, topic_id)
+        self.changelog, _, texts = meta[_META_FORMAT.size :].decode().partition(" ")
+        topic_id, _, notes = texts.partition(" ")
+        self.position = None if source < 0 else Position(source, time_, topic_id, notes)
 
     def get(self, key: bytes) -> bytes | None:
         try:
@@ -136,7 +137,7 @@ class Store:
             self.current_at = time.time_ns() // 1_000_000
         at = Position(-1) if position is None else position
         meta = _META_FORMAT.pack(_META_VERSION, next_log, at.source, at.time, self.current_at)
-        batch.put(_META, meta + f"{self.changelog} {at.topic_id}".encode())
+        batch.put(_META, meta + f"{self.changelog} {at.topic_id} {at.notes}".rstrip().encode())
         try:
             self._db.write(batch)
         except Exception as error:

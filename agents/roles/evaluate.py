@@ -65,7 +65,7 @@ class Evaluator:
         if self._clock == "wall":
             more = processor.fire(batch.watermark, batch.now, effects)
             batch.more_timers = processor.sweep(effects) or more
-        batch.partition_time = processor.partition_time
+        batch.partition_time, batch.notes = processor.partition_time, processor.samples
         self._poison.count(
             batch.consumed, len(effects.dead) - effects.counts.pop("record.refused", 0)
         )
@@ -89,6 +89,7 @@ class Evaluator:
             max(batch.partition_time, 0),
             partition_of=partial(home_of, partitions=self._partitions),
             at_barrier=lambda _: self._running,
+            samples=batch.notes,
         )
 
     def _inputs(self, batch: Batch) -> list[Input]:

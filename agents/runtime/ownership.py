@@ -14,6 +14,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -177,12 +178,12 @@ def _begin(
         # The very first owner begins where the log does and commits that: from now on, a record
         # that retention deletes before it is applied is an error, not a silent loss.
         return Position(log.first, topic_id=log.topic_id)
-    start = Position(log.first, position.time, log.topic_id)
+    start = replace(position, source=log.first, topic_id=log.topic_id)
     # Positions of older versions have no id, and are believed.
     if position.topic_id not in (log.topic_id, ""):
         known = former.get(position.topic_id)
         if known == "same":
-            position = Position(position.source, position.time, log.topic_id)
+            position = replace(position, topic_id=log.topic_id)
         else:
             text = f"{name} was deleted and made again; {position.source} of the old log was next"
             if known is None and not accept_loss:
@@ -202,11 +203,11 @@ def _begin(
         if position.topic_id:
             # The same log without its end: all that is left of it has been applied.
             last_line(f"{text}: going on at its end")
-            return Position(log.end, position.time, log.topic_id)
+            return replace(position, source=log.end, topic_id=log.topic_id)
         last_line(f"{text}: going on at {log.first}, its beginning")
         return start
     if position.source >= log.first:
-        return Position(position.source, position.time, log.topic_id)
+        return replace(position, topic_id=log.topic_id)
     range_ = f"{name}: {position.source} to {log.first - 1}"
     if not accept_loss:
         raise OffsetGone(

@@ -10,7 +10,7 @@ lost), and recovery that believes the group's committed offsets instead of the s
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -54,6 +54,7 @@ class Batch:
 
     inputs: source records in log order. results: of calls beside the loop.
     view: the partition's records. partition_time: ms, -1 before the first event; the role moves it.
+    notes: what else the role keeps of the partition, as short text without blanks.
     now: ms, the broker's clock. watermark: ms; timers due up to here may fire by the wall clock.
     first: the first batch since the partition was taken over (it may be empty).
     consumed: how many of `inputs` the role applied; the rest comes again with the next batch.
@@ -76,6 +77,7 @@ class Batch:
         self.partition = loop.partition
         self.view: View[Any] = loop.view
         self.partition_time = loop.partition_time
+        self.notes = loop.notes
         self.inputs = inputs
         self.results = results
         self.now = now
@@ -162,6 +164,7 @@ class PartitionLoop:
         position = owned.store.position
         assert position is not None, "a partition that was taken over has a position"
         self.partition_time = position.time
+        self.notes = position.notes
         # Inputs between the two are applied to the view and wait for their transaction.
         self._applied = self._committed = position
         self._waiting = 0
@@ -339,14 +342,16 @@ class PartitionLoop:
             source = last.offset() + 1
             kind, stamp = last.timestamp()
             arrived = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
-        self._applied = Position(source, batch.partition_time, self._applied.topic_id)
+        self._applied = replace(
+            self._applied, source=source, time=batch.partition_time, notes=batch.notes
+        )
         self._waiting += batch.consumed
         if self._commit_at is None and (self._applied != self._committed or self.view.changed):
             self._commit_at = self._clock.steady() + COMMIT_INTERVAL_MS
         asked = batch.urgent or self._confirmation is not None
         if asked or batch.outputs or self._overdue():
             await self._write(batch.outputs)
-        self.partition_time = batch.partition_time
+        self.partition_time, self.notes = batch.partition_time, batch.notes
         self._more_timers = batch.more_timers
         self._timers.log.applied(source, arrived)
         self._acknowledge()

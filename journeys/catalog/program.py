@@ -5,7 +5,7 @@ Law: an instance keeps no more of its context than later nodes read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,6 @@ from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
 from journeys.graph import gathered
 from journeys.nodes.base import NodeModel
-from journeys.time import parse_duration
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -33,7 +32,7 @@ class Program:
         key: of the entry, compiled.
         facts: `journey` of the expressions that the entry asks.
         one_condition: whether an event that meets `where` or one of the ways enters.
-        counts: what its expressions count: names of events, and the longest window of each, ms.
+        counts: the names of the events that its expressions count.
         reads: per node, what an instance that stands on it still needs of its context.
         awaits: per node, the names of the events that may move an instance from it.
         exits: the global exits by event name.
@@ -68,11 +67,7 @@ class Program:
             self._goal = path_tree(paths, ("entry",))
         # By identity, for which the data stays; it has no hash, and is the document's for good.
         self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
-        self.counts = longest_windows(
-            (path[1], parse_duration(path[2]))
-            for path in expression_paths(journey)
-            if path[0] == COUNT
-        )
+        self.counts = frozenset(path[1] for path in expression_paths(journey) if path[0] == COUNT)
 
     def template(self, data: Any) -> Callable[[Scope], Any]:
         """The template of some data of its document."""
@@ -122,13 +117,6 @@ def _open(*_: Mapping[str, Any]) -> None:
 
 def _prefilter(where: str | None) -> Prefilter:
     return _open if where is None else prefilter(where) or _open
-
-
-def longest_windows(windows: Iterable[tuple[str, int]]) -> dict[str, int]:
-    longest: dict[str, int] = {}
-    for event, window in windows:
-        longest[event] = max(window, longest.get(event, 0))
-    return longest
 
 
 class _Reads(dict[str, Paths]):

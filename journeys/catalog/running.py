@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from journeys.catalog.catalog import Catalog
-from journeys.catalog.program import NOTHING, Program, longest_windows
+from journeys.catalog.program import NOTHING, Program
 from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.journey import Journey, Spread
 from journeys.expressions.fast_path import NeedsLibrary, Prefilter
@@ -55,7 +55,7 @@ class RunningCatalog:
         goals: by event name: the (journey, version) that have it as their goal.
         listened: the names of all events that may do anything but start an instance.
         following: by (journey, version): the newer version that takes over its instances.
-        counted: by event name: the longest window, ms, in which a journey counts it.
+        counted: the names of the events that some journey counts.
         status: by journey name.
         lifecycles: by journey name: the changes that live instances must observe.
     """
@@ -87,11 +87,11 @@ class RunningCatalog:
             for node, events in program.awaits.items():
                 for event in events:
                     awaited.setdefault(event, set()).add((name, version, node))
-        self.counted = longest_windows(
-            window
+        self.counted = frozenset(
+            event
             for (name, _), program in self._programs.items()
             if self.status.get(name) != "archived"
-            for window in program.counts.items()
+            for event in program.counts
         )
         self.awaited = {event: frozenset(places) for event, places in awaited.items()}
         exits: dict[str, set[tuple[str, str]]] = {}

@@ -148,9 +148,11 @@ def _check(
         if "timestamp" in holds.types and _DATE.fullmatch(text.strip()):
             # As CEL it is the year without the month and the day.
             problem(0, f"found a plain date, expected CEL: timestamp('{text.strip()}T00:00:00Z')")
-        if holds.types and expression.type not in (*holds.types, "dyn"):
+        elif holds.types and expression.type not in (*holds.types, "dyn"):
             kinds = [kind_in_words(kind) for kind in holds.types if kind != "uint"]
             expected = " or ".join([", ".join(kinds[:-1]), kinds[-1]])
+            if "timestamp" in holds.types and expression.type in ("int", "uint", "double"):
+                expected += ": write seconds(x) or ms(x), which say what the number counts"
             problem(
                 0,
                 f"the value is {kind_in_words(expression.type)}, expected {expected}",

@@ -90,7 +90,9 @@ def _condition_failed(
 ) -> None:
     context = user.context
     context.effects.counts["entry.failed"] += 1
-    if context.failure_gate(program.name, program.version, arrived.partition_time):
+    if context.effects.sampler.is_sample(
+        "entry", program.name, program.version, arrived.partition_time
+    ):
         context.report("expression.failed", arrived, program, error=shown(str(error)))
 
 

@@ -6,8 +6,8 @@ Law: a run ends. Nodes only record effects, and what becomes of the instance is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET
@@ -28,6 +28,7 @@ from journeys.zones import find_zone
 MAX_NODES = 1_000
 """Nodes that one run may reach."""
 
+_SHOWN = 64
 _NOTHING: Mapping[str, Any] = {}
 _LIVE_ROOTS = frozenset({"event", "now"})
 
@@ -251,14 +252,24 @@ class InstanceRun:
             )
         return self._scope
 
-    def zone(self, of: str) -> ZoneInfo:
+    def zone(self, of: str) -> tzinfo:
         if of not in ("user", "journey"):
-            return find_zone([of])
+            return find_zone([of], self._unknown_zone)
         candidates = [self.program.journey.timezone]
         if of == "user":
             traits = self.context.user["traits"]
             candidates[:0] = [traits.get("timezone"), _look(self.entry, USERS_ZONE[1:])]
-        return find_zone(candidates)
+        return find_zone(candidates, self._unknown_zone)
+
+    def _unknown_zone(self, found: Any) -> None:
+        """Reported once per version and minute: the zone of many users may be unknown."""
+        context, program = self.context, self.program
+        latest = context.clock.partition_time
+        if context.effects.sampler.is_sample("zone", program.name, program.version, latest):
+            text = repr(found)[:_SHOWN]
+            expected = "expected the name of a time zone, or an offset such as +05:30"
+            error = f"time zone: found {text}, {expected}"
+            self.report("expression.failed", kind="zone", error=error)
 
     def holds(self, text: str) -> bool:
         try:

@@ -24,13 +24,13 @@ from journeys.records import response as response_record
 from journeys.records.admission import admit
 from journeys.records.barrier import barrier_offset
 from journeys.records.dead_letter import dead_input
-from journeys.records.effects import Effects, Reroute
+from journeys.records.effects import Effects, Reroute, Sampler
 from journeys.records.event import Arrived, Event, Rejection
 from journeys.records.event import Clock as UserClock
 from journeys.records.input import ClockRecord, Input
 from journeys.records.response import Response
 from journeys.records.user_record import EMPTY, UserRecord
-from journeys.time import LAST, MINUTE, YEAR, check_time, parse_time
+from journeys.time import LAST, YEAR, ms_of_number, parse_time
 
 MAX_EFFECTS = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
@@ -66,6 +66,7 @@ class PartitionProcessor:
         partition_of: the home partition of a user id; None: every user belongs here.
         at_barrier: called at a barrier record; returns the catalog for what follows it.
         responses: canned responses to the requests of triggers, under the stream clock.
+        samples: what was reported in the current minute; read it back after each call.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class PartitionProcessor:
         partition_of: Callable[[str], int] | None = None,
         at_barrier: Callable[[Input], RunningCatalog] | None = None,
         responses: ResponseQueue | None = None,
+        samples: str = "",
     ) -> None:
         self.records = records
         self.catalog = catalog
@@ -91,7 +93,7 @@ class PartitionProcessor:
         self._asked = 0
         self._applied: Place | None = None
         self._sweep = sweep.Sweep(catalog)
-        self._reported: dict[tuple[str, str], int] = {}
+        self._sampler = Sampler(samples)
         self._timers_left = 0
         self._full = 0
         self._full_size = MAX_BYTES
@@ -151,6 +153,7 @@ class PartitionProcessor:
         Returns:
             Whether more users are left.
         """
+        effects.sampler = self._sampler
         users = self._unswept or self._sweep.next(self.records, records)
         self._unswept = []
         clock = UserClock(self._wall, self.partition_time)
@@ -160,14 +163,20 @@ class PartitionProcessor:
                 return True
             record = self.records.get(user)
             if record is not None:
-                changed = touch(self.catalog, effects, user, record, clock, self._failure_gate)
+                changed = touch(self.catalog, effects, user, record, clock)
                 if changed is not record:
                     self.records.put(user, changed)
                     if changed.size > _LARGE:
                         self._count_large(user, record, changed, effects)
         return self._sweep.more
 
+    @property
+    def samples(self) -> str:
+        """What was reported in the current minute: short text without blanks."""
+        return self._sampler.samples.pack(self.partition_time)
+
     def _begin(self, effects: Effects, timers: int) -> None:
+        effects.sampler = self._sampler
         self._timers_left = timers
         self._full = len(effects) + MAX_EFFECTS
         self._full_size = effects.size + MAX_BYTES
@@ -254,7 +263,7 @@ class PartitionProcessor:
         came = latest if arrival is None else arrival
         arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
         try:
-            changed = apply_event(self.catalog, effects, record, event, arrived, self._failure_gate)
+            changed = apply_event(self.catalog, effects, record, event, arrived)
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
@@ -288,9 +297,7 @@ class PartitionProcessor:
         arrived = Arrived(one.topic, one.partition, one.offset, time, time, latest, wall)
         record = self.records.get(response.user_id) or EMPTY
         try:
-            changed = apply_response(
-                self.catalog, effects, record, response, arrived, self._failure_gate
-            )
+            changed = apply_response(self.catalog, effects, record, response, arrived)
         except FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
@@ -357,7 +364,6 @@ class PartitionProcessor:
                 until,
                 now,
                 self.partition_time,
-                self._failure_gate,
                 place,
             )
             self.records.put(user, changed)
@@ -370,7 +376,7 @@ class PartitionProcessor:
             if time == "end":
                 until = min(self.partition_time + DRAIN, LAST)
             else:
-                until = parse_time(time) if isinstance(time, str) else check_time(time)
+                until = parse_time(time) if isinstance(time, str) else ms_of_number(time)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
             reject(one, effects, None, "malformed", f"a clock record: {error}", self._now(one))
             return True
@@ -401,14 +407,6 @@ class PartitionProcessor:
         effects.reroutes.append(Reroute(event.user_id.encode(), one.value, moved))
         detail = {"from": one.partition, "to": home}
         report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
-
-    def _failure_gate(self, journey: str, version: str, partition_time: int) -> bool:
-        """A failing entry condition is reported once per journey's version and minute."""
-        minute = partition_time // MINUTE
-        if self._reported.get((journey, version)) == minute:
-            return False
-        self._reported[journey, version] = minute
-        return True
 
 
 def _place(one: Input) -> Place | None:

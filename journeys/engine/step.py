@@ -14,18 +14,19 @@ from __future__ import annotations
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.dispatch import dispatch, dispatch_emitted
 from journeys.engine.lifecycle import apply_lifecycle, take_over
-from journeys.engine.step_context import FailureGate, StepContext
+from journeys.engine.step_context import StepContext
 from journeys.engine.timers import Place, fire_before, fire_earliest, is_any_ready
-from journeys.engine.user_step import RecordTooLarge, UserStep, check_size
+from journeys.engine.user_step import NumberTooLarge, RecordTooLarge, UserStep, check_size
 from journeys.engine.waits import match_response
-from journeys.ids import message_hash
+from journeys.ids import message_hash, outcome_id_of_input
 from journeys.records import message_ids
 from journeys.records.effects import Effects
-from journeys.records.event import Arrived, Clock, Event
-from journeys.records.outcome import Cause
+from journeys.records.event import Arrived, Clock, Event, with_doubles
+from journeys.records.outcome import Cause, of_input
 from journeys.records.response import Response
 from journeys.records.traits import changed_names
 from journeys.records.user_record import EMPTY, UserRecord
+from journeys.time import format_time
 
 
 def apply_event(
@@ -34,7 +35,6 @@ def apply_event(
     record: UserRecord | None,
     event: Event,
     arrived: Arrived,
-    failure_gate: FailureGate,
 ) -> UserRecord:
     """What one event does to its user's record; effects are added, or none when it raises.
 
@@ -43,10 +43,14 @@ def apply_event(
     """
     record = record or EMPTY
     message = message_hash(event.message_id)
-    if message_ids.holds(record.message_ids, message, arrived.partition_time):
+    known = message_ids.find(record.message_ids, message, arrived.partition_time)
+    if known >= 0:
         effects.counts["event.repeated"] += 1
-        return record
+        refreshed = message_ids.refresh(record.message_ids, known, arrived.partition_time)
+        return record.with_message_ids(refreshed)
     remembered = message_ids.remember(record.message_ids, message, arrived.partition_time)
+    if event.unread:
+        _report_unread(effects, event, arrived)
     traits = event.wire.traits
     entered = None
     if not traits and _may_only_enter(catalog, record, event, arrived):
@@ -55,7 +59,7 @@ def apply_event(
             return record.with_message_ids(remembered)
     mark = effects.mark()
     clock = Clock(arrived.wall, arrived.partition_time)
-    context = StepContext(catalog, effects, event.user_id, record, clock, failure_gate, arrived)
+    context = StepContext(catalog, effects, event.user_id, record, clock, arrived)
     user = UserStep(context, record)
     try:
         if entered is None:
@@ -78,11 +82,23 @@ def apply_event(
         return check_size(user.record(remembered))
     except RecordTooLarge as error:
         effects.roll_back(mark)
+        if isinstance(error, NumberTooLarge):
+            shorter = with_doubles(event)
+            if shorter is not None:  # such an integer costs the event nothing but its last digits
+                return apply_event(catalog, effects, record, shorter, arrived)
         context.report("event.rejected", arrived, reason="record_too_large", error=str(error))
         return record.with_message_ids(remembered)
     except BaseException:
         effects.roll_back(mark)
         raise
+
+
+def _report_unread(effects: Effects, event: Event, arrived: Arrived) -> None:
+    place = (arrived.topic, arrived.partition, arrived.offset)
+    id = outcome_id_of_input(*place, "event.altered", 0)
+    at, detail = format_time(arrived.time), {"fields": list(event.unread)}
+    altered = of_input(id, "event.altered", at, event.user_id, Cause(*place), detail)
+    effects.outcomes.append(altered)
 
 
 def _may_only_enter(
@@ -114,7 +130,6 @@ def apply_response(
     record: UserRecord,
     response: Response,
     arrived: Arrived,
-    failure_gate: FailureGate,
 ) -> UserRecord:
     """What the response to a trigger's request does to its user's record.
 
@@ -123,7 +138,7 @@ def apply_response(
     """
     mark = effects.mark()
     clock = Clock(arrived.wall, arrived.partition_time)
-    context = StepContext(catalog, effects, response.user_id, record, clock, failure_gate, arrived)
+    context = StepContext(catalog, effects, response.user_id, record, clock, arrived)
     user = UserStep(context, record)
     try:
         apply_lifecycle(user)
@@ -153,7 +168,6 @@ def fire_timer(
     until: int,
     now: int | None,
     partition_time: int,
-    failure_gate: FailureGate,
     place: Place | None = None,
 ) -> UserRecord:
     """Fire the user's earliest timer that a clock may fire at or before `until`, ms.
@@ -166,7 +180,7 @@ def fire_timer(
     if not is_any_ready(record.instances, until):
         raise LookupError(f"nothing of {user_id!r} is due, though the due index says so")
     clock = Clock(now is not None, partition_time)
-    user = UserStep(StepContext(catalog, effects, user_id, record, clock, failure_gate), record)
+    user = UserStep(StepContext(catalog, effects, user_id, record, clock), record)
     apply_lifecycle(user)
     fire_earliest(user, until, now, place)
     return user.record(record.message_ids)
@@ -178,10 +192,9 @@ def touch(
     user_id: str,
     record: UserRecord,
     clock: Clock,
-    failure_gate: FailureGate,
 ) -> UserRecord:
     """What a sweep does to a user: changes of lifecycles are applied, and nothing else."""
-    context = StepContext(catalog, effects, user_id, record, clock, failure_gate)
+    context = StepContext(catalog, effects, user_id, record, clock)
     user = UserStep(context, record)
     apply_lifecycle(user)
     return user.record(record.message_ids) if context.changed else record

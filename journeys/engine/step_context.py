@@ -6,7 +6,7 @@ Law: a step owns its context and passes it down. Nothing that is given a context
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -37,9 +37,6 @@ MAX_ACTIONS = 1_000
 
 MAX_STEP_BYTES = 8 * 1024 * 1024
 """Bytes of the payloads of one step's actions, and of the properties of the events it emits."""
-
-FailureGate = Callable[[str, str, int], bool]
-"""Whether a failing entry condition of (journey, version) is reported at a partition time (ms)."""
 
 
 class UnknownVersion(Exception):
@@ -72,7 +69,6 @@ class StepContext:
         "emitted",
         "event",
         "event_counts",
-        "failure_gate",
         "hop",
         "keys",
         "traits",
@@ -86,14 +82,12 @@ class StepContext:
         user_id: str,
         record: UserRecord,
         clock: Clock,
-        failure_gate: FailureGate,
         arrived: Arrived | None = None,
     ) -> None:
         self.catalog = catalog
         self.effects = effects
         self.user_id = user_id
         self.clock = clock
-        self.failure_gate = failure_gate
         self.arrived = arrived
         self.traits = record.traits
         self.event_counts = record.event_counts

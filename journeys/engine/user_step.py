@@ -29,6 +29,10 @@ class RecordTooLarge(Exception):
     """The record would have more than MAX_RECORD bytes, or holds what no record can."""
 
 
+class NumberTooLarge(RecordTooLarge):
+    """The record would hold an integer of more than 64 bits."""
+
+
 Saved = tuple[list[Instance], dict[str, int], tuple[Goal, ...], dict[str, Any], dict[str, bytes]]
 
 
@@ -144,7 +148,7 @@ class UserStep:
         try:
             return before.size + packed_size(new)
         except OverflowError:
-            raise RecordTooLarge("a number in it needs more than 64 bits") from None
+            raise NumberTooLarge("a number in it needs more than 64 bits") from None
 
 
 def check_size(record: UserRecord) -> UserRecord:

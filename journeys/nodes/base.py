@@ -7,8 +7,8 @@ where the instance goes. So a node type is one file, and no other code depends o
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import tzinfo
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import StringConstraints
@@ -93,7 +93,7 @@ class Step(Protocol):
     def event(self) -> dict[str, Any]:
         """The current event as expressions see it (empty in a timer's step)."""
 
-    def zone(self, of: str) -> ZoneInfo:
+    def zone(self, of: str) -> tzinfo:
         """The time zone of the `user`, of the `journey`, or with a name."""
 
     def holds(self, condition: str) -> bool:

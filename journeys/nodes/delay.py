@@ -19,7 +19,7 @@ from journeys.schema.fields import (
     Weekdays,
 )
 from journeys.schema.marks import Path
-from journeys.time import check_time, parse_time
+from journeys.time import parse_time
 from journeys.zones import WEEKDAYS, next_local
 
 
@@ -95,13 +95,13 @@ class Delay(ForwardNode):
 
 
 def _time(expression: str, value: object) -> int:
-    """The value of `until` as ms: ISO 8601 text, which timestamps also are, or an integer."""
-    try:
-        if isinstance(value, str):
+    """The value of `until` as ms: ISO 8601 text, which timestamps also are."""
+    expected = "expected a timestamp, or ISO 8601 text with a zone"
+    if isinstance(value, str):
+        try:
             return parse_time(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return check_time(value)
-    except ValueError as error:
-        raise ExpressionFailed(expression, str(error)) from None
-    expected = "expected a timestamp, ISO 8601 with a zone or integer milliseconds"
+        except ValueError as error:
+            raise ExpressionFailed(expression, f"{str(error)[:200]}, {expected}") from None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        expected = "expected a time: write seconds(x) or ms(x), which say what the number counts"
     raise ExpressionFailed(expression, f"found {str(value)[:40]!r}, {expected}")

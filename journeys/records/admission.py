@@ -1,6 +1,7 @@
 """Admission of events: the bytes of a record become an Event, or a Rejection with the reason.
 
-Law: no input, however malformed, raises. Every event of the log passes through `admit`.
+Law: no input, however malformed, raises, and what is odd in one field costs no other field. Every
+event of the log passes through `admit`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Any
 import msgspec
 
 from journeys.records.event import Event, Rejection, Wire
-from journeys.time import check_time, parse_time
+from journeys.records.tolerant_json import BEYOND_DOUBLE, NotJson, Oddity, read_json
+from journeys.time import ms_of_number, parse_time
 
 MAX_EVENT = 1024 * 1024
 """Largest event, bytes of JSON."""
@@ -24,8 +26,16 @@ MAX_USER_ID = 1024
 MAX_DEPTH = 100
 """Deepest nesting of lists and objects in an event."""
 
-_CUT = 200
+MAX_UNREAD = 20
+"""Fields that could not be read and are named; more of them are null all the same."""
 
+_CUT = 200
+_BOM = "\ufeff"
+_BOM_BYTES = _BOM.encode()
+_IDS = ("userId", "anonymousId")
+_READ = frozenset(Wire.__struct_fields__)
+_NULLS = (BEYOND_DOUBLE, "NaN", "Infinity", "-Infinity")
+"""How the oddities begin for which a value is null."""
 
 _TOO_DEEP = Rejection(
     "malformed", f"found JSON nested too deeply, expected at most {MAX_DEPTH} levels"
@@ -46,29 +56,48 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
     size = len(value)
     if size > MAX_EVENT:
         return Rejection("too_large", f"found {size} bytes, expected at most {MAX_EVENT}")
+    unread: tuple[str, ...] = ()
     try:
         wire = _decode(value)
+        odd = not value.isascii() and _BOM_BYTES in value
     except RecursionError:
         return _TOO_DEEP
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Rejection("malformed", _explain(error))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        odd = True
+    if odd:
+        read = _odd_event(value)
+        if isinstance(read, Rejection):
+            return read
+        wire, unread = read
     # Each level needs a bracket. Most events have too few to be too deep and are not traversed.
     if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
         return _TOO_DEEP
-    user_id = wire.userId if wire.userId is not None else wire.anonymousId
-    if user_id is None:
-        return _missing("userId", "a text in `userId` or `anonymousId`")
-    if not is_user_id(user_id):
-        field = "userId" if wire.userId is not None else "anonymousId"
-        return Rejection("invalid_user", explain_user_id(field, user_id))
-    if not wire.event and wire.type != "identify":
+    named = wire.userId
+    # Nearly every id is a short text of ASCII; what else it may be is looked at apart.
+    if (
+        type(named) is str
+        and 0 < len(named) <= MAX_USER_ID // 4
+        and named.isascii()
+        and "\0" not in named
+    ):
+        user_id = named
+    else:
+        user = _user(wire)
+        if isinstance(user, Rejection):
+            return user
+        user_id = user
+    name = wire.event or ""
+    if name[:1] == _BOM:
+        name = name.lstrip(_BOM)
+    if not name and wire.type != "identify":
         if wire.event is None:
             return _missing("event", "the name of the event as text", user_id)
         detail = "field `event`: found an empty text, expected the name of the event"
         return Rejection("malformed", detail, user_id)
     given = wire.messageId
-    if given and len(given) > MAX_MESSAGE_ID // 4 and len(given.encode()) > MAX_MESSAGE_ID:
-        found = f"found {len(given.encode())} bytes, expected at most {MAX_MESSAGE_ID}"
+    own = message_id if given is None or given == "" else str(given)
+    if len(own) > MAX_MESSAGE_ID // 4 and len(own.encode()) > MAX_MESSAGE_ID:
+        found = f"found {len(own.encode())} bytes, expected at most {MAX_MESSAGE_ID}"
         return Rejection("malformed", f"field `messageId`: {found}", user_id)
     timestamp, received_at = wire.timestamp, wire.receivedAt
     if timestamp is not None:
@@ -83,18 +112,19 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
         received_at = ms
     return Event(
         wire,
-        wire.event or "",
+        name,
         user_id,
-        wire.messageId or message_id,
+        own,
         timestamp,
         received_at,
         size,
+        unread,
     )
 
 
 def is_user_id(text: str) -> bool:
-    """Whether a text can be a user's id, in events and in records of the engine's own. The keys of
-    what is stored beside a user's record contain a NUL."""
+    """Whether a text can be a user's id, in records of the engine's own. The keys of what is stored
+    beside a user's record contain a NUL."""
     return (
         bool(text)
         and "\0" not in text
@@ -108,9 +138,84 @@ def explain_user_id(field: str, text: str) -> str:
     return f"field `{field}`: found {found}, expected 1 to {MAX_USER_ID} bytes of text without NUL"
 
 
-def _milliseconds(time: str | int) -> int | None:
+def user_of(value: bytes) -> str | None:
+    """The id of the user whom the JSON text of an event names; None where there is none."""
+    return admit(value, "").user_id
+
+
+def _odd_event(value: bytes) -> tuple[Wire, tuple[str, ...]] | Rejection:
+    """An event with something odd in it: the event, and the fields that can't be read."""
     try:
-        return parse_time(time) if isinstance(time, str) else check_time(time)
+        found = read_json(value)
+    except NotJson as error:
+        return Rejection("malformed", f"{error}, expected one JSON object")
+    content = found.value
+    if isinstance(content, dict):
+        # A byte order mark that stood within a file is part of the first field's name.
+        content = {name.lstrip(_BOM): part for name, part in content.items()}
+    if any(_is_cut(one) for one in found.oddities):
+        return _TOO_DEEP
+    try:
+        wire = msgspec.convert(content, Wire)
+    except msgspec.ValidationError as error:
+        return Rejection("malformed", _explain(error), _user_in(content))
+    user_id = _user(wire)
+    if isinstance(user_id, str) and "\ufffd" in user_id and any(map(_is_bytes, found.oddities)):
+        # Other than half of a pair, such bytes are letters, which tell two users apart.
+        return _bad_user("userId or anonymousId", "bytes that are not UTF-8")
+    return wire, tuple(str(one) for one in found.oddities if _is_unread(one))[:MAX_UNREAD]
+
+
+def _is_cut(odd: Oddity) -> bool:
+    return odd.what.startswith("JSON nested more deeply")
+
+
+def _is_bytes(odd: Oddity) -> bool:
+    return odd.what.startswith("bytes that are not UTF-8")
+
+
+def _is_unread(odd: Oddity) -> bool:
+    """Whether a field is null for it, where an expression could read that field."""
+    return bool(odd.path) and odd.path[0] in _READ and odd.what.startswith(_NULLS)
+
+
+def _user_in(content: Any) -> str | None:
+    """The user of an event that is malformed elsewhere."""
+    try:
+        user = _user(msgspec.convert({one: content.get(one) for one in _IDS}, Wire))
+    except (msgspec.ValidationError, AttributeError):
+        return None
+    return user if isinstance(user, str) else None
+
+
+def _user(wire: Wire) -> str | Rejection:
+    """The user's id: `userId`, or `anonymousId` where that is absent or empty."""
+    for field in _IDS:
+        found = getattr(wire, field)
+        if isinstance(found, int):
+            if not -(2**63) <= found < 2**64:
+                return _bad_user(field, f"the integer {_shown(found)}")
+            return str(found)
+        # The key of a record has no NUL, and a byte order mark is no part of what follows it.
+        user_id = (found or "").replace("\0", "\ufffd").lstrip(_BOM)
+        if user_id:
+            size = len(user_id.encode())
+            if size > MAX_USER_ID:
+                return _bad_user(field, f"{user_id[:40]!r} of {size} bytes")
+            return user_id
+    return _missing("userId", "a text or an integer in `userId` or `anonymousId`")
+
+
+def _bad_user(field: str, found: str) -> Rejection:
+    expected = f"1 to {MAX_USER_ID} bytes of text, or an integer of 64 bits"
+    return Rejection("invalid_user", f"field `{field}`: found {found}, expected {expected}")
+
+
+def _milliseconds(time: str | float) -> int | None:
+    try:
+        if isinstance(time, str):
+            return parse_time(time.strip(_BOM) if time[:1] == _BOM else time)
+        return ms_of_number(time)
     except ValueError:
         return None
 
@@ -130,28 +235,30 @@ def _depth(wire: Wire) -> int:
     return depth + 1
 
 
-def _bad_time(field: str, found: str | int, user_id: str) -> Rejection:
-    shown = repr(found)[:_CUT]
-    expected = "an ISO 8601 time with a zone or integer milliseconds, within the years 1970 to 9999"
-    return Rejection(
-        "invalid_time", f"field `{field}`: found {shown}, expected {expected}", user_id
+def _bad_time(field: str, found: str | float, user_id: str) -> Rejection:
+    expected = (
+        "an ISO 8601 time with a zone, or the seconds, milliseconds, microseconds or nanoseconds "
+        "since 1970 as a number, within the years 1970 to 9999"
     )
+    detail = f"field `{field}`: found {_shown(found)}, expected {expected}"
+    return Rejection("invalid_time", detail, user_id)
+
+
+def _shown(found: str | float) -> str:
+    if isinstance(found, int) and abs(found) >= 10**_CUT:  # Python refuses to write longer ones
+        return f"an integer of more than {_CUT} digits"
+    return repr(found)[:_CUT]
 
 
 def _missing(field: str, expected: str, user_id: str | None = None) -> Rejection:
     return Rejection("malformed", f"field `{field}`: found nothing, expected {expected}", user_id)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: msgspec.ValidationError) -> str:
     """The decoder's message, rewritten as: field, what was found, what was expected."""
-    text = str(error)
-    if isinstance(error, msgspec.ValidationError):
-        what, _, path = text.partition(" - at `$")
-        field = path.rstrip("`").lstrip(".")
-        expected, _, found = what.partition(", got ")
-        if found:
-            expected = expected.removeprefix("Expected ").strip("`").replace(" | null", "")
-            where = f"field `{field}`: " if field else ""
-            return f"{where}found {found.strip('`')}, expected {expected}"
-        return what
-    return f"found bytes that are not JSON, expected one JSON object: {text[:_CUT]}"
+    what, _, path = str(error).partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    expected, _, found = what.partition(", got ")
+    expected = expected.removeprefix("Expected ").strip("`").replace(" | null", "")
+    where = f"field `{field}`: " if field else ""
+    return f"{where}found {found.strip('`')}, expected {expected}"

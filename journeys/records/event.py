@@ -5,21 +5,25 @@ Law: these are plain values. Only `admission.admit` makes an event from bytes.
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 import msgspec
 
 
 class Wire(msgspec.Struct, gc=False):
-    """An event as producers write it. Other fields are ignored; they remain in the log."""
+    """An event as producers write it. Other fields are ignored; they remain in the log.
+
+    An id may be an integer, which stands for its decimal text; an empty one stands for none.
+    """
 
     event: str | None = None
-    userId: str | None = None
-    anonymousId: str | None = None
-    sessionId: str | None = None
-    messageId: str | None = None
-    timestamp: str | int | None = None
-    receivedAt: str | int | None = None
+    userId: str | int | None = None
+    anonymousId: str | int | None = None
+    sessionId: str | int | None = None
+    messageId: str | int | None = None
+    timestamp: str | int | float | None = None
+    receivedAt: str | int | float | None = None
     type: str | None = None
     backfill: bool | None = None
     properties: dict[str, Any] | None = None
@@ -37,6 +41,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         timestamp: ms, or None.
         received_at: ms, or None.
         size: bytes of its JSON.
+        unread: the fields whose values could not be read and are null, in words.
     """
 
     wire: Wire
@@ -46,6 +51,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     timestamp: int | None
     received_at: int | None
     size: int
+    unread: tuple[str, ...] = ()
 
     @classmethod
     def emitted(cls, name: str, user_id: str, message_id: str, properties: dict[str, Any]) -> Event:
@@ -72,13 +78,42 @@ class Event(msgspec.Struct, frozen=True, gc=False):
             "context": wire.context or {},
             "traits": wire.traits or {},
         }
-        if wire.userId is not None:
-            facts["userId"] = wire.userId
-        if wire.anonymousId is not None:
-            facts["anonymousId"] = wire.anonymousId
+        if wire.userId is not None and wire.userId != "":
+            facts["userId"] = self.user_id
+        if wire.anonymousId is not None and wire.anonymousId != "":
+            facts["anonymousId"] = str(wire.anonymousId)
         if wire.sessionId is not None:
-            facts["sessionId"] = wire.sessionId
+            facts["sessionId"] = str(wire.sessionId)
         return facts
+
+
+def with_doubles(event: Event) -> Event | None:
+    """The event with doubles in place of integers of more than 64 bits; None where it has none.
+
+    Such an integer is the nearest double, and null beyond the range of a double. What could not be
+    read of the event has been reported already.
+    """
+    wire = event.wire
+    parts = {name: _shortened(getattr(wire, name)) for name in ("properties", "context", "traits")}
+    if all(part is getattr(wire, name) for name, part in parts.items()):
+        return None
+    return msgspec.structs.replace(event, wire=msgspec.structs.replace(wire, **parts), unread=())
+
+
+def _shortened(value: Any) -> Any:
+    """The value itself where it holds no such integer. Its depth is bounded by admission."""
+    if isinstance(value, dict):
+        changed = {name: _shortened(part) for name, part in value.items()}
+        return value if all(changed[name] is value[name] for name in value) else changed
+    if isinstance(value, list):
+        items = [_shortened(part) for part in value]
+        return value if all(map(is_, items, value)) else items
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    return value
 
 
 class Rejection(msgspec.Struct, frozen=True):

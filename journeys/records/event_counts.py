@@ -1,54 +1,133 @@
 """The times of a user's recent events, from which `count('event', '10m')` is computed.
 
-Law: for each event name that some journey counts, at most the last 1,000 event times are kept, in
-log order, and only those within the longest window. So a count depends on the log alone.
+Law: for each event name that some journey counts, the newest 1,000 event times are kept, whatever
+order the events arrive in and whatever windows journeys use. So a count depends on nothing but the
+events themselves.
+
+A ring holds the times from the newest to the oldest: the newest in 6 bytes, then how many
+milliseconds each one is older than the one before it, as a varint: 7 bits a byte, the low ones
+first, the top bit set where more follow. Events minutes apart take 3 bytes each.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 MOST = 1_000
 """Times kept per event name; no count is larger."""
 
-_TIME_BYTES = 8
+_HEAD = 6
+"""Bytes of the newest time: enough for any year up to 9999."""
+_MORE = 0x80
+_UNFINISHED = bytes(range(_MORE, 0x100))
+"""The bytes that are not the last one of their varint."""
 
 
-def add(ring: bytes, time: int, longest: int) -> bytes:
-    """Append one event time and drop the times that no window reaches any more.
+def add(ring: bytes, time: int) -> bytes:
+    """Add one event time.
 
     Args:
-        ring: the kept times, 8 bytes each, in log order.
-        time: the new event time, ms. It is kept even when it is too old, so that the step that
-            adds it counts it.
-        longest: the longest window, ms; times that far before the newest one are dropped.
+        ring: the kept times; empty: none.
+        time: the new event time, ms. It is kept even when it is older than the newest 1,000, so
+            that the step that adds it counts it; the next one to be added takes its place.
     """
-    times = _times(ring)
-    oldest = max(time, *times) - longest if times else time
-    kept = [one for one in times if one > oldest][-(MOST - 1) :]
-    return struct.pack(f">{len(kept) + 1}q", *kept, time)
+    if not ring:
+        return time.to_bytes(_HEAD)
+    full = False
+    if len(ring) >= _HEAD + MOST - 1:  # fewer bytes hold fewer than MOST times
+        surplus = 1 + len(ring[_HEAD:].translate(None, _UNFINISHED)) - MOST
+        full = surplus >= 0
+        if surplus > 0:
+            ring = _without_oldest(ring)
+    newest = int.from_bytes(ring[:_HEAD])
+    if time >= newest:
+        ring = time.to_bytes(_HEAD) + _varint(time - newest) + ring[_HEAD:]
+        return _without_oldest(ring) if full else ring
+    # It goes in between two times, whose distance it divides.
+    newer = newest
+    for older, start, end in _distances(ring):
+        if older <= time:
+            ring = ring[:start] + _varint(newer - time) + _varint(time - older) + ring[end:]
+            return _without_oldest(ring) if full else ring
+        newer = older
+    return ring + _varint(newer - time)
 
 
 def count(ring: bytes, now: int, window: int) -> int:
     """The number of kept times in the interval (`now - window`, `now`]; all in ms."""
-    return sum(now - window < time <= now for time in _times(ring))
+    if not ring:
+        return 0
+    after = now - window
+    time = int.from_bytes(ring[:_HEAD])
+    found = 1 if after < time <= now else 0
+    if time <= after:
+        return found
+    shift = distance = 0
+    for byte in ring[_HEAD:]:
+        distance |= (byte & 0x7F) << shift
+        if byte & _MORE:
+            shift += 7
+            continue
+        time -= distance
+        if time <= after:
+            break
+        if time <= now:
+            found += 1
+        shift = distance = 0
+    return found if found < MOST else MOST
 
 
 def record_event(
-    rings: Mapping[str, bytes], event: str, time: int, counted: Mapping[str, int]
+    rings: Mapping[str, bytes], event: str, time: int, counted: Collection[str]
 ) -> dict[str, bytes]:
     """Record one event that some journey counts, and drop the names that none counts any more.
 
     Args:
         rings: the kept times by event name.
-        event: the event's name; a key of `counted`.
+        event: the event's name; one of `counted`.
         time: the event time, ms.
-        counted: the longest window, ms, by the name of each event that some journey counts.
+        counted: the names of the events that some journey counts.
     """
     kept = {name: ring for name, ring in rings.items() if name in counted}
-    return {**kept, event: add(rings.get(event, b""), time, counted[event])}
+    kept[event] = add(rings.get(event, b""), time)
+    return kept
 
 
-def _times(ring: bytes) -> tuple[int, ...]:
-    return struct.unpack(f">{len(ring) // _TIME_BYTES}q", ring)
+def ring_of(times: Iterable[int]) -> bytes:
+    """The ring of these event times, ms, in any order."""
+    ring = b""
+    for time in sorted(times):
+        ring = add(ring, time)
+    return ring
+
+
+def _distances(ring: bytes) -> Iterator[tuple[int, int, int]]:
+    """Each time (ms) after the newest one, with where its varint begins and ends."""
+    time, start, shift, distance = int.from_bytes(ring[:_HEAD]), _HEAD, 0, 0
+    for end, byte in enumerate(ring[_HEAD:], _HEAD + 1):
+        distance |= (byte & 0x7F) << shift
+        if byte & _MORE:
+            shift += 7
+            continue
+        time -= distance
+        yield time, start, end
+        start, shift, distance = end, 0, 0
+
+
+def _without_oldest(ring: bytes) -> bytes:
+    """The ring without its oldest time; it has another one."""
+    end = len(ring) - 1
+    while end > _HEAD and ring[end - 1] & _MORE:
+        end -= 1
+    return ring[:end]
+
+
+def _varint(number: int) -> bytes:
+    if number < _MORE:
+        return number.to_bytes()
+    found = bytearray()
+    while number >= _MORE:
+        found.append(number & 0x7F | _MORE)
+        number >>= 7
+    found.append(number)
+    return bytes(found)

@@ -43,6 +43,9 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClockRecord(msgspec.Struct):
-    """Advances the stream clock to a time, or to the `end`, when all timers have fired."""
+    """Advances the stream clock to a time, or to the `end`, when all timers have fired.
 
-    time: str | int
+    The time is read as that of an event.
+    """
+
+    time: str | int | float

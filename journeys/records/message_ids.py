@@ -1,6 +1,7 @@
 """The deduplication window: the messageIds of a user's recent events.
 
 Law: it holds the last 64 ids and those of the last hour of partition time, never more than 1,024.
+An id that comes again counts as new, so a producer that repeats itself for hours is still known.
 It is one byte string of 14-byte entries, oldest first: 8 bytes of hash, 6 bytes of time (ms).
 """
 
@@ -20,8 +21,8 @@ _MOST = MOST * ENTRY
 _pack = struct.Struct(">q").pack
 
 
-def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
-    """Whether a messageId is in the window.
+def find(seen: bytes, message: bytes, partition_time: int) -> int:
+    """Where a messageId is in the window, in bytes; -1 where it is not.
 
     Args:
         seen: the window.
@@ -32,10 +33,22 @@ def holds(seen: bytes, message: bytes, partition_time: int) -> bool:
     while at >= 0:
         if at % ENTRY == 0:
             if len(seen) - at <= _LEAST:
-                return True
-            return seen[at + _HASH : at + ENTRY] >= _an_hour_before(partition_time)
+                return at
+            recent = seen[at + _HASH : at + ENTRY] >= _an_hour_before(partition_time)
+            return at if recent else -1
         at = seen.find(message, at + 1)
-    return False
+    return -1
+
+
+def refresh(seen: bytes, at: int, partition_time: int) -> bytes:
+    """Make the entry that `find` found the newest one.
+
+    Args:
+        at: where it is, in bytes.
+        partition_time: the largest event time seen on the partition, ms.
+    """
+    rest = seen[:at] + seen[at + ENTRY :]
+    return remember(rest, seen[at : at + _HASH], partition_time)
 
 
 def remember(seen: bytes, message: bytes, partition_time: int) -> bytes:

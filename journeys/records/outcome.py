@@ -29,6 +29,7 @@ OutcomeType = Literal[
     "audience.entered",
     "audience.exited",
     "event.emitted",
+    "event.altered",
     "event.rejected",
     "event.rerouted",
     "config.accepted",
@@ -37,6 +38,40 @@ OutcomeType = Literal[
 """What an outcome's `type` can be."""
 
 OUTCOME_TYPES: frozenset[str] = frozenset(get_args(OutcomeType))
+
+DETAILS: dict[OutcomeType, tuple[str, ...]] = {
+    "journey.entered": ("event", "message_id"),
+    "journey.rejected": ("reason", "error", "late_ms"),
+    "journey.exited": ("reason", "error", "event", "message_id"),
+    "node.reached": (),
+    "wait.started": ("due",),
+    "wait.matched": ("event", "message_id", "action_id", "ok", "status_code", "error"),
+    "wait.timed_out": (),
+    "criteria.matched": ("branch", "next"),
+    "experiment.assigned": ("variant",),
+    "expression.failed": ("error", "kind"),
+    "action.requested": ("destination", "action_id"),
+    "action.skipped": ("destination", "reason", "bytes"),
+    "action.delivered": ("action_id", "destination", "status", "attempts", "ms"),
+    "action.failed": (
+        "action_id",
+        "destination",
+        "reason",
+        "error",
+        "status",
+        "body",
+        "attempts",
+    ),
+    "goal.reached": ("event", "message_id"),
+    "profile.changed": ("traits", "more"),
+    "event.emitted": ("event", "message_id"),
+    "event.altered": ("fields",),
+    "event.rejected": ("reason", "error", "event", "message_id", "action_id"),
+    "event.rerouted": ("from", "to"),
+    "config.accepted": ("kind", "name", "status", "changed", "documents"),
+    "config.rejected": ("problems",),
+}
+"""What an outcome's `detail` may hold, by its type; no other type is made yet."""
 
 
 MAX_SHOWN = 1024

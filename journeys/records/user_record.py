@@ -5,13 +5,16 @@ Law: a record is an immutable value; it is replaced, never changed. Equal record
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-VERSION = 4
+from journeys.records.event_counts import ring_of
+
+VERSION = 5
 
 MAX_RECORD = 1024 * 1024
 """Largest record of one user, bytes."""
@@ -175,10 +178,11 @@ def deadline_of(instances: Iterable[Instance]) -> int | None:
 
 
 _PREFIX = bytes([VERSION])
-_OLD = frozenset({b"\x01", b"\x02", b"\x03"})
+_OLD = frozenset({b"\x01", b"\x02", b"\x03", b"\x04"})
 """Older versions lack trailing fields: 1 has no `event_counts`; 2 no `goals`, `lifecycle_seen` and
-`held`; 3 no `deadline`. Missing fields are read as empty, and the deadline is computed. A record
-that is written again is of the newest version."""
+`held`; 3 no `deadline`. Missing fields are read as empty, and the deadline is computed. Up to 4,
+the rings of `event_counts` hold times of 8 bytes in the order of the log. A record that is written
+again is of the newest version."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 
@@ -237,4 +241,12 @@ def decode(data: bytes) -> UserRecord:
     record = replace(_decoder.decode(memoryview(data)[1:]), size=len(data))
     if version == _PREFIX:
         return record
-    return replace(record, deadline=deadline_of(record.instances))
+    return replace(
+        record,
+        deadline=deadline_of(record.instances),
+        event_counts={name: _new_ring(ring) for name, ring in record.event_counts.items()},
+    )
+
+
+def _new_ring(old: bytes) -> bytes:
+    return ring_of(struct.unpack(f">{len(old) // 8}q", old))

@@ -27,7 +27,7 @@ from pydantic import (
 from journeys.expressions.interpolation import UnclosedError, pieces
 from journeys.records.response import PATH_PATTERN
 from journeys.time import SECOND, format_duration, like_duration, parse_duration
-from journeys.zones import WEEKDAYS, ZONES
+from journeys.zones import WEEKDAYS, ZONES, zone_name
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -189,9 +189,10 @@ def _weekdays(written: list[str]) -> list[str]:
 
 
 def _zone(value: str) -> str:
-    if value not in ZONES:
+    name = zone_name(value)
+    if name is None:
         raise ValueError(f"expected {ZONE}")
-    return value
+    return name
 
 
 def _some_zone(value: str) -> str:
@@ -294,10 +295,10 @@ Value = Annotated[str, Holds("value", types=("string", "int", "uint", "bool")), 
 
 Moment = Annotated[
     str,
-    Holds("value", types=("timestamp", "string", "int")),
+    Holds("value", types=("timestamp", "string")),
     Expected("CEL that gives a time, such as timestamp('2026-03-01T09:00:00Z')"),
 ]
-"""CEL that gives a time: a timestamp, ISO 8601 as text, or integer milliseconds."""
+"""CEL that gives a time: a timestamp, or ISO 8601 with a zone as text."""
 
 Match = Annotated[str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")]
 """CEL that gives the key of an awaited event, or `none`."""

@@ -93,6 +93,12 @@ def test_what_the_examples_tell_is_in_the_table(tmp_path: Path) -> None:
         assert names <= TOLD[type], type
 
 
+def test_what_a_test_may_expect_is_in_the_table() -> None:
+    assert set(TOLD) == set(outcome.DETAILS)
+    for type, names in outcome.DETAILS.items():
+        assert set(names) <= TOLD[type], type
+
+
 def test_what_a_delivery_tells_is_in_the_table() -> None:
     cause, answer = Cause("journeys.actions.mailer", 0, 0), CallResult("delivered", 0, 1)
     told = outcomes.delivered(ACTION, cause, 1, answer)

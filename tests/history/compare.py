@@ -151,7 +151,7 @@ def _table(db: duckdb.DuckDBPyConnection, name: str, types: dict[str, str], rows
 
 def actual(outcomes: Iterable[Json], actions: Iterable[Json]) -> list[Row]:
     """The engine's outcomes as rows, in its order; an action's payload is told where requested."""
-    told = list(outcomes)
+    told = [one for one in outcomes if (one["detail"] or {}).get("kind") != "zone"]
     sent = {one["action_id"]: one for one in actions}
     emitted = _emitted(told)
     entries = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeys.time import LAST, format_time, parse_time
-from journeys.zones import WEEKDAYS, ZONES, find_zone, next_local
+from journeys.zones import WEEKDAYS, ZONES, find_zone, next_local, zone_of
 from tests.journeys.builders import DAY, HOUR, MINUTE
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +23,12 @@ ODD = [
     "Africa/Cairo Antarctica/Troll America/St_Johns Pacific/Apia Pacific/Kwajalein Asia/Tehran",
     "Africa/Casablanca Europe/Dublin America/Havana Pacific/Chatham Asia/Kathmandu UTC",
 ]
+
+
+def _zone(name: object) -> Any:
+    found = zone_of(name)
+    assert found is not None
+    return found
 
 
 def _wall(ms: int, zone: ZoneInfo) -> datetime:
@@ -57,7 +64,7 @@ def _showings(start: int, end: int, clock: int, days: set[int], zone: ZoneInfo) 
 def moments(draw: st.DrawFn) -> tuple[int, ZoneInfo]:
     """A time, most often near one at which the clocks of a zone change, and that zone."""
     odd = st.sampled_from(" ".join(ODD).split())
-    zone = find_zone([draw(odd | st.sampled_from(sorted(ZONES)))])
+    zone = _zone(draw(odd | st.sampled_from(sorted(ZONES))))
     year = parse_time(f"{draw(st.integers(1973, 2045))}-01-01T00:00:00Z")
     offsets = [_wall(year + day * DAY, zone) - _wall(year, zone) for day in range(367)]
     changes = [
@@ -94,7 +101,7 @@ def test_it_is_the_first_time_after_now_that_the_users_clock_shows_it(
 def test_it_comes_within_nine_days_of_any_time_there_is(
     now: int, seconds: int, days: set[int], name: str
 ) -> None:
-    due = next_local(now, seconds * 1000, days, find_zone([name]))
+    due = next_local(now, seconds * 1000, days, _zone(name))
     assert now < due <= now + 9 * DAY
 
 
@@ -132,33 +139,47 @@ def test_times_of_day_across_changes_of_the_clock(
     zone: str, now: str, clock: str, due: str
 ) -> None:
     hours, minutes = map(int, clock.split(":"))
-    found = next_local(
-        parse_time(now), hours * HOUR + minutes * MINUTE, EVERY_DAY, find_zone([zone])
-    )
+    found = next_local(parse_time(now), hours * HOUR + minutes * MINUTE, EVERY_DAY, _zone(zone))
     assert format_time(found) == due
 
 
 @pytest.mark.parametrize("day", EVERY_DAY)
 def test_a_weekday_is_at_most_a_week_away_and_never_now(day: int) -> None:
     now = parse_time("2024-02-29T09:00:00Z")  # a Thursday
-    due = next_local(now, 9 * HOUR, [day], find_zone(["UTC"]))
-    assert _wall(due, find_zone(["UTC"])).weekday() == day
+    due = next_local(now, 9 * HOUR, [day], _zone("UTC"))
+    assert _wall(due, _zone("UTC")).weekday() == day
     assert now < due <= now + 7 * DAY
     assert (due == now + 7 * DAY) == (WEEKDAYS[day] == "thu")
 
 
 def test_the_last_days_of_the_calendar_have_a_next_one() -> None:
-    assert next_local(LAST, 0, EVERY_DAY, find_zone([BERLIN])) == LAST + 1 + 23 * HOUR
+    assert next_local(LAST, 0, EVERY_DAY, _zone(BERLIN)) == LAST + 1 + 23 * HOUR
 
 
 @pytest.mark.parametrize(
-    "candidates",
-    [[], [None], [5], [""], ["Mars/Olympus"], ["europe/berlin"], ["../UTC"], [["UTC"]], ["Europe"]],
+    "value", [5, "Mars/Olympus", "../UTC", ["UTC"], "Europe", "+24:00", "+5:30"]
 )
-def test_what_is_no_zone_counts_as_absent(candidates: list[object]) -> None:
-    assert find_zone(candidates).key == "UTC"
-    assert find_zone([*candidates, "Asia/Tokyo"]).key == "Asia/Tokyo"
+def test_what_is_no_zone_is_told_before_the_next_one_in_line(value: object) -> None:
+    unknown: list[object] = []
+    assert find_zone([value], unknown.append) == _zone("UTC")
+    assert find_zone([None, value, "", "Asia/Tokyo", "Mars"], unknown.append) == _zone("Asia/Tokyo")
+    assert unknown == [value, value]
+
+
+@given(st.sampled_from(sorted(ZONES)), st.data())
+def test_a_zone_is_found_in_any_case_and_among_blanks(name: str, data: st.DataObject) -> None:
+    cased = "".join(data.draw(st.sampled_from([one.lower(), one.upper()])) for one in name)
+    blanks = st.text(" \t\n\u00a0", max_size=3)
+    assert zone_of(data.draw(blanks) + cased + data.draw(blanks)) is _zone(name)
+
+
+@given(st.integers(-24 * 60 + 1, 24 * 60 - 1))
+def test_an_offset_is_a_zone(minutes: int) -> None:
+    sign = "-" if minutes < 0 else "+"
+    zone = zone_of(f" {sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}")
+    assert zone is not None
+    assert zone.utcoffset(None) == timedelta(minutes=minutes)
 
 
 def test_every_zone_of_the_package_can_be_read() -> None:
-    assert {find_zone([name]).key for name in ZONES} == ZONES
+    assert {_zone(name).key for name in ZONES} == ZONES

@@ -62,6 +62,36 @@ def test_a_failing_entry_where_is_counted_and_told_once_per_version_and_minute()
     assert [one.at for one in world.told("expression.failed")] == [iso(0), iso(MINUTE)]
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_what_is_told_once_a_minute_is_no_matter_of_batches_and_owners(cut: int) -> None:
+    document = journey(WAIT, entry="event: start, where: event.properties.total > 1")
+    whole = World(document)
+    for second in range(5):
+        whole.event(at=second * SECOND, user=f"u{second}")
+    first = World(document)
+    for second in range(cut):
+        first.event(at=second * SECOND, user=f"u{second}")
+    samples, latest = first.processor.samples, first.processor.partition_time
+    next_owner = World(document, partition_time=latest, samples=samples)
+    next_owner.offset = first.offset
+    for second in range(cut, 5):
+        next_owner.event(at=second * SECOND, user=f"u{second}")
+    assert first.told() + next_owner.told() == whole.told()
+    assert next_owner.processor.samples == whole.processor.samples
+
+
+def test_what_a_refused_step_told_is_told_again() -> None:
+    large = "x" * 600_000
+    document = journey(WAIT, entry="event: start, where: event.properties.total > 1")
+    world = World(document)
+    world.event("other", traits={"a": large})
+    world.event(traits={"b": large})
+    assert [one.detail["reason"] for one in world.told("event.rejected")] == ["record_too_large"]
+    assert world.told("expression.failed") == []
+    world.event(at=SECOND)
+    assert len(world.told("expression.failed")) == 1
+
+
 def test_any_of_several_events_enters_once() -> None:
     entry = """
     any_of:

@@ -76,11 +76,13 @@ def test_a_late_event_counts_what_was_before_it_and_no_later_one() -> None:
     assert seen(world) == [1, 2, 2]
 
 
-def test_an_event_too_late_for_what_is_kept_still_counts_itself() -> None:
+def test_an_event_older_than_the_newest_thousand_still_counts_itself() -> None:
     world = World(journey(SEND, entry="event: view"))
-    for at in (HOUR, 0, HOUR + 1):
-        world.event("view", at=at)
-    assert seen(world) == [1, 1, 2]
+    for at in range(1_000):
+        world.event("view", at=HOUR + at)
+    world.event("view", at=0)
+    world.event("view", at=1)
+    assert seen(world)[-3:] == [1_000, 1, 1]
 
 
 def test_a_backfill_is_counted_though_it_starts_nothing() -> None:
@@ -125,7 +127,7 @@ def test_what_only_an_archived_journey_counted_is_let_go() -> None:
     world.turn("tour", "archived")
     world.event("view", at=MINUTE)
     world.event("click", at=MINUTE)
-    assert {name: len(ring) for name, ring in world.record().event_counts.items()} == {"click": 16}
+    assert {name: len(ring) for name, ring in world.record().event_counts.items()} == {"click": 9}
 
 
 def test_a_new_version_that_counts_more_counts_from_then_on() -> None:
@@ -137,28 +139,69 @@ def test_a_new_version_that_counts_more_counts_from_then_on() -> None:
     assert seen(world) == [1]
 
 
-def test_no_more_than_a_thousand_are_kept() -> None:
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_newest_thousand_are_kept_in_whatever_order_they_come(backwards: bool) -> None:
     ring = b""
-    for n in range(1_500):
-        ring = counts.add(ring, START + n, DAY)
+    for n in sorted(range(1_500), reverse=backwards):
+        ring = counts.add(ring, START + n)
+    if backwards:  # the last one counts itself, and goes with the next one
+        assert counts.count(ring, START, DAY) == 1
+        ring = counts.add(ring, START + 1_500)
     assert counts.count(ring, START + 1_500, DAY) == 1_000
-    assert counts.count(ring, START + 500, DAY) == 1
-    assert counts.count(ring, START + 499, DAY) == 0
+    assert counts.count(ring, START + 500 + backwards, DAY) == 1
+    assert counts.count(ring, START + 499 + backwards, DAY) == 0
 
 
-TIMES = st.lists(st.integers(START, START + 100), max_size=60)
+def test_what_is_kept_of_a_busy_user_is_small() -> None:
+    ring = counts.ring_of(START + n * MINUTE + n % 7 * SECOND for n in range(3_000))
+    assert counts.count(ring, START + 3_000 * MINUTE, 365 * DAY) == 1_000
+    assert len(ring) <= 6 + 3 * 999
 
 
-@given(TIMES, st.integers(START, START + 100), st.integers(1, 120), st.integers(0, 50))
-def test_every_window_up_to_the_longest_is_exact_for_events_in_order(
-    times: list[int], last: int, window: int, more: int
+TIMES = st.lists(
+    st.one_of(
+        st.integers(START, START + 100),
+        st.integers(START, START + 400 * DAY),
+        st.integers(0, 253_402_300_799_999),
+    ),
+    max_size=60,
+)
+
+
+@given(TIMES, st.integers(1, 400 * DAY), st.integers(2, 30))
+def test_a_count_is_exact_in_any_order_within_the_newest_that_are_kept(
+    times: list[int], window: int, most: int
 ) -> None:
-    ring = b""
-    times = sorted(time for time in [*times, last] if time <= last)
-    for time in times:
-        ring = counts.add(ring, time, window + more)
-    expected = sum(last - window < time <= last for time in times)
-    assert counts.count(ring, last, window) == expected
+    """Against a list of all times, of which the newest are sought anew at each event."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counts, "MOST", most)
+        ring, known = b"", list[int]()
+        for time in times:
+            ring = counts.add(ring, time)
+            known = sorted([*known, time])[-most:]
+            kept = known if time in known else [time, *known]
+            for now in (time, time + window // 2, max(kept)):
+                expected = sum(now - window < one <= now for one in kept)
+                assert counts.count(ring, now, window) == min(expected, most)
+
+
+@given(st.permutations(range(12)), st.sampled_from([5 * MINUTE, HOUR, DAY]))
+def test_a_late_event_sees_its_whole_window_whatever_else_is_counted(
+    order: list[int], window: int
+) -> None:
+    sees = journey(SEND, entry="event: view")
+    other = journey(
+        "done: {type: exit}",
+        name="other",
+        entry=f"event: never\nwhere: count('view', '{window // 1000}s') > 900",
+    )
+    alone, beside = World(sees), World(sees, other)
+    for number, at in enumerate(order):
+        for world in (alone, beside):
+            world.event("view", at=at * 4 * MINUTE)
+        before = order[: number + 1]
+        expected = sum(at - 2.5 < one <= at for one in before)
+        assert seen(alone)[-1] == seen(beside)[-1] == expected
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,10 @@ NO_ID: list[Any] = [MISSING, *NO_TEXT, "", "x" * 65, "x" * 100_000]
 NO_USER: list[Any] = [
     *NO_TEXT, "", "u\0", "\0", "\0u", "u\0\0", "u" * 1_025, "é" * 513, "\ud800", *ELSEWHERE, "u ",
 ]  # fmt: skip
+# In an event an integer is an id, and what a text can't hold is U+FFFD.
+NO_USER_OF_AN_EVENT: list[Any] = [
+    None, 1.5, True, [], {}, "", "u" * 1_025, "é" * 513, 2**64, *ELSEWHERE, "u ",
+]  # fmt: skip
 WRONG: dict[str, dict[str, list[Any]]] = {
     "response": {
         "action_id": NO_ID,
@@ -124,11 +128,15 @@ WRONG: dict[str, dict[str, list[Any]]] = {
     },
     "clock": {
         "time": [
-            MISSING, None, "", "tomorrow", "2026-01-18", "END", -1, 10**30, 253402300800000, 1.5,
+            MISSING, None, "", "tomorrow", "2026-01-18", "END", -1, 10**30, 1e40,
             True, [], {}, "x" * 2_000,
         ],
     },
-    "event": {"userId": NO_USER, "event": [*NO_TEXT[1:], ""], "timestamp": ["x", -1, 10**30, []]},
+    "event": {
+        "userId": NO_USER_OF_AN_EVENT,
+        "event": [*NO_TEXT[1:], ""],
+        "timestamp": ["x", -1, 10**30, []],
+    },
 }  # fmt: skip
 WHOLES = [
     b"", b" ", b"null", b"5", b'"x"', b"[]", b"{}", b"{", b"\xff\xfe", b'{"a":"\xff"}', b"nonsense",

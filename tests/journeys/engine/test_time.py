@@ -227,7 +227,7 @@ def test_clock_records_are_ignored_under_wall() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{}", b'{"time": 1.5}', b'{"time": "soon"}', b'{"time": -1}']
+    "value", [b"", b"{}", b'{"time": true}', b'{"time": "soon"}', b'{"time": -1}']
 )
 def test_a_malformed_clock_record_is_rejected_and_changes_nothing(value: bytes) -> None:
     world = World(journey(WAIT))

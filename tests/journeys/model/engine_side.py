@@ -138,7 +138,7 @@ class Engine:
 
     @property
     def told(self) -> list[Told]:
-        return [_told(one) for one in self.effects.outcomes]
+        return [_told(one) for one in self.effects.outcomes if not is_sample(one)]
 
     @property
     def sent(self) -> list[Sent]:
@@ -188,6 +188,12 @@ class Engine:
             stories[one.user_id or ""].append(msgspec.json.encode(one))
         kept = {user: encode(record) for user, record in self.records.records.items()}
         return {user: (stories[user], kept.get(user)) for user in {*stories, *kept}}
+
+
+def is_sample(one: Outcome) -> bool:
+    """Whether it is reported once a minute and partition: an unknown time zone, which the model
+    takes for an absent one."""
+    return (one.detail or {}).get("kind") == "zone"
 
 
 def _told(one: Outcome) -> Told:

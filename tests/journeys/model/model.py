@@ -70,6 +70,8 @@ class Model(Lives):
         # 1. Repeats.
         message = wire.get("messageId", f"events-0-{offset}")
         if self.remembers(user, message):
+            others = [one for one in user.seen if one[0] != message]
+            user.seen[:] = [*others, (message, self.time)]
             return
         user.seen.append((message, self.time))
         # 2. Timers that are due.
@@ -358,15 +360,13 @@ class Model(Lives):
         return message in lately or message in [known for known, _ in user.seen[-64:]]
 
     def _note(self, user: User, event: str, time: int) -> None:
-        """Keep the time of an event that some journey counts, as long as the longest window."""
+        """Keep the time of an event that some journey counts: the newest of them, and this one."""
         asked = self.counted()
         if event not in asked:
             return
         user.times = {name: times for name, times in user.times.items() if name in asked}
-        known = user.times.get(event, [])
-        oldest = max([time, *known]) - asked[event]
-        kept = [one for one in known if one > oldest][-(MOST_TIMES - 1) :]
-        user.times[event] = [*kept, time]
+        kept = sorted([*user.times.get(event, []), time])[-MOST_TIMES:]
+        user.times[event] = kept if time in kept else [time, *kept]
 
     def _tell_user(self, user: User, moment: Moment, type: str, **detail: Any) -> None:
         """What is no journey's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from journeys.ids import message_hash
 from journeys.records import message_ids as message_ids
+from journeys.records.event_counts import ring_of
 from journeys.records.user_record import (
     Goal,
     Held,
@@ -83,9 +85,9 @@ def test_a_record_survives_its_bytes_and_equal_records_have_equal_bytes(record: 
     assert encode(decode(data)) == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x05" + encode(UserRecord())[1:], b"\x90"])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x06" + encode(UserRecord())[1:], b"\x90"])
 def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
-    with pytest.raises(UnknownRecordVersion, match="expected at most 4"):
+    with pytest.raises(UnknownRecordVersion, match="expected at most 5"):
         decode(data)
 
 
@@ -93,33 +95,36 @@ OLD = {
     b"\x01": ("traits", "message_ids", "instances", "past"),
     b"\x02": ("traits", "message_ids", "instances", "past", "event_counts"),
     b"\x03": ("traits", "message_ids", "instances", "past", "event_counts", "goals"),
+    b"\x04": ("traits", "message_ids", "instances", "past", "event_counts", "goals", "deadline"),
 }
 """What the records of older versions hold; the instances of the first two have nine fields."""
 
 
 @pytest.mark.parametrize("version", OLD)
-@given(record=RECORDS)
+@given(record=RECORDS, times=st.lists(st.integers(START, START + HOUR), max_size=5))
 def test_a_record_of_an_older_version_is_read_without_what_came_later(
-    version: bytes, record: UserRecord
+    version: bytes, record: UserRecord, times: list[int]
 ) -> None:
-    fields: list[Any] = [getattr(record, name) for name in OLD[version]]
     replace = msgspec.structs.replace
+    old_counts = {"view": struct.pack(f">{len(times)}q", *times)}
+    record = replace(record, event_counts=old_counts)
+    fields: list[Any] = [getattr(record, name) for name in OLD[version]]
     instances = record.instances
-    if version != b"\x03":
+    if version in (b"\x01", b"\x02"):
         fields[2] = [msgspec.structs.astuple(one)[:9] for one in instances]
         instances = tuple(replace(one, lifecycle_seen=0, held=None) for one in instances)
     old = version + msgspec.msgpack.encode(fields)
     dues = [one.wait.due for one in instances if one.wait.due is not None]
     expected = replace(
         record,
-        event_counts=record.event_counts if "event_counts" in OLD[version] else {},
+        event_counts={"view": ring_of(times)} if "event_counts" in OLD[version] else {},
         goals=record.goals if "goals" in OLD[version] else (),
         instances=instances,
         deadline=min(dues, default=None),
         size=len(old),
     )
     assert decode(old) == expected
-    assert encode(decode(old))[:1] == b"\x04"
+    assert encode(decode(old))[:1] == b"\x05"
 
 
 def test_a_record_that_holds_nothing_is_a_few_bytes() -> None:
@@ -178,7 +183,7 @@ def test_the_memory_is_the_last_64_and_those_of_the_last_hour_and_at_most_1024(
         marks = _model(marks)
     held = [memory[at : at + 8] for at in range(0, len(memory), message_ids.ENTRY)]
     assert held == [message for message, _ in marks]
-    assert all(message_ids.holds(memory, message, now) for message in held)
+    assert all(message_ids.find(memory, message, now) >= 0 for message in held)
 
 
 @pytest.mark.parametrize(("later", "held"), [(0, True), (1, False)])
@@ -189,8 +194,8 @@ def test_beyond_the_last_64_a_message_is_remembered_for_an_hour_to_the_milliseco
     for n in range(65):
         memory = message_ids.remember(memory, message_hash(str(n)), START)
     first, second = message_hash("0"), message_hash("1")
-    assert message_ids.holds(memory, first, START + HOUR + later) == held
-    assert message_ids.holds(memory, second, START + HOUR + later)
+    assert (message_ids.find(memory, first, START + HOUR + later) >= 0) == held
+    assert message_ids.find(memory, second, START + HOUR + later) >= 0
     memory = message_ids.remember(memory, b"the next", START + HOUR + later)
     assert (first in memory) == held
 
@@ -198,8 +203,19 @@ def test_beyond_the_last_64_a_message_is_remembered_for_an_hour_to_the_milliseco
 def test_a_hash_is_not_found_across_the_border_of_two_entries() -> None:
     memory = message_ids.remember(b"", b"abcdefgh", 0x494A4B4C4D4E)
     memory = message_ids.remember(memory, b"opqrstuv", 0x494A4B4C4D4E)
-    assert message_ids.holds(memory, b"abcdefgh", 0)
-    assert message_ids.holds(memory, b"opqrstuv", 0)
+    assert message_ids.find(memory, b"abcdefgh", 0) >= 0
+    assert message_ids.find(memory, b"opqrstuv", 0) >= 0
     for at in range(len(memory) - 8):
         if at % message_ids.ENTRY:
-            assert not message_ids.holds(memory, memory[at : at + 8], 0)
+            assert message_ids.find(memory, memory[at : at + 8], 0) < 0
+
+
+def test_a_message_that_comes_again_is_new_again() -> None:
+    memory = b""
+    for n in range(70):
+        memory = message_ids.remember(memory, message_hash(str(n)), START)
+    first = message_hash("0")
+    memory = message_ids.refresh(memory, message_ids.find(memory, first, START), START + HOUR)
+    assert len(memory) == 70 * message_ids.ENTRY
+    assert message_ids.find(memory, first, START + 2 * HOUR) >= 0
+    assert message_ids.find(memory, message_hash("1"), START + 2 * HOUR) < 0
