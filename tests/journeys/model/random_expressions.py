@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.journeys.model.model_terms import MINUTE, Cel, Joined, See, iso
+from tests.journeys.model.model_terms import MINUTE, Cel, Failed, Joined, See, iso
 
 
 def same(left: Any, right: Any) -> bool:
@@ -108,9 +108,16 @@ PAYLOADS = [
     ]
     * 8,
 ]
+
+
+def _no_time(s: See) -> Any:
+    """A bare number says no time, and what is absent doesn't either."""
+    raise Failed(f"{s.entry} has no time")
+
+
 UNTIL = [
     Cel("entry.timestamp", lambda s: s.entry["timestamp"]),
     Cel("event.timestamp", lambda s: s.event["timestamp"]),
     Cel("now", lambda s: s.now),
-    Cel("entry.properties.n", lambda s: s.entry["properties"]["n"]),
+    Cel("entry.properties.n", _no_time),
 ]
