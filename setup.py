@@ -1,13 +1,17 @@
-"""Builds the package, and with JOURNEYS_COMPILE=1 its hot modules as C extensions.
+"""Builds the wheel: its layout, and with JOURNEYS_COMPILE=1 its hot modules as C extensions.
 
-They are the same sources, compiled by mypyc: docs/decisions/compiled-engine.md. Everything else
-about the package is in pyproject.toml.
+The extensions are the same sources, compiled by mypyc: docs/decisions/compiled-engine.md. Why there
+is a layout: docs/decisions/wheel.md. Everything else about the package is in pyproject.toml.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.command.egg_info import egg_info
 
 COMPILED = """
 ids time
@@ -23,6 +27,10 @@ simulation/backtest
 """Modules of `journeys`. Not those with records that msgspec decodes or pydantic checks: both read
 annotations that a compiled class doesn't keep."""
 
+IMPORTED = "journeys_engine"
+"""The only package that a wheel adds to the environment; the others are in `_root` within it."""
+ROOT = Path(IMPORTED, "_root")
+
 
 def extensions() -> list[Extension]:
     """None, unless they are asked for: a checkout runs its sources."""
@@ -37,4 +45,49 @@ def extensions() -> list[Extension]:
     return list(mypycify(files, debug_level="0", group_name="journeys.engine"))
 
 
-setup(ext_modules=extensions())
+class BuildPy(build_py):
+    """Puts packages, and the examples that the demo plays, below ROOT unless it's editable."""
+
+    def run(self) -> None:
+        if not self.editable_mode:
+            # What an earlier build left there would be part of the wheel.
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+            made = shutil.ignore_patterns("__pycache__")
+            shutil.copytree("examples", Path(self.build_lib, ROOT, "examples"), ignore=made)
+        super().run()
+
+    def get_module_outfile(self, build_dir: str, package: list[str], module: str) -> str:
+        return super().get_module_outfile(self._below(build_dir, package[0]), package, module)
+
+    def _get_pkg_data_files(self, package: str) -> tuple[str, str, str, list[str]]:
+        package, source, _, names = super()._get_pkg_data_files(package)
+        folders = package.split(".")
+        target = os.path.join(self._below(self.build_lib, folders[0]), *folders)
+        return package, source, target, names
+
+    def _below(self, build: str, package: str) -> str:
+        return build if self.editable_mode or package == IMPORTED else os.path.join(build, ROOT)
+
+
+class BuildExt(build_ext):
+    """Puts extensions beside the modules that they were made of."""
+
+    def get_ext_fullpath(self, name: str) -> str:
+        if self.inplace or self.editable_mode:
+            return super().get_ext_fullpath(name)
+        file = self.get_ext_filename(self.get_ext_fullname(name))
+        return os.path.join(self.build_lib, ROOT, file)
+
+
+class EggInfo(egg_info):
+    """Names the package that is imported, so that tools don't take `agents` for ours."""
+
+    def run(self) -> None:
+        super().run()
+        Path(self.egg_info, "top_level.txt").write_text(f"{IMPORTED}\n", encoding="utf-8")
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_py": BuildPy, "build_ext": BuildExt, "egg_info": EggInfo},
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from agents.kafka.creating import create_topics
 from agents.kafka.topics import EVENTS, OUTCOMES, actions, application
+from agents.processes.program import JOURNEYS
 from agents.processes.supervisor import Supervisor
 from agents.roles.evaluate import APPLICATION
 from benchmarks.cluster import Cluster
@@ -62,7 +62,7 @@ class JourneysRun:
         with Supervisor({"register": 1}, environment=self._environment) as register:
             register.wait_ready(_READY_SECONDS)
             applied = subprocess.run(
-                [sys.executable, "-m", "agents.cli", "apply", str(path)],
+                [*JOURNEYS, "apply", str(path)],
                 cwd=ROOT,
                 env=self._environment,
                 capture_output=True,

@@ -30,6 +30,7 @@ JOURNEYS = "agents.cli"
 _IMPORTED = (
     JOURNEYS,
     "agents.client.push",
+    "agents.commands.worker",
     "agents.client.send",
     "agents.host.worker",
     "agents.roles.deliver",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.errors import UserError
+from agents.processes.program import JOURNEYS
 from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART
 from agents.settings import Clock, Settings
 
@@ -95,6 +96,7 @@ def worker(
         raise typer.BadParameter(f"the role {role} takes no names", param_hint="NAME")
     settings = Settings.from_env()
     reach(settings.broker)
+    os.umask(0o077)  # what it keeps on disk is its user's alone: RocksDB's files too
     settings = replace(
         settings,
         state_dir=claim_state_dir(settings.state_dir, role),
@@ -106,7 +108,7 @@ def worker(
     if code == EXIT_RESTART:
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, "-m", "agents.cli", *sys.argv[1:]])
+        os.execv(sys.executable, [*JOURNEYS, *sys.argv[1:]])
     raise typer.Exit(code)
 
 
@@ -116,11 +118,11 @@ def claim_state_dir(base: Path, role: str) -> Path:
     So a restart finds the local state again, and two workers never share one.
     """
     try:
-        base.mkdir(parents=True, exist_ok=True)
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
         number = 0
         while True:
             folder = base / f"{role}-{number}"
-            claim = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            claim = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -128,7 +130,8 @@ def claim_state_dir(base: Path, role: str) -> Path:
                 number += 1
             else:
                 _claims.append(claim)
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                folder.chmod(0o700)  # an older version made it for everybody to read
                 return folder
     except OSError as error:
         raise UserError(

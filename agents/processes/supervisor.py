@@ -22,6 +22,7 @@ import httpx
 
 from agents.errors import UserError
 from agents.processes import guard
+from agents.processes.program import JOURNEYS
 
 STOP_SECONDS = 8.0
 """Between SIGTERM and SIGKILL."""
@@ -62,7 +63,7 @@ class Supervisor:
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         report: Callable[[str, str], None] = lambda name, line: None,
-        command: Sequence[str] = (sys.executable, "-m", "agents.cli"),
+        command: Sequence[str] = JOURNEYS,
     ) -> None:
         environment = dict(os.environ if environment is None else environment)
         self._children = {

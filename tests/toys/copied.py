@@ -66,7 +66,7 @@ def examples() -> dict[str, str]:
 def copy_to(folder: Path) -> None:
     """Copies the program and its tests, and adds the three types."""
     ignore = shutil.ignore_patterns("__pycache__", "*.so")
-    for name in ("journeys", "tables", "agents", "tests"):
+    for name in ("journeys", "tables", "agents", "journeys_engine", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     for name in ("pyproject.toml", "docs", "examples"):
         (folder / name).symlink_to(ROOT / name)

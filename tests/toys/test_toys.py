@@ -49,18 +49,18 @@ def test_the_toys_pass_the_conformance_suites(copy: Path, suite: str, only: str)
 
 def test_documents_that_use_them_are_checked(copy: Path) -> None:
     (copy / "toys.yaml").write_text(DOCUMENTS.format(url="https://chat.example.com"))
-    assert "3 documents in 1 file: valid" in run(copy, "agents.cli", "validate", "toys.yaml")
+    assert "3 documents in 1 file: valid" in run(copy, "journeys_engine", "validate", "toys.yaml")
     wrong = DOCUMENTS.format(url="https://169.254.169.254")
     mistakes = {"token:": "tokn:", "compose": "compse", ": team\nemail": ": tem\nemail"}
     for word, mistake in mistakes.items():
         wrong = wrong.replace(word, mistake)
     (copy / "wrong.yaml").write_text(wrong)
-    said = run(copy, "agents.cli", "validate", "wrong.yaml", code=1)
+    said = run(copy, "journeys_engine", "validate", "wrong.yaml", code=1)
     for near in ("token", "compose", "team"):
         assert f"did you mean '{near}'?" in said
     assert "which is never called" in said
     (copy / "wrong.yaml").write_text(wrong.replace("type: chat", "type: smoke-signal"))
-    said = run(copy, "agents.cli", "validate", "wrong.yaml", code=1)
+    said = run(copy, "journeys_engine", "validate", "wrong.yaml", code=1)
     assert "found 'smoke-signal', expected 'http' or 'chat'" in said
 
 
@@ -70,7 +70,7 @@ def test_records_give_the_catalog_and_plans_compare(copy: Path) -> None:
 
 def test_a_journey_is_simulated_and_its_message_sent(copy: Path, receiver: Receiver) -> None:
     (copy / "sent.yaml").write_text(DOCUMENTS.format(url=receiver.url))
-    command = ["agents.cli", "simulate", "sent.yaml", "--events", "events.jsonl"]
+    command = ["journeys_engine", "simulate", "sent.yaml", "--events", "events.jsonl"]
     assert "Hello Ann" in run(copy, *command)
     said = run(copy, *command, "--send", "say", **LOOPBACK)
     (request,) = receiver.requests

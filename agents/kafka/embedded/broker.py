@@ -136,10 +136,11 @@ class EmbeddedKafka:
             EmbeddedKafkaError: the port is taken, or the broker ended or did not answer within
                 60 s; the message has the last lines of its log.
             JarError: the broker could not be downloaded.
+            ExtraMissing: there is no Java, or nothing to download the broker with.
         """
         if self.is_running():
             return self
-        jars, java = classpath(self._report), find_java()
+        java, jars = find_java(), classpath(self._report)
         if self._dir is None:
             self._dir = self._named_dir or Path(tempfile.mkdtemp(prefix="journeys-kafka-"))
             self._dir = self._dir.absolute()

