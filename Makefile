@@ -7,14 +7,15 @@ ARGS ?=
 # Tests beside each other, unless ARGS chooses some; there one process starts sooner and says more.
 PARALLEL := -n auto
 
-.PHONY: install demo test test-world compiled pure torture soak bench check audit docs format lock clean
+.PHONY: install demo test test-world compiled pure torture soak bench check audit docs format lock image pin clean
 
 install: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV), once; it takes a minute or two."
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $(STAMP)
 
@@ -65,15 +66,15 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 # Every package that pyproject.toml leads to is in the lock, in a version that fits, with its hashes.
 	@$(BIN)/uv pip install --dry-run --offline --quiet --require-hashes --python $(BIN)/python \
-	    -r pyproject.toml --all-extras -c requirements.lock || { echo "make lock updates it"; exit 1; }
+	    -r pyproject.toml $(EXTRAS) -c requirements.lock || { echo "make lock updates it"; exit 1; }
 	-@timeout 60 $(MAKE) --no-print-directory audit
 
 # Needs a network. `check` shows what it says and doesn't fail for it: the answer changes while the code
 # doesn't, and without a network there is none.
 AUDIT := $(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit
-LOCK := requirements.lock
+LOCKS := -r requirements.lock -r docker/image.lock
 audit: $(STAMP)
-	@$(AUDIT) --strict --disable-pip --require-hashes --progress-spinner off -r $(LOCK) || { \
+	@$(AUDIT) --strict --disable-pip --require-hashes --progress-spinner off $(LOCKS) || { \
 	    echo "audit: a version above has known vulnerabilities, or the index could not be asked"; \
 	    exit 1; }
 
@@ -85,13 +86,24 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# All extras, every platform, the oldest Python we support. Needs a venv with uv in it, as `make
-# install` leaves behind; `make lock UV=...` takes any other uv.
+# The image, and what its base images are now by digest: needs Docker and its registry.
+DOCKER ?= docker
+image:
+	$(DOCKER) build -f docker/Dockerfile -t journeys-engine .
+
+pin:
+	python3 docker/pin.py --docker $(DOCKER)
+
+# All extras but the image's, every platform, the oldest Python we support. Needs a venv with uv in
+# it, as `make install` leaves behind; `make lock UV=...` takes any other uv.
 UV ?= $(BIN)/uv
+EXTRAS := --extra kafka --extra warehouse --extra dev
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
     --no-emit-index-url --no-emit-find-links
 lock:
-	$(COMPILE) --all-extras $(ARGS) -o requirements.lock pyproject.toml
+	$(COMPILE) $(EXTRAS) $(ARGS) -o requirements.lock pyproject.toml
+	$(COMPILE) -c requirements.lock -o docker/requirements.lock pyproject.toml
+	$(COMPILE) -c requirements.lock --extra image -o docker/image.lock pyproject.toml
 	$(COMPILE) $(ARGS) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 clean: pure
