@@ -4,3 +4,9 @@ The roles register, evaluate and deliver, the one runtime loop that they share, 
 Kafka and of destinations, the demo and the command line. Imports go one way: agents -> tables ->
 journeys.
 """
+
+import sys
+
+# httpx imports its command line, and with that click, rich and pygments, unless it can't be had:
+# 0.25 s of CPU for each worker that calls destinations.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

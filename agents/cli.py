@@ -2,73 +2,143 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
-from agents.commands import (
-    apply,
-    backtest,
-    dead,
-    draw,
-    kafka,
-    lifecycle,
-    plan,
-    schema,
-    send,
-    simulate,
-    tail,
-    test,
-    topics,
-    up,
-    validate,
-    worker,
-)
 from agents.compiled import is_compiled, refuse_stale
-from agents.demo import command as demo
 from agents.errors import UserError
 
-app = typer.Typer(
-    name="journeys",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter
+
+# The help shows them in this order, in which they are needed.
+PANELS = {
+    "Journeys": "validate test simulate draw backtest schema plan apply pause resume archive",
+    "Data": "send tail dead",
+    "The engine": "demo up worker topics kafka",
+}
+NAMES = " ".join(PANELS.values()).split()
+
+
+def _load(name: str) -> Callable[..., None] | typer.Typer:
+    """A command; one module is imported for it, as all of them take longer than most commands."""
+    match name:
+        case "validate":
+            from agents.commands import validate
+
+            return validate.validate
+        case "test":
+            from agents.commands import test
+
+            return test.run_tests
+        case "simulate":
+            from agents.commands import simulate
+
+            return simulate.simulate
+        case "draw":
+            from agents.commands import draw
+
+            return draw.draw
+        case "backtest":
+            from agents.commands import backtest
+
+            return backtest.backtest
+        case "schema":
+            from agents.commands import schema
+
+            return schema.schema
+        case "plan":
+            from agents.commands import plan
+
+            return plan.plan
+        case "apply":
+            from agents.commands import apply
+
+            return apply.apply
+        case "pause" | "resume" | "archive":
+            from agents.commands import lifecycle
+
+            found: Callable[..., None] = getattr(lifecycle, name)
+            return found
+        case "send":
+            from agents.commands import send
+
+            return send.send
+        case "tail":
+            from agents.commands import tail
+
+            return tail.tail
+        case "dead":
+            from agents.commands import dead
+
+            return dead.app
+        case "demo":
+            from agents.demo import command
+
+            return command.demo
+        case "up":
+            from agents.commands import up
+
+            return up.up
+        case "worker":
+            from agents.commands import worker
+
+            return worker.worker
+        case "topics":
+            from agents.commands import topics
+
+            return topics.app
+        case "kafka":
+            from agents.commands import kafka
+
+            return kafka.kafka
+    raise KeyError(name)
+
+
+class _Group(TyperGroup):
+    """Lists the commands by panel, in plain text: rich would take longer than all the rest."""
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        for panel, names in PANELS.items():
+            rows = [(name, self.commands[name].get_short_help_str(100)) for name in names.split()]
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+def command_line(names: Sequence[str] = NAMES) -> typer.Typer:
+    """The named commands in one program."""
+    app = typer.Typer(
+        name="journeys",
+        cls=_Group,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(journeys)
+    for name in names:
+        found = _load(name)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         engine = ", compiled engine" if is_compiled() else ""
-        typer.echo(f"journeys {importlib.metadata.version('journeys-engine')}{engine}")
+        typer.echo(f"journeys {version('journeys-engine')}{engine}")
         raise typer.Exit
 
 
-# The help shows them in this order, in which they are needed.
-_DOCUMENTS, _DATA, _ENGINE = "Journeys", "Data", "The engine"
-app.command("validate", rich_help_panel=_DOCUMENTS)(validate.validate)
-app.command("test", rich_help_panel=_DOCUMENTS)(test.run_tests)
-app.command("simulate", rich_help_panel=_DOCUMENTS)(simulate.simulate)
-app.command("draw", rich_help_panel=_DOCUMENTS)(draw.draw)
-app.command("backtest", rich_help_panel=_DOCUMENTS)(backtest.backtest)
-app.command("schema", rich_help_panel=_DOCUMENTS)(schema.schema)
-app.command("plan", rich_help_panel=_DOCUMENTS)(plan.plan)
-app.command("apply", rich_help_panel=_DOCUMENTS)(apply.apply)
-app.command("pause", rich_help_panel=_DOCUMENTS)(lifecycle.pause)
-app.command("resume", rich_help_panel=_DOCUMENTS)(lifecycle.resume)
-app.command("archive", rich_help_panel=_DOCUMENTS)(lifecycle.archive)
-app.command("send", rich_help_panel=_DATA)(send.send)
-app.command("tail", rich_help_panel=_DATA)(tail.tail)
-app.add_typer(dead.app, name="dead", rich_help_panel=_DATA)
-app.command("demo", rich_help_panel=_ENGINE)(demo.demo)
-app.command("up", rich_help_panel=_ENGINE)(up.up)
-app.command("worker", rich_help_panel=_ENGINE)(worker.worker)
-app.add_typer(topics.app, name="topics", rich_help_panel=_ENGINE)
-app.command("kafka", rich_help_panel=_ENGINE)(kafka.kafka)
-
-
-@app.callback()
 def journeys(
     version: Annotated[
         bool,
@@ -80,13 +150,14 @@ def journeys(
 
 def main() -> None:
     """Runs the command line. Exit code 1 with one line on stderr for an error a user can fix."""
+    names: Sequence[str] = NAMES
+    # A shell that completes a line asks in the environment.
+    if "_JOURNEYS_COMPLETE" not in os.environ and sys.argv[1:]:
+        named = sys.argv[1]
+        names = [named] if named in NAMES else [] if named == "--version" else NAMES
     try:
         refuse_stale()
-        app()
+        command_line(names)()
     except UserError as error:
         print(f"journeys: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

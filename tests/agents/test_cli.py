@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from agents.cli import PANELS
 from agents.kafka.embedded.broker import EmbeddedKafka
 
 JOURNEYS = Path(sys.executable).with_name("journeys")
@@ -45,9 +50,60 @@ def test_topics_are_made_and_checked(empty_kafka: EmbeddedKafka) -> None:
     assert json.loads(after.stdout) == {"partitions": 3, "destinations": []}
 
 
-def test_the_command_line_loads_nothing_heavy_before_it_is_needed() -> None:
-    heavy = {"confluent_kafka", "faust", "aiokafka", "rocksdict", "duckdb", "sqlalchemy"}
-    heavy |= {"pydantic", "cel_expr_python", "journeys.engine.processor"}
-    code = f"import sys, agents.cli; print(sorted({heavy!r} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+HEAVY = "confluent_kafka faust aiokafka rocksdict duckdb sqlalchemy aiohttp httpx rich".split()
+CALLS = [
+    ("--version", 0.25, [*HEAVY, "asyncio", "pydantic", "cel_expr_python"]),
+    ("--help", 0.25, [*HEAVY, "pydantic", "cel_expr_python", "journeys.engine.processor"]),
+    ("completion", 0.25, [*HEAVY, "cel_expr_python", "journeys.engine.processor"]),
+    ("validate", 0.5, [*HEAVY, "journeys.engine.processor"]),
+]
+NOISE = 3
+"""How much more CPU time a call may take where other programs use the same cores and caches."""
+
+
+@pytest.mark.parametrize(("call", "seconds", "heavy"), CALLS, ids=[call for call, _, _ in CALLS])
+def test_a_start_is_quick(call: str, seconds: float, heavy: list[str], tmp_path: Path) -> None:
+    environment = dict(os.environ)
+    words = [call]
+    if call == "validate":
+        words.append(str(Path(__file__).parents[2] / "examples" / "checkout" / "journey.yaml"))
+    if call == "completion":
+        words = []
+        environment |= {
+            "_JOURNEYS_COMPLETE": "complete_bash",
+            "COMP_WORDS": "journeys va",
+            "COMP_CWORD": "1",
+        }
+    code = (
+        "import atexit, sys\nsys.argv[0] = 'journeys'\n"
+        "from journeys_engine import main\n"
+        f"atexit.register(lambda: print('loaded', *sorted({{*{heavy!r}}} & sys.modules.keys())))\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, *words]
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stderr
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert done.stdout.splitlines()[-1] == "loaded"
+    assert min(taken) < seconds * NOISE
+
+
+def test_a_call_of_destinations_loads_no_terminal() -> None:
+    code = (
+        "import sys, agents.roles.deliver; print(sorted({'rich', 'pygments'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_every_command_is_in_the_help() -> None:
+    said = run("--help").stdout
+    for panel, names in PANELS.items():
+        assert f"\n{panel}:\n" in said
+        for name in names.split():
+            assert f"\n  {name} " in said
+            assert run(name, "--help").stdout.startswith(f"Usage: journeys {name} ")

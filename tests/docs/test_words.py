@@ -10,7 +10,7 @@ import click
 import pytest
 import typer
 
-from agents.cli import app
+from agents.cli import command_line
 from agents.delivery import calls, deliverer
 from agents.host import app as runtime
 from agents.host import watchdog
@@ -28,7 +28,7 @@ FAMILIES = ("JOURNEYS_SECRET_", "JOURNEYS_KAFKA_")
 
 def command(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that these words call, and what is left of them."""
-    found: click.Command = typer.main.get_command(app)
+    found: click.Command = typer.main.get_command(command_line())
     while words and hasattr(found, "commands"):
         found = found.commands[words[0]]
         words = words[1:]
@@ -142,7 +142,7 @@ def test_every_node_type_and_every_command_has_its_place() -> None:
     assert set(re.findall(r"`(\w+)`", said[1])) == files - {"__init__", "base"}
     kinds = (DOCS / "language" / "documents.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([A-Z]\w+)` \|", kinds, re.MULTILINE)) == set(KINDS)
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line())
     tools = (DOCS / "tools" / "index.md").read_text("utf-8")
     assert set(re.findall(r"`journeys ([a-z]+)", tools)) == set(group.commands)  # type: ignore[attr-defined]
 

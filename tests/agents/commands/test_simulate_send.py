@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from agents.cli import app
+from agents.cli import command_line
 from tests.agents.delivery.receiver import Receiver, Reply
 from tests.loopback import free_port
 
@@ -78,7 +78,7 @@ class Command:
         self._environment.setenv("JOURNEYS_ALLOW_HOSTS", allowed)
         self._environment.setenv("JOURNEYS_SECRET_TOKEN", token)
         words = ("simulate", str(self._file), "--events", "-", *words)
-        return CliRunner().invoke(app, words, input=EVENT)
+        return CliRunner().invoke(command_line(), words, input=EVENT)
 
 
 @pytest.fixture
