@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.settings import Settings, SettingsError
+from agents.settings import Settings, SettingsError, topic_prefix
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -20,6 +20,7 @@ def test_every_setting_can_be_set() -> None:
         "JOURNEYS_STATE_DIR": "/var/lib/journeys",
         "JOURNEYS_CLOCK": "stream",
         "JOURNEYS_PARTITIONS": "12",
+        "JOURNEYS_REPLICATION": "3",
         "JOURNEYS_HEALTH_PORT": "8080",
         "JOURNEYS_HEALTH_TOKEN": "sixteen-or-more-of",
     }
@@ -29,6 +30,7 @@ def test_every_setting_can_be_set() -> None:
         Path("/var/lib/journeys"),
         "stream",
         12,
+        3,
         8080,
         "sixteen-or-more-of",
     )
@@ -45,6 +47,7 @@ def test_every_setting_can_be_set() -> None:
         ("JOURNEYS_PARTITIONS", "0"),
         ("JOURNEYS_PARTITIONS", "four"),
         ("JOURNEYS_PARTITIONS", "-1"),
+        ("JOURNEYS_REPLICATION", "0"),
         ("JOURNEYS_HEALTH_PORT", "65536"),
     ],
 )
@@ -68,3 +71,14 @@ def test_a_wrong_value_that_may_be_a_secret_is_not_repeated(name: str, value: st
     with pytest.raises(SettingsError, match=name) as told:
         Settings.from_env({name: value})
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "shop.", "a-b_c.D9", "x" * 64])
+def test_a_prefix_is_what_kafka_takes_in_names_of_topics(prefix: str) -> None:
+    assert topic_prefix({"JOURNEYS_PREFIX": f" {prefix} "}) == prefix
+
+
+@pytest.mark.parametrize("prefix", ["shop/", "a b", "ü", "x" * 65, "a\nb", "*"])
+def test_another_prefix_is_an_error(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="JOURNEYS_PREFIX is "):
+        topic_prefix({"JOURNEYS_PREFIX": prefix})

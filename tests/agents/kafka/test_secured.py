@@ -156,7 +156,15 @@ def test_who_sends_events_can_do_nothing_else(secured: Secured, user: Users) -> 
     producer = user["producer"]
     name = producer.write("to.yaml", DESTINATION.format(port=1))
     assert producer.run("send", "-", stdin='{"event":"a","userId":"u"}\n').returncode == 0
-    for command in (["apply", name], ["tail", "outcomes"], ["worker", "register"]):
+    for command in (
+        ["apply", name],
+        ["tail", "outcomes"],
+        ["worker", "register"],
+        ["topics", "check"],
+        ["topics", "create"],
+    ):
         done = producer.run(*command)
         assert done.returncode == 1, command
-        assert done.stderr.startswith("journeys: The topic journeys."), done.stderr
+        assert done.stderr.startswith(
+            "journeys: The broker refuses the right Describe on journeys."
+        ), done.stderr
