@@ -96,7 +96,7 @@ class Expected:
     def _apply(self, user: User, event: Mapping[str, Any], record: Arrived) -> None:
         cause, at = _cause(record), record.at
         order = event["properties"].get("order")
-        (live,) = [one for one in user.orders if one.key == order] or [None]
+        live = next((one for one in user.orders if one.key == order), None)
         match event["event"]:
             case "tick":
                 user.ticks += 1

@@ -3,6 +3,9 @@ what was begun before goes on after."""
 
 from __future__ import annotations
 
+import os
+import signal
+
 from tests.torture.scenarios.base import SHORTER_THAN_A_SESSION, scenario
 from tests.torture.stage import Stage
 
@@ -45,14 +48,22 @@ def destination_paused(stage: Stage) -> None:
             stage.pause(SHORTER_THAN_A_SESSION)
 
 
+@scenario(50, time_out="2s")
+def broker_paused(stage: Stage) -> None:
+    for _ in stage.rounds(10):
+        stage.some(0.3, 2)
+        with stage.during("broker paused"):
+            os.kill(stage.kafka.pid, signal.SIGSTOP)
+            stage.pause(SHORTER_THAN_A_SESSION)
+            os.kill(stage.kafka.pid, signal.SIGCONT)
+
+
 @scenario(60, time_out="2s")
-def all_paused(stage: Stage) -> None:
-    """One of any role after the other, and the broker."""
+def workers_and_destination_paused(stage: Stage) -> None:
+    """One of any role, and at once or right after it the destination."""
     for _ in stage.rounds(10):
         stage.some(0.1, 1)
-        stage.freeze(
-            stage.chance.choice(["evaluate", "deliver", "register"]), stage.chance.uniform(1, 4)
-        )
         with stage.during("destination paused"):
-            stage.receiver.stand_still(SHORTER_THAN_A_SESSION)
-            stage.pause(SHORTER_THAN_A_SESSION)
+            stage.receiver.stand_still(stage.chance.uniform(1, 4))
+            stage.some(0, 1)
+            stage.freeze(stage.chance.choice([*stage.roles]), stage.chance.uniform(1, 4))
