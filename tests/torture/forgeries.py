@@ -77,9 +77,10 @@ def forgeries(chance: random.Random, real: list[Message]) -> Iterator[Forgery]:
                 continue
             case "alter" if real:
                 record = chance.choice(real)
-                if _kind(record) != "response":
+                response = _response(record)
+                if not response:
                     continue
-                value, kind = json.loads(record.value() or b"{}"), "response"
+                value, kind = dict(response), "response"
                 headers = list(record.headers() or [])
                 value[chance.choice(list(value))] = chance.choice(_ODD)
             case "field":
@@ -113,9 +114,20 @@ def is_real(record: Message) -> bool:
     return bool(record.headers())
 
 
+def _response(record: Message) -> dict[str, Any] | None:
+    """The fields of a response, however it came into the log; None of anything else."""
+    if _kind(record) != "response":
+        return None
+    try:
+        value = json.loads(record.value() or b"")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _kind(record: Message) -> str:
-    headers: dict[str, bytes] = dict(record.headers() or [])
-    return headers.get(KIND, b"").decode(errors="replace")
+    headers: dict[str, bytes | None] = dict(record.headers() or [])
+    return (headers.get(KIND) or b"").decode(errors="replace")
 
 
 def write(traffic: Traffic, forgery: Forgery) -> None:
@@ -126,11 +138,7 @@ def forge_answers(
     traffic: Traffic, requests: list[dict[str, Any]], log: list[Message], answer: str = "forged"
 ) -> int:
     """Answers all requests that have no answer yet, without a signature; returns how many."""
-    answered = {
-        json.loads(one.value() or b"{}")["action_id"]
-        for one in log
-        if _kind(one) == "response" and (one.value() or b"").startswith(b'{"action_id"')
-    }
+    answered = {str(response.get("action_id")) for one in log if (response := _response(one))}
     waiting = [one for one in requests if one["action_id"] not in answered]
     for one in waiting:
         told = {name: one[name] for name in ("action_id", "user_id", "instance")}
