@@ -89,8 +89,8 @@ def draw_up(
     those that the server got. faults: by the broker's clock."""
     account = Account()
     written = read(EVENTS)
-    strangers = Strangers(Written(_place(one), one.key(), bool(one.headers())) for one in written)
-    log = [_arrived(one) for one in written if not strangers.wrote(_place(one))]
+    strangers = Strangers(map(_written, written))
+    log = [_arrived(one) for one in written if not _written(one).is_strangers]
     records = read(OUTCOMES)
     told = [json.loads(one.value()) for one in records]
     about = [one for one in told if not one["type"].startswith("config.")]
@@ -125,6 +125,10 @@ def _wall(request: Request) -> float:
 
 def _place(record: Message) -> tuple[int, int]:
     return record.partition(), record.offset()
+
+
+def _written(record: Message) -> Written:
+    return Written(_place(record), record.key(), bool(record.headers()))
 
 
 def _arrived(record: Message) -> Arrived:
@@ -316,16 +320,19 @@ def _look_at_calls(
 def _look_at_times(
     account: Account, log: list[Arrived], records: list[Message], faults: Sequence[Fault]
 ) -> None:
-    first: dict[tuple[int, int], int] = {}
+    came: dict[tuple[int, int], list[int]] = defaultdict(list)  # more than once where a log is anew
+    for one in log:
+        came[one.partition, one.offset].append(one.at)
+    first: dict[tuple[int, int, int], int] = {}
     for record in records:
-        cause = json.loads(record.value())["cause"]
+        cause, told = json.loads(record.value())["cause"], record.timestamp()[1]
         if cause.get("topic") == EVENTS and "offset" in cause and "timer" not in cause:
-            first.setdefault((cause["partition"], cause["offset"]), record.timestamp()[1])
-    waits = [
-        (one, first[one.partition, one.offset])
-        for one in log
-        if (one.partition, one.offset) in first
-    ]
+            place = (cause["partition"], cause["offset"])
+            before = [at for at in came.get(place, ()) if at <= told]
+            if before:
+                first.setdefault((*place, max(before)), told)
+    keyed = [(one, (one.partition, one.offset, one.at)) for one in log]
+    waits = [(one, first[key]) for one, key in keyed if key in first]
     account.stall_s = max((told - one.at for one, told in waits), default=0) / 1000
     account.stuck += sum(longest_quiet(one.at, told, faults) > STUCK_MS for one, told in waits)
     recovered = []

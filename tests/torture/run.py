@@ -95,17 +95,17 @@ def run(name: str, seed: int, directory: Path, scale: float = 1) -> Result:
             left = play.settle()
             account = draw_up(play.read, play.stack.dead(), play.receiver.requests, play.faults)
         except BaseException:
-            _tell(play)
+            _tell(play, [])
             raise
         result = Result(name, account, play.done, left, time.monotonic() - began)
         if result.faults():
-            print("\n".join(account.shown[:20]))
-            _tell(play)
+            _tell(play, account.shown)
         return result
 
 
-def _tell(play: Stage) -> None:
+def _tell(play: Stage, shown: list[str]) -> None:
     kept = Path("torture-logs.txt")
-    kept.write_text("\n".join(play.stack.lines))
-    print("\n".join(play.stack.lines[-30:]))
-    print(f"what the workers printed: {kept}")
+    kept.write_text("\n".join([*play.stack.lines, *shown]))
+    by_word = {line.split(" ", 1)[0]: line for line in reversed(shown)}
+    print("\n".join([*by_word.values(), *shown[:20], *play.stack.lines[-30:]]))
+    print(f"what the workers printed, and all that is wrong in the account: {kept}")

@@ -24,6 +24,11 @@ class Written(NamedTuple):
     key: bytes | None
     engines: bool
 
+    @property
+    def is_strangers(self) -> bool:
+        """Whether it is none of the users'."""
+        return self.engines or (self.key or b"").startswith(STRANGER.encode())
+
 
 class Strangers:
     """Attributes:
@@ -40,12 +45,8 @@ class Strangers:
         for one in written:
             if one.engines:
                 self._engines.add(one.place)
-            elif (one.key or b"").startswith(STRANGER.encode()):
+            elif one.is_strangers:
                 self._users.add(one.place)
-
-    def wrote(self, place: tuple[int, int]) -> bool:
-        """Whether the record at this place of the events is none of the users'."""
-        return place in self._engines or place in self._users
 
     def without_theirs(self, outcomes: Iterable[Any]) -> list[Any]:
         """The outcomes that are not about strangers."""

@@ -21,8 +21,7 @@ LOG = [
 
 
 def test_users_records_are_told_from_others() -> None:
-    strangers = Strangers(LOG)
-    assert [strangers.wrote(one.place) for one in LOG] == [False, True, True]
+    assert [one.is_strangers for one in LOG] == [False, True, True]
 
 
 @pytest.mark.parametrize(
