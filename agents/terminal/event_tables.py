@@ -65,8 +65,13 @@ def csv_lines(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def parquet_lines(path: Path) -> Iterator[bytes]:
     """The rows of a Parquet file. Raises UserError where it can't be read."""
-    import duckdb
-
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise UserError(
+            f"{path} is Parquet, which needs the extra `warehouse`: "
+            "pip install 'journeys-engine[warehouse]'."
+        ) from None
     try:
         with duckdb.connect(config={"threads": 1, "memory_limit": "512MB"}) as database:
             database.execute("SET TimeZone = 'UTC'")

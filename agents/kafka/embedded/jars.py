@@ -39,6 +39,7 @@ class Lock:
     megabytes: of them all, about
     coordinates: `group:artifact:version` of what the resolver starts from
     otherwise: a sentence for the error: what helps where they can't be downloaded
+    replaced: `group:artifact` of what another of the jars takes the place of
     """
 
     path: Path
@@ -46,20 +47,26 @@ class Lock:
     megabytes: int
     coordinates: tuple[str, ...]
     otherwise: str = ""
+    replaced: tuple[str, ...] = ()
 
 
 BROKER = Lock(
     Path(__file__).with_name("broker-jars.lock"),
     f"Apache Kafka {KAFKA_VERSION}",
     44,
-    # kafka-clients must be named, else the resolver picks an old one.
+    # kafka-clients must be named, else the resolver picks an old one. The others are newer than
+    # what Kafka names, for their security fixes.
     (
         f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
         f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
-        "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3",
-        "org.apache.logging.log4j:log4j-core:2.24.3",
+        "org.apache.logging.log4j:log4j-slf4j-impl:2.25.3",
+        "org.apache.logging.log4j:log4j-core:2.25.3",
+        "commons-beanutils:commons-beanutils:1.11.0",
+        "at.yawk.lz4:lz4-java:1.10.1",
     ),
     " With JOURNEYS_BROKER=HOST:PORT a Kafka that already runs is used instead.",
+    # Its last version has known faults; at.yawk.lz4 continues it, with the same classes.
+    replaced=("org.lz4:lz4-java",),
 )
 
 
@@ -165,6 +172,8 @@ def new_lock(lock: Lock, comment: str) -> str:
     """Resolves the coordinates with jgo and returns the text of a new lock."""
     lines = [f"# {comment}"]
     for artifact in load("jgo").resolve("+".join(lock.coordinates), repositories=_repositories()):
+        if f"{artifact.groupId}:{artifact.artifactId}" in lock.replaced:
+            continue
         sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
         lines.append(f"{artifact.groupId} {artifact.artifactId} {artifact.version} {sha256}")
     return "\n".join(lines) + "\n"

