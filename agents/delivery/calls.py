@@ -31,9 +31,11 @@ class FinishedCall:
 
 
 class Receiver(Protocol):
-    """Takes results: the loop of the partition that owns the delivery."""
+    """Takes results: the loop of the partition that owns the delivery. fail: ends the process."""
 
     def hand_in(self, result: FinishedCall) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
 
     async def confirm(self) -> None: ...
 
@@ -77,11 +79,11 @@ class Calls:
         tell: Callable[[Change], None],
         at_once: int = AT_ONCE,
     ) -> None:
-        """call: one attempt; doesn't raise. ordered: whether a delivery that waits for a retry
-        holds up the later ones of its user. pace: 0 where a call may start, which then counts as
-        started; else after how long (s) to ask again. overdue: the end of a delivery whose time is
-        over, given for how long (s) its destination has not been called. tell: the circuit has
-        opened or closed."""
+        """call: one attempt; what it raises ends the process. ordered: whether a delivery that
+        waits for a retry holds up the later ones of its user. pace: 0 where a call may start, which
+        then counts as started; else after how long (s) to ask again. overdue: the end of a delivery
+        whose time is over, given for how long (s) its destination has not been called. tell: the
+        circuit has opened or closed."""
         self._call = call
         self._ordered = ordered
         self._pace = pace
@@ -94,8 +96,9 @@ class Calls:
         self._ready: deque[Call] = deque()
         self._known: dict[tuple[int, bytes], float] = {}
         """Those that wait or are called; when each was added."""
-        self._tasks: dict[asyncio.Task[None], tuple[int, int]] = {}
-        """Their partitions, and the circuit's rounds."""
+        self._tasks: dict[asyncio.Task[None], tuple[Call, int]] = {}
+        """The calls in flight, and the circuit's rounds."""
+        self._given_up: set[asyncio.Task[None]] = set()
         self._told: set[tuple[int, bytes]] = set()
         """Those whose results are handed in and not committed yet."""
         self._paused = False
@@ -134,7 +137,8 @@ class Calls:
         self._ready = deque(call for call in self._ready if call.partition != partition)
         self._known = {name: at for name, at in self._known.items() if name[0] != partition}
         self._told = {name for name in self._told if name[0] != partition}
-        for task in [task for task, (of, _) in self._tasks.items() if of == partition]:
+        for task in [task for task, (of, _) in self._tasks.items() if of.partition == partition]:
+            self._given_up.add(task)
             task.cancel()
 
     async def drain(self, seconds: float) -> None:
@@ -193,7 +197,7 @@ class Calls:
             call = self._ready.popleft()
             round = self._circuit.started()
             task = asyncio.get_running_loop().create_task(self._run(call, round))
-            self._tasks[task] = call.partition, round
+            self._tasks[task] = call, round
             task.add_done_callback(self._ended)
 
     def _may_start(self) -> bool:
@@ -231,7 +235,8 @@ class Calls:
 
     async def _run(self, call: Call, round: int) -> None:
         answer = await self._call(call)
-        # Cancelled calls don't get here, so what follows is of a partition that is still owned.
+        if asyncio.current_task() in self._given_up:
+            return  # its partition is not owned any more
         now = asyncio.get_running_loop().time()
         change = self._circuit.answered(round, call.action.action_id, answer, now)
         if change is not None:
@@ -248,8 +253,14 @@ class Calls:
                 self._next(lane, call.lane)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        _, round = self._tasks.pop(task)
-        if task.cancelled():
+        call, round = self._tasks.pop(task)
+        if task in self._given_up:
+            self._given_up.discard(task)
             self._circuit.abandoned(round)
+        elif task.cancelled():
+            call.loop.fail(RuntimeError(f"the call of {call.action.action_id} was cancelled"))
+        elif (error := task.exception()) is not None:
+            # Its delivery would wait for ever; after the restart it is called again.
+            call.loop.fail(error)
         self._look_whether_quiet()
         self._ask()

@@ -9,7 +9,6 @@ one response.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -19,10 +18,10 @@ from msgspec import UNSET
 
 from agents.delivery import outcomes
 from agents.delivery.calls import Call, Calls, FinishedCall
-from agents.delivery.circuit import FAILURES, Change
 from agents.delivery.rate import Pace
 from agents.delivery.retry import next_attempt, next_attempt_until
-from agents.destinations.call_result import CallResult
+from agents.delivery.warnings import Warnings
+from agents.destinations.call_result import CallResult, our_error
 from agents.destinations.callers import Callers
 from agents.kafka.topics import DEAD, EVENTS, OUTCOMES, logical
 from agents.metrics import (
@@ -34,7 +33,6 @@ from agents.metrics import (
     DELIVERIES_OUTSTANDING,
     Gauge,
 )
-from agents.runtime.exits import last_line
 from agents.runtime.partition import Batch
 from agents.runtime.signatures import Signatures
 from journeys.documents.destination import Destination, Retry
@@ -84,12 +82,14 @@ class Deliverer:
         self._signatures = signatures
         self._outstanding: dict[int, _Outstanding] = {}
         self._pace = Pace()
+        self._warnings = Warnings(name)
+        self._looked_at: Destination | None = None
         self.calls = Calls(
             self._attempt,
             lambda: self._destination_or_default()[1],
             self._wait_for_turn,
             self._overdue,
-            self._tell_circuit,
+            self._warnings.circuit,
         )
 
     # ---- what the loops ask
@@ -108,6 +108,19 @@ class Deliverer:
             (CALLS_IN_FLIGHT, (self.name,), self.calls.in_flight),
             (CIRCUIT_OPEN, (self.name,), self.calls.circuit_open),
         ]
+
+    def look(self) -> None:
+        """Says what its document, when it is new, needs and the worker doesn't have."""
+        destination, _ = self._destination_or_default()
+        if destination is not None and destination is not self._looked_at:
+            self._looked_at = destination
+            self._warnings.lacking(self._callers.secrets.lacking(destination.model_dump()))
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call in flight has ended."""
+        destination = self._destinations().get(self.name)
+        return 0.0 if destination is None else destination.timeout / 1_000
 
     def released(self, partition: int) -> None:
         """The partition is given up."""
@@ -211,6 +224,8 @@ class Deliverer:
         )
         call = _call(batch, result.key, delivery)
         at = self._next_attempt(call, answer) if answer.meaning == "retriable" else None
+        if before.attempts == 0 and answer.meaning != "delivered":
+            self._warnings.failed(call.action.action_id, answer, again=at is not None)
         if at is not None:
             batch.view.put(result.key, msgspec.structs.replace(delivery, next_attempt_at=at))
             return [(call, False)]
@@ -267,14 +282,6 @@ class Deliverer:
             began = now - round(held_up * 1_000)
         return outcomes.held_up(delivery, now) if now >= began + self._retry().for_ else None
 
-    def _tell_circuit(self, change: Change) -> None:
-        said = {
-            "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
-            "probed by one call now and then",
-            "closed": "it answers again: its deliveries continue",
-        }
-        last_line(f"deliver: destination {self.name}: {said[change]}")
-
     async def _attempt(self, call: Call) -> CallResult:
         """One attempt, with the active document of the destination; none when its time is over."""
         await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
@@ -290,11 +297,10 @@ class Deliverer:
             return await self._callers.call(
                 destination, call.action, call.delivery.action, call.loop.confirm
             )
-        except Exception as error:  # noqa: BLE001 - a bug of ours costs a retry, not the process
-            last_line(self._callers.secrets.masked(traceback.format_exc()))
-            return CallResult(
-                "retriable", now, 0, "error", f"internal error: {type(error).__name__}"
-            )
+        except MemoryError:
+            raise  # ends the process
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs a delivery, not the process
+            return our_error(error, now, self._callers.secrets.masked)
 
     def _destination_or_default(self) -> tuple[Destination | None, bool]:
         """The active destination, if any, and whether it is ordered."""

@@ -23,6 +23,7 @@ from tables.deliveries import Delivery
 ROLE = "deliver"
 RETRIES_OVER = "retries_over"
 EXPIRED = "expired"
+NOT_CONFIGURED = "not_configured"
 RESPONSE = headers.build("response")
 """The headers of a response record."""
 
@@ -55,9 +56,10 @@ def failed(action: Action, cause: Cause, attempts: int, answer: CallResult) -> O
 
 def given_up(action: Action, cause: Cause, delivery: Delivery, answer: CallResult) -> DeadLetter:
     """The dead letter of an action that failed."""
+    trace = "" if answer.trace is None else f"\n{answer.trace}"
     return dead_letter(
         _reason(answer),
-        f"{answer.error} (attempts: {delivery.attempts})",
+        f"{answer.error} (attempts: {delivery.attempts}){trace}",
         cause,
         action.user_id.encode(),
         delivery.action,
@@ -70,7 +72,8 @@ def response(action: Action, answer: CallResult) -> bytes:
     ok = answer.meaning == "delivered"
     common = (action.action_id, action.user_id, action.instance, ok)
     error = None if answer.error is None else answer.error[:MAX_TEXT]
-    whole = encode(Response(*common, dict(answer.labels), answer.status, error))
+    told = (answer.status, error, dict(answer.unread))
+    whole = encode(Response(*common, dict(answer.labels), *told))
     if len(whole) <= MAX_PAYLOAD:
         return whole
     return encode(Response(*common, {}, answer.status, error or "its labels are too large"))
@@ -94,6 +97,8 @@ def held_up(delivery: Delivery, now: int) -> CallResult:
 
 
 def _reason(answer: CallResult) -> str:
+    if answer.reason == NOT_CONFIGURED:
+        return NOT_CONFIGURED
     return RETRIES_OVER if answer.meaning == "retriable" else answer.reason
 
 

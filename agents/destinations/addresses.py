@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +25,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 """An entry of what `socket.getaddrinfo` returns."""
 
-_LOOK_UPS = 16
-"""Threads that wait for the resolver; one name takes one of them however many calls want it."""
+_LOOK_UPS = 64
+_LOOK_UPS_OF_A_NAME = 2
+"""Threads that wait for the resolver, in all and for one name: a call joins the look-up of its name
+that is under way."""
+_SLOW_SECONDS = 5.0
+"""After this a look-up is not joined any more, where another of its name may begin."""
 
 
 class AddressRefused(OSError):
@@ -90,6 +94,14 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _LookUp:
+    """A name that is being looked up; began: of the loop's clock."""
+
+    found: asyncio.Future[list[AddressInfo]]
+    began: float
+
+
 class Guard:
     """Says which addresses of a host may be connected to."""
 
@@ -101,7 +113,7 @@ class Guard:
         """resolve: as `socket.getaddrinfo`; called in a thread."""
         self._allowed = allowed
         self._resolve = resolve
-        self._threads = ThreadPoolExecutor(_LOOK_UPS, thread_name_prefix="resolve")
+        self._look_ups: dict[tuple[str, int], list[_LookUp]] = {}
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses of `host`, a name or an address in any spelling, that may be called.
@@ -118,12 +130,7 @@ class Guard:
             literal = ipaddress.ip_address(host)
             self._check(str(literal), port, None)
             return [str(literal)]
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads,
-            lambda: self._resolve(
-                host, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG
-            ),
-        )
+        found = await asyncio.shield(self._look_up(host, port))
         results: list[str] = []
         refused: AddressRefused | None = None
         for *_, where in found:
@@ -154,5 +161,53 @@ class Guard:
                 f"{at} is a {kind} address; {VARIABLE} must name {host or text}:{port} to allow it"
             )
 
+    def _look_up(self, host: str, port: int) -> asyncio.Future[list[AddressInfo]]:
+        """What the resolver says of a name, once for all that ask at the time."""
+        loop, name = asyncio.get_running_loop(), (host.lower(), port)
+        running = self._look_ups.setdefault(name, [])
+        full = len(running) >= _LOOK_UPS_OF_A_NAME
+        if running and (full or loop.time() - running[-1].began < _SLOW_SECONDS):
+            return running[-1].found
+        if sum(map(len, self._look_ups.values())) >= _LOOK_UPS:
+            raise OSError(f"{_LOOK_UPS} look-ups of names are under way: the resolver is too slow")
+        one = _LookUp(loop.create_future(), loop.time())
+        running.append(one)
+
+        def tell(found: list[AddressInfo] | BaseException) -> None:
+            running.remove(one)
+            if not running and self._look_ups.get(name) is running:
+                del self._look_ups[name]
+            if one.found.done():
+                return
+            if isinstance(found, BaseException):
+                one.found.set_exception(found)
+                one.found.exception()  # whoever asked may be gone
+            else:
+                one.found.set_result(found)
+
+        def ask() -> None:
+            result: list[AddressInfo] | BaseException
+            try:
+                result = self._resolve(
+                    host, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG
+                )
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                result = error
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(tell, result)
+
+        # A daemon: a resolver that hangs doesn't hold up the end of the process.
+        try:
+            threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
+        except RuntimeError as error:
+            tell(OSError(f"no thread for a look-up: {error}"))
+        return one.found
+
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Gives up all look-ups; their threads end by themselves."""
+        for running in self._look_ups.values():
+            for one in running:
+                if not one.found.done():
+                    one.found.set_exception(OSError("given up"))
+                    one.found.exception()  # whoever asked may be gone
+        self._look_ups.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from agents.destinations.addresses import Guard
 from agents.destinations.call_result import CallResult
@@ -19,11 +19,14 @@ from tables.deliveries import Received
 
 
 class CantBeSent(Exception):
-    """Nothing can be sent for an action; `passing`: a restart of the worker may change that."""
+    """Nothing can be sent for an action. reason: `not_configured` where the worker, started again
+    with other settings, may be able to; else it is final, and `not_sendable`."""
 
-    def __init__(self, why: str, passing: bool = False) -> None:
+    def __init__(
+        self, why: str, reason: Literal["not_sendable", "not_configured"] | None = None
+    ) -> None:
         super().__init__(why)
-        self.passing = passing
+        self.reason = reason or "not_sendable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,9 @@ Meaning = Literal["delivered", "retriable", "final"]
 
 _RETRIABLE = frozenset({408, 425, 429})
 _LONGEST_WAIT = 366 * 86_400_000
+_LONGEST_ERROR = 1_000
+_LONGEST_TRACE = 16 * 1024
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class CallResult:
     status: of the HTTP answer. body: the beginning of its text, without secrets.
     retry_after: ms to wait, as the destination asked for.
     labels: what a trigger wants of the answer, without secrets.
+    unread: why others of them could not be read, by label.
+    trace: of an error of ours, for its dead letter, without secrets.
     """
 
     meaning: Meaning
@@ -35,12 +41,22 @@ class CallResult:
     body: str | None = None
     retry_after: int | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     attempted: bool = True
+    trace: str | None = None
 
     @property
     def returned_at(self) -> int:
         """Ms, the wall clock."""
         return self.started_at + self.took
+
+
+def our_error(error: Exception, at: int, masked: Callable[[str], str]) -> CallResult:
+    """What an error of ours makes of a delivery: it is final, as it would come again with each
+    attempt. at: ms. masked: takes secrets out of a text."""
+    trace = masked("".join(traceback.format_exception(error)))
+    what = masked(f"internal error: {type(error).__name__}: {error}"[:_LONGEST_ERROR])
+    return CallResult("final", at, 0, "error", what, trace=trace[-_LONGEST_TRACE:])
 
 
 def meaning_of(status: int) -> Meaning:
@@ -64,8 +80,9 @@ def retry_after(header: str | None, now: int) -> int | None:
         return min(int(text[:12]) * 1_000, _LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        wait = int(date.timestamp() * 1_000) - now
+    except Exception:  # noqa: BLE001 - the parser raises whatever comes to it
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return min(max(int(date.timestamp() * 1_000) - now, 0), _LONGEST_WAIT)
+    return min(max(wait, 0), _LONGEST_WAIT)

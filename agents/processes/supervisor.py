@@ -24,7 +24,7 @@ from agents.errors import UserError
 from agents.processes import guard
 from agents.processes.program import JOURNEYS
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 15.0
 """Between SIGTERM and SIGKILL."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0

@@ -32,6 +32,11 @@ APPLICATION = application("deliver")
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 2.0
 _DRAIN_SECONDS = 1.5
+"""For calls in flight when partitions move; the group waits meanwhile."""
+_LAST_CALLS_SECONDS = 10.0
+"""The same when the worker stops, at most; else up to the destination's `timeout`."""
+_COMMIT_SECONDS = 1.0
+"""Besides, for the results of the last ones to be committed."""
 
 
 class DeliverApp(App):
@@ -51,13 +56,21 @@ class DeliverApp(App):
 
     def start_reading(self) -> None:
         super().start_reading()
+        if self.stopping:  # partitions have moved meanwhile
+            return
         for deliverer in self.deliverers:
             deliverer.calls.go_on()
 
     async def on_stop(self) -> None:
-        """First the loops end, so that what has been answered is reported, and no batch starts new
-        calls."""
+        """First the calls in flight, whose answers are committed; then the loops end. What was
+        called and is given up without its answer is called again by the next owner."""
         self.stopping = True
+        await asyncio.gather(
+            *(
+                one.calls.drain(min(one.longest_call, _LAST_CALLS_SECONDS) + _COMMIT_SECONDS)
+                for one in self.deliverers
+            )
+        )
         await self.quiesce()
         for deliverer in self.deliverers:
             deliverer.stop()
@@ -98,6 +111,11 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         _add(app, name, lambda: reader.catalog.destinations, layout.partitions, signatures)
         for name in names
     ]
+
+    @app.task
+    async def look() -> None:
+        await _or_fail(app, _look_at_documents(app.deliverers))
+
     if not names:
         # The group needs something to subscribe to; what is no source is not read.
         app.topics.add(app.topic(CATALOG, key_type=bytes, value_type=bytes))
@@ -141,6 +159,13 @@ def _add(
 
     app.agent(source.batches, name=f"deliver-{name}", concurrency=min(partitions, 8))(deliver)
     return deliverer
+
+
+async def _look_at_documents(deliverers: list[Deliverer]) -> None:
+    while True:
+        for deliverer in deliverers:
+            deliverer.look()
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _or_fail(app: App, work: Any) -> None:

@@ -20,7 +20,7 @@ _OURS = frozenset(
     "content-length transfer-encoding connection".split()
 )
 _SECRET = re.compile(r"(?i)authorization|api-?key|secret|token|cookie")
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_NOT_PRINTABLE = re.compile("[^ -~]")
 
 
 def check_url(findings: Findings, key: str) -> None:
@@ -142,15 +142,29 @@ def _check_headers(findings: Findings, key: str, headers: YamlNode) -> None:
                 f"'{name}' is set by the delivery itself, expected another header",
                 found=name,
             )
-        if isinstance(node.value, str) and (wrong := _CONTROL.search(node.value)) is not None:
+        if isinstance(node.value, str) and (at := _not_printable(node.value)) is not None:
+            found = _character(node.value[at])
             _report(
                 findings,
                 key,
-                findings.source.position(node, wrong.start()),
-                f"found {_character(wrong.group())} in the value of '{name}', "
-                "expected one line of text without control characters",
-                found=_character(wrong.group()),
+                findings.source.position(node, at),
+                f"found {found} in the value of '{name}', expected printable ASCII "
+                "(of data in '${...}', other characters are percent-encoded)",
+                found=found,
             )
+
+
+def _not_printable(text: str) -> int | None:
+    """Where the first character stands, outside of expressions, that no header can hold."""
+    try:
+        holes = [part for part in pieces(text) if isinstance(part, Hole)]
+    except UnclosedError:
+        return None  # reported where the expressions are checked
+    inside = [(hole.offset, hole.offset + len(hole.text)) for hole in holes]
+    for wrong in _NOT_PRINTABLE.finditer(text):
+        if not any(start <= wrong.start() < end for start, end in inside):
+            return wrong.start()
+    return None
 
 
 def _report(
@@ -161,4 +175,5 @@ def _report(
 
 def _character(char: str) -> str:
     names = {"\n": "a line break", "\r": "a line break", "\t": "a tab", " ": "a space"}
-    return names.get(char, f"the character U+{ord(char):04X}")
+    shown = f"'{char}' (U+{ord(char):04X})" if char.isprintable() else f"U+{ord(char):04X}"
+    return names.get(char, f"the character {shown}")

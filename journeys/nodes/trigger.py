@@ -67,6 +67,7 @@ class Trigger(ForwardNode):
             ok=response.ok,
             status_code=response.status_code,
             error=None if response.error is None else shown(response.error),
+            **({"unread": response.unread} if response.unread else {}),
         )
         step.capture("response", response.labels)
         return Go(self.next if response.ok else self.on_error or self.next)

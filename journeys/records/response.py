@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from journeys.records.admission import MAX_EVENT, explain_user_id, is_user_id
+from journeys.records.tolerant_json import NotJson, read_json
 
 MAX_TEXT = 16 * 1024
 """Characters of a text that a label can hold; a longer text is left out. Those of `error` too."""
@@ -36,6 +36,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
         action_id: the id of the request; it identifies the visit that waits for it.
         ok: whether the destination answered with a success status.
         labels: what the node asked to extract from the answer.
+        unread: why a label that the answer has a part for could not be read, by label.
         status_code: None if there was no answer.
         error: why the request failed, if it did.
     """
@@ -47,6 +48,14 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     labels: dict[_Label, bool | _Int64 | float | _Text] = {}
     status_code: Annotated[int, msgspec.Meta(ge=0, lt=1000)] | None = None
     error: _Text | None = None
+    unread: dict[_Label, _Text] = {}
+
+
+class Extracted(NamedTuple):
+    """The labels of an answer, and why others could not be read."""
+
+    labels: dict[str, Any]
+    unread: dict[str, str]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -75,37 +84,50 @@ def decode(value: bytes) -> Response:
 
 
 def extract(
-    wanted: Mapping[str, str], status_code: int, headers: Mapping[str, str], body: str
-) -> dict[str, Any]:
-    """Extract labels from an HTTP response.
+    wanted: Mapping[str, str], status_code: int, headers: Mapping[str, str], body: str | bytes
+) -> Extracted:
+    """Extract labels from an HTTP response. What is odd elsewhere in the body costs no label.
 
     Args:
         wanted: the path for each label: `status_code`, `body`, `payload.a.0.b`, `headers.name`.
         headers: names in any case.
-        body: the body as text; `payload` is the body parsed as JSON.
+        body: `payload` is the body parsed as JSON.
 
     Returns:
-        the labels that were found. A label whose part is missing or is not a scalar is left out.
+        the labels that were found. A label whose part is missing or is not a scalar is left out;
+        one that holds what can't be read is left out and reported.
     """
     payload: Any = None
+    odd: dict[tuple[str, ...], str] = {}
+    whole_body = ""
     if any(path.startswith("payload.") for path in wanted.values()):
-        with suppress(msgspec.MsgspecError, RecursionError, UnicodeError):
-            payload = msgspec.json.decode(body)
+        try:
+            payload, oddities = read_json(body)
+        except NotJson as error:
+            whole_body = f"the body is no JSON: {error}"
+        else:
+            odd = {tuple(map(str, one.path)): one.what for one in oddities}
+    text = body if isinstance(body, str) else body.decode(errors="replace")
     lower = {name.lower(): value for name, value in headers.items()}
-    whole = {"status_code": status_code, "body": body}
-    found = {}
+    whole = {"status_code": status_code, "body": text}
+    labels: dict[str, Any] = {}
+    unread: dict[str, str] = {}
     for label, path in wanted.items():
         root, _, rest = path.partition(".")
         value: Any
+        why: str | None = None
         if root == "headers":
             value = lower.get(rest.lower())
         elif root == "payload":
-            value = _look(payload, rest.split("."))
+            names = rest.split(".")
+            value, why = _look(payload, names), whole_body or odd.get(tuple(names))
         else:
             value = whole.get(path)
         if _is_scalar(value):
-            found[label] = value
-    return found
+            labels[label] = value
+        elif (why := why or _too_large(value)) is not None:
+            unread[label] = why
+    return Extracted(labels, unread)
 
 
 def _look(value: Any, path: list[str]) -> Any:
@@ -125,3 +147,9 @@ def _is_scalar(value: Any) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
         return -(2**63) <= value < 2**63
     return isinstance(value, bool | float)
+
+
+def _too_large(value: Any) -> str | None:
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters: at most {MAX_TEXT} are read"
+    return "a number beyond 64 bits" if isinstance(value, int) else None

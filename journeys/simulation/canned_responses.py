@@ -114,14 +114,16 @@ def _answer(one: Canned, action: Action) -> bytes:
     assert action.trigger is not UNSET
     ok = 200 <= one.status_code < 300
     body = one.body if one.body is not None else json.encode(one.payload).decode()
+    labels, unread = extract(action.trigger.response, one.status_code, one.headers, body)
     return responses.encode(
         Response(
             action.action_id,
             action.user_id,
             action.instance,
             ok,
-            extract(action.trigger.response, one.status_code, one.headers, body),
+            labels,
             one.status_code,
             None if ok else f"the destination answered {one.status_code}",
+            unread,
         )
     )

@@ -13,12 +13,16 @@ from typing import Any
 import httpx
 
 from agents.destinations.secrets import MASK, Secrets
-from journeys.records.response import extract
+from journeys.records.response import Extracted, extract
 
 READ_BYTES = 64 * 1024
 """How much of a body is read."""
+MOST_CHUNKS = 2_048
+"""In how many pieces; one that comes in more is as one that is too long."""
 EXCERPT = 500
 """Characters of a body that are shown to people."""
+_LOOKED_AT = 16 * EXCERPT
+"""Characters that secrets are taken out of, before the excerpt is cut: a mask may be shorter."""
 _SLOW = frozenset({"punycode", "idna"})
 """Codecs of Python that no server means, and that take a second for READ_BYTES."""
 
@@ -30,18 +34,30 @@ def in_body(path: str) -> bool:
 
 def labels_of(
     wanted: Mapping[str, str], response: httpx.Response, body: bytes | None, secrets: Secrets
-) -> dict[str, Any]:
-    """The labels that an answer gives; one whose part is not there is left out.
+) -> Extracted:
+    """The labels that an answer gives, and why others could not be read; one whose part is not
+    there is left out.
 
     Args:
         wanted: the path of each label.
         body: None where it is not known as a whole.
     """
     text = None if body is None else text_of(response, body)
-    if text is None:
-        wanted = {label: path for label, path in wanted.items() if not in_body(path)}
+    unread: dict[str, str] = {}
+    if text is None or "\0" in text:
+        lost = {
+            label
+            for label, path in wanted.items()
+            if (in_body(path) if text is None else path == "body")
+        }
+        why = f"the body is longer than {READ_BYTES} bytes, or broke off" if body is None else None
+        unread = dict.fromkeys(sorted(lost), why or "the body is no plain text")
+        wanted = {label: path for label, path in wanted.items() if label not in lost}
     found = extract(wanted, response.status_code, response.headers, text or "")
-    return {label: _masked(value, secrets) for label, value in found.items()}
+    return Extracted(
+        {label: _masked(value, secrets) for label, value in found.labels.items()},
+        {label: secrets.masked(why) for label, why in (unread | found.unread).items()},
+    )
 
 
 def _masked(value: Any, secrets: Secrets) -> Any:
@@ -51,18 +67,15 @@ def _masked(value: Any, secrets: Secrets) -> Any:
 
 
 def text_of(response: httpx.Response, data: bytes) -> str | None:
-    """A body as text; None for one that is no plain text."""
+    """A body as text, by its charset as far as there is such a one; None for one that is encoded
+    otherwise."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return None
-    charset = response.charset_encoding or "utf-8"
     try:
-        if codecs.lookup(charset).name in _SLOW:
-            charset = "utf-8"
-        text = data.decode(charset, errors="replace")
-    except (LookupError, RuntimeError, ValueError):
+        charset = codecs.lookup(response.charset_encoding or "utf-8").name
+        text = data.decode("utf-8" if charset in _SLOW else charset, errors="replace")
+    except Exception:  # noqa: BLE001 - parsers of headers and codecs raise whatever comes to them
         text = data.decode("utf-8", errors="replace")
-    if "\0" in text:
-        return None
     return text.encode("utf-8", "replace").decode()  # utf-7 gives halves of surrogate pairs
 
 
@@ -70,8 +83,7 @@ def excerpt_of(response: httpx.Response, data: bytes, whole: bool, secrets: Secr
     """At most EXCERPT characters of a body, or of the beginning of one. What is not plain text is
     reported as its size alone: a secret in it could not be recognized."""
     text = text_of(response, data)
-    if text is None:
+    if text is None or "\0" in text:
         return f"({len(data)} bytes that are no plain text)"
-    if not whole:  # it may end in the middle of a secret
-        text = text[: max(0, len(text) - secrets.longest)]
-    return secrets.masked(text)[:EXCERPT]
+    shown = text[:_LOOKED_AT]
+    return secrets.masked(shown, whole=whole and shown == text)[:EXCERPT]

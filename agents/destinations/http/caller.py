@@ -13,16 +13,30 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
+import anyio
 import httpcore
 import httpx
 from msgspec import UNSET
 
 from agents.destinations.addresses import AddressRefused
 from agents.destinations.base import CantBeSent, Parts, Preview
-from agents.destinations.call_result import CallResult, Meaning, meaning_of, retry_after
-from agents.destinations.http.body import READ_BYTES, excerpt_of, in_body, labels_of
+from agents.destinations.call_result import (
+    CallResult,
+    Meaning,
+    meaning_of,
+    our_error,
+    retry_after,
+)
+from agents.destinations.http.body import (
+    MOST_CHUNKS,
+    READ_BYTES,
+    excerpt_of,
+    in_body,
+    labels_of,
+)
 from agents.destinations.http.request import Request
 from agents.destinations.http.transport import GuardedTransport
 from agents.destinations.secrets import Secrets
@@ -30,12 +44,22 @@ from journeys.documents.destination import Destination
 from tables.deliveries import Received
 
 _DRAIN_SECONDS = 1.0
+_NOT_SENDABLE = (
+    httpx.InvalidURL,
+    httpcore.UnsupportedProtocol,
+    httpcore.LocalProtocolError,
+    UnicodeError,
+)
+"""What is wrong with a request that was made: no other attempt would fare better."""
 _FAILURES = (
     httpx.TransportError,
     httpcore.NetworkError,
-    httpcore.ProtocolError,
+    httpcore.RemoteProtocolError,
     httpcore.TimeoutException,
     httpx.StreamError,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
     OSError,
 )
 """What the network and the other side can do to a call."""
@@ -59,6 +83,7 @@ class HttpCaller:
         # Made now: reading the certificates takes a moment that belongs to no call.
         self._client = httpx.AsyncClient(
             transport=GuardedTransport(parts.guard),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # it keeps none
             timeout=None,  # each call has its destination's
             follow_redirects=False,
             trust_env=False,
@@ -78,9 +103,12 @@ class HttpCaller:
             request = self._request(destination, action, value, test)
         except CantBeSent as error:
             now, why = self._now(), self.secrets.masked(str(error))
-            return CallResult(
-                "retriable" if error.passing else "final", now, 0, "not_sendable", why
-            )
+            passing = error.reason == "not_configured"
+            return CallResult("retriable" if passing else "final", now, 0, error.reason, why)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told once, with its dead letter
+            return our_error(error, self._now(), self.secrets.masked)
         labels = _NONE if action.trigger is UNSET else action.trigger.response
         return await self.send(request, destination.timeout, labels, confirm, excerpt=test)
 
@@ -127,7 +155,7 @@ class HttpCaller:
         started_at, clock = self._now(), time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> CallResult:
-            masked = None if error is None else self.secrets.masked(error)
+            masked = None if error is None else self._told(error)
             took = round((time.monotonic() - clock) * 1_000)
             return CallResult(meaning, started_at, took, reason, masked, **rest)
 
@@ -160,21 +188,29 @@ class HttpCaller:
             reason, failed = "timeout", f"no {what} within {timeout} ms"
         except AddressRefused as error:
             return answer("final", "address_refused", str(error))
-        except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
-            return answer("final", "not_sendable", f"'url' is no URL: {error}")
         except _FAILURES as error:
             reason = "connection_failed"
             failed = f"{type(error).__name__}: {error}".removesuffix(": ")
+        except _NOT_SENDABLE as error:
+            if response is None:
+                return answer("final", "not_sendable", f"there is no such request: {error}")
+            failed = str(error)
+        except Exception as error:
+            if response is None:
+                raise
+            failed = f"internal error: {type(error).__name__}"
         if response is None:
             return answer("retriable", reason, failed)
         # The status is known; what came of the body matters only to those who asked for it.
         status, meaning = response.status_code, meaning_of(response.status_code)
-        rest: dict[str, Any] = {
-            "status": status,
-            "labels": labels_of(labels, response, body.data if body.ended else None, self.secrets),
-        }
-        if excerpt or meaning != "delivered":
-            rest["body"] = excerpt_of(response, body.data, body.ended, self.secrets)
+        rest: dict[str, Any] = {"status": status}
+        try:
+            data = body.data if body.ended else None
+            rest["labels"], rest["unread"] = labels_of(labels, response, data, self.secrets)
+            if excerpt or meaning != "delivered":
+                rest["body"] = excerpt_of(response, body.data, body.ended, self.secrets)
+        except Exception as error:  # noqa: BLE001 - the status says enough to go by
+            rest["body"] = f"(it could not be read: {type(error).__name__})"
         if meaning == "delivered":
             if needed and failed and not body.ended:
                 return answer("retriable", reason, failed, **rest)
@@ -186,6 +222,10 @@ class HttpCaller:
             rest["retry_after"] = retry_after(response.headers.get("Retry-After"), started_at)
         return answer(meaning, "refused", error_text, **rest)
 
+    def _told(self, text: str) -> str:
+        """A text of the network or a library, as text that can be written."""
+        return self.secrets.masked(text.encode("utf-8", "replace").decode())
+
     async def close(self) -> None:
         """Gives up all connections at once."""
         await self._client.aclose()
@@ -195,15 +235,20 @@ class _Body:
     """The beginning of a response's body, at most READ_BYTES. ended: there is no more of it."""
 
     def __init__(self) -> None:
-        self.data = b""
+        self._parts: list[bytes] = []
         self.ended = False
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(self._parts)[:READ_BYTES]
 
     async def read(self, response: httpx.Response) -> None:
         """Reads on to the end of a short body, so that the connection can be used again."""
+        size = 0
         async for chunk in response.aiter_raw():
-            self.data += chunk
-            if len(self.data) > READ_BYTES:
-                self.data = self.data[:READ_BYTES]
+            self._parts.append(chunk)
+            size += len(chunk)
+            if size > READ_BYTES or len(self._parts) > MOST_CHUNKS:
                 return
         self.ended = True
 

@@ -20,8 +20,10 @@ from journeys.expressions.templates import as_text, render
 from journeys.expressions.urls import join_path, render_url
 from tables.deliveries import Received
 
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_PRINTABLE = re.compile("[ -~]*")
+MAX_HEADER = 16 * 1024
+"""The longest value of a header, characters; no server takes a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,19 @@ def url_of(template: str, action: Received, path: str | None = None) -> str:
 
 
 def header_of(field: str, template: str, action: Received, secrets: Secrets) -> str:
-    """The value of a header for an action. field: how errors call it. Raises CantBeSent."""
-    passing = "env." in template
+    """The value of a header for an action: what is not printable ASCII in it is percent-encoded
+    UTF-8. field: how errors call it. Raises CantBeSent."""
     try:
         value = render(template, _scope(action, secrets), env=True)
-        text = (value if isinstance(value, str) else as_text(value, template)).strip()
+        text = (value if isinstance(value, str) else as_text(value, template)).strip(" ")
     except (ExpressionFailed, CelError) as error:
-        raise CantBeSent(f"{field}: {error}", passing) from None
-    if _CONTROL.search(text):
-        raise CantBeSent(f"{field} would have control characters")
-    if not text.isascii():
-        raise CantBeSent(f"{field} would have characters that are not ASCII", passing)
+        if lacking := secrets.lacking(template):
+            raise CantBeSent(f"{field}: {lacking[0]}", "not_configured") from None
+        raise CantBeSent(f"{field}: {error}") from None
+    if not _PRINTABLE.fullmatch(text):
+        text = quote(text, safe=f"%{_PLAIN}")
+    if len(text) > MAX_HEADER:
+        raise CantBeSent(f"{field} would have {len(text)} characters: at most {MAX_HEADER}")
     return text
 
 

@@ -296,6 +296,88 @@ def test_an_archived_destination_s_actions_are_kept_and_not_called(
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize("delay", [0.5, 4.0], ids=["quick", "slow"])
+def test_a_stop_lets_calls_in_flight_end_and_none_is_made_again(
+    site: Site, receiver: Receiver, delay: float
+) -> None:
+    """Those that the destination has taken are told as delivered by the worker that made them."""
+    receiver.rule = Reply(delay=delay)
+    name = site.destination(receiver.url, timeout="8s")
+    sent = [site.request(name, f"u-{number}") for number in range(150)]
+    stops = 0
+    while len(receiver.requests) < len(sent):
+        worker = site.start(name)
+        receiver.wait_for(min(len(sent), len(receiver.requests) + 40))
+        assert site.stop(worker) < 8 + 5  # seconds
+        stops += 1
+    assert stops > 1
+    site.start(name)
+    outcomes = site.outcomes(sent)
+    assert {one.type for (one,) in outcomes.values()} == {"action.delivered"}
+    assert sorted(request.key for request in receiver.requests) == sorted(sent)
+
+
+def test_a_stop_waits_no_longer_than_a_call_may_take(site: Site, receiver: Receiver) -> None:
+    receiver.rule = Reply(hang=True)
+    name = site.destination(receiver.url, timeout="1s", retry={"for": "1h", "first": "30m"})
+    sent = site.request(name)
+    worker = site.start(name)
+    receiver.wait_for(1)
+    assert site.stop(worker) < 1 + 5
+    (delivery,) = site.outstanding(name).values()  # and what came of it is committed
+    assert delivery.attempts == 1
+    assert sent in site.outstanding(name)
+
+
+def test_a_secret_that_is_not_set_is_said_once_and_waited_for(
+    site: Site, receiver: Receiver
+) -> None:
+    headers = {"Authorization": "Bearer ${env.TOKEN}"}
+    name = site.destination(receiver.url, headers=headers)
+    hasty = site.destination(receiver.url, headers=headers, retry={"for": "1s", "first": "100ms"})
+    worker = site.start(name, hasty)
+    site.wait_for_line(f"{name}: JOURNEYS_SECRET_TOKEN is not set")  # before anything is sent
+    waiting = [site.request(name, f"u-{number}") for number in range(5)]
+    outcome = site.outcome(site.request(hasty))
+    assert outcome.type == "action.failed"
+    assert outcome.detail is not None
+    assert outcome.detail["reason"] == "not_configured"
+    assert "JOURNEYS_SECRET_TOKEN is not set" in outcome.detail["error"]
+    (dead,) = site.dead_letters(actions(hasty))
+    assert dead.reason == "not_configured"
+    site.stop(worker)
+    assert site.log.count("JOURNEYS_SECRET_TOKEN is not set") == 2  # one for each destination
+    assert receiver.requests == []
+    site.environment["JOURNEYS_SECRET_TOKEN"] = "t0p-secret"
+    site.start(name)
+    outcomes = site.outcomes(waiting)
+    assert {one.type for (one,) in outcomes.values()} == {"action.delivered"}
+
+
+def test_data_that_no_header_holds_is_delivered_and_costs_nobody_else(
+    site: Site, receiver: Receiver
+) -> None:
+    name = site.destination(
+        receiver.url, headers={"X-User": "${user.id}", "X-Key": "${journey.key}"}, ordered=True
+    )
+    keys = ["Zoë\r\nX-Evil: 1", "x" * 20_000, "a\0b", "\x1b[31m", "plain"]
+    sent = [site.request(name, "Jürgen", key=key) for key in keys]
+    site.start(name)
+    told = [site.outcome(id) for id in sent]
+    assert [one.type.removeprefix("action.") for one in told] == [
+        *("delivered", "failed", "failed", "delivered", "delivered"),
+    ]
+    for one in told[1:3]:
+        assert one.detail is not None
+        assert (one.detail["reason"], one.detail["attempts"]) == ("not_sendable", 1)
+    assert {one.reason for one in site.dead_letters(actions(name))} == {"not_sendable"}
+    assert [one.headers["X-Key"] for one in receiver.requests] == [
+        *("Zo%C3%AB%0D%0AX-Evil: 1", "%1B[31m", "plain"),
+    ]
+    assert {one.headers["X-User"] for one in receiver.requests} == {"J%C3%BCrgen"}
+    assert "Traceback" not in site.log
+
+
 def test_a_destination_that_is_added_is_taken_on(site: Site, receiver: Receiver) -> None:
     site.destination(receiver.url)
     worker = site.start()

@@ -297,7 +297,8 @@ async def test_a_secret_that_is_not_there_waits_for_a_restart(
     with pytest.raises(CantBeSent):
         call.caller.preview(destination, read_action(value), value)
     await callers.close()
-    assert (result.meaning, result.reason) == ("retriable", "not_sendable")
+    assert (result.meaning, result.reason) == ("retriable", "not_configured")
+    assert "JOURNEYS_SECRET_TOKEN is not set" in str(result.error)
     assert receiver.requests == []
 
 

@@ -333,6 +333,31 @@ async def test_closing_closes_what_is_used_too() -> None:
         assert (result.meaning, result.reason) == ("retriable", "connection_failed")
 
 
+async def test_a_cookie_of_one_answer_is_not_sent_with_another_call() -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            with suppress(asyncio.IncompleteReadError):
+                seen.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(
+                    OK + b"Set-Cookie: s-%d=1; Path=/\r\nContent-Length: 0\r\n\r\n" % len(seen)
+                )
+                continue
+            writer.close()
+            return
+
+    async with calls() as call:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://localhost:{server.sockets[0].getsockname()[1]}/"
+        for _ in range(3):
+            assert (await call.caller.send(Request("GET", url, {}, None), 5_000)).status == 200
+        assert len(call.caller._client.cookies) == 0
+        server.close()
+    assert len(seen) == 3
+    assert b"s-1" not in b"".join(seen)
+
+
 async def test_a_response_that_nobody_reads_leaves_nothing_behind() -> None:
     async with calls() as call:
         client: httpx.AsyncClient = call.caller._client

@@ -312,7 +312,15 @@ def test_a_good_document_has_no_problems() -> None:
             "'Bearer ${env.JOURNEYS_SECRET_MAILER}'",
             '"a\\r\\nX: b"',
             "48:28: 'headers' in Destination 'mailer': found a line break in the value of "
-            "'Authorization', expected one line of text without control characters",
+            "'Authorization', expected printable ASCII (of data in '${...}', other characters are "
+            "percent-encoded)",
+        ),
+        (
+            "'Bearer ${env.JOURNEYS_SECRET_MAILER}'",
+            "'${user.id + \"ü\"} Müller'",
+            "48:45: 'headers' in Destination 'mailer': found the character 'ü' (U+00FC) in the "
+            "value of 'Authorization', expected printable ASCII (of data in '${...}', other "
+            "characters are percent-encoded)",
         ),
         (
             "Authorization:",

@@ -237,12 +237,12 @@ def test_a_file_of_responses_is_checked_like_a_document() -> None:
 def test_a_label_takes_a_scalar_or_nothing(path: str, value: Any) -> None:
     body = '{"a": {"b": [{"c": 1.5}], "t": true, "n": null}}'
     found = extract({"l": path}, 201, {"X-Request-Id": "7"}, body)
-    assert found == ({} if value is None else {"l": value})
+    assert found.labels == ({} if value is None else {"l": value})
 
 
 @pytest.mark.parametrize("body", ["", "no json", "[" * 10_000, '"' + "x" * (MAX_TEXT + 1) + '"'])
 def test_a_body_that_is_no_json_or_too_large_gives_nothing(body: str) -> None:
-    assert extract({"l": "payload.a", "b": "body"}, 200, {}, body[: MAX_TEXT + 1]) in (
+    assert extract({"l": "payload.a", "b": "body"}, 200, {}, body[: MAX_TEXT + 1]).labels in (
         {},
         {"b": body},
     )

@@ -1,0 +1,73 @@
+"""What the worker says of one destination's deliveries, to whoever reads its log.
+
+Law: one line for what has happened, however often it happens again: never one for each attempt,
+and at most so many a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from agents.delivery.circuit import FAILURES, Change
+from agents.destinations.call_result import CallResult
+from agents.runtime.exits import last_line
+
+LINES_A_MINUTE = 10
+_CIRCUIT = {
+    "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
+    "probed by one call now and then",
+    "closed": "it answers again: its deliveries continue",
+}
+
+
+class Warnings:
+    """The lines about one destination."""
+
+    def __init__(
+        self,
+        destination: str,
+        say: Callable[[str], None] = last_line,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """now: seconds."""
+        self._destination = destination
+        self._say = say
+        self._now = now
+        self._lacking: frozenset[str] = frozenset()
+        self._minute = -1
+        self._lines = self._left_out = 0
+
+    def lacking(self, what: Iterable[str]) -> None:
+        """What its document needs of the settings and is not there; each is said once, until it is
+        there or not needed any more."""
+        what = frozenset(what)
+        for one in sorted(what - self._lacking):
+            self._line(
+                f"{one}: its deliveries wait for that, and fail as not_configured when their time "
+                "is over"
+            )
+        self._lacking = what
+
+    def failed(self, action_id: str, answer: CallResult, again: bool) -> None:
+        """A delivery has failed for the first time. again: it will be tried again."""
+        if answer.reason == "not_configured":
+            return  # said by `lacking`, for all of them
+        minute = int(self._now() // 60)
+        if minute != self._minute:
+            if self._left_out:
+                self._line(f"{self._left_out} more deliveries failed for the first time")
+            self._minute, self._lines, self._left_out = minute, 0, 0
+        if self._lines >= LINES_A_MINUTE:
+            self._left_out += 1
+            return
+        self._lines += 1
+        end = "it is tried again" if again else "it is given up"
+        self._line(f"delivery {action_id} failed: {answer.error or answer.reason}; {end}")
+
+    def circuit(self, change: Change) -> None:
+        """The circuit has opened or closed."""
+        self._line(_CIRCUIT[change])
+
+    def _line(self, text: str) -> None:
+        self._say(f"deliver: destination {self._destination}: {text}")
