@@ -105,7 +105,10 @@ def parse_time(text: str) -> int:
         if not _DATE_TIME.fullmatch(text):
             raise ValueError(f"{text!r} is not an ISO 8601 date and time with a zone")
         text = text.upper()
-    ms = (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+    try:
+        ms = (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not an ISO 8601 date and time with a zone") from None
     return ms if 0 <= ms <= LAST else check_time(ms)
 
 

@@ -25,6 +25,7 @@ from agents.settings import Settings
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.processor import Clock, PartitionProcessor
 from journeys.records.barrier import barrier_offset
+from journeys.records.dead_letter import TOO_MUCH_WORK
 from journeys.records.effects import Effects
 from journeys.records.headers import read as read_headers
 from journeys.records.input import Input, Refusal
@@ -66,9 +67,8 @@ class Evaluator:
             more = processor.fire(batch.watermark, batch.now, effects)
             batch.more_timers = processor.sweep(effects) or more
         batch.partition_time, batch.notes = processor.partition_time, processor.samples
-        self._poison.count(
-            batch.consumed, len(effects.dead) - effects.counts.pop("record.refused", 0)
-        )
+        bugs = sum(dead.reason != TOO_MUCH_WORK for dead in effects.dead)
+        self._poison.count(batch.consumed, bugs - effects.counts.pop("record.refused", 0))
         for dead in effects.dead:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
         for type, times in effects.counts.items():

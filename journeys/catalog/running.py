@@ -12,7 +12,7 @@ from journeys.catalog.catalog import Catalog
 from journeys.catalog.program import NOTHING, Program
 from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.journey import Journey, Spread
-from journeys.expressions.fast_path import NeedsLibrary, Prefilter
+from journeys.expressions.fast_path import NeedsEvaluator, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance
 
@@ -135,7 +135,7 @@ class RunningCatalog:
                     if found is not False:
                         entered.append((program, found is True and program.one_condition))
                         break
-            except NeedsLibrary:
+            except NeedsEvaluator:
                 entered.append((program, False))
         return entered
 

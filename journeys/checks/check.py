@@ -15,6 +15,7 @@ from journeys.checks.expressions import Written, check_expressions, names_on_the
 from journeys.checks.graph import Graph, check_graph
 from journeys.checks.lint import lint_journey
 from journeys.checks.lint_expressions import lint_expressions
+from journeys.checks.lookalikes import lint_lookalikes
 from journeys.documents.journey import Journey
 from journeys.documents.kind import Document, Kind, Kinds, NameCheck
 from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
@@ -131,12 +132,17 @@ def warnings(documents: Iterable[Checked]) -> list[Problem]:
     A document with mistakes gets no warnings before they are fixed.
     """
     found: list[Problem] = []
+    linted: list[Context] = []
     for document in documents:
         if document.sound and document.definition is not None and document.context is not None:
             with suppress(TooManyError):
                 document.definition.lint(document.context, document.model)
-            lint = document.findings.warnings
-            found += sorted(lint, key=lambda one: (one.line, one.column))
+            linted.append(document.context)
+    with suppress(TooManyError):
+        lint_lookalikes((one.findings, one.model, one.written) for one in linted)
+    for context in linted:
+        lint = context.findings.warnings
+        found += sorted(lint, key=lambda one: (one.line, one.column))
     return found
 
 

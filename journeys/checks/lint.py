@@ -7,18 +7,17 @@ to write where it is meant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
 from journeys.checks.lint_expressions import lint_journey_expressions, reads
+from journeys.checks.lookalikes import look_of, names_in, told_apart
 from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
-from journeys.schema.fields import EVENT_NAME
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Path
-from journeys.schema.places import field_name, walk
+from journeys.schema.places import field_name
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import format_duration
 
@@ -207,31 +206,17 @@ def _sets(node: YamlNode, path: Path) -> Iterator[Path]:
 def _spelling(findings: Findings, written: Sequence[Written]) -> None:
     """Names of events, properties and traits that differ by no more than case or signs."""
     seen: dict[tuple[str, str], tuple[str, int]] = {}
-    for what, name, place in sorted(_names(findings, written), key=lambda one: one[2]):
-        plain = "".join(char for char in name.lower() if char.isalnum())
+    for what, name, place in sorted(names_in(findings, Journey, written), key=lambda one: one[2]):
+        plain = "".join(char for char in look_of(name).casefold() if char.isalnum())
         first, line = seen.setdefault((what, plain), (name, place[0]))
         if plain and first != name:
+            one, other = told_apart(name, first)
             findings.warn(
                 place,
-                f"the {what} '{name}' is called '{first}' on line {line}: is it another one?",
+                f"the {what} {one} is called {other} on line {line}: is it another one?",
                 found=name,
                 near=first,
             )
-
-
-def _names(
-    findings: Findings, written: Sequence[Written]
-) -> Iterator[tuple[str, str, tuple[int, int]]]:
-    for marked in walk(Journey, findings.root):
-        if EVENT_NAME in marked.marks:
-            yield "event", marked.node.value, (marked.node.line, marked.node.column)
-    for one in written:
-        for path, offsets in one.expression.offsets.items():
-            for at, (inside, name) in enumerate(pairwise(path), 1):
-                if inside in ("properties", "traits") and at in (2, 4):
-                    what = "trait" if inside == "traits" else "property"
-                    offset = one.start + offsets[at]
-                    yield what, name, findings.source.position(one.node, offset)
 
 
 def _at(findings: Findings, one: Written, message: str) -> None:

@@ -176,6 +176,9 @@ def _data(findings: Findings, node: YamlNode, path: Path) -> None:
 def _text(findings: Findings, node: YamlNode, path: Path) -> None:
     text = node.value
     name = field_name(findings.root, path)
+    if (at := text.find("$${")) >= 0:
+        way = "'$${' is sent as '${': write '${...}' where an expression is meant"
+        findings.warn(findings.source.position(node, at), f"{name}: {way}")
     if node.style is None and text in _WORDS:
         findings.warn(
             node, f"{name}: '{text}' is text: expected true or false, or the text in quotes"

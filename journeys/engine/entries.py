@@ -40,6 +40,7 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
                 journey=program.facts,
                 now=arrived.time,
                 count=context.event_counts,
+                meter=context.effects.meter,
             )
             if not holds and not _holds(user, program, event, scope, arrived):
                 continue
@@ -76,12 +77,15 @@ def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived
     except ExpressionFailed as error:
         _condition_failed(user, program, error, arrived)
         return False
+    failed: list[ExpressionFailed] = []
     for where in program.entry_events[event.name]:
         try:
             if where is None or condition(where, scope):
                 return True
         except ExpressionFailed as error:
-            _condition_failed(user, program, error, arrived)
+            failed.append(error)
+    for one in failed:  # only if no other alternative has entered
+        _condition_failed(user, program, one, arrived)
     return False
 
 

@@ -249,6 +249,7 @@ class InstanceRun:
                 },
                 now=self.now,
                 count=self.context.event_counts,
+                meter=self.context.effects.meter,
             )
         return self._scope
 

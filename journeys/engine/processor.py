@@ -31,6 +31,7 @@ from journeys.records.input import ClockRecord, Input
 from journeys.records.response import Response
 from journeys.records.user_record import EMPTY, UserRecord
 from journeys.time import LAST, YEAR, ms_of_number, parse_time
+from journeys.work import MAX_WORK
 
 MAX_EFFECTS = 5_000
 """Effects after which a call returns, so that one transaction stays small."""
@@ -44,6 +45,8 @@ _LARGE = 4 * 1024
 
 MAX_CONTROL = 1024
 """Largest barrier or clock record, bytes."""
+ENOUGH_WORK = 2 * MAX_WORK
+"""Work of expressions after which a call returns, so that no batch takes long."""
 
 DRAIN = 10 * YEAR
 """How far `end` advances a stream's clock, ms: bounded, so that journeys with cycles end too."""
@@ -99,6 +102,7 @@ class PartitionProcessor:
         self._full_size = MAX_BYTES
         self._large: set[str] = set()
         self._unswept: list[str] = []
+        self._full_work = ENOUGH_WORK
 
     def follow(self, catalog: RunningCatalog) -> None:
         """Use another catalog for what follows."""
@@ -121,8 +125,13 @@ class PartitionProcessor:
         self._begin(effects, timers)
         outcomes, dead = effects.outcomes, effects.dead
         full = len(outcomes) + len(dead) + MAX_EFFECTS
+        meter = effects.meter
         for count, one in enumerate(inputs):
-            if len(outcomes) + len(dead) >= full or effects.size >= self._full_size:
+            if (
+                len(outcomes) + len(dead) >= full
+                or effects.size >= self._full_size
+                or meter.spent >= self._full_work
+            ):
                 return count
             if one.kind is None:
                 done = self._event(one, effects)
@@ -181,10 +190,15 @@ class PartitionProcessor:
         self._full = len(effects) + MAX_EFFECTS
         self._full_size = effects.size + MAX_BYTES
         self._large.clear()
+        self._full_work = effects.meter.spent + ENOUGH_WORK
         self._asked = len(effects.actions)
 
     def _is_full(self, effects: Effects) -> bool:
-        return len(effects) >= self._full or effects.size >= self._full_size
+        return (
+            len(effects) >= self._full
+            or effects.size >= self._full_size
+            or effects.meter.spent >= self._full_work
+        )
 
     def _count_large(
         self, user: str, before: UserRecord | None, changed: UserRecord, effects: Effects
@@ -262,6 +276,7 @@ class PartitionProcessor:
         self.partition_time = latest
         came = latest if arrival is None else arrival
         arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
+        effects.meter.begin()
         try:
             changed = apply_event(self.catalog, effects, record, event, arrived)
         except FATAL:
@@ -296,6 +311,7 @@ class PartitionProcessor:
         latest, wall = self.partition_time, self._wall
         arrived = Arrived(one.topic, one.partition, one.offset, time, time, latest, wall)
         record = self.records.get(response.user_id) or EMPTY
+        effects.meter.begin()
         try:
             changed = apply_response(self.catalog, effects, record, response, arrived)
         except FATAL:
@@ -351,6 +367,7 @@ class PartitionProcessor:
                 return True
             if self._timers_left <= 0 or self._is_full(effects):
                 return False
+            effects.meter.begin()
             user = due[1]
             record = self.records.get(user)
             if record is None:

@@ -22,6 +22,7 @@ from journeys.records.event import Arrived
 from journeys.records.outcome import Cause
 from journeys.records.user_record import Instance, Wait
 from journeys.time import MINUTE, format_time
+from journeys.work import TooMuchWork
 
 LATE = MINUTE
 """Under the wall clock, a timer that fires later than this, ms, after it was due has the time of
@@ -108,7 +109,9 @@ def _fire(user: UserStep, instance: Instance, now: int) -> None:
         check_size(user.record(b""))
     except FATAL:
         raise
-    except Exception as error:  # noqa: BLE001 - a timer that raises must not stop the others
+    except Exception as error:
+        if isinstance(error, TooMuchWork) and around[2] is not None:
+            raise  # in the step of an event, whose budget it is; by the clock each has its own
         user.restore(saved)
         context.return_to(around)
         context.effects.roll_back(mark)

@@ -1,8 +1,9 @@
-"""Evaluates simple expressions, such as `event.properties.total >= 50`, without the CEL library.
+"""Evaluates simple expressions, such as `event.properties.total >= 50`, in one Python function.
 
-Law: the result is exactly the library's, or NeedsLibrary is raised and the library evaluates. That
-happens for a missing field, types that don't compare, and texts or numbers that the library may
-refuse; so every error comes from the library. A property test compares the two.
+Law: the result is exactly the evaluator's, or NeedsEvaluator is raised and evaluator.py evaluates.
+That happens for a missing field, types that don't compare, long texts, and texts or numbers that
+may be refused; so every error comes from the evaluator, and it counts all work that is worth
+counting. A property test compares the two.
 
 A simple expression is compiled to the source of one Python function, which takes about half the
 time of nested closures. This module is the only one that calls `exec`. What may reach it:
@@ -24,18 +25,19 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from journeys.expressions.scope import FIELDS, ROOTS, Path, Reader, Scope
 from journeys.expressions.syntax import COUNT, Reference, counted_variable, reference
+from journeys.expressions.values import is_unicode
 from journeys.time import LAST, format_time
 
 Prefilter = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Any]
 """A condition as a function of an event's properties and context and of the user's traits."""
 
-_EXACT = 2**53
-"""The library compares an int with a double as doubles, which is exact up to here."""
+_LONG = 4_096
+"""Longer texts are left to the evaluator, which counts what they cost."""
 _LARGEST = 2**63
 _MISSING = object()
 _ORDERS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
@@ -50,32 +52,31 @@ _PREFILTER_ARGUMENTS: dict[Path, str] = {
 }
 
 
-class NeedsLibrary(Exception):
-    """The fast path can't evaluate this data: use the library."""
+class NeedsEvaluator(Exception):
+    """The fast path can't evaluate this data: use the evaluator."""
 
 
 class _NotSimple(Exception):
     """The expression is not simple enough for the fast path."""
 
 
-def compile_direct(tree: Any, counts: Iterable[tuple[str, Reader]]) -> Reader | None:
+def compile_direct(tree: Any, counts: Mapping[str, Reader]) -> Reader | None:
     """Compile an expression that the library has checked.
 
-    The function reads and checks every path that the expression names before it evaluates, as the
-    library does, so a value that the library would refuse is found even if it is not needed.
+    The function reads and checks every path that the expression names before it evaluates.
 
     Args:
         tree: the expression as the library parsed it.
         counts: how to read the variables that replace calls of `count`.
 
     Returns:
-        a function that returns the value or raises NeedsLibrary; None if the expression is not
+        a function that returns the value or raises NeedsEvaluator; None if the expression is not
         simple.
     """
     whole = reference(tree)
     if whole is not None and not whole.tested and _is_time(whole.path):
         return _time_reader(whole.path)
-    return SourceWriter(dict(counts)).function("scope", tree)
+    return SourceWriter(counts).function("scope", tree)
 
 
 def compile_prefilter(tree: Any) -> Prefilter | None:
@@ -214,7 +215,7 @@ class SourceWriter:
                 self._read(names, f"scope.{names[0]}")
             else:
                 above = self._value(names[:-1])
-                self._once(f"if type({above}) is not dict: raise NeedsLibrary")
+                self._once(f"if type({above}) is not dict: raise NeedsEvaluator")
                 self._read(names, f"{above}.get({names[-1]!r}, MISSING)")
         return self._names[names]
 
@@ -269,6 +270,8 @@ def _literal(const: Any) -> str:
     if kind is None:
         raise _NotSimple
     value = getattr(const, kind)
+    if kind not in _KINDS:
+        raise _NotSimple
     if isinstance(value, str) and "\0" in value:
         raise _NotSimple
     if isinstance(value, float) and not math.isfinite(value):
@@ -291,10 +294,10 @@ def _time_reader(path: Path) -> Reader:
         ms = root(scope)
         for name in names:
             if type(ms) is not dict:
-                raise NeedsLibrary
+                raise NeedsEvaluator
             ms = ms.get(name)
         if type(ms) is not int or not 0 <= ms <= LAST:
-            raise NeedsLibrary
+            raise NeedsEvaluator
         return format_time(ms)
 
     return time
@@ -304,7 +307,7 @@ def _time_reader(path: Path) -> Reader:
 
 
 def _fit(value: Any) -> None:
-    """Raise NeedsLibrary for a value that the library might refuse."""
+    """Raise NeedsEvaluator for a value that the evaluator might refuse or change."""
     kind = type(value)
     if kind is str:
         _fit_text(value)
@@ -315,54 +318,39 @@ def _fit(value: Any) -> None:
         or (kind is int and -_LARGEST <= value < _LARGEST)
         or (kind is float and math.isfinite(value))
     ):
-        raise NeedsLibrary
+        raise NeedsEvaluator
 
 
 def _fit_text(value: Any) -> None:
     if value is _MISSING:
         return
-    if type(value) is not str or "\0" in value or not (value.isascii() or _is_unicode(value)):
-        raise NeedsLibrary
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    if type(value) is not str or len(value) > _LONG:
+        raise NeedsEvaluator
+    if "\0" in value or not (value.isascii() or is_unicode(value)):
+        raise NeedsEvaluator
 
 
 def _present(value: Any) -> Any:
     if value is _MISSING:
-        raise NeedsLibrary
+        raise NeedsEvaluator
     return value
 
 
 def _truth(value: Any) -> bool:
     if value is True or value is False:
         return bool(value)
-    raise NeedsLibrary
+    raise NeedsEvaluator
 
 
-def _crosses(left: Any, right: Any) -> bool:
-    """Whether one is an int and the other a float; NeedsLibrary if comparing them is inexact."""
-    kinds = type(left), type(right)
-    if kinds == (int, float):
-        number = left
-    elif kinds == (float, int):
-        number = right
-    else:
-        return False
-    if not -_EXACT <= number <= _EXACT:
-        raise NeedsLibrary
-    return True
+def _are_numbers(one: Any, other: Any) -> bool:
+    """Whether one is an int and the other a float; Python compares them by their exact value."""
+    return (type(one), type(other)) in ((int, float), (float, int))
 
 
 def _equal(left: Any, right: Any) -> bool:
     if left is _MISSING or right is _MISSING:
-        raise NeedsLibrary
-    if type(left) is type(right) or _crosses(left, right):
+        raise NeedsEvaluator
+    if type(left) is type(right) or _are_numbers(left, right):
         return bool(left == right)
     return False
 
@@ -375,9 +363,9 @@ def _among(value: Any, known: tuple[Any, ...]) -> bool:
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def ordered(one: Any, other: Any) -> bool:
         kind = type(one)
-        if (kind is type(other) and kind in (int, float, str)) or _crosses(one, other):
+        if (kind is type(other) and kind in (int, float, str)) or _are_numbers(one, other):
             return compare(one, other)
-        raise NeedsLibrary
+        raise NeedsEvaluator
 
     return ordered
 
@@ -390,7 +378,7 @@ _KINDS = {
 }
 _HELPERS: dict[str, Any] = {
     "__builtins__": {kind.__name__: kind for kind in (type, bool, int, float, str, dict)},
-    "NeedsLibrary": NeedsLibrary,
+    "NeedsEvaluator": NeedsEvaluator,
     "MISSING": _MISSING,
     "LARGEST": sys.float_info.max,
     "fit": _fit,

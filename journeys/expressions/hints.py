@@ -57,13 +57,14 @@ _TYPES = {
     "string": "text",
     "int64": "int",
     "uint64": "uint",
-    "null_type": "null",
+    **dict.fromkeys(("null_type", "null"), "null"),
     "dyn": "any value",
     "google.protobuf.Timestamp": "a time",
     "timestamp": "a time",
     "duration": "a duration",
     "google.protobuf.Duration": "a duration",
     "map": "a map",
+    **{kind: kind for kind in ("bool", "int", "uint", "double", "bytes")},
 }
 
 
@@ -85,6 +86,10 @@ def found_sign(text: str, offset: int) -> tuple[str, int] | None:
     if sign in _SIGNS:
         return f"found '{sign}', expected {_SIGNS[sign]}", start
     char = text[offset : offset + 1]
+    if (named := re.match(r"\$\w*", text[offset:])) and text[:offset].rstrip().endswith("."):
+        before = re.search(r"[\w.\[\]\"']*$", text[:offset].rstrip()[:-1])
+        path = before[0] if before else ""
+        return f"a name with a '$' is written in brackets: {path}[\"{named[0]}\"]", offset
     if char == "$" or text.startswith("{{"):
         start = offset if char == "$" else 0
         return "the whole field is CEL: write it without '${' and '}'", start
@@ -157,13 +162,33 @@ def unknown_function(name: str) -> str:
 
 def mismatch(operator: str, types: str) -> str:
     """The message for arguments whose types a function or operator doesn't accept, with a hint."""
-    given = [kind_in_words(one) for one in _arguments(types)]
+    given = [kind_in_words(one) for one in arguments(types)]
     shown = " and ".join([", ".join(given[:-1]), given[-1]] if len(given) > 1 else given)
     if operator == "? :":
+        if given[0] in ("bool", "any value") and len(given) == 3:
+            return (
+                f"the two sides of ':' are {_a(given[1])} and {_a(given[2])}: expected one kind"
+                + _one_kind(given[1:])
+            )
         return f"'? :' needs true or false before the '?', found {given[0]}"
     message = f"'{operator}' doesn't take {shown}"
     hint = _way_out(operator, given)
     return f"{message}: {hint}" if hint else message
+
+
+def _a(kind: str) -> str:
+    """A kind with its article: `a text`, `an int`."""
+    article = "an " if kind[:1] == "i" else "" if kind[:2] in ("a ", "an", "nu", "by") else "a "
+    return f"{article}{kind}"
+
+
+def _one_kind(sides: list[str]) -> str:
+    kinds = set(sides)
+    if kinds <= NUMBERS:
+        return ", write double(x)"
+    if "text" in kinds and kinds & NUMBERS:
+        return ", write string(x)"
+    return ", or dyn(x) around both where they may differ"
 
 
 def _way_out(operator: str, given: list[str]) -> str | None:
@@ -180,7 +205,8 @@ def _way_out(operator: str, given: list[str]) -> str | None:
         return "write 'a' in list"
     if operator in ("==", "!=") and "null" in kinds and len(kinds) > 1:
         return "it is never null: test whether it exists with has(...)"
-    if kinds & {"a time", "a duration"} and kinds & {"text", *NUMBERS}:
+    sign = not operator.isidentifier() and operator != "[]"
+    if sign and kinds & {"a time", "a duration"} and kinds & {"text", *NUMBERS}:
         time = "a time" in kinds and operator not in ("+", "-")
         return "write timestamp('2026-03-01T09:00:00Z')" if time else "write duration('90m')"
     if "text" in kinds and kinds & NUMBERS:
@@ -188,7 +214,7 @@ def _way_out(operator: str, given: list[str]) -> str | None:
     return None
 
 
-def _arguments(types: str) -> list[str]:
+def arguments(types: str) -> list[str]:
     """The types in a list such as `string, list(int), map(string, dyn)`."""
     found, depth = [""], 0
     for char in types:
@@ -205,4 +231,4 @@ def kind_in_words(kind: str) -> str:
     name, *inside = re.split(r"[(<]", kind, maxsplit=1)
     if name == "list":
         return f"a list of {kind_in_words(inside[0].rstrip(')>'))}" if inside else "a list"
-    return _TYPES.get(name, "a type" if name == "type" else name)
+    return _TYPES.get(name, "a type" if name == "type" else "any value")

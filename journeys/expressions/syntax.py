@@ -1,14 +1,12 @@
 """Reads variables, paths and calls from the syntax tree that the official CEL library produces.
 
-Law: everything that an expression can read is covered by a path found here or by a prefix of one,
-so giving the library only the data at these paths never changes the result.
+Law: everything that an expression can read is covered by a path found here or by a prefix of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
@@ -16,17 +14,11 @@ from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_fa
 COUNT = "count"
 """The function that returns how often an event occurred recently."""
 
-LOCAL = "@local"
-"""An internal function: the local time of a zone as a timestamp. No expression can call it."""
-
-_PARTS_OF_A_TIME = frozenset(
-    "getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds "
-    "getMinutes getMonth getSeconds".split()
-)
-
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "int64": _FIELD.TYPE_INT64,
+    "uint64": _FIELD.TYPE_UINT64,
+    "bytes": _FIELD.TYPE_BYTES,
     "int32": _FIELD.TYPE_INT32,
     "double": _FIELD.TYPE_DOUBLE,
     "string": _FIELD.TYPE_STRING,
@@ -38,8 +30,10 @@ _SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
         "null_value": (1, "int32"),
         "bool_value": (2, "bool"),
         "int64_value": (3, "int64"),
+        "uint64_value": (4, "uint64"),
         "double_value": (5, "double"),
         "string_value": (6, "string"),
+        "bytes_value": (7, "bytes"),
     },
     "Ident": {"name": (1, "string")},
     "Select": {"operand": (1, "Expr"), "field": (2, "string"), "test_only": (3, "bool")},
@@ -70,11 +64,10 @@ _SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
     "Position": {"key": (1, "int64"), "value": (2, "int32")},
     "SourceInfo": {"positions": (4, "*Position")},
     "Parsed": {"expr": (2, "Expr"), "source_info": (3, "SourceInfo")},
-    "Checked": {"expr": (4, "Expr")},
 }
 
 
-def _classes() -> Any:
+def _parsed_class() -> Any:
     file = descriptor_pb2.FileDescriptorProto(
         name="journeys/cel_syntax.proto", package="journeys.cel", syntax="proto3"
     )
@@ -95,13 +88,10 @@ def _classes() -> Any:
                 added.type_name = f".journeys.cel.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return [
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"journeys.cel.{name}"))
-        for name in ("Parsed", "Checked")
-    ]
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("journeys.cel.Parsed"))
 
 
-_Parsed, _Checked = _classes()
+_Parsed = _parsed_class()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +147,8 @@ class Syntax:
     ranges: tuple[Reference, ...]
     """What macros go through, where that is a path, or (with an empty path) a map written out."""
     calls: tuple[Call, ...]
+    messages: tuple[tuple[str, int], ...]
+    """Messages of protobuf that it builds, `google.protobuf.Struct{...}`, and where."""
 
 
 def read(serialized: bytes, text: str) -> Syntax:
@@ -180,12 +172,17 @@ def read(serialized: bytes, text: str) -> Syntax:
         tuple(reader.counted),
         tuple(reader.ranges),
         tuple(reader.calls),
+        tuple(reader.messages),
     )
 
 
-def reference(node: Any) -> Reference | None:
-    """The path that a node of the tree stands for, without offsets; None if it is not a path."""
-    return _Reader("", {})._path(node, frozenset())
+def reference(node: Any, local: Collection[str] = ()) -> Reference | None:
+    """The path that a node of the tree stands for, without offsets; None if it is not a path.
+
+    Args:
+        local: the variables that macros around the node bind.
+    """
+    return _Reader("", {})._path(node, local)
 
 
 def counted_variable(node: Any) -> str:
@@ -197,91 +194,6 @@ def counted_variable(node: Any) -> str:
 def count_variable(event: str, window: str) -> str:
     """The variable that replaces a call of `count`; no expression can name it."""
     return f"{COUNT}:{window}:{event}"
-
-
-def repeatable(serialized: bytes) -> bytes:
-    """Rewrite a checked expression so that it is deterministic and reads only variables.
-
-    Three things are rewritten:
-
-    - The library iterates over a map in an order that differs between evaluations, so results and
-      errors would differ on replay. The range `r` of every macro becomes `r + []`: the same value
-      for a list, an error for a map.
-    - `count` depends on the user's history, which the library can't reach. Each call, whose
-      arguments are literals, becomes a variable that is given with the data.
-    - The library reads time zones from files of the machine, which differ, and uses the zone's
-      name as a file path. `t.getHours(zone)` becomes `@local(t, zone).getHours()`.
-
-    Args:
-        serialized: the checked expression, from the library's `serialize`.
-    """
-    container = any_pb2.Any()
-    container.ParseFromString(serialized)
-    checked = _Checked()
-    checked.ParseFromString(container.value)
-    # The parser's own ids count from 1; the new ones only have to differ from them.
-    new_ids = count(1_000_000)
-    changed = _append_nothing(checked.expr, new_ids) | _name_counts(checked.expr, new_ids)
-    if not _take_local_times(checked.expr, new_ids) | changed:
-        return serialized
-    container.value = checked.SerializeToString(deterministic=True)
-    return container.SerializeToString(deterministic=True)
-
-
-def _append_nothing(message: Any, new_ids: Iterator[int]) -> bool:
-    found = False
-    for part in _parts(message):
-        found |= _append_nothing(part, new_ids)
-    if message.DESCRIPTOR.name != "Comprehension":
-        return found
-    range_ = type(message.iter_range)()
-    range_.CopyFrom(message.iter_range)
-    message.iter_range.Clear()
-    message.iter_range.id = next(new_ids)
-    message.iter_range.call.function = "_+_"
-    message.iter_range.call.args.add().CopyFrom(range_)
-    message.iter_range.call.args.add(id=next(new_ids)).list.SetInParent()
-    return True
-
-
-def _name_counts(message: Any, new_ids: Iterator[int]) -> bool:
-    found = False
-    for part in _parts(message):
-        found |= _name_counts(part, new_ids)
-    if message.DESCRIPTOR.name != "Expr" or message.call.function != COUNT:
-        return found
-    variable = counted_variable(message)
-    message.ClearField("call")
-    message.id = next(new_ids)  # the checker's type annotations are keyed by the old id
-    message.ident.name = variable
-    return True
-
-
-def _take_local_times(message: Any, new_ids: Iterator[int]) -> bool:
-    found = False
-    for part in _parts(message):
-        found |= _take_local_times(part, new_ids)
-    if message.DESCRIPTOR.name != "Expr" or message.call.function not in _PARTS_OF_A_TIME:
-        return found
-    if len(message.call.args) != 1:
-        return found
-    target, zone = type(message)(), type(message)()
-    target.CopyFrom(message.call.target)
-    zone.CopyFrom(message.call.args[0])
-    message.id = next(new_ids)  # the checker's type annotations are keyed by the old id
-    del message.call.args[:]
-    message.call.target.Clear()
-    message.call.target.id = next(new_ids)
-    message.call.target.call.function = LOCAL
-    message.call.target.call.args.extend([target, zone])
-    return True
-
-
-def _parts(message: Any) -> Iterator[Any]:
-    """The direct child messages of a message."""
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            yield from [value] if hasattr(value, "ListFields") else value
 
 
 def _text_of(node: Any) -> str | None:
@@ -297,6 +209,7 @@ class _Reader:
         self.ranges: list[Reference] = []
         self.counted: list[Counted] = []
         self.calls: list[Call] = []
+        self.messages: list[tuple[str, int]] = []
 
     def _offset(self, node: Any, name: str) -> int:
         # A selection's position is its dot or bracket; the name follows it.
@@ -304,7 +217,7 @@ class _Reader:
         found = self._text.find(name, start)
         return found if found >= 0 else start
 
-    def _path(self, node: Any, local: frozenset[str]) -> Reference | None:
+    def _path(self, node: Any, local: Collection[str]) -> Reference | None:
         """The path that `node` stands for, or None if it is not a path."""
         if node.HasField("ident"):
             name = node.ident.name.lstrip(".")
@@ -352,6 +265,9 @@ class _Reader:
             for element in node.list.elements:
                 yield from self.walk(element, local)
         elif node.HasField("struct"):
+            if node.struct.message_name:
+                place = self._positions.get(node.id, 0)
+                self.messages.append((node.struct.message_name, place))
             for entry in node.struct.entries:
                 if entry.HasField("map_key"):
                     yield from self.walk(entry.map_key, local)

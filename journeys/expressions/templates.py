@@ -15,10 +15,10 @@ from journeys.expressions.expression import (
     ExpressionFailed,
     Scope,
     compile_cel,
-    kind_of,
 )
 from journeys.expressions.interpolation import Hole, UnclosedError, pieces
 from journeys.expressions.scope import Path
+from journeys.expressions.values import kind_of
 
 
 def render(data: Any, scope: Scope, *, env: bool = False) -> Any:
@@ -35,7 +35,7 @@ def template(data: Any, *, env: bool = False) -> Callable[[Scope], Any]:
     if isinstance(data, str) and "${" in data:
         parts = pieces(data)
         if len(parts) == 1 and isinstance(parts[0], Hole):
-            return _hole(parts[0], env).evaluate
+            return _hole(parts[0], env).evaluate_data
         texts = [_constant(part) if isinstance(part, str) else _text(part, env) for part in parts]
         return lambda scope: "".join([text(scope) for text in texts])
     if isinstance(data, dict):
@@ -52,7 +52,7 @@ def _constant(data: Any) -> Callable[[Scope], Any]:
 
 
 def _text(hole: Hole, env: bool) -> Callable[[Scope], str]:
-    evaluate = _hole(hole, env).evaluate
+    evaluate = _hole(hole, env).evaluate_data
     return lambda scope: as_text(evaluate(scope), hole.text)
 
 

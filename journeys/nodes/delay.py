@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from journeys.expressions.expression import ExpressionFailed
 from journeys.nodes.base import USERS_ZONE, Block, End, ForwardNode, Go, Mover, Next, Step
+from journeys.problems import shown
 from journeys.schema.fields import (
     Duration,
     Model,
@@ -104,4 +105,4 @@ def _time(expression: str, value: object) -> int:
             raise ExpressionFailed(expression, f"{str(error)[:200]}, {expected}") from None
     if isinstance(value, int | float) and not isinstance(value, bool):
         expected = "expected a time: write seconds(x) or ms(x), which say what the number counts"
-    raise ExpressionFailed(expression, f"found {str(value)[:40]!r}, {expected}")
+    raise ExpressionFailed(expression, f"found {shown(value)}, {expected}")

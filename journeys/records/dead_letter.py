@@ -15,6 +15,10 @@ from journeys.records import headers
 from journeys.records.input import Input
 from journeys.records.outcome import Cause
 from journeys.time import format_time
+from journeys.work import TooMuchWork
+
+TOO_MUCH_WORK = "too_much_work"
+"""The reason of an input whose expressions cost too much: poison, never a bug of the engine."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,11 +87,14 @@ def dead_letter(
 
 
 def dead_input(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
-    """An input on which the step raised, with the traceback. `at` is in ms."""
+    """An input on which the step raised, with the traceback of a defect. `at` is in ms."""
+    reason, detail = type(error).__name__, ""
+    if isinstance(error, TooMuchWork):
+        reason, detail = TOO_MUCH_WORK, str(error)
     return dead_letter(
         role=role,
-        reason=type(error).__name__,
-        detail="".join(traceback.format_exception(error)),
+        reason=reason,
+        detail=detail or "".join(traceback.format_exception(error)),
         cause=Cause(one.topic, one.partition, one.offset),
         key=one.key,
         value=one.value,

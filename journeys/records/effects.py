@@ -17,6 +17,7 @@ from journeys.records.action import Action
 from journeys.records.dead_letter import DeadLetter
 from journeys.records.outcome import Outcome
 from journeys.time import MINUTE
+from journeys.work import Meter
 
 
 class Reroute(NamedTuple):
@@ -107,6 +108,7 @@ class Effects:
         size: about how many bytes a transaction gets by them, and by the changed records: what can
             be large of it.
         sampler: what is reported once a minute; it goes on from one batch to the next.
+        meter: of the work of expressions, per input.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -116,6 +118,7 @@ class Effects:
     counts: Counter[str] = field(default_factory=Counter)
     size: int = 0
     sampler: Sampler = field(default_factory=lambda: Sampler())
+    meter: Meter = field(default_factory=Meter)
 
     def __len__(self) -> int:
         return len(self.actions) + len(self.outcomes) + len(self.dead) + len(self.reroutes)

@@ -237,7 +237,7 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("has(user)", "5: 'has' asks for a field: has(event.properties.x)"),
         ("if (true) true", "1: 'if' is a reserved word of CEL: expected condition ? one : other"),
         ("event.event == 5", "13: '==' doesn't take text and int: write string(x), or int(x) where the text is a number"),
-        ("size(user.id) > 1.5", "15: '>' doesn't take int and double: int and double don't mix, write double(x)"),
+        ("size(user.id) + 1.5 > 2.0", "15: '+' doesn't take int and double: int and double don't mix, write double(x)"),
         ("now > '2026-01-01'", "5: '>' doesn't take a time and text: write timestamp('2026-03-01T09:00:00Z')"),
         ("now - event.timestamp > 5", "23: '>' doesn't take a duration and int: write duration('90m')"),
         ("['b'] == 'x'", "7: '==' doesn't take a list of text and text: write 'a' in list"),

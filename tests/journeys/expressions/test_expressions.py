@@ -101,13 +101,13 @@ def test_an_expression_has_a_json_value(text: str, value: Any) -> None:
         ("steps['my-wait'].event.properties.y", "steps.my-wait.event.properties.y is missing"),
         ("attr.label", "attr.label is missing"),
         ("entry.properties.x", "there is no entry in this step"),
-        ("event.properties.items[5]", "Index error: index=5 size=2"),
+        ("event.properties.items[5]", "there is no item 5 in a list of 2"),
         ("event.properties.items.exists(i, i.nope > 3)", 'missing key "nope"'),
         (
             "event.properties.price * event.properties.total",
             "'*' doesn't take double and int: int and double don't mix, write double(x)",
         ),
-        ("event.properties.total / 0", "divide by zero"),
+        ("event.properties.total / 0", "divided by zero"),
         ("1.0 / 0.0", "the value is not a finite number"),
         ("event.properties.nul == 'a'", "a text with a NUL character"),
         ("event.properties.half == 'a'", "a text that is not valid Unicode"),
@@ -125,7 +125,7 @@ def test_an_expression_without_a_value_says_why(text: str, why: str) -> None:
 
 
 def test_an_integer_beyond_64_bits_fails_only_what_reads_it() -> None:
-    with pytest.raises(ExpressionFailed, match="out of range"):
+    with pytest.raises(ExpressionFailed, match="beyond 64 bits"):
         condition("event.properties.huge > 1", SCOPE)
     assert condition("event.properties.total > 1", SCOPE)
 
@@ -323,23 +323,9 @@ def test_headers_read_the_environment_by_name() -> None:
             compile_cel(text, env=True)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["dyn(event.properties.none)", "[null, [null]]", "{'a': null}", "event.properties.nulls"],
-)
-def test_a_null_is_not_taken_from_the_interpreter(text: str) -> None:
-    """The library gives None away uncounted; in the end Python would abort."""
-    expression = compile_cel(text)
-    expression.evaluate(SCOPE)
-    before = sys.getrefcount(None)
-    for _ in range(1_000):
-        expression.evaluate(SCOPE)
-    assert sys.getrefcount(None) > before - 100
-
-
 def test_a_loop_that_is_too_long_fails() -> None:
     scope = Scope(event={"properties": {"a": list(range(200))}})
-    with pytest.raises(ExpressionFailed, match="Iteration budget exceeded"):
+    with pytest.raises(ExpressionFailed, match="more than 10000 turns of macros"):
         condition("event.properties.a.all(x, event.properties.a.all(y, x + y >= 0))", scope)
 
 
@@ -349,10 +335,10 @@ def test_a_value_that_is_too_deep_fails_the_same_on_every_stack() -> None:
     for _ in range(100_000):
         inner["a"] = inner = {}
     scope = Scope(event={"properties": {"deep": deep, "total": 1}})
-    for text in ("event.properties", "event.properties.deep.a.a == 1", "size(event)"):
+    for text in ("event.properties", "[event.properties.deep]", "event == event"):
         with pytest.raises(ExpressionFailed, match="a value of more than 64 levels"):
             compile_cel(text).evaluate(scope)
-    assert condition("event.properties.total == 1", scope)
+    assert condition("event.properties.total == 1 && size(event) == 1", scope)
 
 
 # Parts of a time, in a zone.
@@ -387,14 +373,3 @@ def test_zones_are_the_same_on_a_machine_that_has_none() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "1\n"
-
-
-def test_no_value_grows_beyond_all_bounds() -> None:
-    """The library would make it: 1,000 times 900,000 characters."""
-    properties = {"text": "x" * 900_000, "items": [{"name": f"n{n}"} for n in range(1_000)]}
-    scope = Scope(event={"properties": properties})
-    grows = "event.properties.items.map(one, event.properties.text + one.name)"
-    with pytest.raises(ExpressionFailed, match="joined or repeated up to 2000 times"):
-        compile_cel(grows).evaluate(scope)
-    names = compile_cel("event.properties.items.map(one, one.name)").evaluate(scope)
-    assert names == [f"n{n}" for n in range(1_000)]

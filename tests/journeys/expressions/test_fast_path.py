@@ -1,4 +1,4 @@
-"""The fast path gives what the CEL library gives, in value and in kind.
+"""The fast path gives what the evaluator gives, in value and in kind.
 
 The source that is executed for it holds nothing of a document but literals.
 """
@@ -26,7 +26,7 @@ from journeys.expressions.expression import (
     compile_cel,
     prefilter,
 )
-from journeys.expressions.fast_path import NeedsLibrary, SourceWriter
+from journeys.expressions.fast_path import NeedsEvaluator, SourceWriter
 from journeys.expressions.scope import ROOTS
 
 TEXTS = ["", "a", "A", "aa", "é", "\ue000", "𝄞", "1", "true", "null", "a\0b", "\ud800"]
@@ -135,7 +135,7 @@ def _directly(expression: Expression, scope: Scope) -> Any:
     assert expression.direct is not None
     try:
         return _shown(expression.direct(scope))
-    except NeedsLibrary:
+    except NeedsEvaluator:
         return None
 
 
@@ -148,8 +148,8 @@ def _value(evaluate: Callable[[Scope], Any], scope: Scope) -> tuple[bool, Any]:
 
 
 def _assert_same(expression: Expression, scope: Scope) -> bool:
-    """Whether it was found directly, and is then the library's."""
-    wanted = _value(expression.by_library, scope)
+    """Whether it was found directly, and is then the evaluator's."""
+    wanted = _value(expression.by_evaluator, scope)
     direct = _directly(expression, scope)
     told = f"{expression.text} of {scope}"
     assert direct is None or (True, direct) == wanted, told
@@ -159,14 +159,14 @@ def _assert_same(expression: Expression, scope: Scope) -> bool:
 
 @settings(max_examples=3 * settings.default.max_examples, deadline=None)
 @given(EXPRESSIONS, SCOPES)
-def test_a_value_found_directly_is_the_librarys(text: str, scope: Scope) -> None:
+def test_a_value_found_directly_is_the_evaluators(text: str, scope: Scope) -> None:
     expression = _compiled(text)
     if expression is not None and expression.direct is not None:
         _assert_same(expression, scope)
 
 
 @pytest.mark.parametrize("operator", ["==", "!=", "<", "<=", ">", ">=", "&&", "||"])
-def test_any_two_values_compare_as_in_the_library(operator: str) -> None:
+def test_any_two_values_compare_as_in_the_evaluator(operator: str) -> None:
     expression = compile_cel(f"event.properties.a {operator} event.properties.b")
     values = [*TEXTS, *NUMBERS, True, False, None]
     direct = sum(
@@ -177,7 +177,7 @@ def test_any_two_values_compare_as_in_the_library(operator: str) -> None:
 
 
 @pytest.mark.parametrize("operator", ["== {}", "!= {}", "< {}", ">= {}", "in [{}]"])
-def test_any_value_compares_as_in_the_library_with_what_is_written(operator: str) -> None:
+def test_any_value_compares_as_in_the_evaluator_with_what_is_written(operator: str) -> None:
     for written in WRITTEN:
         expression = _compiled(f"event.properties.a {operator.format(written)}")
         if expression is not None and expression.direct is not None:
@@ -217,7 +217,7 @@ SCOPE = Scope(
         ("count('a', '10m') > 0", False),
     ],
 )
-def test_what_most_documents_ask_needs_no_library(text: str, value: Any) -> None:
+def test_what_most_documents_ask_needs_no_evaluator(text: str, value: Any) -> None:
     expression = compile_cel(text)
     assert _directly(expression, SCOPE) == _shown(value)
 
@@ -231,7 +231,7 @@ def test_what_most_documents_ask_needs_no_library(text: str, value: Any) -> None
         "entry.properties.nope == 't-1' || true",
     ],
 )
-def test_what_has_no_plain_value_is_left_to_the_library(text: str) -> None:
+def test_what_has_no_plain_value_is_left_to_the_evaluator(text: str) -> None:
     assert _directly(compile_cel(text), SCOPE) is None
 
 
@@ -262,7 +262,7 @@ HOSTILE = [
     *("x" * 3_000, "'" * 900, "{" * 900),
 ]
 NAMES = {
-    *("type", "bool", "int", "float", "str", "dict", "NeedsLibrary", "MISSING", "LARGEST"),
+    *("type", "bool", "int", "float", "str", "dict", "NeedsEvaluator", "MISSING", "LARGEST"),
     *("fit", "fit_text", "present", "truth", "equal", "among", "lt", "le", "gt", "ge"),
     *("scope", "properties", "context", "traits"),
 }

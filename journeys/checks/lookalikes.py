@@ -1,0 +1,93 @@
+"""Names that look the same and are not: `é` in one character or two, spaces of other kinds, and
+characters that can't be seen.
+
+Law: names of one kind that a reader can't tell apart are told, wherever the documents that are
+checked together have them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from pydantic import BaseModel
+
+from journeys.checks.expressions import Written
+from journeys.problems import short
+from journeys.schema.fields import EVENT_NAME
+from journeys.schema.findings import Findings
+from journeys.schema.places import walk
+from journeys.schema.yaml_source import YamlNode
+
+Name = tuple[str, str, tuple[int, int]]
+"""What it names, the name, and its line and column."""
+
+_KEYS = {"traits": "trait", "properties": "property"}
+
+
+def look_of(name: str) -> str:
+    """What a reader sees of a name: equal for names that look the same."""
+    if name.isascii():
+        return " ".join(name.split())
+    seen = "".join(
+        " " if char.isspace() else char
+        for char in unicodedata.normalize("NFKC", name)
+        if unicodedata.category(char) not in ("Cf", "Cc") or char.isspace()
+    )
+    return " ".join(seen.split())
+
+
+def told_apart(name: str, other: str) -> tuple[str, str]:
+    """Two names in quotes as a message shows them: escaped where they look the same."""
+    if look_of(name) != look_of(other):
+        return f"'{name}'", f"'{other}'"
+    return f"'{short(ascii(name)[1:-1])}'", f"'{short(ascii(other)[1:-1])}'"
+
+
+def lint_lookalikes(
+    documents: Iterable[tuple[Findings, type[BaseModel], Sequence[Written]]],
+) -> None:
+    """Adds a warning where a name looks like one of another document, and is another name."""
+    first: dict[tuple[str, str], tuple[str, Findings, int]] = {}
+    for findings, model, written in documents:
+        told = set()
+        for what, name, place in sorted(names_in(findings, model, written), key=lambda one: one[2]):
+            other, its, line = first.setdefault((what, look_of(name)), (name, findings, place[0]))
+            if other == name or its is findings or (what, name) in told:
+                continue  # within one document every other spelling is told
+            told.add((what, name))
+            shown, meant = told_apart(name, other)
+            findings.warn(
+                place,
+                f"the {what} {shown} looks like {meant} in {its.source.file}:{line}, and is "
+                "another name: write both alike",
+                found=name,
+                near=other,
+            )
+
+
+def names_in(
+    findings: Findings, model: type[BaseModel], written: Sequence[Written]
+) -> Iterator[Name]:
+    """The names of events, properties and traits that a document has."""
+    for marked in walk(model, findings.root):
+        if EVENT_NAME in marked.marks and isinstance(marked.node.value, str):
+            yield "event", marked.node.value, (marked.node.line, marked.node.column)
+    for one in written:
+        for path, offsets in one.expression.offsets.items():
+            for at, (inside, name) in enumerate(pairwise(path), 1):
+                if inside in _KEYS and at in (2, 4):
+                    offset = one.start + offsets[at]
+                    yield _KEYS[inside], name, findings.source.position(one.node, offset)
+    nodes = findings.root.value.get("nodes")
+    for node in nodes.value.values() if nodes is not None else ():
+        for field, what in _KEYS.items():
+            part = node.value.get(field)
+            if part is not None and isinstance(part.value, dict):
+                yield from _keys(part, what)
+
+
+def _keys(part: YamlNode, what: str) -> Iterator[Name]:
+    for name, place in part.keys.items():
+        yield what, name, place

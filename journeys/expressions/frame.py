@@ -1,0 +1,115 @@
+"""What one evaluation of an expression reads, binds and costs.
+
+Law: whatever the expression and the data, an evaluation takes a bounded number of turns, builds a
+bounded number of bytes and does a bounded amount of counted work.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from journeys.expressions.scope import Scope
+from journeys.work import MAX_WORK, Meter, TooMuchWork
+
+MAX_BUILT = 32_000_000
+"""Bytes that one evaluation may build: texts, lists and maps, also those it drops again."""
+
+MAX_TURNS = 10_000
+"""Turns of all macros such as `map` in one evaluation."""
+
+NODE = 100
+"""Units of work for one node of an expression."""
+
+ITEM = 16
+"""Bytes that an item of a list takes; one of a map takes six times as many."""
+
+UNREAD: Any = object()
+"""In `Frame.values`: not read yet."""
+
+_PATTERN = 2_000_000
+"""Units of work for compiling a pattern that comes with the data."""
+
+_PATTERN_MEMORY = 1 << 20
+"""Bytes that one compiled pattern may take."""
+
+
+class NoValue(Exception):
+    """An expression has no value for the data at hand; the text says why."""
+
+
+class Frame:
+    """One evaluation.
+
+    Args:
+        paths, slots: how many paths the expression reads, and variables its macros bind.
+        nul: whether a text with a NUL character may be read, as in data.
+    """
+
+    __slots__ = ("_built", "_meter", "_turns", "nul", "scope", "slots", "values")
+
+    def __init__(self, scope: Scope, paths: int, slots: int, nul: bool) -> None:
+        self.scope = scope
+        self.values: list[Any] = [UNREAD] * paths
+        self.slots: list[Any] = [None] * slots
+        self.nul = nul
+        self._meter = scope.meter or Meter()
+        self._built = 0
+        self._turns = 0
+
+    def work(self, units: int) -> None:
+        """Count work.
+
+        Raises:
+            TooMuchWork: the input has no budget left.
+            NoValue: the same outside of a step, where the budget is of this evaluation alone.
+        """
+        meter = self._meter
+        meter.left -= units
+        meter.spent += units
+        if meter.left < 0:
+            why = f"more than {MAX_WORK} units of work: turns of macros times sizes of values"
+            raise NoValue(why) if self.scope.meter is None else TooMuchWork(why)
+
+    def build(self, size: int) -> None:
+        """Count bytes that are about to be built; raises NoValue beyond MAX_BUILT."""
+        self._built += size
+        if self._built > MAX_BUILT:
+            raise NoValue(f"it builds texts, lists and maps of more than {MAX_BUILT} bytes")
+        self.work(4 * size)  # so that all evaluations of one input build 250 MB at most
+
+    def turn(self, units: int) -> None:
+        """Count a turn of a macro; raises NoValue beyond MAX_TURNS."""
+        self._turns += 1
+        if self._turns > MAX_TURNS:
+            raise NoValue(f"more than {MAX_TURNS} turns of macros such as map or exists")
+        self.work(units)
+
+    def pattern(self, text: str) -> Any:
+        """The regular expression of a text that is not written in the expression."""
+        seen = self._meter.patterns
+        if text not in seen:
+            self.work(_PATTERN + len(text) * NODE)
+            seen.add(text)
+        return pattern(text)
+
+
+@lru_cache(maxsize=512)
+def pattern(text: str) -> Any:
+    """A compiled regular expression (RE2). Raises NoValue where the text is none, or too large."""
+    import re2  # most documents have no pattern: not loaded by what starts often, as `validate`
+
+    options = re2.Options()
+    options.max_mem = _PATTERN_MEMORY
+    options.log_errors = False
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        why = error.args[0] if error.args else ""
+        why = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+        raise NoValue(f"not a regular expression (RE2): {why[:200]}") from None
+
+
+def text_size(text: str) -> int:
+    """Bytes that a text takes in memory at most."""
+    return len(text) if text.isascii() else 4 * len(text)
