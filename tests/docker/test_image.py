@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.kafka.creating import create_topics
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.kafka.topics import create_topics
 from tests.docker.dockerfile import (
     ROOT,
     Machine,
