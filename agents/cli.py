@@ -1,4 +1,7 @@
-"""The command `journeys`: puts the commands together and prints a user's errors as one line."""
+"""The command `journeys`: puts the commands together and prints a user's errors as one line.
+
+Law: the exit code is 2 where the command line itself can't be understood.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typer.core import TyperGroup
 
 from agents.compiled import is_compiled, refuse_stale
 from agents.errors import UserError
+from agents.settings import unknown_settings
+from agents.terminal.text import echo, echo_lines
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -135,7 +140,7 @@ def _version(wanted: bool) -> None:
         from importlib.metadata import version
 
         engine = ", compiled engine" if is_compiled() else ""
-        typer.echo(f"journeys {version('journeys-engine')}{engine}")
+        echo(f"journeys {version('journeys-engine')}{engine}")
         raise typer.Exit
 
 
@@ -148,16 +153,45 @@ def journeys(
     """Customer journeys in real time, on Faust and Kafka."""
 
 
-def main() -> None:
-    """Runs the command line. Exit code 1 with one line on stderr for an error a user can fix."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line. Exit code 1 with one line on stderr for an error a user can fix.
+
+    Args:
+        arguments: of the command; those of the process unless given.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
     names: Sequence[str] = NAMES
     # A shell that completes a line asks in the environment.
-    if "_JOURNEYS_COMPLETE" not in os.environ and sys.argv[1:]:
-        named = sys.argv[1]
+    if "_JOURNEYS_COMPLETE" not in os.environ and words:
+        named = words[0]
         names = [named] if named in NAMES else [] if named == "--version" else NAMES
     try:
         refuse_stale()
-        command_line(names)()
+        for warning in unknown_settings():
+            _say(warning)
+        code = command_line(names)(words, standalone_mode=False)
     except UserError as error:
-        print(f"journeys: {error}", file=sys.stderr)  # noqa: T201
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        _say("nothing was done")
         sys.exit(1)
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            echo_lines(error.message, err=True)
+        else:
+            from agents.terminal.usage import explain
+
+            _say(explain(error, command_line(), words))
+        sys.exit(_NOT_UNDERSTOOD)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+_NOT_UNDERSTOOD = 2
+
+
+def _say(text: str) -> None:
+    first, *rest = text.split("\n")
+    echo(f"journeys: {first}", err=True)
+    for line in rest:
+        echo(line, err=True)

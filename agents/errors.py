@@ -6,7 +6,12 @@ class UserError(Exception):
 
     The message names what was found, what was expected and, where there is one, the command that
     fixes it.
+
+    Attributes:
+        exit_code: of the command that it ends.
     """
+
+    exit_code = 1
 
 
 class BrokerUnavailable(UserError):

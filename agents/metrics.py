@@ -118,7 +118,8 @@ UNREPORTED = Metric(
     "counter",
     ("type",),
     "What the engine counts instead of writing an outcome for each: event.repeated, an event whose "
-    "messageId is known; entry.failed, an entry condition that failed.",
+    "messageId is known; entry.failed, an entry condition that failed; event.rerouted, an event on "
+    "the wrong partition.",
 )
 UNSIGNED = Metric(
     "journeys_unsigned_records_total",

@@ -9,13 +9,39 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self, cast
 
 from agents.errors import UserError
+from journeys.problems import nearest
 
 Clock = Literal["wall", "stream"]
 RecordMode = Literal["accept", "require"]
+
+
+LOOPBACK = "127.0.0.1"
+
+SETTINGS = (
+    "JOURNEYS_ALLOW_HOSTS",
+    "JOURNEYS_BROKER",
+    "JOURNEYS_CLOCK",
+    "JOURNEYS_ENV_PREFIX",
+    "JOURNEYS_HEALTH_HOST",
+    "JOURNEYS_HEALTH_PORT",
+    "JOURNEYS_HEALTH_TOKEN",
+    "JOURNEYS_PARTITIONS",
+    "JOURNEYS_PREFIX",
+    "JOURNEYS_RECORD_KEYS",
+    "JOURNEYS_RECORD_MODE",
+    "JOURNEYS_REPLICATION",
+    "JOURNEYS_STATE_DIR",
+)
+"""Every variable that is read, anywhere; a test compares them with the sources."""
+SETTING_PREFIXES = ("JOURNEYS_KAFKA_", "JOURNEYS_SECRET_")
+"""Beginnings of variables whose ends a user chooses."""
+NO_SETTINGS = ("JOURNEYS_COMPILE", "JOURNEYS_WORKER")
+"""Variables that are read while building, and by the tests."""
 
 
 class SettingsError(UserError):
@@ -32,8 +58,8 @@ class Settings:
     partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
     replication: copies of each of their partitions; None: three where there are as many brokers,
         else one on each (JOURNEYS_REPLICATION)
-    health_port: TCP port on 127.0.0.1 of a worker's health page; None for no page
-        (JOURNEYS_HEALTH_PORT)
+    health_host: address that a worker's health page is reached at (JOURNEYS_HEALTH_HOST)
+    health_port: TCP port of that page; None for a free one (JOURNEYS_HEALTH_PORT)
     health_token: the bearer token that the page demands (JOURNEYS_HEALTH_TOKEN)
     record_keys: sign and verify the engine's own records; the first one signs
         (JOURNEYS_RECORD_KEYS)
@@ -53,6 +79,7 @@ class Settings:
     clock: Clock = "wall"
     partitions: int = 4
     replication: int | None = None
+    health_host: str = LOOPBACK
     health_port: int | None = None
     health_token: str | None = field(default=None, repr=False)
     record_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -90,6 +117,7 @@ class Settings:
             clock=cast(Clock, clock),
             partitions=partitions or default.partitions,
             replication=_whole(read("JOURNEYS_REPLICATION"), "JOURNEYS_REPLICATION", 1, 100),
+            health_host=_address(read("JOURNEYS_HEALTH_HOST") or default.health_host),
             health_port=_whole(read("JOURNEYS_HEALTH_PORT"), "JOURNEYS_HEALTH_PORT", 1, 65_535),
             health_token=_token(read("JOURNEYS_HEALTH_TOKEN")),
             record_keys=_keys(read("JOURNEYS_RECORD_KEYS")),
@@ -113,6 +141,32 @@ def topic_prefix(environment: Mapping[str, str] = os.environ) -> str:
     return prefix
 
 
+def unknown_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """A warning for each variable that looks like a setting and is none; values are not repeated,
+    since they may be secrets."""
+    own_prefix = environment.get("JOURNEYS_ENV_PREFIX", "").strip()
+    known = {*SETTINGS, *NO_SETTINGS}
+    prefixes = (*SETTING_PREFIXES, own_prefix) if own_prefix else SETTING_PREFIXES
+    warnings = []
+    for name in sorted(environment):
+        if not name.upper().startswith(("JOURNEYS", "JOURNEY_")):
+            continue
+        if name in known or name.startswith(prefixes):
+            continue
+        near = _with_prefix(name) or nearest(name, SETTINGS, cutoff=0.8)
+        hint = f": did you mean {near}?" if near else ""
+        warnings.append(f"warning: {name} is not a setting and is ignored{hint}")
+    return warnings
+
+
+def _with_prefix(name: str) -> str | None:
+    """The setting that was meant where the beginning is misspelt of one whose end is the user's."""
+    start, _, end = name.partition("_")
+    word, _, end = end.partition("_")
+    prefix = nearest(f"{start}_{word}_", SETTING_PREFIXES, cutoff=0.85) if end else None
+    return None if prefix is None else prefix + end
+
+
 def _broker(text: str) -> str:
     if "@" in text:  # a password may be before it, so the value is not repeated
         raise SettingsError(
@@ -126,6 +180,16 @@ def _broker(text: str) -> str:
                 f"JOURNEYS_BROKER is {text!r}; it must be HOST:PORT, several with commas between."
             )
     return text
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise SettingsError(
+            f"JOURNEYS_HEALTH_HOST is {text!r}; it must be an IP address of this machine, such as "
+            "127.0.0.1, or 0.0.0.0 for all of them."
+        ) from None
 
 
 def _token(text: str | None) -> str | None:

@@ -14,11 +14,13 @@ from typing import Any, Literal
 
 MOST_PROBLEMS = 200
 """Problems reported per document; the search stops there."""
+MOST_IN_ALL = 1_000
+"""Problems reported of one push, or of files that are checked together."""
 MOST_CANDIDATES = 1_000
 """Known words that a misspelt word is compared with; each comparison takes about 10 µs."""
 
 LONGEST_MESSAGE = 1_000
-"""Longest message, characters; a message is one line."""
+"""Longest message, and longest quotation from a document, characters; a message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,20 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
 
     def __post_init__(self) -> None:
-        message = printable(self.message)
-        if len(message) > LONGEST_MESSAGE:  # it may quote a text of any length
-            message = f"{message[: LONGEST_MESSAGE - 3]}..."
-        object.__setattr__(self, "message", message)
+        object.__setattr__(self, "message", _bounded(printable(self.message)))
+        for name in ("found", "expected", "nearest", "document"):
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, _bounded(text))
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}"
         return f"{place}: {'' if self.severity == 'error' else 'warning: '}{self.message}"
+
+
+def _bounded(text: str) -> str:
+    """A problem may quote a text of any length."""
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -90,10 +98,23 @@ def short(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with every non-printable character escaped."""
-    if text.isprintable():
+    """The text with every character escaped that a terminal obeys or doesn't show: control
+    characters, marks of direction, characters without width, half surrogate pairs."""
+    if text.isprintable() and not _UNSEEN.search(text):
         return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "".join(char if is_printable(char) else ascii(char)[1:-1] for char in text)
+
+
+def is_printable(char: str) -> bool:
+    """Whether a terminal shows a character and does nothing else."""
+    return char.isprintable() and not _UNSEEN.match(char)
+
+
+# Default_Ignorable_Code_Point of Unicode as far as Python calls it printable, but for the variation
+# selectors 15 and 16, which ordinary emoji have.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]"
+)
 
 
 def shown(value: Any) -> str:

@@ -79,8 +79,13 @@ class CatalogReader:
         self._apply(self._reader.batch(seconds))
 
     def _apply(self, messages: Iterable[Message]) -> None:
+        entries: list[tuple[str, bytes | None]] = []
+        offset = self.config_offset
         for message in messages:
             if message.key() == POSITION_KEY:
-                self.config_offset = Position.unpack(message.value()).source
+                offset = Position.unpack(message.value()).source
             elif not message.key().startswith(RESERVED):
-                self.catalog = self.catalog.with_entry(message.key().decode(), message.value())
+                entries.append((message.key().decode(), message.value()))
+        if entries:
+            self.catalog = self.catalog.with_entries(entries)
+        self.config_offset = offset

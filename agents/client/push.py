@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from agents.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,8 +21,14 @@ if TYPE_CHECKING:
 
     from journeys.problems import Problem
 
-REJECTED, NO_VERDICT = 1, 2  # exit codes
+REJECTED = 1  # an exit code
 _HINT_SECONDS = 3.0
+
+
+class NoVerdict(UserError):
+    """Register has not answered in time; it may still do so."""
+
+    exit_code = 2
 
 
 class Joined:
@@ -86,17 +90,17 @@ class Verdict:
     documents: list[dict[str, Any]]
     problems: list[Problem]
 
-    def as_json(self) -> str:
+    def as_json(self) -> dict[str, Any]:
         problems = [asdict(problem) for problem in self.problems]
         verdict = {"accepted": not problems, "offset": self.offset}
-        return json.dumps({**verdict, "documents": self.documents, "problems": problems})
+        return {**verdict, "documents": self.documents, "problems": problems}
 
 
 def push(joined: Joined, timeout: float) -> Verdict:
     """Pushes documents and waits for the verdict.
 
     Raises:
-        typer.Exit: NO_VERDICT, where none comes within `timeout` (s); stderr says why.
+        NoVerdict: none comes within `timeout` (s).
         UserError: nothing could be pushed.
     """
     from agents.settings import Settings
@@ -105,8 +109,7 @@ def push(joined: Joined, timeout: float) -> Verdict:
     offset = pushing.push(joined.text)
     outcomes = pushing.verdict(offset, timeout)
     if not outcomes:
-        typer.echo(f"journeys: {pushing.why_no_verdict(offset, timeout)}", err=True)
-        raise typer.Exit(NO_VERDICT)
+        raise NoVerdict(pushing.why_no_verdict(offset, timeout))
     problems = [joined.own(one) for outcome in outcomes for one in _problems(outcome)]
     documents = [] if problems else [_document(outcome) for outcome in outcomes]
     return Verdict(offset, documents, problems)
@@ -218,6 +221,7 @@ def _problems(outcome: dict[str, Any]) -> list[Problem]:
 def _document(outcome: dict[str, Any]) -> dict[str, Any]:
     detail = outcome["detail"]
     kept = {name: detail[name] for name in ("kind", "name", "status", "changed")}
+    kept["change"] = detail.get("change", "changed" if detail["changed"] else "unchanged")
     return {**kept, "version": outcome["version"]}
 
 

@@ -76,10 +76,19 @@ class Sender:
         self.delivered = self._producer.acknowledged
         self.seconds = time.monotonic() - self._began
 
-    def advance(self, partitions: int, to: str, signatures: Signatures) -> None:
-        """Moves the stream clock on, and waits until Kafka has that; `to` as of `clock_record`."""
+    def advance(self, partitions: int, to: str, signatures: Signatures) -> dict[int, int]:
+        """Moves the stream clock on, and waits until Kafka has that.
+
+        Args:
+            to: as of `clock_record`.
+
+        Returns:
+            The offsets of the clock records, by partition.
+        """
         advance_clock(self._producer, partitions, to, signatures)
         self._producer.flush()
+        offsets = self._producer.offsets
+        return {n: offsets[EVENTS, n] for n in range(partitions) if (EVENTS, n) in offsets}
 
     def _keep_pace(self, count: int, rate: float) -> None:
         due = self._began + count / rate

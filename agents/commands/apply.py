@@ -7,13 +7,23 @@ from typing import Annotated
 
 import typer
 
+from agents.terminal.text import echo, echo_json
+from agents.terminal.usage import finite
+
 
 def apply(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Files of YAML documents.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Files of YAML documents, or folders of them."),
     ],
     timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the verdict.")
+        float,
+        typer.Option(
+            min=0,
+            callback=finite,
+            metavar="SECONDS",
+            help="How long to wait for the verdict.",
+        ),
     ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
@@ -24,27 +34,28 @@ def apply(
     """
     from agents.client.push import REJECTED, Joined, push
     from agents.kinds import KINDS
-    from agents.terminal.documents import cleaned, print_problems, read_files
+    from agents.terminal.documents import documents_of, print_problems
+    from agents.terminal.files import read_files
     from journeys.checks.check import check, warnings
 
-    texts, problems = read_files(files)
-    if problems:
-        print_problems(problems, texts)
+    read = read_files(files)
+    if read.problems:
+        print_problems(read.problems, {})
         raise typer.Exit(REJECTED)
+    texts = documents_of(read)
     verdict = push(Joined(texts), timeout)
     if as_json:
-        typer.echo(verdict.as_json())
+        echo_json(verdict.as_json())
     elif verdict.problems:
         print_problems(verdict.problems, texts)
     else:
         for one in verdict.documents:
-            changed = "changed" if one["changed"] else "unchanged"
-            typer.echo(f"{one['kind']}/{one['name']} {one['version']} ({changed})")
+            echo(f"{one['kind']}/{one['name']} {one['version']} ({one['change']})")
         new = {f"{one['kind']}/{one['name']}" for one in verdict.documents if one["changed"]}
         for warning in warnings(check(texts.items(), KINDS)[0]):
             if warning.document in new:
-                typer.secho(cleaned(str(warning)), fg="yellow", err=True)
+                echo((str(warning), "yellow"), err=True)
     if verdict.problems:
         if not as_json:
-            typer.secho("rejected: nothing has changed", fg="red", err=True)
+            echo(("rejected: nothing has changed", "red"), err=True)
         raise typer.Exit(REJECTED)

@@ -6,7 +6,6 @@ written, in order; each is complete or does not exist.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,18 +16,18 @@ from typing import IO, Annotated, Any
 import typer
 
 from agents.host.garbage import settle_garbage
+from agents.terminal.text import echo, echo_json, echo_lines
 
 
 def backtest(
     files: Annotated[
         list[Path],
-        typer.Argument(exists=True, dir_okay=False, help="The documents, as for `apply`."),
+        typer.Argument(metavar="FILE...", help="The documents, as for `apply`."),
     ],
     events: Annotated[
         Path,
         typer.Option(
-            exists=True,
-            dir_okay=False,
+            metavar="EVENTS",
             help="One JSON event a line, or a table (.csv, .parquet); gzip and zstd are unpacked.",
         ),
     ],
@@ -108,12 +107,12 @@ def backtest(
         "dead": len(dead),
     }
     if as_json:
-        typer.echo(json.dumps(summary))
+        echo_json(summary)
     else:
         _print(summary)
     for letter in dead[:3]:
-        typer.echo(f"{events}:{letter.cause.offset}: could not be applied", err=True)
-        typer.echo(letter.detail, err=True)
+        echo(f"{events}:{letter.cause.offset}: could not be applied", err=True)
+        echo_lines(letter.detail, err=True)
 
 
 @contextmanager

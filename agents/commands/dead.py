@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.errors import UserError
+from agents.terminal.text import echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from agents.client.dead_letters import Filter, Letter, Letters, Record, Status
@@ -81,11 +82,11 @@ def show_list(
     found = found[-limit:] if limit else found
     if as_json or not sys.stdout.isatty():
         for letter in found:
-            typer.echo(json.dumps(letter.as_json(), ensure_ascii=False))
+            echo_json(letter.as_json())
     elif found:
         print_letters(found)
     else:
-        typer.echo("no dead letters")
+        echo("no dead letters")
 
 
 @app.command()
@@ -110,16 +111,21 @@ def show(
     except (ValueError, RecursionError):
         pass
     if as_json:
-        typer.echo(json.dumps({**shown, "detail": detail, "value": value}, ensure_ascii=False))
+        echo_json({**shown, "detail": detail, "value": value})
         return
     cause = shown.pop("cause")
     shown["cause"] = f"{cause['topic']}-{cause['partition']}@{cause['offset']}"
     width = max(map(len, shown))
     for name, one in shown.items():
         if one is not None:
-            _print(f"{name:<{width}}  {one if isinstance(one, str) else json.dumps(one)}")
-    _print("\n" + detail.rstrip("\n") + "\n")
-    _print(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+            echo(f"{name:<{width}}  {one if isinstance(one, str) else json.dumps(one)}")
+    echo("")
+    echo_lines(detail.rstrip("\n"))
+    echo("")
+    if isinstance(value, str):
+        echo_lines(value)
+    else:
+        echo_json(value, indent=2)
 
 
 @app.command()
@@ -227,7 +233,7 @@ class _Change:
             self._write(writer, chosen, done)
         except Overtaken as error:
             self._print(done, as_json)
-            typer.echo(f"journeys: {error}", err=True)
+            echo(f"journeys: {error}", err=True)
             raise typer.Exit(OVERTAKEN) from None
         except UserError:
             if done:
@@ -255,10 +261,10 @@ class _Change:
     def _ask(self, chosen: list[Letter]) -> None:
         for (role, reason, name), count in _counts(chosen).most_common():
             to = f" of {name}" if name else ""
-            _print(f"{count:>7,}  {role} {reason}{to}", err=True)
+            echo(f"{count:>7,}  {role} {reason}{to}", err=True)
         verb = "Replay" if self._status == "replayed" else "Discard"
         if not typer.confirm(f"{verb} these {len(chosen):,} dead letters?", err=True):
-            typer.echo("nothing was done", err=True)
+            echo("nothing was done", err=True)
             raise typer.Exit(1)
 
     def _write(self, writer: Writer, chosen: list[Letter], done: list[Letter]) -> None:
@@ -288,12 +294,12 @@ class _Change:
         if as_json:
             ids = [letter.id for letter in letters]
             done: dict[str, Any] = {self._status: len(ids), "dry_run": dry_run, "dead_ids": ids}
-            typer.echo(json.dumps(done))
+            echo_json(done)
             return
         if dry_run and letters:
             print_letters(letters)
         count = "1 dead letter" if len(letters) == 1 else f"{len(letters):,} dead letters"
-        typer.echo(f"{count} {'would be ' if dry_run else ''}{self._status}")
+        echo(f"{count} {'would be ' if dry_run else ''}{self._status}")
 
 
 def _check_targets(broker: str, letters: list[Letter]) -> None:
@@ -360,10 +366,3 @@ def _time(text: str | None, option: str) -> int | None:
             f"{text!r} is neither an ISO 8601 date and time with a zone nor a duration such as 2h",
             param_hint=option,
         ) from None
-
-
-def _print(text: str, err: bool = False) -> None:
-    """Prints text without characters that control a terminal, but for line breaks."""
-    from agents.terminal.documents import cleaned
-
-    typer.echo("\n".join(map(cleaned, text.split("\n"))), err=err)

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from agents.terminal.text import echo
+
 
 def kafka(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1.")] = 9092,
     data: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Folder for the data; without it the data is deleted."),
+        typer.Option(help="Folder for the data; without it the data is deleted."),
     ] = None,
 ) -> None:
     """Run a real Kafka on this machine, for trying things out."""
@@ -21,9 +23,9 @@ def kafka(
 
     raise_on_signals()
     try:
-        with EmbeddedKafka(data_dir=data, port=port, report=typer.echo) as broker:
+        with EmbeddedKafka(data_dir=data, port=port, report=echo) as broker:
             kept = f"Data in {data}." if data else "Its data is thrown away at the end."
-            typer.echo(f"Kafka listens on {broker.bootstrap}. {kept} Ctrl-C stops it.")
+            echo(f"Kafka listens on {broker.bootstrap}. {kept} Ctrl-C stops it.")
             broker.wait()
     except StopSignal:
-        typer.echo("Kafka has stopped.")
+        echo("Kafka has stopped.")

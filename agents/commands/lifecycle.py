@@ -10,11 +10,20 @@ from typing import Annotated
 
 import typer
 
+from agents.terminal.text import echo, echo_json
+from agents.terminal.usage import finite
+
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME...", help="The journeys.", show_default=False)
 ]
 Timeout = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the verdict.")
+    float,
+    typer.Option(
+        min=0,
+        callback=finite,
+        metavar="SECONDS",
+        help="How long to wait for the verdict.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")]
 
@@ -52,12 +61,12 @@ def _push(names: list[str], status: str, timeout: float, as_json: bool) -> None:
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True).encode()
     verdict = push(Joined({"journeys": text}), timeout)
     if as_json:
-        typer.echo(verdict.as_json())
+        echo_json(verdict.as_json())
     else:
         for problem in verdict.problems:
-            typer.echo(f"journeys: {problem.message}", err=True)
+            echo(f"journeys: {problem.message}", err=True)
         for one in verdict.documents:
             changed = "" if one["changed"] else ", as before"
-            typer.echo(f"Journey/{one['name']} {one['version']} is {one['status']}{changed}")
+            echo(f"Journey/{one['name']} {one['version']} is {one['status']}{changed}")
     if verdict.problems:
         raise typer.Exit(REJECTED)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.terminal.text import echo, echo_json
+
 if TYPE_CHECKING:
     from journeys.catalog.catalog import Catalog
     from journeys.catalog.diff import DocumentChange, FieldChange, InFlight
@@ -45,24 +47,27 @@ def plan(
     """
     from agents.client.push import Joined
     from agents.kafka.topics import CONFIG
-    from agents.terminal.documents import print_problems, read_files
+    from agents.terminal.documents import documents_of, print_problems
+    from agents.terminal.files import read_files
     from journeys.catalog.catalog import Rejected
     from journeys.catalog.diff import plan as plan_push
 
-    texts, problems = read_files(files)
+    read = read_files(files)
+    problems = read.problems
+    texts = read.documents if problems else documents_of(read)
     joined = Joined(texts)
     changes = Rejected(problems) if problems else plan_push(joined.text, CONFIG, _in_force())
     if isinstance(changes, Rejected):
         found = problems or [joined.own(problem) for problem in changes.problems]
         if as_json:
             shown = [asdict(problem) for problem in found]
-            typer.echo(json.dumps({"accepted": False, "documents": [], "problems": shown}))
+            echo_json({"accepted": False, "documents": [], "problems": shown})
         else:
             print_problems(found, texts)
         raise typer.Exit(REJECTED)
     if as_json:
         shown = [asdict(change) for change in changes]
-        typer.echo(json.dumps({"accepted": True, "documents": shown, "problems": []}))
+        echo_json({"accepted": True, "documents": shown, "problems": []})
     else:
         _print(changes)
     if detailed_exitcode and any(change.change != "unchanged" for change in changes):
@@ -93,25 +98,24 @@ def _print(changes: list[DocumentChange]) -> None:
             _print_in_flight(older)
     counts = Counter(one.change for one in changes)
     counted = [f"{counts[change]} {change}" for change in _SIGNS if counts[change]]  # type: ignore[index]
-    typer.echo(", ".join(counted))
+    echo(", ".join(counted))
 
 
 def _print_in_flight(older: InFlight) -> None:
     """Prints what becomes of live instances of an older version."""
     if older.follow:
-        typer.echo(f"    who is in {older.version} at {', '.join(older.follow)} follows")
+        echo(f"    who is in {older.version} at {', '.join(older.follow)} follows")
     reasons: dict[str, list[str]] = {}
     for node, why in older.stay.items():
         reasons.setdefault(why, []).append(node)
     for why, nodes in reasons.items():
-        typer.echo(f"    who is in {older.version} at {', '.join(nodes)} stays with it: {why}")
+        echo(f"    who is in {older.version} at {', '.join(nodes)} stays with it: {why}")
 
 
 def _line(indent: str, change: str, text: str) -> None:
-    from agents.terminal.documents import cleaned
-
     sign, colour = _SIGNS[change]
-    typer.secho(f"{indent}{sign} {cleaned(text)}", fg=colour)
+    shown = f"{indent}{sign} {text}"
+    echo((shown, colour) if colour else shown)
 
 
 def _field(field: FieldChange) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from agents.errors import UserError
+from agents.terminal.text import echo_lines
 
 
 def schema(
@@ -31,7 +32,7 @@ def schema(
     """Print a JSON Schema, generated from what the engine itself reads and writes.
 
     An editor with the YAML language server takes it from the first line of a document:
-    # yaml-language-server: $schema=docs/schema/documents.schema.json
+    # yaml-language-server: $schema=docs/schema/v1/documents.schema.json
     """
     from journeys.problems import suggest
 
@@ -39,7 +40,7 @@ def schema(
     if name not in known:
         raise UserError(f"{name!r} is not a schema{suggest(name, known, most=16)[0]}")
     if write is None:
-        typer.echo(text(known[name]()), nl=False)
+        echo_lines(text(known[name]()))
         return
     try:
         write.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agents.errors import UserError
+from agents.terminal.text import echo, echo_json
+from agents.terminal.usage import finite
 
 if TYPE_CHECKING:
     from agents.client.send import Sender
@@ -26,7 +27,13 @@ def send(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0.001, metavar="N", help="At most N events a second.", show_default=False),
+        typer.Option(
+            min=0.001,
+            callback=finite,
+            metavar="N",
+            help="At most N events a second.",
+            show_default=False,
+        ),
     ] = None,
     advance: Annotated[
         str | None,
@@ -51,9 +58,10 @@ def send(
 ) -> None:
     """Send events from a file.
 
-    Exit code 1 when not all of them were delivered.
+    Exit code 1 when not all of them were delivered, or the clock could not be moved.
     """
     from agents.client.send import Sender, clock_record
+    from agents.client.stream_clock import StreamClock
     from agents.kafka.broker import partitions_of
     from agents.kafka.installation import signatures
     from agents.kafka.topics import EVENTS
@@ -80,43 +88,75 @@ def send(
                 sender.finish()
                 raise UserError(f"{error}. {_sent(sender)} before that.") from None
         sender.finish()
+    clock: dict[int, int] | None = None
     if advance is not None and not sender.failed:
-        sender.advance(partitions, advance, signatures(settings))
-    _print(sender, events is not None, advance, as_json)
-    if sender.failed:
+        watched = StreamClock(broker, partitions)
+        offsets = sender.advance(partitions, advance, signatures(settings))
+        clock = watched.after(offsets, _APPLIED_SECONDS)
+    _print(sender, events is not None, clock, as_json)
+    moved = advance is None or clock is None or _report_clock(advance, clock, partitions, as_json)
+    if sender.failed or not moved:
         raise typer.Exit(1)
 
 
-def _print(sender: Sender, events: bool, advance: str | None, as_json: bool) -> None:
+_APPLIED_SECONDS = 10.0
+
+
+def _report_clock(to: str, clock: dict[int, int], partitions: int, quietly: bool) -> bool:
+    """Says what became of the clock records; returns whether the clock can be where it should."""
+    from journeys.time import format_time, parse_time
+
+    if len(clock) < partitions:
+        missing = partitions - len(clock)
+        text = f"the clock is to move on to {to}; in {missing} of {partitions} partitions no worker"
+        echo(f"{text} has applied that within {_APPLIED_SECONDS:.0f} s", err=True)
+    if not clock:
+        return True
+    if to == "end":
+        if not quietly:
+            echo(f"clock moved on to {format_time(max(0, *clock.values()))}, where nothing waits")
+        return True
+    wanted = parse_time(to)
+    ahead = {n: time for n, time in clock.items() if time > wanted}
+    behind = [n for n, time in clock.items() if time < wanted]
+    if behind:
+        echo("journeys: the clock has not moved: the workers run on the wall clock", err=True)
+    elif ahead:
+        where = f"{len(ahead)} of {partitions} partitions" if partitions > 1 else "the partition"
+        at = format_time(max(ahead.values()))
+        echo(f"journeys: the clock is ahead of {to} already in {where}: at {at}", err=True)
+    elif not quietly:
+        echo(f"clock moved on to {to}")
+    return not behind and not ahead
+
+
+def _print(sender: Sender, events: bool, clock: dict[int, int] | None, as_json: bool) -> None:
     """Prints the counts, and on stderr what went wrong."""
     rate = sender.delivered / sender.seconds if sender.seconds else 0.0
     if as_json:
-        counts = {
+        counts: dict[str, Any] = {
             "sent": sender.delivered,
             "failed": sender.failed,
             "without_user": len(sender.without_user),
             "seconds": round(sender.seconds, 3),
             "events_per_second": round(rate),
         }
-        typer.echo(json.dumps(counts))
-    else:
-        if events:
-            typer.echo(f"{_sent(sender)} in {sender.seconds:.1f} s ({rate:,.0f} events/s)")
-        if advance is not None and not sender.failed:
-            typer.echo(f"clock moved on to {advance}")
+        if clock is not None:
+            counts["clock_ms"] = max(clock.values(), default=None)
+        echo_json(counts)
+    elif events:
+        echo(f"{_sent(sender)} in {sender.seconds:.1f} s ({rate:,.0f} events/s)")
     if sender.without_user:
-        typer.echo(
+        echo(
             f"{_named(sender.without_user)} not JSON with a userId or anonymousId: sent "
             "without a key; the engine answers with event.rejected",
             err=True,
         )
     if sender.too_large:
-        typer.echo(
-            f"{_named(sender.too_large)} too large for the topic (10 MB): not sent", err=True
-        )
+        echo(f"{_named(sender.too_large)} too large for the topic (10 MB): not sent", err=True)
     if sender.failed:
         reason = f": {sender.error}" if sender.error else ""
-        typer.echo(f"journeys: {sender.failed:,} records were not delivered{reason}", err=True)
+        echo(f"journeys: {sender.failed:,} records were not delivered{reason}", err=True)
 
 
 def _sent(sender: Sender) -> str:

@@ -5,7 +5,6 @@ Law: it shows what workers would do. No state is kept, and nothing is called wit
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.errors import UserError
+from agents.terminal.text import echo, echo_json
 
 if TYPE_CHECKING:
     from agents.client.test_delivery import TestDelivery
@@ -97,7 +97,7 @@ def simulate(
     what was sent was not delivered.
     """
     from agents.terminal import json_lines
-    from agents.terminal.documents import canned_responses, catalog_of_files, cleaned
+    from agents.terminal.documents import canned_responses, catalog_of_files
     from journeys.catalog.running import RunningCatalog
     from journeys.views.timeline import describe, describe_wait
 
@@ -114,30 +114,30 @@ def simulate(
     follow = _Follow(catalog, str(events), user, start, until, canned_responses(responses))
     story: list[TimelineEntry] = []
     if events == json_lines.STDIN and sys.stdin.isatty():
-        typer.echo(_HOW, err=True)
+        echo(_HOW, err=True)
     with json_lines.open_history(events, ahead) as lines:
         for some in follow.story(lines):
             story += some
             if not as_json:
                 for line in describe(some, catalog):
-                    typer.echo(cleaned(line))
+                    echo(line)
     if follow.left_out:
         others = "event of another user" if follow.left_out == 1 else "events of other users"
-        typer.echo(f"{follow.left_out} {others} left out; --user names whom to follow", err=True)
+        echo(f"{follow.left_out} {others} left out; --user names whom to follow", err=True)
     scenario = follow.scenario
     if scenario is None:
         raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
     if not as_json:
         for instance in scenario.waiting:
-            typer.echo(cleaned(describe_wait(instance)))
+            echo(describe_wait(instance))
         if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
-            typer.echo("it goes on like this; --until says how far to look", err=True)
+            echo("it goes on like this; --until says how far to look", err=True)
     test = None if send is None else _send(send, story, documents, as_json)
     if as_json:
         from agents.terminal.test_event import as_json as sent_as_json
 
         sent = {} if test is None else {"sent": sent_as_json(test)}
-        typer.echo(json.dumps(_as_json(scenario, story) | sent, ensure_ascii=False))
+        echo_json(_as_json(scenario, story) | sent)
     if test is not None and not test.delivered:
         raise typer.Exit(1)
 
@@ -145,7 +145,6 @@ def simulate(
 def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestDelivery:
     """Sends what the node sent last, and prints it unless `quietly`."""
     from agents.client.test_delivery import NothingToSend, TestDelivery, last_action
-    from agents.terminal.documents import cleaned
     from agents.terminal.test_event import result_lines, sent_lines
 
     try:
@@ -154,10 +153,10 @@ def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bo
         raise typer.BadParameter(str(error), param_hint="--send") from None
     test = TestDelivery(action, documents.destinations[action.destination])
     for line in () if quietly else sent_lines(test):
-        typer.echo(cleaned(line))
+        echo(line)
     test.send()
     for line in () if quietly else result_lines(test):
-        typer.echo(cleaned(line))
+        echo(line)
     return test
 
 

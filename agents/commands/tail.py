@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.client.follow import Follower, Stream
+from agents.terminal.text import echo, json_line
+from agents.terminal.usage import finite
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -29,6 +31,7 @@ def tail(
         float | None,
         typer.Option(
             min=0.1,
+            callback=finite,
             metavar="SECONDS",
             help="End when all is read and nothing new has come for this time.",
             show_default=False,
@@ -47,7 +50,7 @@ def tail(
         follower = Follower(Settings.from_env().broker, stream, from_start)
         show = _readable(stream) if readable else _raw
         if not from_start:  # who reads the pipe may wait for this before it causes something
-            typer.secho(f"following {stream} from now on", dim=True, err=True)
+            echo((f"following {stream} from now on", "dim"), err=True)
         for messages in follower.batches(exit_idle):
             show(messages)
     except KeyboardInterrupt:
@@ -59,8 +62,7 @@ def tail(
 
 def _raw(messages: list[Message]) -> None:
     """Prints each record as one line of JSON; line breaks in it can only be white space."""
-    lines = [(message.value() or b"null").replace(b"\n", b" ") + b"\n" for message in messages]
-    sys.stdout.buffer.write(b"".join(lines))
+    sys.stdout.buffer.write(b"".join(json_line(one.value() or b"null") for one in messages))
     sys.stdout.buffer.flush()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from agents.terminal.text import echo, echo_json
 
 app = typer.Typer(
     name="topics", help="Create, check and adopt the engine's topics.", no_args_is_help=True
@@ -40,9 +41,9 @@ def create(
     copies = replication or settings.replication
     made = create_topics(settings.broker, partitions or settings.partitions, copies)
     for name in made:
-        typer.echo(f"made {name}")
+        echo(f"made {name}")
     if not made:
-        typer.echo("all topics were there")
+        echo("all topics were there")
     _warn(check_topics(settings.broker, replication=copies).warning)
 
 
@@ -63,11 +64,11 @@ def check(
             "installation": layout.installation.id,
             "warning": layout.warning,
         }
-        typer.echo(json.dumps(found))
+        echo_json(found)
         return
     names = ", ".join(layout.destinations) or "none yet"
-    typer.echo(f"The topics are as they must be: {layout.partitions} partitions of events.")
-    typer.echo(f"Destinations: {names}.")
+    echo(f"The topics are as they must be: {layout.partitions} partitions of events.")
+    echo(f"Destinations: {names}.")
     _warn(layout.warning)
 
 
@@ -109,17 +110,17 @@ def adopt(
         same_offsets=same_offsets,
     )
     if not plan.steps:
-        typer.echo("The topics are the recorded ones: there is nothing to adopt.")
+        echo("The topics are the recorded ones: there is nothing to adopt.")
         return
     for step in plan.steps:
-        typer.echo(f"{step.topic.name} {step.text}")
+        echo(f"{step.topic.name} {step.text}")
     if not yes:
         typer.confirm("Do it?", abort=True)
     carry_out(plan)
-    typer.echo("done")
+    echo("done")
     _warn(check_topics(settings.broker).warning)
 
 
 def _warn(warning: str | None) -> None:
     if warning is not None:
-        typer.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)

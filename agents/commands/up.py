@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.commands.worker import ClockOption
+from agents.terminal.text import echo
 
 if TYPE_CHECKING:
     from agents.settings import Settings
@@ -46,13 +47,13 @@ def up(
             workers.wait_ready(_READY_SECONDS)
             if sys.stdout.isatty():
                 count, seconds = len(workers.names), time.monotonic() - began
-                typer.secho(f"ready: {count} workers in {seconds:.1f} s", fg="green", bold=True)
-                typer.echo("Ctrl-C ends them.")
+                echo((f"ready: {count} workers in {seconds:.1f} s", "bold green"))
+                echo("Ctrl-C ends them.")
             else:
-                typer.echo("ready")
+                echo("ready")
             workers.wait()
     except StopSignal:
-        typer.echo("stopped")
+        echo("stopped")
 
 
 _READY_SECONDS = 120.0
@@ -70,10 +71,10 @@ def _make_topics(settings: Settings) -> None:
     if "JOURNEYS_PARTITIONS" not in os.environ:
         partitions = reach(settings.broker).get(EVENTS, partitions)
     for name in create_topics(settings.broker, partitions, settings.replication):
-        typer.echo(f"made {name}")
+        echo(f"made {name}")
     layout = check_topics(settings.broker, replication=settings.replication)
     if layout.warning is not None:
-        typer.echo(f"warning: {layout.warning}", err=True)
+        echo(f"warning: {layout.warning}", err=True)
 
 
 class _Printer:
@@ -86,6 +87,6 @@ class _Printer:
     def __call__(self, name: str, line: str) -> None:
         self._width = max(self._width, len(name))
         colour = _COLOURS.get(name.rpartition("-")[0])
-        prefix = typer.style(f"{name:<{self._width}} |", fg=colour)
+        prefix = f"{name:<{self._width}} |"
         with self._lock:
-            typer.echo(f"{prefix} {line}")
+            echo((prefix, colour) if colour else prefix, f" {line}")

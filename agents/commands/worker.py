@@ -73,7 +73,7 @@ def worker(
         typer.Option(
             min=1,
             max=65_535,
-            help="Port of the readiness page on 127.0.0.1; a free one unless given here or in "
+            help="Port of the readiness page; a free one unless given here or in "
             "JOURNEYS_HEALTH_PORT.",
             show_default=False,
         ),
@@ -151,6 +151,7 @@ def _run(role: Role, settings: Settings, names: list[str]) -> int:
         run(
             _build(role, settings, names),
             role.value,
+            health_host=settings.health_host,
             health_port=settings.health_port or 0,
             health_token=settings.health_token,
         )

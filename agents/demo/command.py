@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agents.terminal.usage import finite
+
 
 def demo(
     workers: Annotated[
@@ -18,7 +20,12 @@ def demo(
         ),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0, help="How long the four years take; 0: as fast as they go.")
+        float,
+        typer.Option(
+            min=0,
+            callback=finite,
+            help="How long the four years take; 0: as fast as they go.",
+        ),
     ] = 20.0,
     keep: Annotated[
         bool,

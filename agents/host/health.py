@@ -1,30 +1,42 @@
-"""Reports over HTTP, on loopback, whether this worker does its work, and its metrics.
+"""Reports over HTTP whether this worker does its work, and its metrics.
 
 Law: readiness is computed from what the loops do at the moment of the request, and a blocked event
-loop does not answer at all.
+loop does not answer at all. Beyond loopback nobody sees more than that without the token.
 """
 
 import hmac
+from ipaddress import ip_address
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agents.host.app import App
 from agents.host.metrics_page import MetricsPage
+from agents.settings import LOOPBACK
 
-HOST = "127.0.0.1"
+_OPEN = ("/live", "/ready")
+"""What the probes of an orchestrator, which have no token, are answered beyond loopback."""
 
 
 class Health:
     """GET /ready: 200 when the worker processes what it owns, else 503. GET /live: 200.
     GET /metrics: the catalogue of agents/metrics.py."""
 
-    def __init__(self, app: App, role: str, port: int, token: str | None = None) -> None:
-        """port: 0 takes a free one. token: a request without it (`Authorization: Bearer TOKEN`) is
-        answered 401."""
+    def __init__(
+        self, app: App, role: str, port: int, token: str | None = None, host: str = LOOPBACK
+    ) -> None:
+        """
+        Args:
+            port: 0 takes a free one.
+            token: a request without it (`Authorization: Bearer TOKEN`) is answered 401.
+            host: the address to listen on. Where it is not loopback, `/live` and `/ready` answer
+                yes or no without the token, and nothing else answers without one.
+        """
         self._app = app
         self._role = role
         self._port = port
+        self._host = host
+        self._exposed = not ip_address(host).is_loopback
         self._wanted = None if token is None else f"Bearer {token}".encode()
         self._metrics = MetricsPage(app, role)
         self._runner: web.AppRunner | None = None
@@ -37,10 +49,11 @@ class Health:
         server.router.add_get("/metrics", self._measured)
         self._runner = web.AppRunner(server, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port)
+        site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
         port = self._runner.addresses[0][1]
-        self.url = f"http://{HOST}:{port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.url = f"http://{host}:{port}"
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -48,13 +61,26 @@ class Health:
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if self._wanted is not None and not hmac.compare_digest(shown, self._wanted):
-            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
-        return await handler(request)
+        if self._trusted(request) or (self._exposed and request.path in _OPEN):
+            return await handler(request)
+        raise web.HTTPUnauthorized(
+            headers={"WWW-Authenticate": "Bearer"},
+            text=None if self._wanted else "401: JOURNEYS_HEALTH_TOKEN is not set",
+        )
+
+    def _trusted(self, request: web.Request) -> bool:
+        """Whether whoever asks may see everything."""
+        if self._wanted is None:
+            return not self._exposed
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        return hmac.compare_digest(given, self._wanted)
 
     async def _ready(self, request: web.Request) -> web.Response:
         app = self._app
+        ready = app.ready()
+        status = 200 if ready else 503
+        if not self._trusted(request):
+            return web.json_response({"ready": ready}, status=status)
         lag = app.lag()
         partitions = [
             {
@@ -70,12 +96,12 @@ class Health:
         return web.json_response(
             {
                 "role": self._role,
-                "ready": app.ready(),
+                "ready": ready,
                 "rebalancing": bool(app.rebalancing),
                 "failed": None if failed is None else type(failed).__name__,
                 "partitions": partitions,
             },
-            status=200 if app.ready() else 503,
+            status=status,
         )
 
     async def _measured(self, request: web.Request) -> web.Response:

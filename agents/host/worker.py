@@ -12,6 +12,7 @@ from agents.host.garbage import settle_garbage
 from agents.host.health import Health
 from agents.host.watchdog import LIMIT_SECONDS, Watchdog
 from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART, last_line
+from agents.settings import LOOPBACK
 
 _SWITCH_SECONDS = 0.001
 """How long a thread that commits waits for one that computes; Python's own 5 ms, at each of its
@@ -22,6 +23,7 @@ def run(
     app: App,
     role: str,
     *,
+    health_host: str = LOOPBACK,
     health_port: int = 0,
     health_token: str | None = None,
     watchdog_limit: float = LIMIT_SECONDS,
@@ -29,7 +31,8 @@ def run(
 ) -> None:
     """Blocks; exits the process with 0 after SIGTERM or SIGINT, else with another code.
 
-    health_port: of the readiness and metrics page on loopback, 0 for a free one (it is printed).
+    health_host: the address of the readiness and metrics page.
+    health_port: its port, 0 for a free one (it is printed).
     health_token: what requests to it must present; None for nothing.
     """
     # aiokafka and Faust build debug records that nobody reads: 15 % of a core at 500 events/s.
@@ -37,7 +40,7 @@ def run(
     # aiokafka logs every refused connection of an outage, ten lines a second. An outage that
     # matters ends the process with a line of this module or of the watchdog.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    health = Health(app, role, health_port, health_token)
+    health = Health(app, role, health_port, health_token, health_host)
     watchdog = Watchdog(app, watchdog_limit)
 
     class Worker(faust.Worker):

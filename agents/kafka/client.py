@@ -41,7 +41,7 @@ def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> 
     }
     for name, value in environment.items():
         if name.startswith(_PREFIX):
-            config[name.removeprefix(_PREFIX).lower().replace("_", ".")] = value
+            config[_option(name)] = value
     return config
 
 
@@ -71,9 +71,31 @@ def admin_client(bootstrap: str) -> Admin:
     try:
         return Admin(base_config(bootstrap) | {"log_level": 0})
     except KafkaException as error:
-        # librdkafka quotes a wrong value; it may be a password in the wrong variable.
-        reason = re.sub(r'value ".*" for', "value for", error.args[0].str())
-        raise SettingsError(f"{_PREFIX}* in the environment can't be used: {reason}") from None
+        raise _refused(error.args[0].str()) from None
+
+
+def _refused(reason: str, environment: Mapping[str, str] = os.environ) -> SettingsError:
+    """What is said of options that librdkafka refuses: it quotes values, which may be secrets, also
+    in the wrong variable, so its own words are repeated only where they hold none."""
+    given = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
+    if unknown := re.match(r'No such configuration property: "([a-z._0-9]*)"', reason):
+        for name in given:
+            if _option(name) == unknown[1]:
+                return SettingsError(f"{name} is set, and librdkafka has no option {unknown[1]!r}.")
+    # The longest value that is quoted is the wrong one; else the option that is named.
+    quoted = sorted((name for name in given if given[name] and given[name] in reason),
+                    key=lambda name: len(given[name]))  # fmt: skip
+    named = [name for name in given if f'"{_option(name)}"' in reason]
+    for name in [*quoted[-1:], *named[:1]]:
+        return SettingsError(f"{name} has a value that librdkafka doesn't take.")
+    words = {word for value in given.values() for word in re.findall(r"\w{3,}", value)}
+    why = "librdkafka refuses them" if any(word in reason for word in words) else reason
+    return SettingsError(f"{', '.join(sorted(given)) or _PREFIX + '*'} can't be used: {why}")
+
+
+def _option(name: str) -> str:
+    """The option of librdkafka that a variable sets."""
+    return name.removeprefix(_PREFIX).lower().replace("_", ".")
 
 
 def asking(bootstrap: str) -> Asking:

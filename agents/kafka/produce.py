@@ -31,6 +31,7 @@ class Producer:
         error: why the first of them failed. From then on nothing is taken, so that what is written
             has no gap.
         offset: of the record that was acknowledged last.
+        offsets: the same by topic and partition.
     """
 
     def __init__(self, broker: str, give_up_seconds: float = 30.0) -> None:
@@ -50,6 +51,7 @@ class Producer:
         self.failed = 0
         self.error: str | None = None
         self.offset: int | None = None
+        self.offsets: dict[tuple[str, int], int] = {}
 
     def send(
         self,
@@ -103,6 +105,7 @@ class Producer:
         elif message is not None:
             self.acknowledged += 1
             self.offset = message.offset()
+            self.offsets[message.topic(), message.partition()] = self.offset
 
 
 def write(broker: str, topic: str, value: bytes) -> int:

@@ -276,7 +276,8 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
-                env=self._environment | {"JOURNEYS_HEALTH_PORT": str(self._port)},
+                env=self._environment
+                | {"JOURNEYS_HEALTH_HOST": _HOST, "JOURNEYS_HEALTH_PORT": str(self._port)},
                 pass_fds=[write],
                 start_new_session=True,  # Ctrl-C in the terminal is for us; we then end the worker
             )

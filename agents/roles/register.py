@@ -21,6 +21,7 @@ from agents.runtime.partition import Batch
 from agents.runtime.signatures import Signatures
 from agents.settings import Settings
 from journeys.catalog.catalog import Accepted, Catalog, Rejected, Verdict, check_push
+from journeys.catalog.diff import ChangeType, change_of
 from journeys.ids import outcome_id_of_input
 from journeys.problems import Problem
 from journeys.records import headers
@@ -62,10 +63,8 @@ def build(settings: Settings) -> App:
 
 
 def _stored(batch: Batch) -> Catalog:
-    catalog = Catalog(KINDS)
-    for key, value in batch.view.items():
-        catalog = catalog.with_entry(key.decode(), value)
-    return catalog
+    entries = [(key.decode(), value) for key, value in batch.view.items()]
+    return Catalog(KINDS).with_entries(entries)
 
 
 async def _apply_push(
@@ -79,16 +78,16 @@ async def _apply_push(
     """Applies one push to the batch and returns the catalog after it."""
     try:
         pushed_at = message.timestamp()[1]
-        verdict = check_push(message.value() or b"", _FILE, catalog, pushed_at)
+        # A text of 1 MB takes seconds; meanwhile the loop answers the health page and the broker.
+        verdict = await asyncio.to_thread(
+            check_push, message.value() or b"", _FILE, catalog, pushed_at
+        )
     except Exception as error:  # noqa: BLE001 - a bad push must not stop the pushes after it
         problem = Problem(_FILE, 1, 1, f"the check itself failed: {type(error).__name__}: {error}")
         verdict = Rejected([problem])
     if isinstance(verdict, Accepted):
-        after = catalog
-        for key, value in verdict.entries:
-            after = after.with_entry(key, value)
         try:
-            await _create_topics(verdict, after, settings.broker)
+            await _create_topics(verdict, settings.broker)
         except TopicError as error:
             # A topic that the broker refuses to make must not block the pushes after this one.
             verdict = Rejected([Problem(_FILE, 1, 1, str(error))])
@@ -97,30 +96,40 @@ async def _apply_push(
         return catalog
     for key, value in verdict.entries:
         batch.view.put(key.encode(), value)
-    _report_accepted(batch, message, verdict)
+    changes = await asyncio.to_thread(_changes, verdict, catalog)
+    _report_accepted(batch, message, verdict, changes)
     value = barrier(message.offset() + 1)
     for partition in range(partitions):
         signed = signatures.sign(partition, None, value, headers.build("barrier"), batch.now)
         batch.send(EVENTS, None, value, partition, signed)
-    return after
+    return verdict.catalog
 
 
-async def _create_topics(accepted: Accepted, catalog: Catalog, broker: str) -> None:
+def _changes(accepted: Accepted, before: Catalog) -> list[ChangeType]:
+    """What becomes of each document, in the words of `journeys plan`."""
+    return [change_of(one, before, accepted.catalog)[0] for one in accepted.documents]
+
+
+async def _create_topics(accepted: Accepted, broker: str) -> None:
     """Makes the topics of new destinations before the catalog names them: journeys may send to them
     from the barrier on."""
+    catalog = accepted.catalog
     for document in accepted.documents:
         retried = catalog.kinds[document.kind].delivered_for(catalog, document.name)
         if retried is not None:
             await asyncio.to_thread(create_destination_topics, broker, document.name, retried)
 
 
-def _report_accepted(batch: Batch, message: Message, accepted: Accepted) -> None:
+def _report_accepted(
+    batch: Batch, message: Message, accepted: Accepted, changes: list[ChangeType]
+) -> None:
     for number, document in enumerate(accepted.documents):
         detail = {
             "kind": document.kind,
             "name": document.name,
             "status": document.status,
             "changed": document.changed,
+            "change": changes[number],
             "documents": len(accepted.documents),
         }
         _report(batch, message, "config.accepted", number, document, detail)

@@ -1,4 +1,4 @@
-"""Files of documents: reading them, and printing what is wrong with them.
+"""Files of documents: their catalog, and printing what is wrong with them.
 
 Law: off a terminal a problem is exactly one line, `file:line:col: message`.
 """
@@ -10,6 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.errors import UserError
+from agents.terminal.files import Files, read_files, read_texts
+from agents.terminal.text import echo
+from journeys.problems import printable
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -17,21 +22,6 @@ if TYPE_CHECKING:
     from journeys.catalog.running import RunningCatalog
     from journeys.problems import Problem
     from journeys.simulation.canned_responses import Canned
-
-
-def read_files(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
-    """The files' bytes by name, in order; and a problem for each one that can't be read."""
-    from journeys.problems import Problem
-
-    texts: dict[str, bytes] = {}
-    problems = []
-    for path in paths:
-        try:
-            texts[str(path)] = path.read_bytes()
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            problems.append(Problem(str(path), 1, 1, f"this can't be read: {reason}"))
-    return texts, problems
 
 
 def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
@@ -49,13 +39,22 @@ def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
     from journeys.catalog.catalog import Rejected, catalog_of
     from journeys.simulation.scenario import with_drafts
 
-    texts, problems = read_files(paths)
-    catalog = Rejected(problems) if problems else catalog_of(texts.items(), KINDS)
+    files = read_files(paths)
+    problems = files.problems
+    catalog = Rejected(problems) if problems else catalog_of(documents_of(files).items(), KINDS)
     if isinstance(catalog, Rejected):
         for problem in catalog.problems:
-            typer.echo(str(problem), err=True)
+            echo(str(problem), err=True)
         raise typer.Exit(1)
     return with_drafts(catalog) if drafts else catalog
+
+
+def documents_of(files: Files) -> dict[str, bytes]:
+    """The documents among the files. Raises UserError where there are only others."""
+    others = [*files.tests, *files.responses]
+    if others and not files.documents:
+        raise UserError(f"no documents among the files: found {others[0]}, which is none")
+    return files.documents
 
 
 def running_catalog(paths: Iterable[Path]) -> RunningCatalog:
@@ -78,12 +77,12 @@ def canned_responses(path: Path | None) -> list[Canned]:
 
     if path is None:
         return []
-    texts, problems = read_files([path])
+    texts, problems = read_texts([path])
     found = problems or read_responses(texts[str(path)], str(path))
     canned = [one for one in found if not isinstance(one, Problem)]
     for problem in found:
         if isinstance(problem, Problem):
-            typer.echo(str(problem), err=True)
+            echo(str(problem), err=True)
     if len(canned) != len(found):
         raise typer.Exit(1)
     return canned
@@ -93,20 +92,13 @@ def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> N
     """Prints to stdout: on a terminal with the lines that are wrong, else one line each."""
     if not sys.stdout.isatty():
         for problem in problems:
-            line = " ".join(str(problem).splitlines()) + "\n"
-            sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape"))
-        sys.stdout.buffer.flush()
+            echo(" ".join(str(problem).splitlines()))
         return
     from rich.console import Console
 
     console = Console(highlight=False)
     for problem in problems:
         console.print(_shown(problem, texts.get(problem.file)), soft_wrap=True)
-
-
-def cleaned(text: str) -> str:
-    """The text without characters that control a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _shown(problem: Problem, source: bytes | None) -> Text:
@@ -116,15 +108,17 @@ def _shown(problem: Problem, source: bytes | None) -> Text:
 
     place = f"{problem.file}:{problem.line}:{problem.column}"
     warned = ("warning: ", "bold yellow") if problem.severity == "warning" else ""
-    shown = Text.assemble((cleaned(place), "bold"), ": ", warned, cleaned(problem.message), "\n")
+    shown = Text.assemble(
+        (printable(place), "bold"), ": ", warned, printable(problem.message), "\n"
+    )
     lines = [] if source is None else _lines(source)
     line = "".join(lines[problem.line - 1 : problem.line]).replace("\t", " ")
     if not line.strip():
         return shown
-    before = cell_len(cleaned(line[: problem.column - 1]))
+    before = cell_len(printable(line[: problem.column - 1]))
     number = str(problem.line)
     margin = " " * len(number)
-    shown.append(f"  {number} │ ", "cyan").append(cleaned(line) + "\n")
+    shown.append(f"  {number} │ ", "cyan").append(printable(line) + "\n")
     caret = "bold yellow" if warned else "bold red"
     return shown.append(f"  {margin} │ ", "cyan").append(" " * before + "^\n", caret)
 

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
 from agents.errors import UserError
+from agents.terminal.text import echo
 from journeys.records.tolerant_json import NotJson, read_json
 
 if TYPE_CHECKING:
@@ -91,8 +92,6 @@ def open_history(
         if max_ahead is None or path == STDIN:
             yield lines
             return
-        import typer
-
         from journeys.simulation.stray_times import cut_back
 
         strays: list[Stray] = []
@@ -105,9 +104,9 @@ def open_history(
 
         yield cut_back(lines, max_ahead, tell)
         for stray in strays:
-            typer.echo(f"{path}:{stray.line}: {_in_words(stray)}", err=True)
+            echo(f"{path}:{stray.line}: {_in_words(stray)}", err=True)
         if more := next(counts) - len(strays):
-            typer.echo(f"{path}: {more:,} more times cut back", err=True)
+            echo(f"{path}: {more:,} more times cut back", err=True)
 
 
 def _in_words(stray: Stray) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from agents.terminal.documents import cleaned
+from journeys.problems import printable
 
 if TYPE_CHECKING:
     from agents.client.dead_letters import Letter
@@ -59,18 +59,18 @@ def dead(record: dict[str, Any]) -> Text:
     if "mark" in record:
         return Text.assemble(
             (_time(record) + "  ", "dim"),
-            (cleaned(_text(record["mark"])) + "  ", "bold"),
-            (cleaned(_text(record.get("dead_id"))), "cyan"),
+            (printable(_text(record["mark"])) + "  ", "bold"),
+            (printable(_text(record.get("dead_id"))), "cyan"),
         )
     cause = record.get("cause") or {}
     place = f"{cause.get('topic')}-{cause.get('partition')}@{cause.get('offset')}"
     detail = _text(record.get("detail")).strip().splitlines() or [""]
     return Text.assemble(
         (_time(record) + "  ", "dim"),
-        cleaned(f"{_text(record.get('role'))} "),
-        (cleaned(place) + "  ", "cyan"),
-        (cleaned(_text(record.get("reason"))) + "  ", "bold red"),
-        (cleaned(detail[-1]), "dim"),
+        printable(f"{_text(record.get('role'))} "),
+        (printable(place) + "  ", "cyan"),
+        (printable(_text(record.get("reason"))) + "  ", "bold red"),
+        (printable(detail[-1]), "dim"),
     )
 
 
@@ -98,7 +98,7 @@ def print_letters(letters: list[Letter]) -> None:
                 (record.detail.strip().splitlines() or [""])[-1],
             )
         )
-    rows = [tuple(map(cleaned, row)) for row in rows]
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [
         min(max(map(len, column)), _MAX_COLUMN_WIDTH)
         for column in list(zip(*rows, strict=True))[:-1]
@@ -118,24 +118,24 @@ FORMS: dict[str, Callable[[dict[str, Any]], Text]] = {
 
 
 def _line(record: dict[str, Any], *what: tuple[str, str]) -> Text:
-    user = cleaned(_text(record.get("user_id") or "–"))
+    user = printable(_text(record.get("user_id") or "–"))
     where = "/".join(_text(record[name]) for name in ("journey", "node") if record.get(name))
     detail = record.get("detail")
     if isinstance(detail, dict) and "kind" in detail:  # an outcome of a push
         where = f"{_text(detail['kind'])}/{_text(detail.get('name'))}"
-    parts = [(cleaned(text), style) for text, style in what]
+    parts = [(printable(text), style) for text, style in what]
     return Text("  ").join(
         [
             Text(_time(record), "dim"),
             Text(f"{user:<14}", "bold"),
-            Text(f"{cleaned(where) or '–':<34}", "cyan"),
+            Text(f"{printable(where) or '–':<34}", "cyan"),
             *(Text(text, style) for text, style in parts),
         ]
     )
 
 
 def _time(record: dict[str, Any]) -> str:
-    return cleaned(_text(record.get("at")).replace("T", " ").removesuffix("Z"))
+    return printable(_text(record.get("at")).replace("T", " ").removesuffix("Z"))
 
 
 def _detail(detail: Any) -> str:

@@ -7,16 +7,17 @@ catalog's records alone give any worker the same catalog.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from journeys.checks.check import Checked, check
-from journeys.documents.catalog_records import ActiveVersion
+from journeys.documents.catalog_records import ActiveVersion, Draft
 from journeys.documents.destination import Destination
 from journeys.documents.journey import Journey
-from journeys.documents.kind import Document, Kinds, Push
+from journeys.documents.kind import Document, Kind, Kinds, Push
 from journeys.problems import Problem
 
 
@@ -41,10 +42,16 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A push without mistakes. `entries`: the keys and values to write to the catalog."""
+    """A push without mistakes.
+
+    Attributes:
+        entries: the keys and values to write to the catalog.
+        catalog: the catalog after them.
+    """
 
     documents: list[Verdict]
     entries: list[tuple[str, bytes]]
+    catalog: Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +95,46 @@ class Catalog:
         ]
 
     def with_entry(self, key: str, value: bytes | None) -> Catalog:
-        """The catalog after one more record of its topic.
+        """The catalog after one more record of its topic; raises as `with_entries`."""
+        return self.with_entries([(key, value)])
+
+    def with_entries(self, entries: Iterable[tuple[str, bytes | None]]) -> Catalog:
+        """The catalog after several of its records.
 
         Raises:
-            ValueError: this program doesn't know the kind of the record.
+            ValueError: this program doesn't know the kind of a record.
         """
-        entry = None if value is None else json.loads(value)
-        kind, *place = key.split("/")
-        if kind in self.kinds:
-            changes = self.kinds[kind].read(self, place, entry)
-            if changes is not None:
-                return replace(self, **changes)
-        raise ValueError(f"the catalog's record {key!r} was written by a newer program")
-
-    def with_entries(self, entries: Iterable[tuple[str, bytes]]) -> Catalog:
-        """The catalog after several of its records."""
-        catalog = self
+        entries = list(entries)
+        if not entries:
+            return self
+        documents = {kind: Draft(self.documents.get(kind, {})) for kind in self.kinds}
+        catalog = replace(
+            self,
+            journeys=Draft(self.journeys),
+            versions=Draft(self.versions),
+            descriptions=Draft(self.descriptions),
+            documents=Draft(documents),
+        )
         for key, value in entries:
-            catalog = catalog.with_entry(key, value)
-        return catalog
+            entry = None if value is None else json.loads(value)
+            kind, *place = key.split("/")
+            changes = self.kinds[kind].read(catalog, place, entry) if kind in self.kinds else None
+            if changes is None:
+                raise ValueError(f"the catalog's record {key!r} was written by a newer program")
+            catalog = replace(catalog, **changes)
+        return replace(
+            catalog,
+            journeys=MappingProxyType(catalog.journeys),
+            versions=MappingProxyType(catalog.versions),
+            descriptions=MappingProxyType(catalog.descriptions),
+            documents=MappingProxyType(
+                {
+                    kind: MappingProxyType(known)
+                    for kind, known in catalog.documents.items()
+                    if known
+                }
+            ),
+        )
 
 
 def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> Accepted | Rejected:
@@ -114,6 +142,9 @@ def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> A
     kinds = catalog.kinds
     known = {name: kind.known(catalog) for name, kind in kinds.items()}
     documents, problems = check([(file, text)], kinds, known)
+    problems = problems or [
+        problem for kind in kinds.values() for problem in _beyond_limits(kind, documents, known)
+    ]
     if not problems:
         push = Push([document.valid for document in documents], catalog)
         for document in documents:
@@ -124,7 +155,26 @@ def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> A
         )
     if problems:
         return Rejected(problems)
-    return _accept_all(documents, catalog, at)[0]
+    return _accept_all(documents, catalog, at)
+
+
+def _beyond_limits(
+    kind: Kind, documents: list[Checked], known: Mapping[str, Mapping[str, bool]]
+) -> Iterator[Problem]:
+    """What is wrong with the number of documents of a kind that are new."""
+    there = known[kind.name]
+    new = [one for one in documents if one.kind == kind.name and one.name not in there]
+    for found, limit, where in (
+        (len(new), kind.most_new, "in one push"),
+        (len(there) + len(new), kind.most, "in all, archived ones included"),
+    ):
+        if limit is not None and new and found > limit:
+            expected = f"at most {limit:,} {where}"
+            findings = new[-1].findings
+            message = f"found {found:,} documents of kind {kind.name}, expected {expected}"
+            findings.at(findings.root, message, found=f"{found:,}", expected=expected)
+            yield from findings.problems
+            return
 
 
 def catalog_of(files: Iterable[tuple[str, str | bytes]], kinds: Kinds) -> Catalog | Rejected:
@@ -132,25 +182,33 @@ def catalog_of(files: Iterable[tuple[str, str | bytes]], kinds: Kinds) -> Catalo
     documents, problems = check(files, kinds)
     if problems:
         return Rejected(problems)
-    return _accept_all(documents, Catalog(kinds), 0)[1]
+    return _accept_all(documents, Catalog(kinds), 0).catalog
 
 
-def _accept_all(documents: list[Checked], catalog: Catalog, at: int) -> tuple[Accepted, Catalog]:
-    """What accepting these documents changes, and the catalog after it."""
+def _accept_all(documents: list[Checked], before: Catalog, at: int) -> Accepted:
+    """What accepting these documents changes.
+
+    Those of kinds of one order are accepted together: none of them can change another, since a
+    push names a document once.
+    """
+    kinds, catalog = before.kinds, before
     verdicts: dict[int, Verdict] = {}
     entries: list[tuple[str, bytes]] = []
-    numbered = enumerate(documents)
-    for number, document in catalog.kinds.in_order(numbered, lambda one: one[1].valid):
-        valid, kind = document.valid, catalog.kinds[document.kind]
-        change = kind.accept(valid, document.findings.root.plain(), catalog, at)
-        verdicts[number] = Verdict(
-            kind.name,
-            valid.name,
-            change.version,
-            change.status,
-            change.changed,
-            kind.journey_of(valid),
-        )
-        entries += change.entries
-        catalog = catalog.with_entries(change.entries)
-    return Accepted([verdicts[number] for number in range(len(documents))], entries), catalog
+    numbered = kinds.in_order(enumerate(documents), lambda one: one[1].valid)
+    for _, together in groupby(numbered, lambda one: kinds[one[1].kind].order):
+        new: list[tuple[str, bytes]] = []
+        for number, document in together:
+            valid, kind = document.valid, kinds[document.kind]
+            change = kind.accept(valid, document.findings.root.plain(), catalog, at)
+            verdicts[number] = Verdict(
+                kind.name,
+                valid.name,
+                change.version,
+                change.status,
+                change.changed,
+                kind.journey_of(valid),
+            )
+            new += change.entries
+        entries += new
+        catalog = catalog.with_entries(new)
+    return Accepted([verdicts[number] for number in range(len(documents))], entries, catalog)

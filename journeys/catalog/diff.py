@@ -6,7 +6,8 @@ says what an apply does and not what files look like.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -68,35 +69,46 @@ def plan(text: str | bytes, file: str, catalog: Catalog) -> list[DocumentChange]
     verdict = check_push(text, file, catalog)
     if isinstance(verdict, Rejected):
         return verdict
-    after = catalog.with_entries(verdict.entries)
-    return [_change(one, catalog, after) for one in verdict.documents]
+    versions: defaultdict[str, list[str]] = defaultdict(list)
+    for name, version in verdict.catalog.versions:
+        versions[name].append(version)
+    return [_change(one, catalog, verdict.catalog, versions) for one in verdict.documents]
 
 
-def _change(one: Verdict, before: Catalog, after: Catalog) -> DocumentChange:
+def _change(
+    one: Verdict, before: Catalog, after: Catalog, versions: Mapping[str, list[str]]
+) -> DocumentChange:
     kind = after.kinds[one.kind]
-    old, new = kind.written(before, one.name), kind.written(after, one.name)
-    fields = () if old is None or new is None else tuple(differences(old, new))
-    if old is None:
-        change: ChangeType = "created"
-    elif not fields:
-        change = "unchanged"
-    elif new and new.get("status") == "archived" != old.get("status"):
-        change = "archived"
-    else:
-        change = "changed"
-    version = None if old is None else kind.version(before, one.name)
-    moved = kind.keeps_versions and old is not None and version != one.version
-    in_flight = tuple(_in_flight(one.name, after)) if moved else ()
+    change, fields = change_of(one, before, after)
+    version = None if change == "created" else kind.version(before, one.name)
+    moved = kind.keeps_versions and change != "created" and version != one.version
+    in_flight = tuple(_in_flight(one.name, after, versions[one.name])) if moved else ()
     return DocumentChange(one.kind, one.name, change, version, one.version, fields, in_flight)
 
 
-def _in_flight(name: str, after: Catalog) -> Iterator[InFlight]:
+def change_of(
+    one: Verdict, before: Catalog, after: Catalog
+) -> tuple[ChangeType, tuple[FieldChange, ...]]:
+    """What a push does to one of its documents, in a word and field by field."""
+    kind = after.kinds[one.kind]
+    old = kind.written(before, one.name)
+    if old is None:
+        return "created", ()
+    new = kind.written(after, one.name) if one.changed else None
+    fields = () if new is None else tuple(differences(old, new))
+    if new is None or not fields:
+        return "unchanged", ()
+    archived = new.get("status") == "archived" != old.get("status")
+    return "archived" if archived else "changed", fields
+
+
+def _in_flight(name: str, after: Catalog, versions: list[str]) -> Iterator[InFlight]:
     now = after.journeys[name].version
     newest = Program(name, now, after.get(name, now))
-    for (journey, version), document in after.versions.items():
-        if journey != name or version == now:
+    for version in versions:
+        if version == now:
             continue
-        old = Program(name, version, document)
+        old = Program(name, version, after.get(name, version))
         stands = [node for node, model in old.nodes.items() if model.blocking]
         if newest.journey.in_flight == "pin":
             stay = dict.fromkeys(stands, "in_flight is pin")

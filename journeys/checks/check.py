@@ -18,7 +18,7 @@ from journeys.checks.lint_expressions import lint_expressions
 from journeys.checks.lookalikes import lint_lookalikes
 from journeys.documents.journey import Journey
 from journeys.documents.kind import Document, Kind, Kinds, NameCheck
-from journeys.problems import MOST_PROBLEMS, Problem, nearest, shown, suggest
+from journeys.problems import MOST_IN_ALL, MOST_PROBLEMS, Problem, nearest, shown, suggest
 from journeys.schema.findings import Findings, TooManyError
 from journeys.schema.marks import Refers
 from journeys.schema.places import field_name, walk
@@ -87,12 +87,15 @@ def check(
     files: Iterable[tuple[str, str | bytes]],
     kinds: Kinds,
     known_names: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
+    *,
+    references: bool = True,
 ) -> tuple[list[Checked], list[Problem]]:
     """Checks texts that belong together.
 
     Args:
         files: names and texts.
         known_names: by kind and name, the documents that there are: whether they are archived.
+        references: check that what documents name is there.
 
     Returns:
         The documents and the problems, these in the order of the files and by position.
@@ -100,21 +103,22 @@ def check(
     files = list(files)
     documents: list[Checked] = []
     problems: list[Problem] = []
+    wrong = 0
     for file, text in files:
         source, found = load(text, file)
         problems += found
-        if source is not None:
-            documents += [_document(source, root, kinds, not found) for root in source.documents]
-    known = {kind: {**known_names.get(kind, {})} for kind in kinds}
-    for document in documents:
-        # A misspelt kind is one mistake, not one more at every journey that names the document.
-        kind = nearest(document.kind, kinds)
-        if document.name and kind is not None:
-            known[kind][document.name] = _status(document.findings.root) == "archived"
-    _duplicates(documents)
-    for document in documents:
-        with suppress(TooManyError):
-            _references(document, kinds, known)
+        wrong += len(found)
+        if source is None:
+            continue
+        for root in source.documents:
+            documents.append(_document(source, root, kinds, not found))
+            wrong += len(documents[-1].findings.problems)
+            if wrong >= MOST_IN_ALL:
+                break
+    if (
+        wrong < MOST_IN_ALL
+    ):  # else some were not looked at, and what they would be needed for seemed missing
+        _check_together(documents, kinds, known_names, references)
     order = {file: index for index, (file, _) in enumerate(files)}
     for document in documents:
         found = document.findings.problems
@@ -123,7 +127,37 @@ def check(
             last = max(found, key=lambda one: (one.line, one.column))
             problems.append(replace(last, message=f"only {len(found)} problems are shown"))
     problems.sort(key=lambda one: (order[one.file], one.line, one.column))
+    if len(problems) >= MOST_IN_ALL:
+        problems = problems[:MOST_IN_ALL]
+        last = replace(problems[-1], message=f"only {MOST_IN_ALL:,} problems are shown in all")
+        problems.append(last)
     return documents, problems
+
+
+def _check_together(
+    documents: list[Checked],
+    kinds: Kinds,
+    known_names: Mapping[str, Mapping[str, bool]],
+    references: bool,
+) -> None:
+    """Adds what is wrong with documents beside each other, until there are enough problems."""
+    known = {kind: {**known_names.get(kind, {})} for kind in kinds}
+    for document in documents:
+        # A misspelt kind is one mistake, not one more at every journey that names the document.
+        kind = nearest(document.kind, kinds)
+        if document.name and kind is not None:
+            known[kind][document.name] = _status(document.findings.root) == "archived"
+    _duplicates(documents)
+    left = MOST_IN_ALL - sum(len(document.findings.problems) for document in documents)
+    for document in documents:
+        if not references and document.model is not None:
+            continue  # a name that can't be one leaves no model, and is reported as a reference
+        before = len(document.findings.problems)
+        with suppress(TooManyError):
+            _references(document, kinds, known)
+        left -= len(document.findings.problems) - before
+        if left <= 0:
+            break
 
 
 def warnings(documents: Iterable[Checked]) -> list[Problem]:

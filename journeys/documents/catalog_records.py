@@ -58,8 +58,19 @@ def entry_bytes(entry: Mapping[str, Any]) -> bytes:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+class Draft(dict[Any, Any]):
+    """A mapping of a catalog that is being put together: `with_value` changes it in place, so that
+    many records cost as much as they are, and not each as much as the catalog."""
+
+
 def with_value(known: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
     """The mapping with another value, or without the key where that is None."""
+    if isinstance(known, Draft):
+        if value is None:
+            known.pop(key, None)
+        else:
+            known[key] = value
+        return known
     if value is None:
         return MappingProxyType({name: one for name, one in known.items() if name != key})
     return MappingProxyType({**known, key: value})

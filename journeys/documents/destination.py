@@ -7,6 +7,7 @@ their checks, come from the type's own file.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union, get_args
 
@@ -73,6 +74,8 @@ def type_of(model: type[Destination]) -> str:
 
 class DestinationKind(Kind):
     names = MappingProxyType({"user": ("id",), "journey": ("name", "version", "instance", "key")})
+    most_new = 100  # each has two topics, with as many partitions as the events
+    most = 1_000
 
     def __init__(self, types: Sequence[type[Destination]], examples: Sequence[str] = ()) -> None:
         """types: the model of each type of destination that the program has."""
@@ -95,7 +98,11 @@ class DestinationKind(Kind):
         near = nearest(type, self._types) if isinstance(type, str) else None
         if near is not None or len(self._types) == 1:
             return self._types[near or next(iter(self._types))]
-        # Nothing can be said of the other fields; what all types share is checked all the same.
+        return self._of_no_type
+
+    @cached_property
+    def _of_no_type(self) -> type[Document]:
+        """Nothing can be said of the other fields; what all types share is checked all the same."""
         one_of: Any = Literal[tuple(self._types)]
         return create_model("Destination", __base__=_AnyDestination, type=(one_of, ...))
 

@@ -31,6 +31,9 @@ class Document(Model):
     description: str | None = None
 
 
+_MOST_LABELS = 10
+"""Documents that a message names."""
+
 NameProblem = tuple[str, int, str | None]
 """A name that an expression can't read: why, the offset in the expression, the nearest name."""
 NameCheck = Callable[[Expression, Holds, Path], Iterable[NameProblem]]
@@ -110,6 +113,18 @@ class Push:
             found.update(kind.statuses(document, self.catalog))
         return found
 
+    @cached_property
+    def users(self) -> Mapping[tuple[str, str], Mapping[Kind, list[str]]]:
+        """By kind and name, the documents that refer to it after the push and are not part of it:
+        by their kind, what messages call each."""
+        found: dict[tuple[str, str], dict[Kind, list[str]]] = {}
+        for user in self.catalog.kinds.values():
+            for label, document in user.in_use(self):
+                named = {(mark.kind, name) for _, name, mark in marked(document, Refers)}
+                for place in named:
+                    found.setdefault(place, {}).setdefault(user, []).append(label)
+        return found
+
 
 class Kind:
     """A kind of document. `Kind(Model, examples)` is a plain one."""
@@ -122,6 +137,10 @@ class Kind:
     """Whether accepted versions are kept, because instances may still be in them."""
     named_when_archived: ClassVar[bool] = False
     """Whether a document may name one of this kind that is archived."""
+    most_new: ClassVar[int | None] = None
+    """How many of one push may be new; None: as many as the text holds."""
+    most: ClassVar[int | None] = None
+    """How many there may be in all, archived ones included."""
     uses: ClassVar[str] = "still needs it"
     """The verb phrase of a message for documents of this kind that refer to one that is to be
     archived: "the journey 'x' can still send to it"."""
@@ -181,8 +200,8 @@ class Kind:
         if self.status_of(document) != "archived":
             return
         users = [
-            f"the {kind.name.lower()} {' and '.join(labels)} {kind.uses}"
-            for kind, labels in _users(self.name, document.name, push)
+            f"the {kind.name.lower()} {_listed(labels)} {kind.uses}"
+            for kind, labels in push.users.get((self.name, document.name), {}).items()
         ]
         if users:
             findings.at(
@@ -312,18 +331,11 @@ class Kinds(Mapping[str, Kind]):
         return sorted(items, key=lambda item: self[document(item).kind].order)
 
 
-def _users(kind: str, name: str, push: Push) -> Iterator[tuple[Kind, list[str]]]:
-    """The documents that refer to a document after a push: by kind, what messages call each."""
-    for user in push.catalog.kinds.values():
-        labels = sorted(
-            label
-            for label, document in user.in_use(push)
-            if any(
-                mark.kind == kind and value == name for _, value, mark in marked(document, Refers)
-            )
-        )
-        if labels:
-            yield user, labels
+def _listed(labels: list[str]) -> str:
+    """The first labels, and how many more there are."""
+    shown = sorted(labels)[:_MOST_LABELS]
+    more = [f"{len(labels) - len(shown):,} more"] if len(labels) > len(shown) else []
+    return " and ".join([*shown, *more])
 
 
 def _listing(words: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from journeys.documents.journey import Journey
 from journeys.documents.ways import parts
 from journeys.nodes.base import NodeModel
+from journeys.problems import printable
 from journeys.schema.fields import as_written
 from journeys.schema.marks import Path
 
@@ -176,7 +177,8 @@ def _mermaid(drawing: Drawing) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    return "".join(f"#{ord(char)};" if char in '"#<>&;`\\' else char for char in text)
+    # A directive, `%%{init: ...}%%`, is looked for in all of the text, labels included.
+    return "".join(f"#{ord(char)};" if char in '"#<>&;`%\\' else char for char in printable(text))
 
 
 # Graphviz.
@@ -199,6 +201,7 @@ def _dot(drawing: Drawing) -> str:
 
 
 def _dot_text(text: str) -> str:
+    text = "\n".join(map(printable, text.split("\n")))
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 

@@ -1,13 +1,15 @@
 """JSON Schemas of the documents that users write and of the records that the engine writes.
 
-Law: they are generated from the models alone. They describe the fields; that names and expressions
-fit together is checked only by `journeys validate`.
+Law: they are generated from the models alone, and every field is described. What a value may be is
+chosen by `if` and `then`, on its `kind`, its `type` or whether it is a mapping: so an editor says
+what is wrong with the one that is meant. That names and expressions fit together is checked only by
+`journeys validate`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Union, get_args
 
@@ -21,8 +23,11 @@ from journeys.records.outcome import Outcome
 from journeys.simulation.canned_responses import CannedResponses
 from journeys.simulation.testing.suite import Suite
 from journeys.time import format_duration
+from journeys.views.field_texts import field_text
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+VERSION = 1
+"""Of the schemas: another one when documents that were valid no longer are."""
 
 Schema = dict[str, Any]
 
@@ -35,25 +40,88 @@ def schemas(kinds: Kinds) -> dict[str, Callable[[], Schema]]:
     one_of: Any = Union[tuple(kind.annotation for kind in kinds.values())]  # noqa: UP007
     any_document = Annotated[one_of, Discriminator("kind")]
     return {
-        "documents": lambda: _of_model("Documents", any_document),
-        **{name.lower(): partial(_of_model, name, kind.annotation) for name, kind in kinds.items()},
-        "test": lambda: _of_model("Tests of journeys", Suite),
-        "responses": lambda: _of_model("Responses to triggers", CannedResponses),
-        "action": lambda: _of_record("Action", Action),
-        "outcome": lambda: _of_record("Outcome", Outcome),
+        "documents": lambda: _of_model("documents", "Documents", any_document),
+        **{
+            name.lower(): partial(_of_model, name.lower(), name, kind.annotation)
+            for name, kind in kinds.items()
+        },
+        "test": lambda: _of_model("test", "Tests of journeys", Suite),
+        "responses": lambda: _of_model("responses", "Responses to triggers", CannedResponses),
+        "action": lambda: _of_record("action", Action),
+        "outcome": lambda: _of_record("outcome", Outcome),
     }
 
 
-def _of_model(title: str, model: Any) -> Schema:
+def _of_model(name: str, title: str, model: Any) -> Schema:
     schema = TypeAdapter(model).json_schema(by_alias=True)
-    for name, text in _node_descriptions().items():
-        if name in schema.get("$defs", {}):
-            schema["$defs"][name]["description"] = text
-    return {"$schema": DRAFT, "title": title, **_cleaned(schema)}
+    for node, text in _node_descriptions().items():
+        if node in schema.get("$defs", {}):
+            schema["$defs"][node]["description"] = text
+    return _finished(name, title, schema)
 
 
-def _of_record(title: str, record: type) -> Schema:
-    return {"$schema": DRAFT, **_cleaned(msgspec.json.schema(record)), "title": title}
+def _of_record(name: str, record: type) -> Schema:
+    return _finished(name, record.__name__, msgspec.json.schema(record))
+
+
+def _finished(name: str, title: str, schema: Schema) -> Schema:
+    parts = schema.get("$defs", {})
+    for part, one in [*parts.items(), (schema.get("title", title), schema)]:
+        for field, value in one.get("properties", {}).items():
+            value["description"] = _described(part, field, value.get("description"))
+    head = {"$schema": DRAFT, "$id": f"urn:journeys:schema:v{VERSION}:{name}", "title": title}
+    return {**head, **_chosen(_cleaned(schema), parts)}
+
+
+def _described(part: str, field: str, expected: str | None) -> str:
+    """What a field means, and what it may be. Raises LookupError for a field without a text."""
+    text = field_text(part, field)
+    if text is None:
+        raise LookupError(f"{part}.{field} has no description in journeys/views/field_texts.py")
+    return text if expected is None else f"{text}: {expected}"
+
+
+def _chosen(part: Any, parts: Schema) -> Any:
+    """The schema with `if` and `then` for each choice, where a value shows which one is meant."""
+    if isinstance(part, list):
+        return [_chosen(one, parts) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {name: _chosen(value, parts) for name, value in part.items()}
+    word = next((word for word in ("oneOf", "anyOf") if word in found), None)
+    options = found.pop(word, []) if word else []
+    if not options:
+        return found
+    models = [parts.get(str(one.get("$ref", "")).rpartition("/")[2], one) for one in options]
+    for tag in ("kind", "type"):
+        tags = [one.get("properties", {}).get(tag, {}).get("const") for one in models]
+        if None not in tags and len(set(tags)) == len(tags):
+            return found | _by_tag(tag, dict(zip(tags, options, strict=True)))
+    types = [one.get("type") for one in models]
+    if None not in types and len(set(types)) == len(types):
+        return found | _by_type(dict(zip(types, options, strict=True)))
+    return found | {word: options}
+
+
+def _by_tag(tag: str, options: Mapping[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "required": [tag],
+        "properties": {tag: {"enum": list(options)}},
+        "allOf": [
+            {"if": {"required": [tag], "properties": {tag: {"const": word}}}, "then": one}
+            for word, one in options.items()
+        ],
+    }
+
+
+def _by_type(options: Mapping[str, Schema]) -> Schema:
+    if all(set(one) == {"type"} for one in options.values()):
+        return {"type": list(options)}
+    return {
+        "type": list(options),
+        "allOf": [{"if": {"type": type}, "then": one} for type, one in options.items()],
+    }
 
 
 def _node_descriptions() -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from agents.delivery import outcomes
 from agents.destinations.call_result import CallResult
 from journeys import problems, time
+from journeys.documents.destination import DestinationKind
 from journeys.engine import instance_run as run
 from journeys.engine import processor, step_context
 from journeys.expressions import errors as cel_errors
@@ -66,11 +67,14 @@ LIMITS = {
     "goals watched for a user": state.MAX_GOALS,
     "text in a trigger's label": responses.MAX_TEXT,
     "messageIds in a user's deduplication window": seen.MOST,
-    "a file of documents": yaml_source.MAX_BYTES,
+    "a push, or a file of documents": yaml_source.MAX_BYTES,
     "nesting levels of a document": yaml_source.MAX_DEPTH,
     "characters of an expression": expressions.MAX_EXPRESSION,
     "characters that `map`, or more than 32 `+`, may build": expressions.MAX_GROWN,
     "problems reported for one document": problems.MOST_PROBLEMS,
+    "problems reported for one push": problems.MOST_IN_ALL,
+    "new destinations in one push": DestinationKind.most_new,
+    "destinations, archived ones included": DestinationKind.most,
     "a duration": time.LONGEST // time.YEAR,
 }
 

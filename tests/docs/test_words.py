@@ -22,7 +22,7 @@ from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
 from tests.docs.test_fields import tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NOT_FOR_USERS = {"JOURNEYS_WORKER", "JOURNEYS_"}
+NOT_FOR_USERS = {"JOURNEYS_WORKER", "JOURNEYS_COMPILE", "JOURNEYS_"}
 FAMILIES = ("JOURNEYS_SECRET_", "JOURNEYS_KAFKA_")
 
 

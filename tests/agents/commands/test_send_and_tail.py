@@ -165,7 +165,13 @@ def test_a_history_comes_out_of_the_workers_as_out_of_a_backtest(journeys: Journ
     sent = journeys.run("send", history, "--advance", "end")
     assert sent.returncode == 0, sent.stderr
     assert "4 events sent in " in sent.stdout
-    assert sent.stdout.endswith("clock moved on to end\n")
+    # The last timer: bob and cid wait an hour for what does not come.
+    assert sent.stdout.splitlines()[-1].startswith("clock moved on to 20")
+    again = journeys.run("send", "--advance", "2000-01-01T00:00:00Z")
+    assert again.returncode == 1
+    assert "journeys: the clock is ahead of 2000-01-01T00:00:00Z already in " in again.stderr
+    later = journeys.run("send", "--advance", "2101-01-01T00:00:00Z")
+    assert (later.returncode, later.stdout) == (0, "clock moved on to 2101-01-01T00:00:00Z\n")
     backtest = journeys.run(
         *("backtest", name, "--events", history, "--drain"),
         *("--outcomes", "outcomes.jsonl", "--actions", "actions.jsonl"),

@@ -12,13 +12,16 @@ from agents.host.app import App
 from agents.host.health import Health
 from agents.kafka.client import base_config
 from agents.runtime.partition import Batch
+from agents.settings import LOOPBACK
 from tests.agents.runtime.counting import CODEC
 
 
 class Asked:
     """A worker's app without Faust around it, and its page."""
 
-    def __init__(self, broker: str, directory: Path) -> None:
+    def __init__(
+        self, broker: str, directory: Path, token: str | None = None, host: str = LOOPBACK
+    ) -> None:
         client = base_config(broker)
         name = uuid.uuid4().hex[:8]
         self.source = f"in-{name}"
@@ -32,7 +35,7 @@ class Asked:
         # Agents run only within a started app; here the test is the one that takes the batches.
         self.batches: asyncio.Queue[Batch] = asyncio.Queue()
         source.batches.put = self.batches.put
-        self.health = Health(self.app, "asked", 0)
+        self.health = Health(self.app, "asked", 0, token, host)
 
     async def metrics(self, accept: str = "text/plain") -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False) as client:

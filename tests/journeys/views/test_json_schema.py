@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.journeys.nodes.test_conformance import EXAMPLES, fields_of
 ROOT = Path(__file__).parents[3]
 CHECKOUT = ROOT / "examples" / "checkout"
 SCHEMAS = schemas(KINDS)
-SILENT = {"type", "$schema", "$defs", "title", "description", "default"}
+SILENT = {"type", "$id", "$schema", "$defs", "title", "description", "default", "then"}
 TYPES = {
     "object": dict,
     "array": list,
@@ -52,7 +53,9 @@ def _ref(value: Any, rule: str, _: Any, root: Any) -> list[str]:
     return wrong(value, root["$defs"][rule.removeprefix("#/$defs/")], root)
 
 
-def _type(value: Any, rule: str) -> list[str]:
+def _type(value: Any, rule: str | list[str]) -> list[str]:
+    if isinstance(rule, list):
+        return _if(all(_type(value, one) for one in rule), f"none of {rule}: {value!r}")
     meant = isinstance(value, TYPES[rule]) and (rule == "boolean" or not isinstance(value, bool))  # type: ignore[arg-type]
     return _if(not meant, f"type {rule}: {value!r}")
 
@@ -94,11 +97,6 @@ def _any(value: Any, rule: Any, _: Any, root: Any) -> list[str]:
     return _if(all(tried), f"none of {len(rule)}: {tried}")
 
 
-def _one(value: Any, rule: Any, _: Any, root: Any) -> list[str]:
-    tried = [wrong(value, one, root) for one in rule]
-    return _if(sum(not one for one in tried) != 1, f"not one of {len(rule)}: {tried}")
-
-
 _RULES: dict[str, Any] = {
     "$ref": _ref,
     "properties": _properties,
@@ -112,7 +110,12 @@ _RULES: dict[str, Any] = {
         one for item in value for one in wrong(item, rule, root)
     ],
     "anyOf": _any,
-    "oneOf": _one,
+    "allOf": lambda value, rule, _, root: [
+        one for part in rule for one in wrong(value, part, root)
+    ],
+    "if": lambda value, rule, schema, root: (
+        [] if wrong(value, rule, root) else wrong(value, schema["then"], root)
+    ),
     "const": lambda value, rule, *_: _if(value != rule, f"not {rule}"),
     "enum": lambda value, rule, *_: _if(value not in rule, f"not among {rule}"),
     "pattern": lambda value, rule, *_: _if(not re.search(rule, str(value)), f"not {rule}"),
@@ -176,8 +179,50 @@ def test_a_default_is_told_as_it_would_be_written() -> None:
 
 def test_every_kind_has_a_schema_and_is_among_the_documents() -> None:
     assert {name.lower() for name in KINDS} <= SCHEMAS.keys()
-    named = {one["$ref"].rpartition("/")[2] for one in SCHEMAS["documents"]()["oneOf"]}
+    branches = SCHEMAS["documents"]()["allOf"]
+    named = {one["then"]["$ref"].rpartition("/")[2] for one in branches}
     assert named == {kind.annotation.__name__ for kind in KINDS.values()}
+
+
+def _parts(schema: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every part of a schema, with its place."""
+    if isinstance(schema, dict):
+        yield place, schema
+        for word, below in schema.items():
+            yield from _parts(below, f"{place}/{word}")
+    elif isinstance(schema, list):
+        for number, below in enumerate(schema):
+            yield from _parts(below, f"{place}/{number}")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_field_is_described_and_no_choice_is_left_to_be_guessed(name: str) -> None:
+    schema = SCHEMAS[name]()
+    assert schema["$id"] == f"urn:journeys:schema:v1:{name}"
+    for place, part in _parts(schema, ""):
+        assert "oneOf" not in part, place
+        if "/if/" in f"{place}/" or place.endswith("/properties"):
+            continue
+        for field, below in part.get("properties", {}).items():
+            chosen = field in ("kind", "type") and set(below) == {"enum"}
+            assert below.get("description") or chosen, f"{place}: {field}"
+
+
+@pytest.mark.parametrize("type", EXAMPLES)
+def test_what_is_wrong_with_a_node_is_said_of_its_own_type(type: str) -> None:
+    node = fields_of(type)
+    nodes = {"n": {**node, "nxt": "left"}}
+    journey = {"kind": "Journey", "name": "j", "entry": {"event": "e"}, "nodes": nodes}
+    assert check("documents", journey) == ["nodes: unknown nxt"]
+
+
+def test_an_unknown_type_or_kind_is_the_only_mistake() -> None:
+    nodes = {"n": {"type": "dely", "for": "1h"}}
+    journey = {"kind": "Journey", "name": "j", "entry": {"event": "e"}, "nodes": nodes}
+    (one,) = check("documents", journey)
+    assert one.startswith("nodes: type: not among ['criteria', ")
+    (one,) = check("documents", journey | {"kind": "Jurney"})
+    assert one == "kind: not among ['Journey', 'Destination', 'Lifecycle']"
 
 
 def test_each_node_type_is_described_by_its_own_file() -> None:
