@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from confluent_kafka import Producer
@@ -87,6 +87,26 @@ class Traffic:
         }
         self._recent.setdefault(user, deque(maxlen=_RECENT)).append(event)
         return event
+
+    def begin(self, count: int) -> list[tuple[str, str]]:
+        """Begins so many orders at once; returns when Kafka has them. Gives users and orders."""
+        begun = [(f"u{n % self._users}", f"o{self._prefix}{self._sent}-{n}") for n in range(count)]
+        for user, order in begun:
+            self._send_of("begin", user, order)
+        self.flush()
+        return begun
+
+    def pay(self, orders: Iterable[tuple[str, str]]) -> None:
+        """Pays for orders; returns at once."""
+        for user, order in orders:
+            self._send_of("pay", user, order)
+        self._producer.poll(0)
+
+    def _send_of(self, kind: str, user: str, order: str) -> None:
+        self._sent += 1
+        properties = {"number": self._sent, "order": order}
+        id = f"m{self._prefix}{self._sent}"
+        self.send({"event": kind, "userId": user, "messageId": id, "properties": properties})
 
     def send(self, event: dict[str, Any]) -> None:
         self.send_raw(json.dumps(event).encode(), event["userId"].encode())
