@@ -114,7 +114,7 @@ def draw_up(
     _look_at_actions(account, expected, engine, requested)
     _look_at_timers(account, records, written, ends_of_orders(log), faults)
     _look_at_calls(account, made, records, list(requests), faults)
-    _look_at_times(account, log, records, faults)
+    _look_at_times(account, log, written, records, faults)
     return account
 
 
@@ -318,11 +318,15 @@ def _look_at_calls(
 
 
 def _look_at_times(
-    account: Account, log: list[Arrived], records: list[Message], faults: Sequence[Fault]
+    account: Account,
+    log: list[Arrived],
+    written: list[Message],
+    records: list[Message],
+    faults: Sequence[Fault],
 ) -> None:
     came: dict[tuple[int, int], list[int]] = defaultdict(list)  # more than once where a log is anew
-    for one in log:
-        came[one.partition, one.offset].append(one.at)
+    for record in written:
+        came[_place(record)].append(record.timestamp()[1])
     first: dict[tuple[int, int, int], int] = {}
     for record in records:
         cause, told = json.loads(record.value())["cause"], record.timestamp()[1]
