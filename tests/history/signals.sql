@@ -1,24 +1,22 @@
 -- What signals.yaml must bring about.
 
--- How many events of a name a user had in a window up to now, as known just before a line. An event
--- that came more than the longest window behind the newest was kept only until the next one.
-CREATE MACRO counts(points, name, span, longest) AS TABLE
+-- How many events of a name a user had in a window up to now, as known just before a line, in
+-- whatever order they came.
+CREATE MACRO counts(points, name, span) AS TABLE
 WITH known AS (
-    SELECT p.i, p.now, k.n, k.t,
-        max(k.t) OVER (PARTITION BY p.i) AS newest, max(k.n) OVER (PARTITION BY p.i) AS last_n
+    SELECT p.i, p.now, k.n, k.t
     FROM query_table(points) p JOIN events k ON k.user_id = p.user_id AND k.n < p.before
     WHERE k.event = name
 )
 SELECT p.i, count(k.n) AS times
 FROM query_table(points) p
 LEFT JOIN known k ON k.i = p.i AND k.t > k.now - span AND k.t <= k.now
-    AND (k.n = k.last_n OR k.t > k.newest - longest)
 GROUP BY p.i;
 
 CREATE TABLE waits AS SELECT n AS i, * FROM live WHERE event = 'Wait';
 CREATE TABLE at_wait AS SELECT i, user_id, t AS now, n + 1 AS before FROM waits;
-CREATE TABLE wait_counts AS FROM counts('at_wait', 'Wait', days(10), days(10));
-CREATE TABLE wait_closings AS FROM counts('at_wait', 'Closed', days(30), days(30));
+CREATE TABLE wait_counts AS FROM counts('at_wait', 'Wait', days(10));
+CREATE TABLE wait_closings AS FROM counts('at_wait', 'Closed', days(30));
 
 CREATE TABLE alarming AS
 SELECT w.*, c.times AS waits, d.times AS closed, json_type(p, '$.ticket_id') IS NULL AS failed
@@ -31,7 +29,7 @@ FROM alarming WHERE NOT failed;
 CREATE TABLE cool_fires AS FROM fires('cool_stage');
 
 CREATE TABLE at_cool AS SELECT i, user_id, due AS now, line AS before FROM cool_fires;
-CREATE TABLE cool_counts AS FROM counts('at_cool', 'Wait', days(1), days(10));
+CREATE TABLE cool_counts AS FROM counts('at_cool', 'Wait', days(1));
 
 CREATE TABLE alarmed AS
 WITH RECURSIVE chain AS (
