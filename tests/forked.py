@@ -13,6 +13,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
@@ -25,12 +26,13 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+import agents.commands
+
 ROOT = Path(__file__).parents[1]
 JOURNEYS = "agents.cli"
 _IMPORTED = (
     JOURNEYS,
     "agents.client.push",
-    "agents.commands.worker",
     "agents.client.send",
     "agents.host.worker",
     "agents.roles.deliver",
@@ -40,7 +42,6 @@ _IMPORTED = (
     "tests.agents.runtime.counting",
     "tests.agents.runtime.misbehaving",
 )
-_LARGEST_REQUEST = 1_000_000
 
 
 class Forked:
@@ -171,7 +172,10 @@ def _server() -> _Server:
 
 # ---- in the process that forks
 def _serve(path: str) -> None:
-    for module in _IMPORTED:
+    commands = (
+        f"agents.commands.{one.name}" for one in pkgutil.iter_modules(agents.commands.__path__)
+    )
+    for module in (*_IMPORTED, *commands):
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
