@@ -247,6 +247,9 @@ def _become(request: dict[str, str], files: list[int]) -> None:
     os.chdir(request["folder"])
     sys.argv = ["journeys", *request["arguments"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "JOURNEYS_PREFIX" in os.environ:  # names of topics are made when the engine is imported
+        command = [sys.executable, "-P", "-m", "journeys_engine", *request["arguments"]]
+        os.execve(sys.executable, command, os.environ)
     sys.modules[request["module"]].main()
 
 

