@@ -161,7 +161,7 @@ def test_each_is_on_the_list() -> None:
 
 @pytest.mark.parametrize("path", YAML, ids=name_of)
 def test_its_first_line_leads_an_editor_to_its_schema(path: Path) -> None:
-    schema = ROOT / "docs" / "schema" / f"{SCHEMAS[path.name]}.schema.json"
+    schema = ROOT / "docs" / "schema" / "v1" / f"{SCHEMAS[path.name]}.schema.json"
     first = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
     assert first is not None
     assert (path.parent / first[1]).resolve() == schema

@@ -76,7 +76,7 @@ class Frame:
         self._built += size
         if self._built > MAX_BUILT:
             raise NoValue(f"it builds texts, lists and maps of more than {MAX_BUILT} bytes")
-        self.work(4 * size)  # so that all evaluations of one input build 250 MB at most
+        self.work(16 * size)  # so that all evaluations of one input build 60 MB at most
 
     def turn(self, units: int) -> None:
         """Count a turn of a macro; raises NoValue beyond MAX_TURNS."""

@@ -19,6 +19,7 @@ from journeys.expressions.values import (
     KINDS,
     LISTS,
     NUMBERS,
+    PAIR,
     SECOND,
     Duration,
     Time,
@@ -171,7 +172,7 @@ def _order(sign: str, compare: Callable[[Any, Any], bool]) -> Function:
 def _among(frame: Frame, value: Any, container: Any) -> bool:
     kind = type(container)
     if kind in LISTS:
-        frame.work(50 * len(container))
+        frame.work(PAIR * len(container))
         return any(equal(value, one, frame) for one in container)
     if kind is dict:
         its = type(value)

@@ -150,6 +150,10 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+PAIR = 600
+"""Units of work for comparing two items."""
+
+
 def equal(one: Any, other: Any, frame: Frame, depth: int = MAX_DEPTH) -> bool:
     """Whether two values are equal; raises NoValue where they are nested too deeply."""
     kind, its = type(one), type(other)
@@ -174,7 +178,7 @@ def equal(one: Any, other: Any, frame: Frame, depth: int = MAX_DEPTH) -> bool:
 
 
 def _go_deeper(frame: Frame, depth: int, items: int) -> None:
-    frame.work(100 + 50 * items)
+    frame.work(PAIR * (1 + items))
     if depth == 0:
         raise NoValue(f"a value of more than {MAX_DEPTH} levels")
 
