@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from journeys.records.input import Input
-from journeys.records.message_ids import find, refresh, remember
+from journeys.records.message_ids import ENTRY, find, refresh, remember
 from journeys.records.outcome import Cause, Outcome
+from journeys.records.user_record import encode_rest
 from journeys.time import parse_time
 from tests.journeys.model.engine_side import Engine, Modelled, assert_same, is_sample, play
 from tests.journeys.model.model import Model
@@ -128,7 +129,8 @@ def test_batches_and_sweeps_at_any_time_give_equal_bytes(
 @examples(20)
 @given(world=worlds(repeats=False), data=st.data())
 def test_the_same_input_twice_is_as_good_as_once(world: World, data: st.DataObject) -> None:
-    """However much later an event comes again; a response that does is told to be too late."""
+    """However much later an event comes again; a response that does is told to be too late.
+    A repeat changes nothing but how long its id is known."""
     tours, history = world
     once = played(Engine("stream", *tours), history)
     twice = Engine("stream", *tours)
@@ -146,8 +148,24 @@ def test_the_same_input_twice_is_as_good_as_once(world: World, data: st.DataObje
         return [one for one in engine.effects.outcomes if (one.detail or {}).get("reason") != OVER]
 
     assert told(twice) == told(once)
-    twice.effects = once.effects
-    assert twice.all_bytes() == once.all_bytes()
+    assert twice.effects.actions == once.effects.actions
+    assert known_ids(twice) == known_ids(once)
+    assert all_but_known_ids(twice) == all_but_known_ids(once)
+
+
+def known_ids(engine: Engine) -> dict[str, set[bytes]]:
+    """Whose messageIds are known, whenever each one came last."""
+    return {
+        user: {record.message_ids[at : at + 8] for at in range(0, len(record.message_ids), ENTRY)}
+        for user, record in engine.records.records.items()
+    }
+
+
+def all_but_known_ids(engine: Engine) -> list[Any]:
+    """The partition's time and the bytes of every record, without its messageIds."""
+    records = engine.records.records.items()
+    kept = {user: encode_rest(record) for user, record in records}
+    return [engine.processor.partition_time, kept]
 
 
 OVER = "visit_over"
