@@ -29,33 +29,39 @@ class Retry(Model):
     """How long and how often a failed delivery is tried again (ms)."""
 
     for_: Duration = Field(default=DAY, alias="for")
+    """How long an action is retried, from its first attempt."""
     first: Duration = SECOND
+    """The delay before the first retry."""
     max_delay: Duration = 10 * MINUTE
+    """The longest delay between two attempts."""
 
 
 class RateLimit(Model):
     """How many requests a destination takes in a time (ms); what is over it waits."""
 
     requests: Annotated[int, Field(ge=1, le=1_000_000)]
+    """How many requests there are at most."""
     per: Duration = SECOND
+    """The time in which there are at most so many."""
 
 
 class Destination(Document):
-    """Where actions go. Subclasses, one for each type, give `type` as a literal and their fields.
-
-    Attributes:
-        timeout: of one attempt, ms.
-        ordered: whether an action waits until the one before it, of the same user, has ended.
-    """
+    """Where actions go. Subclasses, one for each type, say `type` and their fields."""
 
     kind: Literal["Destination"]
     name: Slug
     type: str
+    """How actions are delivered."""
     timeout: Duration = 10 * SECOND
+    """How long the answer to one attempt may take."""
     retry: Retry = Retry()
+    """How failed deliveries are repeated."""
     rate_limit: RateLimit | None = None
+    """How many requests are made at most; more are delayed."""
     ordered: bool = False
+    """Deliver a user's actions one after another, in order."""
     status: Literal["running", "archived"] = "running"
+    """Whether it is at work."""
 
     @classmethod
     def check(cls, context: CheckContext) -> None:

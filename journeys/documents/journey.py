@@ -41,19 +41,28 @@ class Where(Model):
     """One of several events, and when it counts."""
 
     event: EventName
+    """The event's name, as producers send it."""
     where: Condition | None = None
+    """A condition on the event."""
 
 
 class Entry(Model):
     """Which events start an instance, for whom and how often."""
 
     event: EventName | None = None
+    """The event's name, as producers send it."""
     any_of: list[Where] | None = Field(default=None, min_length=1)
+    """One of several events."""
     where: Condition | None = None
+    """A condition on the event, for all of them."""
     key: Value | None = None
+    """Tells instances of a user apart: there is one for each value."""
     reentry: Literal["every_time", "once", "after_exit"] = "every_time"
+    """How often a user may enter."""
     min_gap: Duration | None = None
+    """The least time between the end of an instance and the next entry."""
     max_lateness: Duration | None = None
+    """An event older than this starts nothing."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -75,25 +84,35 @@ class GlobalExit(Model):
     """An event that ends instances wherever they stand: all of them, unless `match` is given."""
 
     event: EventName
+    """The event's name, as producers send it."""
     where: Condition | None = None
+    """A condition on the event."""
     match: Match | None = None
+    """What is compared with the instance's key instead of the entry's key."""
     reason: ShortText = "global_exit"
+    """What `journey.exited` gives as the reason."""
 
 
 class Goal(Model):
     """What a journey is there for: an event that an instance's key matches, counted once."""
 
     event: EventName
+    """The event's name, as producers send it."""
     where: Condition | None = None
+    """A condition on the event."""
     match: Match | None = None
+    """What is compared with the instance's key instead of the entry's key."""
     within: Duration | None = None
+    """How long, from the entry."""
     exit: bool = False
+    """End the instance when the goal is reached."""
 
 
 class Spread(Model):
     """Instances held up by a pause resume spread evenly over this time."""
 
     spread: Duration
+    """The time over which what was held up continues."""
 
 
 class Journey(Document):
@@ -102,13 +121,21 @@ class Journey(Document):
     kind: Literal["Journey"]
     name: Slug
     status: Literal["draft", "running", "paused", "archived"] = "running"
+    """Whether it is at work: draft is only checked; paused lets nobody enter or move on."""
     timezone: ZoneName | None = None
+    """The time zone of users who have none of their own."""
     in_flight: Literal["pin", "follow"] = "pin"
+    """Whether this version takes over the live instances of older ones."""
     on_resume: Literal["send", "skip"] | Spread = Spread.model_construct(spread=HOUR)
+    """How instances that a pause has held up continue."""
     entry: Entry
+    """Who enters, and when."""
     exit: list[GlobalExit] = Field(default_factory=list)
+    """Events that end an instance wherever it is."""
     goal: Goal | None = None
+    """The event that counts as success."""
     nodes: dict[NodeName, Node] = Field(min_length=1)
+    """The nodes by name; an instance begins at the first."""
 
     @property
     def first(self) -> str:

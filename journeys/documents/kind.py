@@ -27,8 +27,11 @@ class Document(Model):
     """A document as the user writes it. Subclasses give `kind` as a literal, and their fields."""
 
     kind: str
+    """What kind of document this is."""
     name: str
+    """How other documents, commands and outcomes call it."""
     description: str | None = None
+    """For people; a change of it makes no new version."""
 
 
 _MOST_LABELS = 10

@@ -19,6 +19,7 @@ class Lifecycle(Document):
     kind: Literal["Lifecycle"]
     name: JourneyName
     status: Literal["running", "paused", "archived"]
+    """Whether it is at work."""
 
 
 _EXAMPLE = """

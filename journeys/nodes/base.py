@@ -167,6 +167,9 @@ class NodeModel(Model):
     suite. Together they use every field that names a node (`left`, `right`) or holds an expression;
     they await the events `answer` or `other`, and wait for a few hours at most."""
 
+    type: str
+    """What the node does."""
+
     def awaits(self) -> Collection[str]:
         """Names of the events that can move an instance that waits here."""
         return ()
@@ -237,12 +240,25 @@ USERS_ZONE = ("entry", "context", "timezone")
 """The path that a node reads if it needs the user's time zone."""
 
 
-class ForwardNode(NodeModel):
-    """A node that has a next node. `set` is applied when instances leave, before a branch's own."""
+class Way(Model):
+    """A way on: to a node, and with labels for those behind it."""
 
     next: Next | None = None
+    """The node that follows; without it, the one below."""
     set: Labels | None = None
+    """Attributes for the nodes that follow, which read them as `attr.<label>`."""
+
+
+class ForwardNode(Way, NodeModel):
+    """A node that has a next node. `set` is applied when instances leave, before a branch's own."""
 
     @property
     def falls_through(self) -> bool:
         return True
+
+
+class FallibleNode(ForwardNode):
+    """A node that has a next node, and another one for where it fails."""
+
+    on_error: Next | None = None
+    """The node that follows where it fails."""

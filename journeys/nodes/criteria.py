@@ -6,14 +6,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from journeys.expressions.expression import always
-from journeys.nodes.base import ForwardNode, Go, Labels, LintWarning, Next, Step
-from journeys.schema.fields import Condition, Model
+from journeys.nodes.base import ForwardNode, Go, LintWarning, Next, Step, Way
+from journeys.schema.fields import Condition
 
 
-class Branch(Model):
+class Branch(Way):
     when: Condition
-    next: Next | None = None
-    set: Labels | None = None
+    """The branch is taken if this is true."""
 
 
 class Criteria(ForwardNode):
@@ -29,7 +28,9 @@ class Criteria(ForwardNode):
 
     type: Literal["criteria"]
     branches: list[Branch] = Field(min_length=1)
+    """Looked at in order; the first that is true is taken."""
     otherwise: Next
+    """The node that follows where no branch is taken."""
 
     @property
     def falls_through(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import USERS_ZONE, Block, End, ForwardNode, Go, Mover, Next, Step
+from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, Mover, Step
 from journeys.problems import shown
 from journeys.schema.fields import (
     Duration,
@@ -28,11 +28,14 @@ class UntilLocal(Model):
     """The next such time of day, on one of the weekdays, strictly after the node is reached."""
 
     time: TimeOfDay
+    """The time of day."""
     weekdays: Weekdays = Field(default_factory=lambda: list(WEEKDAYS))
+    """The days on which it may be."""
     timezone: SomeZone = "user"
+    """Where the time of day is meant."""
 
 
-class Delay(ForwardNode):
+class Delay(FallibleNode):
     blocking = True
     examples = (
         "{for: 2h, next: left, set: {a: '${entry.properties.n}'}}",
@@ -51,10 +54,13 @@ class Delay(ForwardNode):
 
     type: Literal["delay"]
     for_: Duration | None = Field(default=None, alias="for")
+    """How long to wait."""
     until: Moment | None = None
+    """The time to wait for."""
     offset: SignedDuration | None = None
+    """Added to that time."""
     until_local: UntilLocal | None = None
-    on_error: Next | None = None
+    """The next time of day where the user is."""
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:

@@ -3,11 +3,11 @@
 from typing import Literal
 
 from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import DestinationName, ForwardNode, Go, Next, Step
+from journeys.nodes.base import DestinationName, FallibleNode, Go, Step
 from journeys.schema.fields import Data, ShortText
 
 
-class DestinationNode(ForwardNode):
+class DestinationNode(FallibleNode):
     examples = (
         """
         destination: mailer
@@ -20,10 +20,13 @@ class DestinationNode(ForwardNode):
 
     type: Literal["destination"]
     destination: DestinationName
+    """The Destination that it is sent to."""
     action: ShortText | None = None
+    """What the destination is asked to do."""
     event_name: ShortText | None = None
+    """What the action is about, for the destination."""
     payload: Data
-    on_error: Next | None = None
+    """What is sent."""
 
     def enter(self, step: Step) -> Go:
         try:

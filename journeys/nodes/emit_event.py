@@ -5,11 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import ForwardNode, Go, Next, Step
+from journeys.nodes.base import FallibleNode, Go, Step
 from journeys.schema.fields import Data, EventName, PropertyName
 
 
-class EmitEvent(ForwardNode):
+class EmitEvent(FallibleNode):
     examples = (
         """
         event: told
@@ -22,8 +22,9 @@ class EmitEvent(ForwardNode):
 
     type: Literal["emit_event"]
     event: EventName
+    """The event's name, as producers send it."""
     properties: dict[PropertyName, Data] = Field(default_factory=dict)
-    on_error: Next | None = None
+    """Properties of the event."""
 
     def emits(self) -> tuple[str, ...]:
         return (self.event,)

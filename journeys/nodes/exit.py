@@ -11,6 +11,7 @@ class Exit(NodeModel):
 
     type: Literal["exit"]
     reason: ShortText = "exit"
+    """What `journey.exited` gives as the reason."""
 
     def enter(self, step: Step) -> End:
         return End(self.reason)

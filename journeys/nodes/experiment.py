@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.nodes.base import ForwardNode, Go, Label, Labels, LintWarning, Next, Step
-from journeys.schema.fields import Model, ShortText, Weight
+from journeys.nodes.base import ForwardNode, Go, Label, LintWarning, Step, Way
+from journeys.schema.fields import ShortText, Weight
 
 _SCALE = 2.0**-53
 
@@ -37,10 +37,9 @@ def choose(salt: str, user: str, weights: dict[str, float]) -> str:
     return max(scores)[1]
 
 
-class Variant(Model):
+class Variant(Way):
     weight: Annotated[Weight, Field(ge=0)]
-    next: Next | None = None
-    set: Labels | None = None
+    """The share of users, relative to the other variants."""
 
 
 class Experiment(ForwardNode):
@@ -54,8 +53,11 @@ class Experiment(ForwardNode):
 
     type: Literal["experiment"]
     variants: dict[Label, Variant] = Field(min_length=1)
+    """The variants by name."""
     salt: ShortText | None = None
+    """Instead of journey and node, what users are spread by: the same salt, the same spread."""
     winner: str | None = None
+    """The variant that everybody gets."""
 
     @model_validator(mode="after")
     def _weights_and_winner(self) -> Self:

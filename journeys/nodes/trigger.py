@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import Block, DestinationName, ForwardNode, Go, Label, Next, Step
+from journeys.nodes.base import Block, DestinationName, FallibleNode, Go, Label, Step
 from journeys.records.action import TriggerCall
 from journeys.records.outcome import shown
 from journeys.records.response import Response
@@ -17,7 +17,7 @@ from journeys.schema.fields import Data, Duration, Method, ResponsePath, UrlPath
 from journeys.time import MINUTE
 
 
-class Trigger(ForwardNode):
+class Trigger(FallibleNode):
     blocking = True
     captures = frozenset({"response"})
     examples = (
@@ -36,12 +36,17 @@ class Trigger(ForwardNode):
 
     type: Literal["trigger"]
     destination: DestinationName
+    """The Destination that it is sent to."""
     method: Method | None = None
+    """The method of the HTTP request."""
     path: UrlPath | None = None
+    """What is added to the destination's URL."""
     payload: Data | None = None
+    """What is sent."""
     response: dict[Label, ResponsePath] = Field(default_factory=dict)
+    """What of the response later nodes read, by label."""
     within: Duration = MINUTE
-    on_error: Next | None = None
+    """How long, from when it is reached."""
 
     def enter(self, step: Step) -> Go | Block:
         try:

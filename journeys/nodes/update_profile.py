@@ -5,11 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import ForwardNode, Go, Next, Step
+from journeys.nodes.base import FallibleNode, Go, Step
 from journeys.schema.fields import Data, TraitName
 
 
-class UpdateProfile(ForwardNode):
+class UpdateProfile(FallibleNode):
     """Writes all of `traits`, or none if one of their expressions fails; null removes a trait."""
 
     examples = (
@@ -23,7 +23,7 @@ class UpdateProfile(ForwardNode):
 
     type: Literal["update_profile"]
     traits: dict[TraitName, Data] = Field(min_length=1)
-    on_error: Next | None = None
+    """Traits of the user."""
 
     def enter(self, step: Step) -> Go:
         try:

@@ -9,16 +9,16 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import always
-from journeys.nodes.base import Block, ForwardNode, Go, Labels, LintWarning, Mover, Next, Step
-from journeys.schema.fields import Condition, Duration, EventName, Match, Model
+from journeys.nodes.base import Block, ForwardNode, Go, Labels, LintWarning, Mover, Next, Step, Way
+from journeys.schema.fields import Condition, Duration, EventName, Match
 from journeys.schema.marks import Path
 
 
-class Awaited(Model):
+class Awaited(Way):
     event: EventName
+    """The event's name, as producers send it."""
     where: Condition | None = None
-    next: Next | None = None
-    set: Labels | None = None
+    """A condition on the event."""
 
 
 class WaitForEvent(ForwardNode):
@@ -39,11 +39,17 @@ class WaitForEvent(ForwardNode):
 
     type: Literal["wait_for_event"]
     event: EventName | None = None
+    """The event's name, as producers send it."""
     any_of: list[Awaited] | None = Field(default=None, min_length=1)
+    """One of several events."""
     where: Condition | None = None
+    """A condition on the event."""
     match: Match | None = None
+    """What is compared with the instance's key instead of the entry's key."""
     within: Literal["forever"] | Duration
+    """How long, from when it is reached."""
     on_timeout: Next | None = None
+    """The node that follows when the time is over."""
 
     @model_validator(mode="after")
     def _one_way_to_name_events(self) -> Self:

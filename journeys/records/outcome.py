@@ -86,38 +86,47 @@ def shown(text: str) -> str:
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The cause of an outcome: an input, or a timer with the place of the log where it fired.
-
-    Attributes:
-        topic, partition, offset: the input; for a timer, the record before which it fired.
-        timer: when the timer was due, ISO 8601.
-        fired: when the timer fired, if that was more than a minute late; it is then the logical
-            time of the step.
-        after: whether the timer fired right after that record instead, once it had been applied.
-    """
+    """The cause of an outcome: an input, or a timer with the place of the log where it fired."""
 
     topic: str | None = None
+    """The topic of the input; for a timer, of the record before which it fired."""
     partition: int | None = None
+    """Its partition."""
     offset: int | None = None
+    """Its offset."""
     timer: str | None = None
+    """When the timer was due, ISO 8601."""
     fired: str | None = None
+    """When it fired, if that was more than a minute late: then the logical time of the step."""
     after: bool = False
+    """Whether the timer fired right after that record instead, once it had been applied."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened, as written to the outcomes topic."""
 
     outcome_id: str
+    """The id of the outcome: the same in every repetition."""
     type: str
+    """What happened."""
     at: str
+    """When, by the logical time of the step."""
     user_id: str | None
+    """The user's id."""
     journey: str | None
+    """The journey."""
     version: str | None
+    """The version of the journey's document."""
     instance: str | None
+    """The id of the instance."""
     key: str | None
+    """The instance's key."""
     node: str | None
+    """The node."""
     cause: Cause
+    """The record or the timer that caused it."""
     detail: dict[str, Any] | None
+    """What there is to say of this type of outcome."""
 
 
 def of_input(

@@ -39,13 +39,21 @@ class Canned(Model):
     """A response and the requests that it answers; fields that are not given match any request."""
 
     node: Place | None = None
+    """Answers only requests of this node, journey/node."""
     destination: Slug | None = None
+    """Answers only requests to this destination."""
     user: ShortText | None = None
+    """Answers only requests for this user."""
     after: Duration | None = None
+    """How long the response takes."""
     status_code: Annotated[int, Field(ge=100, le=599)] = 200
+    """The status of the response."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Headers by name."""
     payload: Any = None
+    """The JSON body."""
     body: str | None = None
+    """The body as text."""
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
@@ -66,6 +74,7 @@ class CannedResponses(Model):
     """A file of responses."""
 
     responses: list[Canned]
+    """What triggers are answered with; the first that fits is taken."""
 
 
 def read_responses(text: str | bytes, file: str) -> list[Canned] | list[Problem]:

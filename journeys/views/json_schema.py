@@ -1,6 +1,7 @@
 """JSON Schemas of the documents that users write and of the records that the engine writes.
 
-Law: they are generated from the models alone, and every field is described. What a value may be is
+Law: they are generated from the models alone, and every field is described by the docstring below
+it. What a value may be is
 chosen by `if` and `then`, on its `kind`, its `type` or whether it is a mapping: so an editor says
 what is wrong with the one that is meant. That names and expressions fit together is checked only by
 `journeys validate`.
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Union, get_args
 
 import msgspec
 from pydantic import BaseModel, Discriminator, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 from journeys.documents.kind import Kinds
 from journeys.nodes import Node
@@ -23,7 +25,7 @@ from journeys.records.outcome import Outcome
 from journeys.simulation.canned_responses import CannedResponses
 from journeys.simulation.testing.suite import Suite
 from journeys.time import format_duration
-from journeys.views.field_texts import field_text
+from journeys.views.docstrings import field_texts
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 VERSION = 1
@@ -52,8 +54,18 @@ def schemas(kinds: Kinds) -> dict[str, Callable[[], Schema]]:
     }
 
 
+class _Described(GenerateJsonSchema):
+    """What pydantic makes of a model, with what each of its fields means."""
+
+    def model_schema(self, schema: Any) -> Schema:
+        found, model = super().model_schema(schema), schema["cls"]
+        names = {info.alias or name: name for name, info in model.model_fields.items()}
+        _describe(found, model, names)
+        return found
+
+
 def _of_model(name: str, title: str, model: Any) -> Schema:
-    schema = TypeAdapter(model).json_schema(by_alias=True)
+    schema = TypeAdapter(model).json_schema(by_alias=True, schema_generator=_Described)
     for node, text in _node_descriptions().items():
         if node in schema.get("$defs", {}):
             schema["$defs"][node]["description"] = text
@@ -61,24 +73,34 @@ def _of_model(name: str, title: str, model: Any) -> Schema:
 
 
 def _of_record(name: str, record: type) -> Schema:
-    return _finished(name, record.__name__, msgspec.json.schema(record))
+    schema = msgspec.json.schema(record)
+    for part, one in schema["$defs"].items():
+        _describe(one, vars(sys.modules[record.__module__])[part], {})
+    return _finished(name, record.__name__, schema)
 
 
 def _finished(name: str, title: str, schema: Schema) -> Schema:
-    parts = schema.get("$defs", {})
-    for part, one in [*parts.items(), (schema.get("title", title), schema)]:
-        for field, value in one.get("properties", {}).items():
-            value["description"] = _described(part, field, value.get("description"))
     head = {"$schema": DRAFT, "$id": f"urn:journeys:schema:v{VERSION}:{name}", "title": title}
-    return {**head, **_chosen(_cleaned(schema), parts)}
+    return {**head, **_chosen(_cleaned(schema), schema.get("$defs", {}))}
 
 
-def _described(part: str, field: str, expected: str | None) -> str:
-    """What a field means, and what it may be. Raises LookupError for a field without a text."""
-    text = field_text(part, field)
-    if text is None:
-        raise LookupError(f"{part}.{field} has no description in journeys/views/field_texts.py")
-    return text if expected is None else f"{text}: {expected}"
+def _describe(part: Schema, model: type, attributes: Mapping[str, str]) -> None:
+    """Says of every field what it means, and what it may be.
+
+    Args:
+        attributes: the names in the class of the fields that have another one there.
+
+    Raises:
+        LookupError: a field has no docstring.
+    """
+    texts = field_texts(model)
+    for field, value in part.get("properties", {}).items():
+        text = texts.get(attributes.get(field, field))
+        if text is None:
+            where = f"{model.__module__}.{model.__qualname__}.{field}"
+            raise LookupError(f"{where}: expected a docstring below it that says what it means")
+        expected = value.get("description")
+        value["description"] = text if expected is None else f"{text.rstrip('.')}: {expected}"
 
 
 def _chosen(part: Any, parts: Schema) -> Any:

@@ -17,9 +17,13 @@ class HttpDestination(Destination):
 
     type: Literal["http"]
     url: DataText
+    """Where requests go."""
     method: Method = "POST"
+    """The method of the HTTP request."""
     headers: dict[HeaderName, HeaderText] = Field(default_factory=dict)
+    """Headers of every request; `${env.NAME}` reads a secret."""
     envelope: bool = False
+    """Send the whole action record instead of the payload."""
 
     @classmethod
     def check(cls, context: CheckContext) -> None:

@@ -46,15 +46,25 @@ class Given(Model):
     """An event that the user sends; without `at`, at the time of the previous event."""
 
     at: Moment | None = None
+    """When."""
     event: EventName | None = None
+    """The event's name, as producers send it."""
     type: Literal["track", "identify"] | None = None
+    """`track`, or `identify`, which only changes traits."""
     message_id: Text | None = Field(default=None, alias="messageId")
+    """The id by which a repeated event is known."""
     session_id: Text | None = Field(default=None, alias="sessionId")
+    """The session it belongs to."""
     received_at: Moment | None = Field(default=None, alias="receivedAt")
+    """When it arrived."""
     backfill: bool | None = None
+    """Change the profile and start nothing."""
     properties: dict[str, Any] | None = None
+    """Properties of the event."""
     context: dict[str, Any] | None = None
+    """The event's context."""
     traits: dict[str, Any] | None = None
+    """Traits of the user."""
 
 
 class ExpectedAction(Model):
@@ -65,30 +75,45 @@ class ExpectedAction(Model):
     """
 
     destination: Slug | None = None
+    """The Destination that it is sent to."""
     action: Text | None = None
+    """What the destination is asked to do."""
     event_name: Text | None = None
+    """What the action is about, for the destination."""
     node: NodeName | None = None
+    """The node."""
     at: Moment | None = None
+    """When."""
     method: Method | None = None
+    """The method of the HTTP request."""
     path: Text | None = None
+    """What is added to the destination's URL."""
     payload: Any = None
+    """What is sent."""
     exact: bool = False
+    """Allow no other keys in the payload."""
 
 
 class ExpectedOutcome(Model):
     """An expected outcome; only the given fields are compared."""
 
     type: Text
+    """The type of the outcome."""
     node: NodeName | None = None
+    """The node."""
     at: Moment | None = None
+    """When."""
     detail: dict[str, Any] | None = None
+    """What there is to say of this type of outcome."""
 
 
 class ExpectedExit(Model):
     """An expected end of an instance; only the given fields are compared."""
 
     reason: Text | None = None
+    """What `journey.exited` gives as the reason."""
     at: Moment | None = None
+    """When."""
 
 
 OutcomeLike = Annotated[
@@ -107,9 +132,13 @@ class Never(Model):
     """What must not have happened."""
 
     path: list[NodeName] | None = None
+    """Nodes that must not have been reached in this order."""
     actions: list[ExpectedAction] | None = None
+    """The actions."""
     outcomes: list[OutcomeLike] | None = None
+    """The outcomes; others may come between."""
     exit: ExitLike | None = None
+    """How the instance ended."""
 
 
 class Expect(Model):
@@ -119,41 +148,64 @@ class Expect(Model):
     """
 
     journey: Slug | None = None
+    """The journey."""
     key: str | None = None
+    """The instance's key."""
     path: list[NodeName] | None = None
+    """The nodes that were reached, all of them in order."""
     waiting: NodeName | None = None
+    """The node at which the instance waits in the end."""
     exit: ExitLike | None = None
+    """How the instance ended."""
     actions: list[ExpectedAction] | None = None
+    """The actions."""
     outcomes: list[OutcomeLike] | None = None
+    """The outcomes; others may come between."""
     profile: dict[str, Any] | None = None
+    """Traits of the user."""
     not_: Never | None = Field(default=None, alias="not")
+    """What must not have happened."""
 
 
 class Case(Model):
     """One test: a user's events and what is expected."""
 
     name: Text
+    """What is tested."""
     user: Text | None = None
+    """The user's id."""
     profile: dict[str, Any] | None = None
+    """Traits of the user."""
     start: Moment | None = None
+    """When it begins."""
     events: list[Given] = Field(default_factory=list)
+    """What the user does, in order."""
     responses: list[Canned] = Field(default_factory=list)
+    """What triggers are answered with; the first that fits is taken."""
     until: Literal["end"] | Moment = "end"
+    """How far time goes on after the events."""
     expect: Annotated[
         Annotated[Expect, Tag("one")] | Annotated[list[Expect], Field(min_length=1), Tag("other")],
         Discriminator(_is_mapping),
     ]
+    """What must have happened."""
 
 
 class Suite(Model):
     """One file of tests."""
 
     documents: list[Text] | None = Field(default=None, min_length=1)
+    """The files of the journeys, relative to this one."""
     user: Text = "user-1"
+    """The user's id."""
     profile: dict[str, Any] | None = None
+    """Traits of the user."""
     start: Moment = START
+    """When it begins."""
     responses: list[Canned] = Field(default_factory=list)
+    """What triggers are answered with; the first that fits is taken."""
     tests: list[Case] = Field(min_length=1)
+    """The tests."""
 
 
 @dataclass(frozen=True, slots=True)

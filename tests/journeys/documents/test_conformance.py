@@ -17,6 +17,7 @@ from journeys.documents.kind import Kind
 from journeys.schema.marks import Refers
 from journeys.schema.places import walk
 from journeys.schema.yaml_source import load
+from journeys.views.docstrings import field_texts
 from journeys.views.json_schema import schemas
 
 EXAMPLES = {
@@ -164,6 +165,12 @@ def test_the_schema_for_editors_knows_its_fields(kind: Kind, text: str) -> None:
     assert any(set(_last(text)) <= part.get("properties", {}).keys() for part in parts)
     assert kind.name in str(made["documents"]())
     TypeAdapter(kind.annotation).validate_python(_last(text), by_alias=True, by_name=False)
+
+
+@every_kind
+def test_every_field_says_below_it_what_it_means(kind: Kind, text: str) -> None:
+    model = kind.model_of(_last(text).get("type"))
+    assert model.model_fields.keys() <= field_texts(model).keys()
 
 
 @every_kind

@@ -15,6 +15,7 @@ from journeys.records.user_record import decode, encode
 from journeys.schema.fields import Holds
 from journeys.schema.marks import marked
 from journeys.simulation.canned_responses import Canned, CannedResponseQueue
+from journeys.views.docstrings import field_texts
 from tests.journeys.builders import DAY, HOUR, World, journey
 
 MODELS: tuple[type[NodeModel], ...] = get_args(get_args(Node)[0])
@@ -70,6 +71,12 @@ def test_every_type_has_an_example() -> None:
 def test_a_node_refuses_what_it_does_not_know(type: str) -> None:
     with pytest.raises(ValidationError, match="extra"):
         ADAPTER.validate_python({**fields_of(type), "nxt": "left"}, by_alias=True, by_name=False)
+
+
+@every_type
+def test_every_field_says_below_it_what_it_means(type: str) -> None:
+    model = _node(type).__class__
+    assert model.model_fields.keys() <= field_texts(model).keys()
 
 
 @every_type
