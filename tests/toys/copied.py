@@ -88,7 +88,7 @@ def run(folder: Path, *words: str, code: int = 0, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,
-        env=kept | environment,
+        env={**kept, "PYTHONPATH": str(folder), **environment},  # workers start with -P
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -80,6 +80,7 @@ def end_to_end(url: str) -> None:
     secrets = {"JOURNEYS_SECRET_TOKEN": "t0p", "JOURNEYS_ALLOW_HOSTS": "127.0.0.1"}
     with stack(kafka, roles, ready=False, **secrets) as made:
         verdicts = made.apply(DOCUMENTS.format(url=url))
+        assert {one["type"] for one in verdicts} == {"config.accepted"}, verdicts
         accepted = {(one["detail"]["kind"], one["journey"]) for one in verdicts}
         assert accepted == {("Destination", None), ("Contact", None), ("Journey", "greet")}
         made.send(EVENT)

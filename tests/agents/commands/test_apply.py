@@ -28,13 +28,13 @@ def test_accepted_documents_are_told_with_version_and_change(journeys: Journeys)
     first = journeys.run("apply", mailer, journey)
     assert first.returncode == 0, first.stderr
     told = re.fullmatch(
-        r"Destination/mailer [0-9a-f]{12} \(changed\)\n"
-        r"Journey/welcome ([0-9a-f]{12}) \(changed\)\n",
+        r"Destination/mailer [0-9a-f]{12} \(created\)\n"
+        r"Journey/welcome ([0-9a-f]{12}) \(created\)\n",
         first.stdout,
     )
     assert told, first.stdout
     again = journeys.run("apply", mailer, journey)
-    assert again.stdout == first.stdout.replace("(changed)", "(unchanged)")
+    assert again.stdout == first.stdout.replace("(created)", "(unchanged)")
     shown = json.loads(journeys.run("apply", "--json", mailer, journey).stdout)
     assert shown["accepted"] is True
     assert [one["version"] for one in shown["documents"] if one["kind"] == "Journey"] == [told[1]]

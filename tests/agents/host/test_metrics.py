@@ -78,6 +78,7 @@ async def test_every_metric_has_the_value_that_the_loop_knows(asked: Asked) -> N
         batch.count(metrics.UNREPORTED, "event.repeated", by=2)
         batch.count(metrics.UNREPORTED, "event.repeated")
         batch.count(metrics.DEAD_LETTERS, "evaluate", "ValueError")
+        batch.count(metrics.UNSIGNED, "timer")
         batch.count(metrics.CALL_RESULTS, "mailer", "final")
         batch.count(metrics.CALL_SECONDS, "mailer", by=0.25)
     app.gauges.append(lambda: [(metrics.CATALOG_OFFSET, (), 7)])
