@@ -277,7 +277,8 @@ class PartitionProcessor:
         self.partition_time = latest
         came = latest if arrival is None else arrival
         arrived = Arrived(one.topic, one.partition, one.offset, time, came, latest, wall)
-        effects.meter.begin()
+        if effects.meter.left != MAX_WORK:
+            effects.meter.begin()
         try:
             changed = apply_event(self.catalog, effects, record, event, arrived)
         except FATAL:
