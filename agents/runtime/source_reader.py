@@ -144,7 +144,7 @@ class SourceReader:
                 self._wait_for_capacity(epoch, slices, held)
                 time.sleep(max(0.0, next_round - time.monotonic()))
         except Exception as error:  # noqa: BLE001 - passed on to the event loop
-            if self._epoch == epoch:
+            if self._epoch == epoch and not loop.is_closed():
                 loop.call_soon_threadsafe(self._fail, error)
         finally:
             if held:
