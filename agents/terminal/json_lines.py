@@ -19,7 +19,7 @@ from itertools import count
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from agents.errors import UserError
 from agents.terminal.text import echo
@@ -183,7 +183,8 @@ def _open(path: Path, stack: ExitStack) -> tuple[io.BufferedReader, int | None]:
     """The file, and its size in bytes where it has one."""
     if path == STDIN:
         stdin = sys.stdin.buffer
-        assert isinstance(stdin, io.BufferedReader), "standard input is buffered"
+        if not isinstance(stdin, io.BufferedReader):  # as where the command runs inside a program
+            stdin = io.BufferedReader(cast(io.RawIOBase, stdin))
         return stdin, None
     try:
         raw = stack.enter_context(path.open("rb"))

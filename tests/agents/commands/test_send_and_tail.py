@@ -101,7 +101,7 @@ def test_lines_that_are_no_events_are_sent_and_told(journeys: Journeys, log: Log
     assert done.returncode == 0
     assert done.stdout.startswith("5 events sent in ")
     assert done.stderr == (
-        "3 lines (1, 2, 4) are not JSON with a userId or anonymousId: sent without a key; "
+        "4 lines (1, 2, 3, ...) are not JSON with a userId or anonymousId: sent without a key; "
         "the engine answers with event.rejected\n"
     )
     values = [value.decode() for _, value in log.read(5)]

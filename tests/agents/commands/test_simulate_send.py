@@ -167,7 +167,7 @@ def test_a_refusal_is_shown_and_tried_once(simulate: Command, receiver: Receiver
     assert len(receiver.requests) == 1
     *_, failed, first, second = done.stdout.splitlines()
     assert failed.endswith("ms: the destination answered 503")
-    assert (first, second) == ("    later", "    \ufffd[2Jor not")
+    assert (first, second) == ("    later", "    \\x1b[2Jor not")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_refusal_is_shown_and_tried_once(simulate: Command, receiver: Receiver
     [
         ("refused", "127.0.0.1 is a loopback address; JOURNEYS_ALLOW_HOSTS must name "),
         ("away", "ConnectError"),
-        ("no token", "'headers': Authorization: env.TOKEN: env.TOKEN is missing"),
+        ("no token", "'headers': Authorization: JOURNEYS_SECRET_TOKEN is not set"),
     ],
 )
 def test_what_can_not_be_sent_is_told(
