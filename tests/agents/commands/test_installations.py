@@ -15,8 +15,10 @@ from agents.kafka.client import admin_client
 from agents.kafka.creating import make
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.topics import TOPICS
+from tables.changelog import POSITION_KEY
 from tests.agents.commands.conftest import Journeys
 from tests.agents.commands.welcome import DESTINATION, JOURNEY
+from tests.committed import CommittedLog
 from tests.loopback import delete_topics
 
 pytestmark = pytest.mark.fault
@@ -36,6 +38,10 @@ def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
     worker = journeys.worker("evaluate")
     sent = "".join(json.dumps({"userId": f"u{n}", "event": "Signed Up"}) + "\n" for n in range(20))
     assert journeys.run("send", "-", stdin=sent).returncode == 0
+    log, kept = CommittedLog(broker, "journeys.users", 3), set[bytes | None]()
+    while len(kept) < 20:  # what is written later would be found in the topic that is made again
+        kept |= {one.key() for one in log.new(wait=0.5)} - {POSITION_KEY}
+    log.close()
     make_again(broker, "journeys.users", 3)
     began = time.monotonic()
     assert worker.ended(60) == 70
