@@ -1,5 +1,9 @@
 """Errors that a user can cause or fix; the command line prints them as one line, no traceback."""
 
+EXIT_FAILED = 70
+EXIT_RESTART = 75
+"""The worker stopped gracefully and is to be started again, such as for a new destination."""
+
 
 class UserError(Exception):
     """Base of every error whose message alone tells a user what to do.

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.errors import UserError
+from agents.errors import EXIT_FAILED, EXIT_RESTART, UserError
 from agents.processes.program import JOURNEYS
-from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART
 from agents.settings import Clock, Settings
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ import sys
 import faust
 from aiokafka.errors import KafkaError
 
+from agents.errors import EXIT_FAILED, EXIT_RESTART
 from agents.host.app import App
 from agents.host.garbage import settle_garbage
 from agents.host.health import Health
 from agents.host.watchdog import LIMIT_SECONDS, Watchdog
-from agents.runtime.exits import EXIT_FAILED, EXIT_RESTART, last_line
+from agents.runtime.exits import last_line
 from agents.settings import LOOPBACK
 
 _SWITCH_SECONDS = 0.001

@@ -14,13 +14,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from agents.errors import UserError
+from agents.errors import EXIT_FAILED, UserError
 from agents.runtime.source_reader import OffsetGone
 from tables.restore import RestoreError
 
-EXIT_FAILED = 70
-EXIT_RESTART = 75
-"""The worker stopped gracefully and is to be started again, such as for a new destination."""
 _LEAVE_SECONDS = 8.0
 _FENCED = (
     KafkaError._FENCED,

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from agents.cli import PANELS
+from agents.cli import PANELS, command_line
 from agents.kafka.embedded.broker import EmbeddedKafka
-from tests import forked
 
 JOURNEYS = Path(sys.executable).with_name("journeys")
 
@@ -110,5 +110,5 @@ def test_every_command_is_in_the_help() -> None:
         assert f"\n{panel}:\n" in said
         for name in names.split():
             assert f"\n  {name} " in said
-            helped = forked.run(forked.JOURNEYS, name, "--help")
-            assert helped.stdout.startswith(f"Usage: journeys {name} ")
+            helped = CliRunner().invoke(command_line(), [name, "--help"], prog_name="journeys")
+            assert helped.output.startswith(f"Usage: journeys {name} ")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer
 
-from agents.runtime.exits import EXIT_FAILED
+from agents.errors import EXIT_FAILED
 from tests.agents.runtime.cluster import Cluster
 
 

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from agents.runtime.exits import EXIT_FAILED
+from agents.errors import EXIT_FAILED
 from tables.changelog import POSITION_KEY, Position
 from tests.agents.runtime.counting import CODEC, State
 from tests.forked import Forked
