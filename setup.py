@@ -72,8 +72,13 @@ class BuildPy(build_py):
 class BuildExt(build_ext):
     """Puts extensions beside the modules that they were made of."""
 
+    def run(self) -> None:
+        # While it builds, setuptools takes `inplace` away and copies afterwards.
+        self._in_place = bool(self.inplace) or self.editable_mode
+        super().run()
+
     def get_ext_fullpath(self, name: str) -> str:
-        if self.inplace or self.editable_mode:
+        if self._in_place:
             return super().get_ext_fullpath(name)
         file = self.get_ext_filename(self.get_ext_fullname(name))
         return os.path.join(self.build_lib, ROOT, file)
