@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, settings
 
 from agents.compiled import refuse_stale
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.runtime import exits
 from agents.settings import Settings
 from tests.beside import (  # noqa: F401 - hooks of pytest's
     pytest_collection_modifyitems,
@@ -49,12 +48,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="which Kafka the tests use: our own, the one at JOURNEYS_BROKER, or one in Docker",
     )
-
-
-@pytest.fixture(autouse=True)
-def no_end_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An app that fails ends its process seconds later; within a test that would be pytest's."""
-    monkeypatch.setattr(exits, "_exit_after", lambda _: None)
 
 
 @pytest.fixture(scope="session")

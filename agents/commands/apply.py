@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agents.terminal.options import VerdictAsJson, VerdictTimeout
 from agents.terminal.text import echo, echo_json
-from agents.terminal.usage import finite
 
 
 def apply(
@@ -16,16 +16,8 @@ def apply(
         list[Path],
         typer.Argument(metavar="FILE...", help="Files of YAML documents, or folders of them."),
     ],
-    timeout: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            callback=finite,
-            metavar="SECONDS",
-            help="How long to wait for the verdict.",
-        ),
-    ] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    timeout: VerdictTimeout = 30.0,
+    as_json: VerdictAsJson = False,
 ) -> None:
     """Push documents: all of them come into force, or none.
 

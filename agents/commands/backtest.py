@@ -16,6 +16,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from agents.host.garbage import settle_garbage
+from agents.terminal.options import MaxAhead, TrustTimes
 from agents.terminal.text import echo, echo_json, echo_lines
 
 
@@ -51,16 +52,8 @@ def backtest(
             show_default=False,
         ),
     ] = None,
-    max_ahead: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="A time that is further ahead of the records around it is cut back.",
-        ),
-    ] = "1h",
-    trust_times: Annotated[
-        bool, typer.Option("--trust-times", help="Leave times as they are.")
-    ] = False,
+    max_ahead: MaxAhead = "1h",
+    trust_times: TrustTimes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Replay a history through journeys and see what they would have done.

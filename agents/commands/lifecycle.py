@@ -10,25 +10,15 @@ from typing import Annotated
 
 import typer
 
+from agents.terminal.options import VerdictAsJson, VerdictTimeout
 from agents.terminal.text import echo, echo_json
-from agents.terminal.usage import finite
 
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME...", help="The journeys.", show_default=False)
 ]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        callback=finite,
-        metavar="SECONDS",
-        help="How long to wait for the verdict.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")]
 
 
-def pause(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
+def pause(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
     """Pause journeys: nobody enters, nobody moves on; waits are kept.
 
     Global exits and goals still work. Exit codes as of `apply`.
@@ -36,7 +26,7 @@ def pause(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> Non
     _push(names, "paused", timeout, as_json)
 
 
-def resume(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
+def resume(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
     """Run journeys, also drafts; what a pause has held up goes on as `on_resume` says.
 
     Exit codes as of `apply`.
@@ -44,7 +34,7 @@ def resume(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> No
     _push(names, "running", timeout, as_json)
 
 
-def archive(names: Names, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
+def archive(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
     """End journeys: nobody enters, and live instances exit with reason `archived`.
 
     Exit codes as of `apply`.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.errors import UserError
+from agents.terminal.options import MaxAhead, TrustTimes
 from agents.terminal.text import echo, echo_json
 from agents.terminal.usage import finite
 
@@ -44,16 +45,8 @@ def send(
             show_default=False,
         ),
     ] = None,
-    max_ahead: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="A time that is further ahead of the records around it is cut back.",
-        ),
-    ] = "1h",
-    trust_times: Annotated[
-        bool, typer.Option("--trust-times", help="Leave times as they are.")
-    ] = False,
+    max_ahead: MaxAhead = "1h",
+    trust_times: TrustTimes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Send events from a file.

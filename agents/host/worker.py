@@ -65,6 +65,7 @@ def run(
             if cancelled:
                 await asyncio.wait(cancelled, timeout=1.0)
 
+    app.exit.ends_process = True
     sys.setswitchinterval(_SWITCH_SECONDS)
     worker = Worker(app, loglevel=log_level, redirect_stdouts=False, stdout=sys.stdout)
     worker.spinner = None

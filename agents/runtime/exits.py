@@ -27,20 +27,27 @@ _FENCED = (
 
 
 class Exit:
-    """The process's way out. `failed` is the first error, once there is one."""
+    """The process's way out.
+
+    Attributes:
+        failed: the first error, once there is one.
+        ends_process: whether the process is the application's own, and ends with it.
+    """
 
     def __init__(self, leave: Callable[[BaseException], None]) -> None:
         """leave: asks the application to stop gracefully, so that the rest of the group need not
         wait for the session timeout; called at most once, on the event loop."""
         self._leave = leave
         self.failed: BaseException | None = None
+        self.ends_process = False
 
     def fail(self, error: BaseException) -> None:
         """Prints the error and ends the process within 8 s, whatever else hangs."""
         if self.failed is not None:
             return
         self.failed = error
-        _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may block what follows
+        if self.ends_process:
+            _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may block what follows
         if not says_it_all(error):
             traceback.print_exception(error)
         last_line(f"stopped: {type(error).__name__}: {error}")

@@ -110,14 +110,18 @@ class Expression:
         self._direct: Reader | None = None
         self._evaluator: Evaluator | None = None
 
-    def evaluate(self, scope: Scope) -> Any:
-        """Evaluate a condition, a key or a value that selects.
+    def evaluate(self, scope: Scope, nul: bool = False) -> Any:
+        """Evaluate the expression.
+
+        Args:
+            nul: whether a text may have a NUL character, as in data; not in a condition, a key or a
+                value that selects.
 
         Returns:
             a JSON value; times are ISO 8601 in UTC, durations seconds such as `90s`.
 
         Raises:
-            ExpressionFailed: it has no value for this data, or reads a text with a NUL character.
+            ExpressionFailed: it has no value for this data, or reads a text that it may not.
             TooMuchWork: the input that the scope belongs to has no budget left.
         """
         direct = self._direct if self._prepared else self.direct
@@ -126,17 +130,7 @@ class Expression:
                 return direct(scope)
             except NeedsEvaluator:
                 pass
-        return self.by_evaluator(scope)
-
-    def evaluate_data(self, scope: Scope) -> Any:
-        """The same for data, where a text may have a NUL character."""
-        direct = self._direct if self._prepared else self.direct
-        if direct is not None:
-            try:
-                return direct(scope)
-            except NeedsEvaluator:
-                pass
-        return self.by_evaluator(scope, nul=True)
+        return self.by_evaluator(scope, nul=nul)
 
     @property
     def direct(self) -> Reader | None:
@@ -151,7 +145,7 @@ class Expression:
         return self._direct
 
     def by_evaluator(self, scope: Scope, *, nul: bool = False) -> Any:
-        """`evaluate` without the fast path; `nul`: as `evaluate_data`."""
+        """`evaluate` without the fast path."""
         if self._evaluator is None:
             self._evaluator = Evaluator(self._tree, self._counts)
         try:

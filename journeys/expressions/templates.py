@@ -7,6 +7,7 @@ joined from its pieces.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from journeys.expressions.expression import (
@@ -35,7 +36,7 @@ def template(data: Any, *, env: bool = False) -> Callable[[Scope], Any]:
     if isinstance(data, str) and "${" in data:
         parts = pieces(data)
         if len(parts) == 1 and isinstance(parts[0], Hole):
-            return _hole(parts[0], env).evaluate_data
+            return partial(_hole(parts[0], env).evaluate, nul=True)
         texts = [_constant(part) if isinstance(part, str) else _text(part, env) for part in parts]
         return lambda scope: "".join([text(scope) for text in texts])
     if isinstance(data, dict):
@@ -52,8 +53,8 @@ def _constant(data: Any) -> Callable[[Scope], Any]:
 
 
 def _text(hole: Hole, env: bool) -> Callable[[Scope], str]:
-    evaluate = _hole(hole, env).evaluate_data
-    return lambda scope: as_text(evaluate(scope), hole.text)
+    evaluate = _hole(hole, env).evaluate
+    return lambda scope: as_text(evaluate(scope, True), hole.text)
 
 
 def data_paths(data: Any) -> frozenset[Path]:

@@ -7,7 +7,7 @@ lost what it held, whatever it is called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -122,8 +122,3 @@ def installation_record(id: str) -> tuple[bytes, bytes]:
 def topic_record(name: str, record: TopicRecord) -> tuple[bytes, bytes]:
     """Key and value of the record of a topic."""
     return _TOPIC_KEY + name.encode(), msgspec.json.encode(record)
-
-
-def topic_records(topics: Iterable[tuple[str, TopicRecord]]) -> list[tuple[bytes, bytes]]:
-    """Key and value of the records of several topics."""
-    return [topic_record(name, record) for name, record in topics]

@@ -84,6 +84,12 @@ class Stack:
 
         return wait_until(verdict)
 
+    def assert_still_works(self, user: str) -> None:
+        """A user who signs up enters, and is sent to by the destination `mailer`."""
+        self.send({"event": "signed_up", "userId": user})
+        self.flush()
+        wait_until(lambda: [a for a in self.actions("mailer") if a["user_id"] == user])
+
     def send(self, value: bytes | dict[str, Any], key: str | None = None) -> None:
         if isinstance(value, dict):
             key = key or value.get("userId")

@@ -31,13 +31,6 @@ def installation(kafka: EmbeddedKafka) -> Iterator[Stack]:
         yield made
 
 
-def assert_still_works(installation: Stack, user: str) -> None:
-    """The good journey still takes users in and sends."""
-    installation.send({"event": "signed_up", "userId": user})
-    installation.flush()
-    wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == user])
-
-
 JOURNEY = "kind: Journey\nname: broken\nentry: {event: a}\nnodes:\n"
 
 BROKEN: dict[str, tuple[str | bytes, int, int, str]] = {
@@ -103,7 +96,7 @@ def test_a_broken_document_is_rejected_at_its_place(installation: Stack, name: s
 def test_what_ran_keeps_running_after_everything_that_was_rejected(installation: Stack) -> None:
     for text, *_ in BROKEN.values():
         installation.push(text)
-    assert_still_works(installation, "after-broken-documents")
+    installation.assert_still_works("after-broken-documents")
 
 
 def deep(levels: int) -> bytes:
@@ -170,7 +163,7 @@ def test_a_bad_event_is_rejected_with_its_reason(installation: Stack, name: str)
 def test_the_worker_lives_on_after_every_bad_event(installation: Stack) -> None:
     for value, _ in EVENTS.values():
         installation.producer.produce("journeys.events", value)
-    assert_still_works(installation, "after-bad-events")
+    installation.assert_still_works("after-bad-events")
     assert not [line for line in installation.lines if "ended" in line]
 
 

@@ -66,19 +66,12 @@ def told(installation: Stack, place: tuple[int, int]) -> dict[str, Any]:
     return outcome
 
 
-def assert_still_works(installation: Stack, user: str) -> None:
-    """A user of the same partition enters, its timer fires, and it is sent to."""
-    installation.send({"event": "signed_up", "userId": user})
-    installation.flush()
-    wait_until(lambda: [a for a in installation.actions("mailer") if a["user_id"] == user])
-
-
 def response(user: str) -> bytes:
     return json.dumps({"action_id": "a", "user_id": user, "instance": "i", "ok": True}).encode()
 
 
 def test_a_barrier_of_the_future_and_a_key_of_side_data_stop_nobody(unsigned: Stack) -> None:
-    assert_still_works(unsigned, "u")  # its messageIds are stored under the id and a NUL
+    unsigned.assert_still_works("u")  # its messageIds are stored under the id and a NUL
     barrier = write(unsigned, "barrier", b'{"config": 1000000}')
     nul = write(unsigned, "response", response("u\0"))
     over = write(unsigned, "response", response("u"))
@@ -94,7 +87,7 @@ def test_a_barrier_of_the_future_and_a_key_of_side_data_stop_nobody(unsigned: St
 
 
 def test_a_timer_says_at_which_place_of_the_log_it_fired(unsigned: Stack) -> None:
-    assert_still_works(unsigned, "quiet")
+    unsigned.assert_still_works("quiet")
     (exited,) = [
         one
         for one in unsigned.journey_outcomes()
@@ -115,7 +108,7 @@ def test_a_timer_says_at_which_place_of_the_log_it_fired(unsigned: Stack) -> Non
 def test_with_keys_only_the_engine_writes_records_of_its_own(kafka: EmbeddedKafka) -> None:
     with stack(kafka, ROLES, JOURNEYS_RECORD_KEYS=KEY) as installation:
         assert {one["type"] for one in installation.apply(DOCUMENTS)} == {"config.accepted"}
-        assert_still_works(installation, "u")
+        installation.assert_still_works("u")
         own = [m for m in installation.read(EVENTS) if m.headers() and m.key() is None]
         kinds = {dict(m.headers())["journeys-record"] for m in own}
         assert kinds == {b"barrier", b"mark"}
@@ -132,7 +125,7 @@ def test_with_keys_only_the_engine_writes_records_of_its_own(kafka: EmbeddedKafk
             assert told(installation, place)["detail"]["reason"] == "unsigned"
         dead = wait_until(lambda: len(found := installation.dead()) == 4 and found)
         assert {one["reason"] for one in dead} == {"unsigned"}
-        assert_still_works(installation, "v")
+        installation.assert_still_works("v")
         # An event on the wrong partition is forwarded, and the engine signs what it forwards.
         home = partition_for(b"w", PARTITIONS)
         installation.producer.produce(

@@ -437,7 +437,7 @@ def test_a_text_with_a_nul_is_data_and_no_condition_reads_it() -> None:
         with pytest.raises(ExpressionFailed, match="a text with a NUL character"):
             compile_cel(text).evaluate(scope)
     for text in ("event.properties.a", "event.properties.l[0]"):
-        assert compile_cel(text).evaluate_data(scope) == "x\0y"
+        assert compile_cel(text).evaluate(scope, nul=True) == "x\0y"
 
 
 def test_a_number_beyond_a_double_is_null() -> None:
