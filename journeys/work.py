@@ -33,6 +33,5 @@ class Meter:
 
     def begin(self) -> None:
         """The next input begins."""
-        if self.left != MAX_WORK:
-            self.left = MAX_WORK
-            self.patterns.clear()
+        self.left = MAX_WORK
+        self.patterns.clear()

@@ -19,6 +19,11 @@ from tables.asking import Asking
 
 ANSWER_SECONDS = 10.0
 _PREFIX = "JOURNEYS_KAFKA_"
+_NAMED = re.compile(
+    r'for configuration property "([a-z._0-9]+)"$|^Expected \w+ value for "([a-z._0-9]+)"'
+    r"|: ([a-z._0-9]+) failed: |`([a-z._0-9]+)` is set$"
+)
+"""Where librdkafka says which option it refuses; a value that it quotes stands before that."""
 
 
 def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -82,12 +87,10 @@ def _refused(reason: str, environment: Mapping[str, str] = os.environ) -> Settin
         for name in given:
             if _option(name) == unknown[1]:
                 return SettingsError(f"{name} is set, and librdkafka has no option {unknown[1]!r}.")
-    # The longest value that is quoted is the wrong one; else the option that is named.
-    quoted = sorted((name for name in given if given[name] and given[name] in reason),
-                    key=lambda name: len(given[name]))  # fmt: skip
-    named = [name for name in given if f'"{_option(name)}"' in reason]
-    for name in [*quoted[-1:], *named[:1]]:
-        return SettingsError(f"{name} has a value that librdkafka doesn't take.")
+    found = _NAMED.search(reason)
+    for name in given:
+        if found and _option(name) in found.groups():
+            return SettingsError(f"{name} has a value that librdkafka doesn't take.")
     words = {word for value in given.values() for word in re.findall(r"\w{3,}", value)}
     why = "librdkafka refuses them" if any(word in reason for word in words) else reason
     return SettingsError(f"{', '.join(sorted(given)) or _PREFIX + '*'} can't be used: {why}")

@@ -175,9 +175,7 @@ class PartitionProcessor:
             if record is not None:
                 changed = touch(self.catalog, effects, user, record, clock)
                 if changed is not record:
-                    self.records.put(user, changed)
-                    if changed.size > _LARGE:
-                        self._count_large(user, record, changed, effects)
+                    self._keep(user, record, changed, effects)
         return self._sweep.more
 
     @property
@@ -201,14 +199,17 @@ class PartitionProcessor:
             or effects.meter.spent >= self._full_work
         )
 
-    def _count_large(
+    def _keep(
         self, user: str, before: UserRecord | None, changed: UserRecord, effects: Effects
     ) -> None:
-        """Adds a large record to the size of what is written: once, as a transaction writes it."""
-        if user in self._large or (before is not None and changed.same_but_message_ids(before)):
-            return  # messageIds are stored apart, and are small
-        self._large.add(user)
-        effects.size += changed.size
+        """Keeps a changed record. A large one adds to the size of what is written: once, as a
+        transaction writes it once; messageIds alone are stored apart, and are small."""
+        self.records.put(user, changed)
+        if changed.size <= _LARGE or user in self._large:
+            return
+        if before is None or not changed.same_but_message_ids(before):
+            self._large.add(user)
+            effects.size += changed.size
 
     def _set_aside(self, one: Input, error: Exception, time: int, effects: Effects) -> None:
         effects.dead.append(dead_input(one, error, time, self.role))
@@ -287,9 +288,7 @@ class PartitionProcessor:
             self._set_aside(one, error, time, effects)
             return True
         if changed is not record:
-            self.records.put(event.user_id, changed)
-            if changed.size > _LARGE:
-                self._count_large(event.user_id, record, changed, effects)
+            self._keep(event.user_id, record, changed, effects)
         return True
 
     def _response(self, one: Input, effects: Effects) -> bool:
@@ -322,9 +321,7 @@ class PartitionProcessor:
             self._set_aside(one, error, time, effects)
             return
         if changed is not record:
-            self.records.put(response.user_id, changed)
-            if changed.size > _LARGE:
-                self._count_large(response.user_id, record, changed, effects)
+            self._keep(response.user_id, record, changed, effects)
 
     def _take_response(self, until: int, effects: Effects) -> bool:
         """Apply the next canned response that is due up to `until`, ms, if there is one."""
@@ -386,9 +383,7 @@ class PartitionProcessor:
                 self.partition_time,
                 place,
             )
-            self.records.put(user, changed)
-            if changed.size > _LARGE:
-                self._count_large(user, record, changed, effects)
+            self._keep(user, record, changed, effects)
 
     def _clock(self, one: Input, effects: Effects) -> bool:
         try:
