@@ -112,14 +112,15 @@ def parse_time(text: str) -> int:
     return ms if 0 <= ms <= LAST else check_time(ms)
 
 
-def ms_of_number(number: float) -> int:
+def ms_of_number(number: int | float) -> int:
     """A time that is given as a number since 1970: its unit follows from its size.
 
     Below 10^11 it is seconds, from 10^11 milliseconds, from 10^14 microseconds, from 10^17
     nanoseconds: each of them is a time between 1973 and 5138.
 
     Args:
-        number: an integer, or one with a fraction; it counts as the decimal that JSON wrote.
+        number: an integer, or one with a fraction; it counts as the decimal that JSON wrote. (The
+            type says both: where this is compiled, a `float` alone is a C double.)
 
     Returns:
         milliseconds since 1970; fractions of a millisecond are cut off.

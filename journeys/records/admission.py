@@ -211,7 +211,7 @@ def _bad_user(field: str, found: str) -> Rejection:
     return Rejection("invalid_user", f"field `{field}`: found {found}, expected {expected}")
 
 
-def _milliseconds(time: str | float) -> int | None:
+def _milliseconds(time: str | int | float) -> int | None:
     try:
         if isinstance(time, str):
             return parse_time(time.strip(_BOM) if time[:1] == _BOM else time)
@@ -235,7 +235,7 @@ def _depth(wire: Wire) -> int:
     return depth + 1
 
 
-def _bad_time(field: str, found: str | float, user_id: str) -> Rejection:
+def _bad_time(field: str, found: str | int | float, user_id: str) -> Rejection:
     expected = (
         "an ISO 8601 time with a zone, or the seconds, milliseconds, microseconds or nanoseconds "
         "since 1970 as a number, within the years 1970 to 9999"
@@ -244,7 +244,7 @@ def _bad_time(field: str, found: str | float, user_id: str) -> Rejection:
     return Rejection("invalid_time", detail, user_id)
 
 
-def _shown(found: str | float) -> str:
+def _shown(found: str | int | float) -> str:
     if isinstance(found, int) and abs(found) >= 10**_CUT:  # Python refuses to write longer ones
         return f"an integer of more than {_CUT} digits"
     return repr(found)[:_CUT]
