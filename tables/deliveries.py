@@ -11,9 +11,10 @@ from msgspec import UNSET
 from journeys.records.action import Action
 from tables.codec import Codec
 
-_VERSION = b"\x02"
-_OLDER = (b"\x01",)
-"""Without `written_at`, which is 0 then: they are of a time before triggers."""
+_VERSION = b"\x03"
+_OLDER = (b"\x01", b"\x02")
+"""1: without `written_at`, which is 0 then, as they are of a time before triggers; 1 and 2: without
+`log`, whose topic was never made again."""
 _MAX_ID_BYTES = 512
 
 
@@ -27,6 +28,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     next_attempt_at: ms; None while it is called, or waits for its turn.
     error: what the last attempt failed with.
     written_at: ms; when the action's topic took it.
+    log: how records name the log of the offset; "": as its topic.
     """
 
     offset: int
@@ -36,6 +38,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     next_attempt_at: int | None = None
     error: str | None = None
     written_at: int = 0
+    log: str = ""
 
 
 class Received(Action, frozen=True):

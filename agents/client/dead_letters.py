@@ -20,6 +20,7 @@ from agents.runtime.signatures import Signatures
 from journeys.problems import nearest
 from journeys.records import headers
 from journeys.records.dead_letter import DeadLetter
+from journeys.records.installation import topic_of
 from journeys.time import format_time
 
 _LEAST_OF_ID = 4  # characters
@@ -86,7 +87,7 @@ class Letter:
 
     @property
     def destination(self) -> str | None:
-        topic = self.record.cause.topic or ""
+        topic = topic_of(self.record.cause.topic or "")
         prefix = logical(actions(""))
         return topic.removeprefix(prefix) if topic.startswith(prefix) else None
 
@@ -209,13 +210,13 @@ def original(letter: Letter) -> Record:
         UserError: the letter is neither an input of `journeys.events` nor an action.
     """
     cause = letter.record.cause
-    is_event = cause.topic == logical(EVENTS)
+    topic = topic_of(cause.topic or "")
+    is_event = topic == logical(EVENTS)
     if cause.partition is None or not (is_event or letter.destination):
         raise UserError(f"{letter.id} is no input of {EVENTS} or of {actions('*')}.")
-    assert cause.topic is not None
     place = f"{cause.topic}-{cause.partition}-{cause.offset}" if is_event else None
     kept = headers.from_texts(letter.record.headers, default_origin=place)
-    return Record(physical(cause.topic), cause.partition, letter.key, letter.value, kept)
+    return Record(physical(topic), cause.partition, letter.key, letter.value, kept)
 
 
 def signed(record: Record, signatures: Signatures, now: int) -> Record:

@@ -177,6 +177,7 @@ class _Push:
     def _outcomes(self, offset: int, timeout: float) -> Iterator[dict[str, Any] | None]:
         """Yields outcomes of the record, and None now and then, until the time is over."""
         from agents.kafka.topics import CONFIG, logical
+        from journeys.records.installation import topic_of
 
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -186,7 +187,8 @@ class _Push:
                     continue
                 outcome = json.loads(message.value())
                 cause = outcome["cause"]
-                if (cause.get("topic"), cause.get("offset")) == (logical(CONFIG), offset):
+                place = topic_of(cause.get("topic") or ""), cause.get("offset")
+                if place == (logical(CONFIG), offset):
                     yield outcome
             yield None
 

@@ -189,7 +189,7 @@ class Deliverer:
         try:
             action = read_action(value)
         except Malformed as error:
-            cause = Cause(logical(batch.topic), batch.partition, message.offset())
+            cause = Cause(batch.log, batch.partition, message.offset())
             dead = outcomes.dead_letter(
                 "malformed", str(error), cause, message.key(), value or b"", batch.now
             )
@@ -199,7 +199,8 @@ class Deliverer:
         key = key_of(action)
         if batch.view.get(key) is not None:
             return []
-        delivery = Delivery(message.offset(), value, written_at=message.timestamp()[1])
+        written_at = message.timestamp()[1]
+        delivery = Delivery(message.offset(), value, written_at=written_at, log=batch.log)
         batch.view.put(key, delivery)
         capacity.add(delivery)
         return [Call(batch.partition, key, delivery, action, batch.loop)]
@@ -246,7 +247,7 @@ class Deliverer:
     def _tell(self, batch: Batch, call: Call, answer: CallResult) -> None:
         """A delivery has ended: the outcome, and what follows from it."""
         action, delivery, partition = call.action, call.delivery, batch.partition
-        cause = Cause(logical(batch.topic), partition, delivery.offset)
+        cause = Cause(delivery.log or logical(batch.topic), partition, delivery.offset)
         user = action.user_id.encode()
         if answer.meaning == "delivered":
             outcome = outcomes.delivered(action, cause, delivery.attempts, answer)

@@ -34,7 +34,7 @@ from agents.runtime.source_reader import SourceReader, Where
 from agents.runtime.timers import TimerRule
 from agents.runtime.transaction import TransactionalProducer
 from agents.settings import Settings
-from journeys.records.installation import Installation
+from journeys.records.installation import Installation, log_name
 from tables.codec import Codec
 from tables.view import View
 
@@ -191,7 +191,8 @@ class App(faust.App):
     # ---- ownership
     def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> OwnedPartition:
         source = self.sources[where[0]]
-        recorded = self.installation.topics.get(logical(where[0]))
+        name = logical(where[0])
+        recorded = self.installation.topics.get(name)
 
         def progressed() -> None:
             self.restored += 1
@@ -208,6 +209,7 @@ class App(faust.App):
             clock=self.clock,
             accept_loss=self.accept_loss,
             former={} if recorded is None else recorded.former,
+            log=name if recorded is None else log_name(name, recorded.log),
             producer_class=self.producer_class,
             progressed=progressed,
         )

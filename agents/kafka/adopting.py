@@ -152,8 +152,8 @@ def adopt(adoption: Adoption) -> None:
     for name, now in as_found({name: found[name] for name in names}).items():
         before = adoption.recorded.topics.get(name)
         if before is None or before.id == now.id:
-            former = {} if before is None else before.former
-            records[name] = TopicRecord(now.id, now.partitions, former)
+            former, log = ({}, "") if before is None else (before.former, before.log)
+            records[name] = TopicRecord(now.id, now.partitions, former, log)
         else:
             records[name] = before.replaced_by(now.id, now.partitions, adoption.go_on)
     if adoption.recorded.is_recorded:

@@ -93,13 +93,13 @@ class Evaluator:
         )
 
     def _inputs(self, batch: Batch) -> list[Input]:
-        topic, partition, wall = logical(batch.topic), batch.partition, self._clock == "wall"
+        log, partition, wall = batch.log, batch.partition, self._clock == "wall"
         inputs = []
         for message in batch.inputs:
             arrival = message.timestamp()[1] if wall else None
             headers = message.headers()
             value = message.value() or b""
-            one = Input(topic, partition, message.offset(), message.key(), value, arrival)
+            one = Input(log, partition, message.offset(), message.key(), value, arrival)
             inputs.append(one if not headers else self._with_headers(one, message, batch))
         return inputs
 

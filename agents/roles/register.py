@@ -159,7 +159,7 @@ def _report(
     document: Verdict | None,
     detail: dict[str, Any],
 ) -> None:
-    place = (logical(batch.topic), batch.partition, message.offset())
+    place = (batch.log, batch.partition, message.offset())
     outcome = Outcome(
         outcome_id=outcome_id_of_input(*place, type, number),
         type=type,

@@ -133,6 +133,7 @@ def open_partition(
     state_dir: Path,
     client: Mapping[str, Any],
     clock: BrokerClock,
+    log: str,
     accept_loss: bool = False,
     former: Mapping[str, str] = MappingProxyType({}),
     producer_class: type[TransactionalProducer] = TransactionalProducer,
@@ -143,6 +144,7 @@ def open_partition(
     accept_loss: go on where the source doesn't hold what follows the position any more.
     former: ids that the source's topic had before it was made again, with what a position in them
     means: `start` of the present topic, or the `same` offset.
+    log: how records name the source's log.
     progressed: called from time to time while a long restore goes on.
 
     Raises OffsetGone where the source doesn't hold what follows, unless that is accepted.
@@ -154,15 +156,15 @@ def open_partition(
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
         restored = restore(store, changelog, partition, codec, client, progressed=progressed)
-        log = fetch_log_ends(client, topic, partition)
-        begin = _begin(where, log, store.position, accept_loss, former)
+        ends = fetch_log_ends(client, topic, partition)
+        begin = _begin(where, ends, store.position, accept_loss, former)
         # No timer may fire before the broker's time is known; the answer to a commit carries it.
         if begin != store.position or not clock.known:
             store.write([], producer.commit(Outputs.none(), [], begin), begin)
     except BaseException:
         store.close()
         raise
-    return OwnedPartition(topic, partition, store, producer, restored)
+    return OwnedPartition(topic, partition, log, store, producer, restored)
 
 
 def _begin(

@@ -39,11 +39,12 @@ _LONGEST_REST_MS = 6
 class OwnedPartition:
     """A partition just taken over: its state up to date, its older owners fenced.
 
-    restored: changelog records that were read for it.
+    log: how records name the topic's log. restored: changelog records that were read for it.
     """
 
     topic: str
     partition: int
+    log: str
     store: Store
     producer: TransactionalProducer
     restored: int
@@ -52,7 +53,8 @@ class OwnedPartition:
 class Batch:
     """What the role computes on. Use it as `async with batch:`; leaving the block applies it.
 
-    inputs: source records in log order. results: of calls beside the loop.
+    inputs: source records in log order. results: of calls beside the loop. log: how records name
+    the log that the inputs stand in.
     view: the partition's records. partition_time: ms, -1 before the first event; the role moves it.
     notes: what else the role keeps of the partition, as short text without blanks.
     now: ms, the broker's clock. watermark: ms; timers due up to here may fire by the wall clock.
@@ -75,6 +77,7 @@ class Batch:
         self.loop = loop
         self.topic = loop.topic
         self.partition = loop.partition
+        self.log = loop.log
         self.view: View[Any] = loop.view
         self.partition_time = loop.partition_time
         self.notes = loop.notes
@@ -150,6 +153,7 @@ class PartitionLoop:
         many inputs the role takes now. has_capacity: wakes the reader. fail: ends the process."""
         self.topic = owned.topic
         self.partition = owned.partition
+        self.log = owned.log
         self.store = owned.store
         self.producer = owned.producer
         self.view = view

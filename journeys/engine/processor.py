@@ -271,7 +271,7 @@ class PartitionProcessor:
         latest = self.partition_time
         if time > latest:
             latest = time
-        if not wall:
+        if not wall and self._is_due(latest):
             if not self._fire(latest, None, effects, _place(one)):
                 return False
             record = self.records.get(event.user_id)  # a timer may have changed it
@@ -355,6 +355,13 @@ class PartitionProcessor:
             if self._is_full(effects):
                 return False
         return True
+
+    def _is_due(self, until: int) -> bool:
+        """Whether something may be due up to `until`, ms: most events find nothing."""
+        if self._responses is not None:
+            return True
+        due = self.records.next_due()
+        return due is not None and due[0] <= until
 
     def _fire(self, until: int, now: int | None, effects: Effects, place: Place | None) -> bool:
         """Fire timers in order until none is left; False when the call's limit was reached."""

@@ -73,13 +73,9 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
     if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
         return _TOO_DEEP
     named = wire.userId
-    # Nearly every id is a short text of ASCII; what else it may be is looked at apart.
-    if (
-        type(named) is str
-        and 0 < len(named) <= MAX_USER_ID // 4
-        and named.isascii()
-        and "\0" not in named
-    ):
+    # Nearly every id is a short text, without a NUL, which can't be printed, or a byte order mark,
+    # which can't either; what else it may be is looked at apart.
+    if type(named) is str and 0 < len(named) <= MAX_USER_ID // 4 and named.isprintable():
         user_id = named
     else:
         user = _user(wire)
@@ -94,8 +90,11 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
             return _missing("event", "the name of the event as text", user_id)
         detail = "field `event`: found an empty text, expected the name of the event"
         return Rejection("malformed", detail, user_id)
-    given = wire.messageId
-    own = message_id if given is None or given == "" else str(given)
+    own = wire.messageId
+    if type(own) is not str:
+        own = message_id if own is None else str(own)
+    elif not own:
+        own = message_id
     if len(own) > MAX_MESSAGE_ID // 4 and len(own.encode()) > MAX_MESSAGE_ID:
         found = f"found {len(own.encode())} bytes, expected at most {MAX_MESSAGE_ID}"
         return Rejection("malformed", f"field `messageId`: {found}", user_id)

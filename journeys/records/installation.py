@@ -16,10 +16,23 @@ import msgspec
 INSTALLATION_KEY = b"\x00installation"
 _TOPIC_KEY = b"\x00topic/"
 _MOST_FORMER = 16
+_SINCE = "#"
+"""No name of a topic has it."""
 
 Continuation = Literal["start", "same"]
 """Where a role goes on whose position belongs to a former topic: at the `start` of the present one,
 or, as that one is a copy with the same offsets, at the `same` position."""
+
+
+def log_name(topic: str, log: str) -> str:
+    """How records and their ids name the log of a topic: as the topic, and where it was made again,
+    with the id since when; an offset of the former log is another record's."""
+    return f"{topic}{_SINCE}{log}" if log else topic
+
+
+def topic_of(log_name: str) -> str:
+    """The topic of a log that `log_name` named."""
+    return log_name.partition(_SINCE)[0]
 
 
 class TopicRecord(msgspec.Struct, frozen=True):
@@ -28,18 +41,20 @@ class TopicRecord(msgspec.Struct, frozen=True):
     id: Kafka's id of the topic.
     partitions: how many it has.
     former: ids that the topic had before it was made again, each with what a position in it means.
+    log: the id with which its offsets began anew; "" while they are those of the first topic.
     """
 
     id: str
     partitions: int
     former: dict[str, Continuation] = {}
+    log: str = ""
 
     def replaced_by(self, id: str, partitions: int, go_on: Continuation) -> TopicRecord:
         """The record after the topic was made again. The oldest former ids are forgotten."""
         former = {**self.former, self.id: go_on}
         former.pop(id, None)
         kept = dict(list(former.items())[-_MOST_FORMER:])
-        return TopicRecord(id, partitions, kept)
+        return TopicRecord(id, partitions, kept, id if go_on == "start" else self.log)
 
 
 class _Installation(msgspec.Struct, frozen=True):

@@ -89,7 +89,8 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The cause of an outcome: an input, or a timer with the place of the log where it fired."""
 
     topic: str | None = None
-    """The topic of the input; for a timer, of the record before which it fired."""
+    """The topic of the input; for a timer, of the record before which it fired. `TOPIC#ID` where it
+    was made again, with Kafka's id of it: its offsets began anew."""
     partition: int | None = None
     """Its partition."""
     offset: int | None = None

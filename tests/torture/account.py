@@ -16,6 +16,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from agents.kafka.topics import EVENTS, OUTCOMES, actions
+from journeys.records.installation import topic_of
 from journeys.time import parse_time
 from tests.agents.delivery.receiver import Request
 from tests.torture.expected import Arrived, Expected, Told, by_partition, ends_of_orders
@@ -330,7 +331,7 @@ def _look_at_times(
     first: dict[tuple[int, int, int], int] = {}
     for record in records:
         cause, told = json.loads(record.value())["cause"], record.timestamp()[1]
-        if cause.get("topic") == EVENTS and "offset" in cause and "timer" not in cause:
+        if "timer" not in cause and topic_of(cause.get("topic") or "") == EVENTS:
             place = (cause["partition"], cause["offset"])
             before = [at for at in came.get(place, ()) if at <= told]
             if before:

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,8 @@ from confluent_kafka.admin import AdminClient
 from agents.kafka.client import admin_client
 from agents.kafka.creating import make
 from agents.kafka.embedded.broker import EmbeddedKafka
-from agents.kafka.topics import TOPICS
+from agents.kafka.produce import Producer
+from agents.kafka.topics import EVENTS, OUTCOMES, TOPICS
 from tables.changelog import POSITION_KEY
 from tests.agents.commands.conftest import Journeys
 from tests.agents.commands.welcome import DESTINATION, JOURNEY
@@ -68,6 +70,30 @@ def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
     assert adopted.returncode == 0, adopted.stderr
     assert journeys.run("topics", "check").returncode == 0
     assert "nothing to adopt" in journeys.run("topics", "adopt").stdout
+
+
+def test_what_stands_in_a_topic_that_was_made_again_is_no_repeat_of_what_stood_there(
+    journeys: Journeys,
+) -> None:
+    """An event without a messageId is known by its place, and so is what is said of it."""
+    broker = journeys.environment["JOURNEYS_BROKER"]
+    ids, log = [], CommittedLog(broker, OUTCOMES, 3)
+    for number, accepting in enumerate(((), ("--accept-loss",))):
+        worker = journeys.worker("evaluate", *accepting)
+        producer = Producer(broker)
+        event = {"userId": "u", "event": "Known", "traits": {"n": number}}
+        producer.send(EVENTS, json.dumps(event).encode(), b"u")
+        producer.send(EVENTS, b"no event", b"u")
+        producer.flush()
+        told: list[Any] = []
+        while len(told) < 2:
+            told += [json.loads(one.value() or b"") for one in log.new(wait=0.5)]
+        assert {one["type"] for one in told} == {"profile.changed", "event.rejected"}
+        ids += [one["outcome_id"] for one in told]
+        worker.popen.terminate()
+        assert worker.ended() == 0
+        make_again(broker, EVENTS, 3)
+    assert len(set(ids)) == 4
 
 
 def test_two_installations_share_a_cluster(empty_kafka: EmbeddedKafka, tmp_path: Path) -> None:

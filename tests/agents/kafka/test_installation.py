@@ -187,7 +187,8 @@ def test_a_role_that_accepts_the_loss_goes_on_at_the_beginning_of_its_own_source
         with pytest.raises(TopicError, match="was deleted and made again"):
             check_topics(bootstrap, accept_loss_of=role)
     layout = check_topics(bootstrap, accept_loss_of="evaluate")
-    assert layout.installation.topics[logical(EVENTS)].former[before.id] == "start"
+    after = layout.installation.topics[logical(EVENTS)]
+    assert (after.former[before.id], after.log) == ("start", after.id)
     assert f"{EVENTS} was deleted and made again: evaluate goes on" in capfd.readouterr().err
     assert check_topics(bootstrap).installation == layout.installation
 
@@ -199,10 +200,9 @@ def test_a_copy_of_the_events_keeps_positions_where_that_is_said(
     before = check_topics(bootstrap).installation.topics[logical(EVENTS)]
     make_again_and_fill(bootstrap, EVENTS)
     adopt(plan_adoption(bootstrap, PARTITIONS, same_offsets=same_offsets))
-    assert check_topics(bootstrap).installation.topics[logical(EVENTS)].former == {
-        **before.former,
-        before.id: means,
-    }
+    after = check_topics(bootstrap).installation.topics[logical(EVENTS)]
+    assert after.former == {**before.former, before.id: means}
+    assert after.log == (before.log if same_offsets else after.id)
 
 
 def test_nothing_is_adopted_beside_a_running_worker(bootstrap: str) -> None:
