@@ -79,18 +79,19 @@ def ready_with(partitions: int) -> Any:
 
 @pytest.mark.fault
 def test_a_worker_says_so_when_it_starts_shares_and_fails(cluster: Cluster, tmp_path: Path) -> None:
-    hold = tmp_path / "hold"
+    hold, fail = tmp_path / "hold", tmp_path / "fail"
     cluster.start(1, HOLD=str(hold))
     starting = pages_until(cluster, 1, ready_with(2))
     assert any(page is None or not page["ready"] for page in starting)
     hold.touch()  # a rebalance waits for the batch that is in flight
     cluster.produce(100)
     pages_until(cluster, 1, lambda page: page and any(one["lag"] for one in page["partitions"]))
-    cluster.start(2, END_BATCH="error:3")
+    cluster.start(2, END_BATCH="error:1", END_FROM=str(fail))
     pages_until(cluster, 1, lambda page: page and page["rebalancing"] and not page["ready"])
     hold.unlink()
     pages_until(cluster, 1, ready_with(1))
     pages_until(cluster, 2, ready_with(1))
+    fail.touch()
     cluster.produce_beside(2_000, rate=500)
     failing = pages_until(cluster, 2, lambda page: page is None or page["failed"])
     assert failing[-1] is None or not failing[-1]["ready"]

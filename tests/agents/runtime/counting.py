@@ -125,6 +125,11 @@ def held() -> bool:
     return "HOLD" in os.environ and Path(os.environ["HOLD"]).exists()
 
 
+def may_end() -> bool:
+    """Whether a batch counts for END_BATCH: from the start, or once a file is there."""
+    return "END_FROM" not in os.environ or Path(os.environ["END_FROM"]).exists()
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -154,7 +159,7 @@ def main() -> None:
                 compute(batch, f"out-{name}")
                 while held():  # noqa: ASYNC110 - another process ends it
                     await asyncio.sleep(0.02)
-                if next(batches_begun) == int(nth_batch):
+                if may_end() and next(batches_begun) == int(nth_batch):
                     if end_badly == "error":
                         raise ValueError("a bug of the role")
                     asyncio.current_task().cancel()
