@@ -2,7 +2,7 @@
 
 Law: a client that has answered with an error answers no more; a new one asks next. librdkafka keeps
 the epoch of a partition's leader: when leadership leaves a broker and comes back to it, a client
-that was kept is told FENCED_LEADER_EPOCH for ever.
+that was kept gets FENCED_LEADER_EPOCH for ever.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An outstanding delivery: the record that a partition keeps of an action until it is done.
 
-Law: whatever a worker must know to go on with an action after a crash is in this record.
+Law: whatever a worker must know to continue with an action after a crash is in this record.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _ANSWER_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class LogEnds:
     """first: offset of the first record that is kept. end: offset after the last one. topic_id:
-    Kafka's, another one when a topic is made anew under its old name."""
+    Kafka's, another one when a topic is made again under its old name."""
 
     topic_id: str
     first: int

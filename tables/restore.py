@@ -75,7 +75,7 @@ def _belongs(store: Store, log: LogEnds) -> bool:
     if store.next_log == 0:
         return True
     if store.changelog != log.topic_id:
-        return False  # a topic made anew; it may well be longer than the one before
+        return False  # a topic made again; it may well be longer than the one before
     if store.next_log < log.end and store.current_at < _now_ms() - _COPY_LIVES_MS:
         return False
     return log.first <= store.next_log <= log.end

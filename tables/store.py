@@ -4,7 +4,7 @@ Law: a record, its entry in the due-time index and the changelog position it cam
 in one RocksDB batch; so whatever instant the process dies at, the three agree. The write-ahead log
 is off: the changelog is the truth, and what a crash loses here is read from there again.
 
-Answers Faust's RocksDB store, which keeps 2 GiB of block cache a partition unless told otherwise,
+Answers Faust's RocksDB store, which keeps 2 GiB of block cache a partition unless set otherwise,
 and writes records and offsets in separate writes.
 """
 

@@ -27,7 +27,7 @@ def pause(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson =
 
 
 def resume(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
-    """Run journeys, also drafts; what a pause has held up goes on as `on_resume` says.
+    """Run journeys, also drafts; what a pause has held up continues as `on_resume` says.
 
     Exit codes as of `apply`.
     """

@@ -59,7 +59,7 @@ def simulate(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="How far time goes on after the events. Default: until nothing waits.",
+            help="How far time continues after the events. Default: until nothing waits.",
             show_default=False,
         ),
     ] = None,
@@ -124,7 +124,7 @@ def simulate(
         for instance in scenario.waiting:
             echo(describe_wait(instance))
         if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
-            echo("it goes on like this; --until says how far to look", err=True)
+            echo("it continues like this; --until says how far to look", err=True)
     test = None if send is None else _send(send, story, documents, as_json)
     if as_json:
         from agents.terminal.test_event import as_json as sent_as_json

@@ -80,7 +80,7 @@ def adopt(
         typer.Option(
             "--from-start",
             help="Where a table is lost: do everything that the log still holds again, "
-            "instead of going on at its end.",
+            "instead of continuing at its end.",
         ),
     ] = False,
     same_offsets: Annotated[
@@ -94,7 +94,7 @@ def adopt(
 ) -> None:
     """Go on with topics that are not the recorded ones: after one was deleted, or a restore.
 
-    It tells what it would do to each topic and what that means, and asks. Stop all workers first.
+    It shows what it would do to each topic and what that means, and asks. Stop all workers first.
     """
     from agents.kafka.adopting import adopt as carry_out
     from agents.kafka.adopting import plan_adoption

@@ -99,7 +99,7 @@ class Calls:
         self._tasks: dict[asyncio.Task[None], tuple[Call, int]] = {}
         """The calls in flight, and the circuit's rounds."""
         self._given_up: set[asyncio.Task[None]] = set()
-        self._told: set[tuple[int, bytes]] = set()
+        self._reported: set[tuple[int, bytes]] = set()
         """Those whose results are handed in and not committed yet."""
         self._paused = False
         self._quiet = asyncio.Event()
@@ -125,7 +125,7 @@ class Calls:
     def settled(self, partition: int, user: str, key: bytes, done: bool) -> None:
         """The result of a call is committed. done: the delivery has ended; else it will be tried
         again later."""
-        self._told.discard((partition, key))
+        self._reported.discard((partition, key))
         self._look_whether_quiet()
         lane = self._lanes.get((partition, user))
         if lane is not None and lane.turn == key and (done or not self._ordered()):
@@ -136,7 +136,7 @@ class Calls:
         self._lanes = {name: lane for name, lane in self._lanes.items() if name[0] != partition}
         self._ready = deque(call for call in self._ready if call.partition != partition)
         self._known = {name: at for name, at in self._known.items() if name[0] != partition}
-        self._told = {name for name in self._told if name[0] != partition}
+        self._reported = {name for name in self._reported if name[0] != partition}
         for task in [task for task, (of, _) in self._tasks.items() if of.partition == partition]:
             self._given_up.add(task)
             task.cancel()
@@ -157,7 +157,7 @@ class Calls:
         self._fill()
 
     def _look_whether_quiet(self) -> None:
-        if self._tasks or self._told:
+        if self._tasks or self._reported:
             self._quiet.clear()
         else:
             self._quiet.set()
@@ -245,7 +245,7 @@ class Calls:
 
     def _hand_in(self, call: Call, answer: CallResult) -> None:
         self._known.pop(call.name, None)
-        self._told.add(call.name)
+        self._reported.add(call.name)
         call.loop.hand_in(FinishedCall(call.key, answer))
         if not self._ordered():
             lane = self._lanes.get(call.lane)

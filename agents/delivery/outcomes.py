@@ -72,8 +72,8 @@ def response(action: Action, answer: CallResult) -> bytes:
     ok = answer.meaning == "delivered"
     common = (action.action_id, action.user_id, action.instance, ok)
     error = None if answer.error is None else answer.error[:MAX_TEXT]
-    told = (answer.status, error, dict(answer.unread))
-    whole = encode(Response(*common, dict(answer.labels), *told))
+    rest = (answer.status, error, dict(answer.unread))
+    whole = encode(Response(*common, dict(answer.labels), *rest))
     if len(whole) <= MAX_PAYLOAD:
         return whole
     return encode(Response(*common, {}, answer.status, error or "its labels are too large"))

@@ -1,4 +1,4 @@
-"""What the worker says of one destination's deliveries, to whoever reads its log.
+"""What the worker says of one destination's deliveries, to anyone who reads its log.
 
 Law: one line for what has happened, however often it happens again: never one for each attempt,
 and at most so many a minute.

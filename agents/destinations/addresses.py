@@ -181,7 +181,7 @@ class Guard:
                 return
             if isinstance(found, BaseException):
                 one.found.set_exception(found)
-                one.found.exception()  # whoever asked may be gone
+                one.found.exception()  # the caller may be gone
             else:
                 one.found.set_result(found)
 
@@ -209,5 +209,5 @@ class Guard:
             for one in running:
                 if not one.found.done():
                     one.found.set_exception(OSError("given up"))
-                    one.found.exception()  # whoever asked may be gone
+                    one.found.exception()  # the caller may be gone
         self._look_ups.clear()

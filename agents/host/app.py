@@ -89,7 +89,7 @@ class App(faust.App):
     ) -> None:
         """application: names the transactional ids, so it must be the same for every worker of a
         role. broker: bootstrap servers. client: librdkafka's base configuration. state_dir: holds
-        the local copies; two processes must not share one. accept_loss: go on where the log has
+        the local copies; two processes must not share one. accept_loss: continue where the log has
         forgotten records that were never applied. group: the consumer group, by default
         the application.
         """

@@ -69,7 +69,7 @@ class Health:
         )
 
     def _trusted(self, request: web.Request) -> bool:
-        """Whether whoever asks may see everything."""
+        """Whether the caller may see everything."""
         if self._wanted is None:
             return not self._exposed
         given = request.headers.get("Authorization", "").encode(errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""Runs a role's app in this process until a signal stops it or it can't go on."""
+"""Runs a role's app in this process until a signal stops it or it can't continue."""
 
 import asyncio
 import logging

@@ -1,8 +1,8 @@
 """What `journeys topics adopt` does: makes missing topics again, says where each role goes on, and
 records the topics as they are now.
 
-Law: nothing is done before it was told and agreed to, and no worker runs meanwhile. What is lost is
-lost; what was done already is not done again unless that is asked for.
+Law: nothing is done before it was shown and agreed to, and no worker runs meanwhile. What is lost
+is lost; what was done already is not done again unless that is asked for.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _ROLES = ("register", "evaluate", "deliver")
 _ANSWER_SECONDS = 10.0
 _LOST = {
     CONFIG: "what was pushed is known to the catalog alone",
-    CATALOG: "register builds it anew from journeys.config",
+    CATALOG: "register builds it again from journeys.config",
     EVENTS: "events that were not applied are lost",
     USERS: "profiles, instances and timers of all users are lost",
-    OUTCOMES: "what it told is lost",
+    OUTCOMES: "what it reported is lost",
     DEAD: "the dead letters are lost",
 }
 
@@ -100,7 +100,7 @@ def plan_adoption(
         broker: bootstrap servers.
         partitions: of the events, where neither they nor a record of them exist.
         replication: copies of what is made; as `create_topics` has it unless given.
-        from_start: a role whose changelog is empty does everything again, instead of going on at
+        from_start: a role whose changelog is empty does everything again, instead of continuing at
             the end of its source.
         same_offsets: topics with other ids are copies in which every record has its offset.
 
@@ -191,14 +191,14 @@ def _step(
     role = reader_of(name)
     if now is None:
         lost = _LOST.get(name, "actions that were not delivered are lost")
-        goes_on = "" if role is None else f"; {role} goes on at its beginning"
+        goes_on = "" if role is None else f"; {role} continues at its beginning"
         return Step(topic, f"{fate}: {lost}{goes_on}", missing=True)
     if before is None:
         return Step(topic, fate)
     if role is None:
         return Step(topic, f"{fate}: it is taken as it is")
     where = "at the offset that it had reached" if same_offsets else "at its beginning"
-    return Step(topic, f"{fate}: {role} goes on {where}")
+    return Step(topic, f"{fate}: {role} continues {where}")
 
 
 def _changelog_step(
@@ -214,7 +214,7 @@ def _changelog_step(
     """What becomes of a changelog, and of its role's position in the source."""
     now, role = found.get(topic.name), reader_of(source)
     if now is not None and not _is_empty(broker, topic.name, now):
-        return Step(topic, f"{fate}: {role} goes on with what it holds")
+        return Step(topic, f"{fate}: {role} continues with what it holds")
     if now is not None and logical(topic.name) not in recorded.topics:
         return Step(topic, f"{fate}; it is empty: {role} starts at the beginning of {source}")
     lost = _LOST.get(topic.name, "deliveries that were under way are lost")
@@ -229,7 +229,7 @@ def _changelog_step(
         does = "is done again" if same or same_offsets else "was not applied yet"
         text = f"{again}. {role} starts at the beginning of {source}: all that it holds {does}"
         return Step(topic, text, missing=now is None)
-    text = f"{again}. {role} goes on at the end of {source}: nothing of it is done again"
+    text = f"{again}. {role} continues at the end of {source}: nothing of it is done again"
     return Step(topic, text, missing=now is None, start_at=source)
 
 
@@ -244,7 +244,7 @@ def _source_of(name: str) -> str | None:
 def _check_partitions(
     topic: Topic, found: Described, recorded: Installation, events: int, broker: str
 ) -> None:
-    """Raises TopicError where the engine can't go on with so many partitions."""
+    """Raises TopicError where the engine can't continue with so many partitions."""
     before = recorded.topics.get(logical(topic.name))
     if before is not None and is_source(topic.name) and before.partitions != found.partitions:
         changed = recorded.differences(as_found({topic.name: found}))

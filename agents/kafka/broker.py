@@ -44,7 +44,7 @@ def partition_counts(broker: str, topics: Iterable[str]) -> dict[str, int]:
     for topic in wanted:
         if topic not in found:
             raise TopicError(
-                f"The topic {topic} does not exist at {broker}. `journeys topics check` tells what "
+                f"The topic {topic} does not exist at {broker}. `journeys topics check` shows what "
                 "to do."
             )
     return {topic: found[topic].partitions for topic in wanted}

@@ -57,7 +57,7 @@ def check_topics(
     Args:
         bootstrap: bootstrap servers.
         replication: the least number of copies; None: any.
-        accept_loss_of: a role that goes on at the beginning of its sources where they were made
+        accept_loss_of: a role that continues at the beginning of its sources where they were made
             again; that is recorded.
 
     Raises:
@@ -94,7 +94,7 @@ def _check_there(
         raise TopicError(
             f"The topic {topic.name} does not exist, though others of this installation do, and "
             f"there is no record of them in {CATALOG}. `journeys topics create` makes what is "
-            "missing where nothing is lost by it; `journeys topics adopt` tells what going on "
+            "missing where nothing is lost by it; `journeys topics adopt` shows what continuing "
             "would mean elsewhere, and asks."
         )
 
@@ -111,7 +111,7 @@ def _accept_loss(bootstrap: str, survey: Survey, role: str) -> Installation:
         ):
             continue
         accepted[logical(name)] = difference.recorded.replaced_by(now.id, now.partitions, "start")
-        last_line(f"{name} was deleted and made again: {role} goes on at its beginning")
+        last_line(f"{name} was deleted and made again: {role} continues at its beginning")
     if not accepted:
         return recorded
     try:

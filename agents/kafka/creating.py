@@ -147,7 +147,7 @@ def unrecorded(holding: str) -> TopicError:
     return TopicError(
         f"There is no record of this installation's topics in {CATALOG}, and {holding} is not "
         "empty: an older version made it, or the catalog was deleted. `journeys topics adopt` "
-        "tells what it would record, and asks."
+        "shows what it would record, and asks."
     )
 
 

@@ -1,7 +1,7 @@
 """What the broker says of topics: their ids, partitions, copies and settings.
 
-Law: a topic that may not be seen is told as a missing right, never as a missing topic: whoever
-takes it for missing would make it, or go on without it.
+Law: a topic that may not be seen is reported as a missing right, never as a missing topic:
+who takes it for missing would make it, or continue without it.
 """
 
 from __future__ import annotations

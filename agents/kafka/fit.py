@@ -1,6 +1,6 @@
 """Whether a topic is as the engine needs it: its partitions, settings and copies.
 
-Law: what doesn't fit is told with the command that mends it, and is never changed by the check.
+Law: what doesn't fit is reported with the command that fixes it, and is never changed by the check.
 """
 
 from __future__ import annotations

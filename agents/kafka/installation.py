@@ -2,7 +2,7 @@
 what the broker has.
 
 Law: a topic that isn't the one that was recorded is never gone on with by itself. Its name says
-nothing of what it holds: a changelog made anew has no position, and starting without one makes
+nothing of what it holds: a changelog made again has no position, and starting without one makes
 every action again.
 """
 
@@ -99,11 +99,11 @@ def differs(difference: Difference) -> TopicError:
     name, recorded, found = physical(difference.topic), difference.recorded, difference.found
     if found is not None and found.id == recorded.id:
         return TopicError(f"The topic {name} {difference}. {why_partitions_stay(name, recorded)}")
-    remedy = "`journeys topics adopt` tells what going on would mean, and asks"
+    remedy = "`journeys topics adopt` shows what continuing would mean, and asks"
     role = reader_of(name)
     if found is not None and role is not None:
         remedy += (
-            f"; `journeys worker {role} --accept-loss` goes on at the beginning of the new topic"
+            f"; `journeys worker {role} --accept-loss` continues at the beginning of the new topic"
         )
     return TopicError(
         f"The topic {name} of this installation {difference}: what it held is gone. {remedy}."
@@ -122,7 +122,7 @@ def why_partitions_stay(name: str, recorded: TopicRecord) -> str:
         f"{why} The way back: stop the workers, delete the topic (what is in it and wasn't applied "
         "is lost), and let `journeys topics adopt` make it again."
         if is_source(name)
-        else f"{why} `journeys topics adopt` tells whether the engine can go on."
+        else f"{why} `journeys topics adopt` shows whether the engine can continue."
     )
 
 

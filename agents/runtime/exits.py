@@ -1,4 +1,4 @@
-"""Ends the process when it can't go on, without fail and with a clear last line.
+"""Ends the process when it can't continue, without fail and with a clear last line.
 
 Law: no error is survived by guessing. Whether an open transaction was committed is read from the
 broker after the restart; a supervisor starts the process again.

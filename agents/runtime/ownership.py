@@ -68,7 +68,7 @@ class Ownership:
 
         A partition that is owned in two consecutive generations of the group keeps its producer and
         its state: nobody else owned it in between (and if somebody had, the broker would refuse the
-        next write). Everything else is opened anew. After a cancellation it may be called again.
+        next write). Everything else is opened again. After a cancellation it may be called again.
         """
         async with self._changing:
             consecutive = self._generation is not None and generation == self._generation + 1
@@ -141,11 +141,11 @@ def open_partition(
 ) -> OwnedPartition:
     """Fences the older owners of `where` and restores its state. Blocks.
 
-    accept_loss: go on where the source doesn't hold what follows the position any more.
+    accept_loss: continue where the source doesn't hold what follows the position any more.
     former: ids that the source's topic had before it was made again, with what a position in them
     means: `start` of the present topic, or the `same` offset.
     log: how records name the source's log.
-    progressed: called from time to time while a long restore goes on.
+    progressed: called from time to time while a long restore lasts.
 
     Raises OffsetGone where the source doesn't hold what follows, unless that is accepted.
     """
@@ -190,23 +190,23 @@ def _begin(
             text = f"{name} was deleted and made again; {position.source} of the old log was next"
             if known is None and not accept_loss:
                 raise OffsetGone(
-                    f"{text}, and what wasn't applied of it is lost. --accept-loss goes on at the "
-                    "beginning of the new log"
+                    f"{text}, and what wasn't applied of it is lost. --accept-loss continues at "
+                    "the beginning of the new log"
                 )
-            last_line(f"{text}: going on at {log.first}, the beginning of the new one")
+            last_line(f"{text}: continuing at {log.first}, the beginning of the new one")
             return start
     if position.source > log.end:
         text = f"{name} ends at {log.end}, before {position.source}, the next record to apply"
         if not accept_loss:
             raise OffsetGone(
-                f"{text}: the log was cut off, or deleted and made again. --accept-loss goes on "
+                f"{text}: the log was cut off, or deleted and made again. --accept-loss continues "
                 "with what it holds"
             )
         if position.topic_id:
             # The same log without its end: all that is left of it has been applied.
-            last_line(f"{text}: going on at its end")
+            last_line(f"{text}: continuing at its end")
             return replace(position, source=log.end, topic_id=log.topic_id)
-        last_line(f"{text}: going on at {log.first}, its beginning")
+        last_line(f"{text}: continuing at {log.first}, its beginning")
         return start
     if position.source >= log.first:
         return replace(position, topic_id=log.topic_id)
@@ -214,7 +214,7 @@ def _begin(
     if not accept_loss:
         raise OffsetGone(
             f"{range_} are no longer in the log and were never applied: retention must be longer "
-            "than the longest outage. --accept-loss goes on without them"
+            "than the longest outage. --accept-loss continues without them"
         )
     last_line(f"{range_} were lost: they are no longer in the log and were never applied")
     return start

@@ -1,6 +1,6 @@
 """Distinguishes a poisonous input from a bug of the engine.
 
-Law: a poisonous input goes to `journeys.dead` and the rest go on; but when more than half of the
+Law: a poisonous input goes to `journeys.dead` and the rest continue; but when more than half of the
 last inputs are dead letters, the engine is at fault: the process stops instead of moving the log
 there.
 """

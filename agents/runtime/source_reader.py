@@ -58,7 +58,7 @@ class SourceReader:
         self, client: Mapping[str, Any], group: str, fail: Callable[[BaseException], None]
     ):
         """group: a name for the broker's logs only; no group is joined. fail: called on the event
-        loop when reading can't go on."""
+        loop when reading can't continue."""
         self._fail = fail
         self._epoch = 0
         self._thread: threading.Thread | None = None

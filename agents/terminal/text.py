@@ -1,7 +1,7 @@
 """The one place through which commands print.
 
 Law: what a document, an event or an answer says never controls a terminal, nor makes lines of its
-own. Characters that are not printed are escaped, in JSON as JSON does it: whoever reads the JSON
+own. Characters that are not printed are escaped, in JSON as JSON does it: anyone who reads the JSON
 finds the same value.
 """
 

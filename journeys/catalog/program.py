@@ -86,7 +86,7 @@ class Program:
         return found
 
     def event_keeps(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """What the journey reads of an event, and what tells it apart from others."""
+        """What the journey reads of an event, and what distinguishes it from others."""
         read = prune({"event": event}, self._event).get("event", {})
         return {"event": event["event"], "messageId": event["messageId"], **read}
 

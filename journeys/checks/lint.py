@@ -12,7 +12,7 @@ from typing import Any
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
 from journeys.checks.lint_expressions import lint_journey_expressions, reads
-from journeys.checks.lookalikes import look_of, names_in, told_apart
+from journeys.checks.lookalikes import distinguished, look_of, names_in
 from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
 from journeys.schema.findings import Findings
@@ -84,7 +84,7 @@ def _awaiting(journey: Journey) -> Iterator[Awaiting]:
 
 
 def _instances(findings: Findings, journey: Journey) -> None:
-    """One event that moves several instances of a user, where nothing tells them apart."""
+    """One event that moves several instances of a user, where nothing distinguishes them."""
     if journey.entry.reentry != "every_time":
         return
     awaiting = list(_awaiting(journey))
@@ -210,7 +210,7 @@ def _spelling(findings: Findings, written: Sequence[Written]) -> None:
         plain = "".join(char for char in look_of(name).casefold() if char.isalnum())
         first, line = seen.setdefault((what, plain), (name, place[0]))
         if plain and first != name:
-            one, other = told_apart(name, first)
+            one, other = distinguished(name, first)
             findings.warn(
                 place,
                 f"the {what} {one} is called {other} on line {line}: is it another one?",

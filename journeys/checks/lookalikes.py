@@ -1,7 +1,7 @@
 """Names that look the same and are not: `é` in one character or two, spaces of other kinds, and
 characters that can't be seen.
 
-Law: names of one kind that a reader can't tell apart are told, wherever the documents that are
+Law: names of one kind that a reader can't tell apart are reported, wherever the documents that are
 checked together have them.
 """
 
@@ -38,7 +38,7 @@ def look_of(name: str) -> str:
     return " ".join(seen.split())
 
 
-def told_apart(name: str, other: str) -> tuple[str, str]:
+def distinguished(name: str, other: str) -> tuple[str, str]:
     """Two names in quotes as a message shows them: escaped where they look the same."""
     if look_of(name) != look_of(other):
         return f"'{name}'", f"'{other}'"
@@ -51,13 +51,13 @@ def lint_lookalikes(
     """Adds a warning where a name looks like one of another document, and is another name."""
     first: dict[tuple[str, str], tuple[str, Findings, int]] = {}
     for findings, model, written in documents:
-        told = set()
+        reported = set()
         for what, name, place in sorted(names_in(findings, model, written), key=lambda one: one[2]):
             other, its, line = first.setdefault((what, look_of(name)), (name, findings, place[0]))
-            if other == name or its is findings or (what, name) in told:
-                continue  # within one document every other spelling is told
-            told.add((what, name))
-            shown, meant = told_apart(name, other)
+            if other == name or its is findings or (what, name) in reported:
+                continue  # within one document every other spelling is reported
+            reported.add((what, name))
+            shown, meant = distinguished(name, other)
             findings.warn(
                 place,
                 f"the {what} {shown} looks like {meant} in {its.source.file}:{line}, and is "

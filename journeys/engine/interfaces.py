@@ -1,4 +1,4 @@
-"""What the processor of a partition is given by whoever runs it.
+"""What the processor of a partition is given by its caller.
 
 Law: these are the only ways out of the engine, and none of them waits.
 """

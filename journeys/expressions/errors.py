@@ -185,7 +185,7 @@ def mixed_type(error: str, tree: Any, text: str) -> str:
     CEL compares numbers of different kinds; the library's checker has no such operators.
 
     Returns:
-        the name of the type in lower case, as the library's; `dyn` where it can't be told.
+        the name of the type in lower case, as the library's; `dyn` where it isn't known.
 
     Raises:
         CelError: something else is wrong, too.
@@ -224,7 +224,7 @@ def _findings(error: str, text: str) -> list[_Finding]:
 def _mixes_numbers(message: str) -> bool:
     """Whether a message says no more than that numbers of two kinds are compared."""
     if message.startswith("maximum number of ERROR issues"):
-        return True  # the others are of this kind, or one of them is told
+        return True  # the others are of this kind, or one of them is reported
     found = _MISMATCH.search(message)
     if found is None or found[1] not in _COMPARISONS:
         return False

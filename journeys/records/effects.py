@@ -107,7 +107,7 @@ class Effects:
         counts: how often something happened that is not reported as an outcome, by name.
         size: about how many bytes a transaction gets by them, and by the changed records: what can
             be large of it.
-        sampler: what is reported once a minute; it goes on from one batch to the next.
+        sampler: what is reported once a minute; it continues from one batch to the next.
         meter: of the work of expressions, per input.
     """
 

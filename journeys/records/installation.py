@@ -41,7 +41,7 @@ class TopicRecord(msgspec.Struct, frozen=True):
     id: Kafka's id of the topic.
     partitions: how many it has.
     former: ids that the topic had before it was made again, each with what a position in it means.
-    log: the id with which its offsets began anew; "" while they are those of the first topic.
+    log: the id with which its offsets began again; "" while they are those of the first topic.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """JSON as producers and servers write it, read so that one odd field costs no other field.
 
 Law: pure. What the strict decoder reads means the same here (an integer of up to 4,300 digits is
-one, so whoever reads a number looks at its size). Beyond that: a byte order mark
+one, so anyone who reads a number looks at its size). Beyond that: a byte order mark
 at the start is skipped; a half of a surrogate pair, and bytes that are not UTF-8, are U+FFFD;
 control characters in a text stay; a number beyond a double, NaN and Infinity are null; what is
 nested more deeply than MAX_DEPTH is null. Whatever was changed is listed. All else is no JSON.
@@ -19,7 +19,7 @@ import msgspec
 MAX_DEPTH = 100
 """Lists and objects inside each other that are read; what is deeper becomes null."""
 MAX_ODDITIES = 1_000
-"""How many oddities of one text are listed; later ones are mended all the same."""
+"""How many oddities of one text are listed; later ones are repaired all the same."""
 _SHOWN = 40
 
 BEYOND_DOUBLE = "a number beyond the range of a double"
@@ -84,7 +84,7 @@ def read_odd_json(data: bytes | str) -> Found:
         value = _decoder.decode(text)
     except json.JSONDecodeError as error:
         raise NotJson(f"{_words(error)} (line {error.lineno}, column {error.colno})") from None
-    return Found(odd.mended(value, ()), tuple(odd.found))
+    return Found(odd.repaired(value, ()), tuple(odd.found))
 
 
 class _Number:
@@ -104,7 +104,7 @@ class _Oddities:
         if len(self.found) < MAX_ODDITIES:
             self.found.append(Oddity(path, what))
 
-    def mended(self, value: Any, path: tuple[str | int, ...]) -> Any:
+    def repaired(self, value: Any, path: tuple[str | int, ...]) -> Any:
         """The value with nothing odd in it. Its depth is bounded by MAX_DEPTH."""
         if isinstance(value, str):
             return self._text(value, path)
@@ -112,13 +112,13 @@ class _Oddities:
             self.add(path, value.what)
             return None
         if isinstance(value, list):
-            return [self.mended(item, (*path, index)) for index, item in enumerate(value)]
+            return [self.repaired(item, (*path, index)) for index, item in enumerate(value)]
         if isinstance(value, dict):
-            mended = {}
+            repaired = {}
             for key, item in value.items():
                 name = self._text(key, path)
-                mended[name] = self.mended(item, (*path, name))
-            return mended
+                repaired[name] = self.repaired(item, (*path, name))
+            return repaired
         return value
 
     def _text(self, text: str, path: tuple[str | int, ...]) -> str:

@@ -107,7 +107,7 @@ class HttpCaller:
             return CallResult("retriable" if passing else "final", now, 0, error.reason, why)
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - told once, with its dead letter
+        except Exception as error:  # noqa: BLE001 - reported once, with its dead letter
             return our_error(error, self._now(), self.secrets.masked)
         labels = _NONE if action.trigger is UNSET else action.trigger.response
         return await self.send(request, destination.timeout, labels, confirm, excerpt=test)
@@ -155,7 +155,7 @@ class HttpCaller:
         started_at, clock = self._now(), time.monotonic()
 
         def answer(meaning: Meaning, reason: str, error: str | None, **rest: Any) -> CallResult:
-            masked = None if error is None else self._told(error)
+            masked = None if error is None else self._masked(error)
             took = round((time.monotonic() - clock) * 1_000)
             return CallResult(meaning, started_at, took, reason, masked, **rest)
 
@@ -222,7 +222,7 @@ class HttpCaller:
             rest["retry_after"] = retry_after(response.headers.get("Retry-After"), started_at)
         return answer(meaning, "refused", error_text, **rest)
 
-    def _told(self, text: str) -> str:
+    def _masked(self, text: str) -> str:
         """A text of the network or a library, as text that can be written."""
         return self.secrets.masked(text.encode("utf-8", "replace").decode())
 

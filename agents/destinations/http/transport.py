@@ -37,7 +37,7 @@ class TooMuch(httpcore.RemoteProtocolError):
 
 
 class _GuardedStream(httpcore.AsyncNetworkStream):
-    """A connection whose reads are counted; each call starts to count anew."""
+    """A connection whose reads are counted; each call starts its own count."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, of: _Connection) -> None:
         self._stream = stream
@@ -124,7 +124,7 @@ class _Connection(httpcore.AsyncNetworkBackend):
         self._reads += 1
         self._bytes += size
         if self._reads > MOST_READS or self._bytes > MOST_BYTES:
-            raise TooMuch(f"the answer goes on after {self._reads} reads and {self._bytes} bytes")
+            raise TooMuch(f"the answer continues after {self._reads} reads and {self._bytes} bytes")
 
     async def request(self, request: httpcore.Request) -> httpcore.Response:
         self._reads = self._bytes = 0

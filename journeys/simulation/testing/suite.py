@@ -183,7 +183,7 @@ class Case(Model):
     responses: list[Canned] = Field(default_factory=list)
     """What triggers are answered with; the first that fits is taken."""
     until: Literal["end"] | Moment = "end"
-    """How far time goes on after the events."""
+    """How far time continues after the events."""
     expect: Annotated[
         Annotated[Expect, Tag("one")] | Annotated[list[Expect], Field(min_length=1), Tag("other")],
         Discriminator(_is_mapping),

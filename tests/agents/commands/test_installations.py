@@ -64,7 +64,7 @@ def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
     declined = journeys.run("topics", "adopt", stdin="n\n")
     assert declined.returncode == 1
     assert "profiles, instances and timers of all users are lost" in declined.stdout
-    assert "evaluate goes on at the end of journeys.events" in declined.stdout
+    assert "evaluate continues at the end of journeys.events" in declined.stdout
     assert journeys.run("topics", "check").returncode == 1
     adopted = journeys.run("topics", "adopt", "--yes")
     assert adopted.returncode == 0, adopted.stderr

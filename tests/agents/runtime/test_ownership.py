@@ -271,7 +271,7 @@ async def test_a_source_that_was_made_again_is_never_gone_on_with_in_silence(
     third = job.process(3, accept_loss=True)
     await third.own(job.where(0), 1)
     assert third.ownership.loops[job.source, 0].position == 0
-    assert "going on at 0, the beginning of the new one" in capfd.readouterr().err
+    assert "continuing at 0, the beginning of the new one" in capfd.readouterr().err
     await third.ownership.release()
     fourth = job.process(4)
     await fourth.own(job.where(0), 1)

@@ -254,7 +254,7 @@ def test_a_warning_is_at_its_place_and_the_document_is_accepted(text: str, messa
                 "w: {type: wait_for_event, event: x, within: 1h}\n"
                 "c: {type: criteria, branches: [{when: has(steps.w.event)}], otherwise: e}"
             ),
-            id="what the wait captured tells them apart",
+            id="what the wait captured distinguishes them",
         ),
         pytest.param(
             journey(

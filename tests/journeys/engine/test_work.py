@@ -1,4 +1,4 @@
-"""An input whose expressions cost too much becomes a dead letter, and the rest go on."""
+"""An input whose expressions cost too much becomes a dead letter, and the rest continue."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a journey means, once more: small, slow, and written from the language's reference alone.
 
 Law: nothing of the engine is used here. Every rule is spelled out in the plainest way there is, so
-that whoever doubts the engine has something to hold it against. Journeys are documents as users
+that anyone who doubts the engine has something to hold it against. Journeys are documents as users
 write them, with a `Cel` wherever an expression stands. Times are ms.
 """
 

@@ -56,7 +56,7 @@ def test_an_odd_field_costs_at_most_itself(name: str, mark: bytes) -> None:
     assert found.value["list"] == [{"x": "y"}]
     if expected is not ...:
         assert found.value["odd"] == expected
-    msgspec.json.encode(found.value)  # whoever writes it on can
+    msgspec.json.encode(found.value)  # anyone who writes it on can
 
 
 @given(st.lists(st.sampled_from(sorted(ODD)), min_size=1, max_size=6), st.booleans())

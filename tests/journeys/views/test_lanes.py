@@ -1,4 +1,4 @@
-"""The lane of each node: whoever has been through a slow one is late from there on."""
+"""The lane of each node: anyone who has been through a slow one is late from there on."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def _forge(stage: Stage, seconds: float, rate: float) -> None:
 
 @scenario(40, rate=100)
 def engine_records_forged(stage: Stage) -> None:
-    """Whoever may write events writes the engine's own records; each costs at most itself, also
-    when workers start anew behind it."""
+    """Anyone who may write events writes the engine's own records; each costs at most itself, also
+    when workers start again behind it."""
     for _ in stage.rounds(3):
         stage.pause(3)
         _forge(stage, 8, rate=30)

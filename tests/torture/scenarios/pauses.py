@@ -1,5 +1,5 @@
 """Machines that stand still again and again, for less time than a session: nobody takes over, and
-what was begun before goes on after."""
+what was begun before continues after."""
 
 from __future__ import annotations
 
