@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import trustme
 import uvloop
@@ -86,6 +87,12 @@ class Calls:
             assert result.labels == {"path": path}
         return result
 
+    def descriptors(self) -> int:
+        """How many sockets of this process the server or its clients have."""
+        sockets = psutil.Process().net_connections("tcp4")
+        ends = [(one.laddr, one.raddr) for one in sockets]
+        return sum(any(end and end[1] == self.server.port for end in both) for both in ends)
+
     async def until_closed(self) -> None:
         """Until what was dropped is closed, on both sides."""
         async with asyncio.timeout(SECONDS):
@@ -125,14 +132,6 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     return context
-
-
-def descriptors() -> int:
-    return sum(
-        os.readlink(f"/proc/self/fd/{one}").startswith("socket:")
-        for one in os.listdir("/proc/self/fd")
-        if os.path.lexists(f"/proc/self/fd/{one}")
-    )
 
 
 async def cancelled_by_the_task(call: Any, turns: int) -> bool:
@@ -183,7 +182,7 @@ def test_a_call_that_is_cancelled_at_any_turn_leaves_nothing_behind(
         async with calls(context) as call:
             await call()
             await call.until_closed()
-            open_before, turn = descriptors(), 0
+            open_before, turn = call.descriptors(), 0
             while True:
                 if not idle:  # a new connection is made only where none is free
                     for free in list(call.transport._free.values()):
@@ -196,7 +195,7 @@ def test_a_call_that_is_cancelled_at_any_turn_leaves_nothing_behind(
                 assert (result.meaning, result.labels != {}) == ("delivered", True), turn
                 await call.until_closed()
                 assert call.transport.connections == (1, 0), turn
-                assert descriptors() == open_before, turn
+                assert call.descriptors() == open_before, turn
                 if not under_way:
                     return turn
                 turn += 1
@@ -209,7 +208,7 @@ def test_a_call_that_is_cancelled_at_any_turn_leaves_nothing_behind(
 async def test_many_calls_that_are_cancelled_at_once_leave_nothing_behind() -> None:
     async with calls() as call:
         await call()
-        open_before = descriptors()
+        open_before = call.descriptors()
         for turns in range(0, 60, 3):
             tasks = [asyncio.create_task(call()) for _ in range(20)]
             for _ in range(turns):
@@ -221,7 +220,7 @@ async def test_many_calls_that_are_cancelled_at_once_leave_nothing_behind() -> N
         await call.until_closed()
         free, used = call.transport.connections
         assert used == 0
-        assert descriptors() <= open_before + 2 * (free - 1)
+        assert call.descriptors() <= open_before + 2 * (free - 1)
 
 
 BAD_ANSWERS: dict[str, list[bytes]] = {
@@ -246,7 +245,7 @@ BAD_ANSWERS: dict[str, list[bytes]] = {
 async def test_after_a_bad_answer_the_next_call_gets_its_own(pieces: list[bytes]) -> None:
     async with calls() as call:
         await call()
-        open_before = descriptors()
+        open_before = call.descriptors()
         for _ in range(5):
             call.server.answer = lambda _: pieces
             async with asyncio.timeout(SECONDS):
@@ -258,7 +257,7 @@ async def test_after_a_bad_answer_the_next_call_gets_its_own(pieces: list[bytes]
             assert (result.meaning, result.labels != {}) == ("delivered", True)
         await call.until_closed()
         assert call.transport.connections == (1, 0)
-        assert descriptors() == open_before
+        assert call.descriptors() == open_before
 
 
 def _endless(head: bytes, piece: bytes, size: int = 1) -> list[bytes]:
