@@ -24,6 +24,7 @@ def test_a_page_is_true(page: Path, tmp_path: Path) -> None:
     read(page, Reader(tmp_path))
 
 
+@pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.parametrize("page", LIVE, ids=name_of)
 def test_a_page_that_runs_the_engine_is_true(page: Path, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import journeys_engine
 from agents.processes.program import JOURNEYS
 from tests.wheel.conftest import ROOT, Environment, build, run
 
+pytestmark = pytest.mark.world
+
 INSIDE = "journeys_engine/_root"
 
 
@@ -137,7 +139,6 @@ os.remove("kept.h5")
 """
 
 
-@pytest.mark.world
 @pytest.mark.parametrize("first", ["the engine", "the others"])
 def test_it_lives_beside_packages_of_the_same_names(
     wheel: Path, tmp_path: Path, first: str

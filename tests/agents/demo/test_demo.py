@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.world
+
 JOURNEYS = Path(sys.executable).with_name("journeys")
 README = Path(__file__).parents[3] / "README.md"
 

@@ -17,6 +17,8 @@ from agents.kafka.embedded.class_archive import KEPT, ClassArchive, listing, usi
 from agents.kafka.embedded.jars import classpath
 from agents.kafka.embedded.java import find_java
 
+pytestmark = pytest.mark.world
+
 TOOL = "kafka.tools.StorageTool"
 
 

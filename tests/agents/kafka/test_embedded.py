@@ -21,6 +21,8 @@ from agents.kafka.embedded.extra import ExtraMissing
 from agents.kafka.embedded.java import find_java
 from tests.loopback import free_port
 
+pytestmark = pytest.mark.world
+
 JOURNEYS = Path(sys.executable).with_name("journeys")
 GONE_SECONDS = 60
 

@@ -19,11 +19,11 @@ def cluster(broker: str, tmp_path: Path) -> Iterator[Cluster]:
 def test_two_workers_share_the_load(cluster: Cluster) -> None:
     cluster.start(1)
     cluster.start(2)
-    cluster.produce(4_000, rate=800)
+    cluster.produce(1_000, rate=200)
     cluster.drained()
     account = cluster.account()
     assert account.faults() == {}
-    assert account.inputs == 4_000
+    assert account.inputs == 1_000
     assert account.fired > 0
     assert cluster.stop(1) == 0
     assert cluster.stop(2) == 0
@@ -43,7 +43,7 @@ def test_what_says_nothing_shares_a_transaction(cluster: Cluster) -> None:
 def test_kill_9_of_workers_in_turn_loses_and_repeats_nothing(cluster: Cluster) -> None:
     cluster.start(1)
     cluster.start(2)
-    traffic = cluster.produce_beside(12_000, rate=400)
+    traffic = cluster.produce_beside(2_400, rate=100)
     pause = threading.Event()
     for number in (1, 2, 1):
         pause.wait(6)
@@ -69,7 +69,7 @@ def test_kill_9_of_workers_in_turn_loses_and_repeats_nothing(cluster: Cluster) -
 def test_a_worker_that_dies_at_any_point_of_the_protocol(cluster: Cluster, point: str) -> None:
     cluster.start(1, KILL_AT=f"{point}:20")
     cluster.wait_until_owned()  # else a machine that is busy commits all of it at once
-    cluster.produce(3_000, rate=600)
+    cluster.produce(800, rate=160)
     cluster.wait_for_exit(1)
     cluster.start(1)
     cluster.drained()
@@ -93,7 +93,7 @@ def test_a_batch_that_fails_is_not_acknowledged_by_the_next_one(cluster: Cluster
 def test_a_paused_worker_that_wakes_up_writes_nothing(cluster: Cluster) -> None:
     cluster.start(1)
     cluster.start(2)
-    traffic = cluster.produce_beside(10_000, rate=400)
+    traffic = cluster.produce_beside(2_400, rate=100)
     pause = threading.Event()
     pause.wait(7)
     cluster.freeze(1)
@@ -107,10 +107,10 @@ def test_a_paused_worker_that_wakes_up_writes_nothing(cluster: Cluster) -> None:
 @pytest.mark.fault
 def test_two_groups_that_both_own_everything(cluster: Cluster) -> None:
     cluster.start(1)
-    cluster.produce(1_000, rate=500)
+    cluster.produce(300, rate=150)
     cluster.wait_until_owned()  # else each would fence the other in the middle of its start
     cluster.start(2, GROUP=f"{cluster.name}-other")
-    cluster.produce(3_000, rate=500, seed=2)
+    cluster.produce(900, rate=150, seed=2)
     # The newer owner fenced the older one, which ends with a clear line.
     assert cluster.wait_for_exit(1) != 0
     assert "fenced" in cluster.log(1).lower()
