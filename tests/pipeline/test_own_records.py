@@ -30,7 +30,7 @@ ROLES = {"register": 1, "evaluate": 1}
 KEY = "0123456789abcdef" * 4
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture  # not the module's: while it lives, it owns what any other would own on this broker
 def unsigned(kafka: EmbeddedKafka) -> Iterator[Stack]:
     with stack(kafka, ROLES) as made:
         assert {one["type"] for one in made.apply(DOCUMENTS)} == {"config.accepted"}

@@ -189,7 +189,7 @@ def test_a_role_that_accepts_the_loss_goes_on_at_the_beginning_of_its_own_source
     layout = check_topics(bootstrap, accept_loss_of="evaluate")
     after = layout.installation.topics[logical(EVENTS)]
     assert (after.former[before.id], after.log) == ("start", after.id)
-    assert f"{EVENTS} was deleted and made again: evaluate goes on" in capfd.readouterr().err
+    assert f"{EVENTS} was deleted and made again: evaluate continues" in capfd.readouterr().err
     assert check_topics(bootstrap).installation == layout.installation
 
 
