@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from benchmarks import plots, tables
+from benchmarks import tables
 from benchmarks.results import Result, load
 
 HERE = Path(__file__).parent
@@ -27,6 +27,8 @@ _PICTURES = {
 
 def write(results: Sequence[Result]) -> None:
     """Write the page and its plots."""
+    from benchmarks import plots  # matplotlib takes a second to load
+
     drawn = plots.write(results, ASSETS)
     pictures = {
         name.removeprefix("benchmarks-").removesuffix(".svg"): (

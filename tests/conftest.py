@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import uuid
@@ -25,6 +26,11 @@ from tests.beside import (  # noqa: F401 - hooks of pytest's
 from tests.loopback import no_journeys_topics
 
 refuse_stale()
+
+# What is compiled is kept, whatever the shell says: else every program that a test starts would
+# compile the engine again, and every process of a run all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says more of what else the machine does.
 # The same examples every time: a run says something of the change under test and nothing else.

@@ -14,7 +14,7 @@ from journeys.problems import printable
 # All of Unicode that moves the cursor, changes colours or direction, or isn't seen at all.
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
 FORMATS = [
-    char for code in range(0xA0, sys.maxunicode + 1)
+    char for code in (*range(0xA0, 0x1E000), *range(0xE0000, 0xE0FFF))
     if unicodedata.category(char := chr(code)) in ("Cf", "Zl", "Zp", "Cs")
 ]  # fmt: skip
 WITHOUT_WIDTH = list("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u3164\uffa0\ufe00\U000e0100")
