@@ -73,7 +73,7 @@ def run(workers: int, seconds: float, keep: bool, console: Console) -> bool:
                 broker = _start(scene, history, workers, started, console)
                 expected = aside.submit(history.expected)
                 _play(scene, history, broker, seconds, started)
-                with scene.step("account"):
+                with scene.step("summary"):
                     account = _account(scene, broker, expected.result())
         except Exception:
             _print_last_lines(scene, console)

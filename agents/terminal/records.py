@@ -81,7 +81,7 @@ def print_letters(letters: list[Letter]) -> None:
     from journeys.time import format_time
 
     rows: list[tuple[str, ...]] = [
-        ("id", "set aside", "role", "reason", "user", "what", "status", "detail")
+        ("id", "dead-lettered", "role", "reason", "user", "what", "status", "detail")
     ]
     for letter in letters:
         record = letter.record

@@ -16,7 +16,7 @@ ORIGIN = "journeys-origin"
 """Where an event stood before it was moved or put back: `TOPIC-PARTITION-OFFSET`."""
 
 SIGNATURE = "journeys-signature"
-"""Shows that the engine wrote the record, where keys are set. Bytes, made outside of this house."""
+"""Shows that the engine wrote the record, where keys are set. Bytes, made outside of the engine."""
 
 MAX_ORIGIN = 300
 """Characters of an origin: a topic's name has at most 249."""

@@ -54,8 +54,8 @@ from journeys.simulation.testing.run import Result, run_test
 from journeys.simulation.testing.suite import read_tests
 from journeys.simulation.testing.words import check_names
 from journeys.time import parse_time
+from tests.docs.packages import drawing, imports
 from tests.docs.pages import ROOT, cells, code, row
-from tests.docs.rooms import drawing, imports
 from tests.loopback import free_port
 from tests.terminal import Terminal
 

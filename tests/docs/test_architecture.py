@@ -1,4 +1,4 @@
-"""The page of the architecture is true: its rooms, its arrows, the functions that it names."""
+"""The page of the architecture is true: its packages, its arrows, the functions that it names."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from tests.docs.packages import PAGE, WRITE, below, drawing, filled, imports, reduced
 from tests.docs.pages import ROOT
-from tests.docs.rooms import PAGE, WRITE, below, drawing, filled, imports, reduced
 
 TEXT = PAGE.read_text("utf-8")
 WAY = TEXT.partition("## The way of an event")[2].partition("\n## ")[0]
@@ -24,8 +24,8 @@ def test_an_arrow_is_left_out_only_where_others_imply_it() -> None:
     arrows = {"a": {"b", "c"}, "b": {"c"}, "c": {"d"}, "d": set()}
     assert reduced(arrows) == {"a": {"b"}, "b": {"c"}, "c": {"d"}, "d": set()}
     kept = reduced(imports())
-    assert {room: below(kept, room) for room in kept} == {
-        room: below(imports(), room) for room in imports()
+    assert {package: below(kept, package) for package in kept} == {
+        package: below(imports(), package) for package in imports()
     }
     assert len(re.findall("-->", drawing(imports()))) == sum(map(len, kept.values()))
 
