@@ -61,6 +61,7 @@ class _GuardedStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         encrypted = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        self._of.encrypted = encrypted
         return _GuardedStream(encrypted, self._of)
 
     def get_extra_info(self, info: str) -> Any:
@@ -75,6 +76,7 @@ class _Connection(httpcore.AsyncNetworkBackend):
         scheme, host, port = origin
         self.origin = origin
         self.free_since = 0.0
+        self.encrypted: httpcore.AsyncNetworkStream | None = None
         self._guard = guard
         self._network = httpcore.AnyIOBackend()
         self._socket: httpcore.AsyncNetworkStream | None = None
@@ -135,11 +137,18 @@ class _Connection(httpcore.AsyncNetworkBackend):
         than its answers, which would be taken for the next one's."""
         if not self._http.is_idle() or self._http.has_expired():
             return False
-        # Neither library says it in public.
+        # None of the libraries says it in public.
         connection: Any = self._http._connection
         socket: Any = self._socket
         unread, _ = connection._h11_state.trailing_data
-        return not unread and not socket._stream._protocol.read_queue
+        if unread or socket._stream._protocol.read_queue:
+            return False
+        if self.encrypted is None:
+            return True
+        # What came with the answer's last bytes is decrypted only when it is read.
+        stream: Any = self.encrypted
+        tls = stream._stream
+        return tls._read_bio.pending == 0 and tls._ssl_object.pending() == 0
 
     async def close(self) -> None:
         self._closed = True

@@ -223,12 +223,19 @@ async def test_many_calls_that_are_cancelled_at_once_leave_nothing_behind() -> N
         assert call.descriptors() <= open_before + 2 * (free - 1)
 
 
+RECORD = 1 << 14
+"""Bytes that a record of TLS has at most."""
+
 BAD_ANSWERS: dict[str, list[bytes]] = {
     "no answer": [b""],
     "half a head": [b"HTTP/1.1 200 OK\r\nContent-", b""],
     "half a body": [b"HTTP/1.1 400 No\r\nContent-Length: 10\r\n\r\nhalf", b""],
     "no HTTP": [b"220 mail.example ESMTP\r\n"],
     "two answers": [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" * 2],
+    "two answers, a TLS record each": [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (RECORD - 42)).ljust(RECORD)
+        + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    ],
     "more than its length": [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{}"],
     "an answer and then another": [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"] * 2,
     "a bad chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
@@ -241,9 +248,12 @@ BAD_ANSWERS: dict[str, list[bytes]] = {
 }
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("pieces", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
-async def test_after_a_bad_answer_the_next_call_gets_its_own(pieces: list[bytes]) -> None:
-    async with calls() as call:
+async def test_after_a_bad_answer_the_next_call_gets_its_own(
+    pieces: list[bytes], secure: bool, certificate: ssl.SSLContext
+) -> None:
+    async with calls(certificate if secure else None) as call:
         await call()
         open_before = call.descriptors()
         for _ in range(5):
