@@ -5,6 +5,7 @@ it exists in this overlay alone, and is gone when the process dies.
 """
 
 from collections.abc import Iterator
+from heapq import merge
 from typing import Generic, TypeVar
 
 from tables.codec import Codec, hot_key
@@ -13,8 +14,9 @@ from tables.store import Change, Store
 
 R = TypeVar("R")
 
-_Entry = tuple[R | None, int | None]
-"""A record, None where there is none, and its due time."""
+_Entry = tuple[R | None, int | None, int, int]
+"""A record, None where there is none, its due time, and the bytes of its two parts: what is not
+hot, and what is."""
 
 _CACHED_RECORDS = 24_000
 _CACHED_BYTES = 96 << 20
@@ -42,7 +44,7 @@ class View(Generic[R]):
         self._cached = cached
         self._young: dict[bytes, _Entry[R]] = {}
         self._old: dict[bytes, _Entry[R]] = {}
-        self._weight = 0  # bytes of the young ones, at most
+        self._weight = 0  # bytes of the young ones
         # What the batch has changed, and the keys of those with changes outside the hot part.
         self._changed: dict[bytes, _Entry[R]] = {}
         self._changed_rest: set[bytes] = set()
@@ -55,6 +57,7 @@ class View(Generic[R]):
         entry = self._young.get(key)
         if entry is None:
             entry = self._young[key] = self._old.get(key) or self._stored(key)
+            self._weight += entry[2] + entry[3]
         return entry
 
     def _stored(self, key: bytes) -> _Entry[R]:
@@ -64,18 +67,18 @@ class View(Generic[R]):
             raise ReservedKey(f"no record can have the key {key!r}")
         value = self._store.get(key)
         if value is None:
-            return None, None
-        self._weight += len(value)
+            return None, None, 0, 0
         record, due = self._codec.unpack(value)
-        if self._hot is not None and (hot := self._store.get(hot_key(key))) is not None:
+        hot = None if self._hot is None else self._store.get(hot_key(key))
+        if self._hot is not None and hot is not None:
             record = self._hot.join(record, hot)
-        return record, due
+        return record, due, len(value), len(hot or b"")
 
     def put(self, key: bytes, record: R) -> None:
         """Replaces the record and updates the due-time index."""
-        old, due = self._changed.get(key) or self._committed(key)
+        old, due, rest, hot = self._changed.get(key) or self._committed(key)
         if self._hot is not None and old is not None and self._hot.alone(old, record):
-            self._changed[key] = record, due
+            self._changed[key] = record, due, rest, hot
             return
         next_due = self._codec.next_due
         due = None if next_due is None else next_due(record)
@@ -87,7 +90,7 @@ class View(Generic[R]):
 
     def _change(self, key: bytes, record: R | None, due: int | None) -> None:
         before = self._changed.get(key) or self._committed(key)
-        self._changed[key] = record, due
+        self._changed[key] = record, due, before[2], before[3]
         self._changed_rest.add(key)
         if before[1] != due:
             self._dues.set(key, due)
@@ -97,17 +100,20 @@ class View(Generic[R]):
         return self._dues.first()
 
     def items(self) -> Iterator[tuple[bytes, R]]:
-        """Every committed record, decoded, in key order."""
+        """Every record, decoded, in key order."""
         for key, _ in self.packed(b""):
-            record = self._stored(key)[0]
+            record = (self._changed.get(key) or self._stored(key))[0]
             if record is not None:
                 yield key, record
 
     def packed(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The committed records whose keys come after `after`, in key order, as bytes without
-        their hot parts."""
-        is_hot = self._codec.is_hot
-        return ((key, value) for key, value in self._store.items(after) if not is_hot(key))
+        """The records whose keys come after `after`, in key order, as bytes without hot parts;
+        with the batch's changes so far."""
+        is_hot, pack = self._codec.is_hot, self._codec.pack
+        stored = ((key, value) for key, value in self._store.items(after) if not is_hot(key))
+        changed = [(key, self._changed[key]) for key in sorted(self._changed) if key > after]
+        own = ((key, pack(one[0], one[1])) for key, one in changed if one[0] is not None)
+        return merge((pair for pair in stored if pair[0] not in self._changed), own)
 
     @property
     def changed(self) -> bool:
@@ -118,14 +124,18 @@ class View(Generic[R]):
         """The uncommitted changes as bytes: for the changelog and for the store."""
         pack, hot = self._codec.pack, self._hot
         changes: list[Change] = []
-        for key, (record, due) in self._changed.items():
+        for key, (record, due, rest_size, hot_size) in self._changed.items():
+            self._weight -= rest_size + hot_size
             if key in self._changed_rest:
                 packed = None if record is None else pack(record, due)
-                self._weight += len(packed or b"")
+                rest_size = len(packed or b"")
                 changes.append(Change(key, packed, self._committed(key)[1], due))
             if hot is not None:
                 packed = None if record is None else hot.pack(record)
+                hot_size = len(packed or b"")
                 changes.append(Change(hot_key(key), packed, None, None))
+            self._weight += rest_size + hot_size
+            self._changed[key] = record, due, rest_size, hot_size
         return changes
 
     def committed(self) -> None:

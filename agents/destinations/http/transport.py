@@ -148,7 +148,7 @@ class _Connection(httpcore.AsyncNetworkBackend):
         # What came with the answer's last bytes is decrypted only when it is read.
         stream: Any = self.encrypted
         tls = stream._stream
-        return tls._read_bio.pending == 0 and tls._ssl_object.pending() == 0
+        return not (tls._read_bio.pending or tls._ssl_object.pending())
 
     async def close(self) -> None:
         self._closed = True
