@@ -99,6 +99,7 @@ class PartitionProcessor:
         self._sampler = Sampler(samples)
         self._timers_left = 0
         self._last_due = partition_time
+        self._drained_at: int | None = None
         self._full = 0
         self._full_size = MAX_BYTES
         self._large: set[str] = set()
@@ -396,7 +397,7 @@ class PartitionProcessor:
         try:
             time = _decode_clock(one.value).time
             if time == "end":
-                until = min(self.partition_time + DRAIN, LAST)
+                until = self._drained_at or min(self.partition_time + DRAIN, LAST)
             else:
                 until = parse_time(time) if isinstance(time, str) else ms_of_number(time)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -406,11 +407,14 @@ class PartitionProcessor:
             return True
         latest = max(self.partition_time, until)
         self._last_due = self.partition_time
+        if time == "end":  # a call that was cut short continues to the same time
+            self._drained_at = until
         if not self._fire(latest, None, effects, _place(one)):
             return False
+        self._drained_at = None
         # After `end` the clock stands where the last timer has fired: what comes next is not late.
         # A call that was cut short left a timer to fire, so the last one fired in this call.
-        self.partition_time = self._last_due if time == "end" else latest
+        self.partition_time = max(self.partition_time, self._last_due if time == "end" else latest)
         return True
 
     def _home(self, user_id: str, one: Input) -> int | None:

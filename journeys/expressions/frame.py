@@ -27,10 +27,10 @@ ITEM = 16
 UNREAD: Any = object()
 """In `Frame.values`: not read yet."""
 
-_PATTERN = 2_000_000
+_PATTERN = 10_000_000
 """Units of work for compiling a pattern that comes with the data."""
 
-_PATTERN_MEMORY = 1 << 20
+_PATTERN_MEMORY = 1 << 18
 """Bytes that one compiled pattern may take."""
 
 
@@ -94,20 +94,29 @@ class Frame:
         return pattern(text)
 
 
-@lru_cache(maxsize=512)
 def pattern(text: str) -> Any:
     """A compiled regular expression (RE2). Raises NoValue where the text is none, or too large."""
+    compiled, why = _compiled(text)
+    if compiled is None:
+        raise NoValue(f"not a regular expression (RE2): {why}")
+    return compiled
+
+
+@lru_cache(maxsize=512)  # more than one input can pay for
+def _compiled(text: str) -> tuple[Any, str]:
+    """The compiled pattern, or None and why it can't be compiled: that may take as long, so it is
+    kept as well."""
     import re2  # most documents have no pattern: not loaded by what starts often, as `validate`
 
     options = re2.Options()
     options.max_mem = _PATTERN_MEMORY
     options.log_errors = False
     try:
-        return re2.compile(text, options)
+        return re2.compile(text, options), ""
     except re2.error as error:
         why = error.args[0] if error.args else ""
         why = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
-        raise NoValue(f"not a regular expression (RE2): {why[:200]}") from None
+        return None, why[:200]
 
 
 def text_size(text: str) -> int:

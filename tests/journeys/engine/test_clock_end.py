@@ -7,6 +7,7 @@ import pytest
 from journeys.engine.processor import PartitionProcessor
 from journeys.records.effects import Effects
 from journeys.records.input import Input
+from journeys.simulation.canned_responses import Canned, CannedResponseQueue, read_responses
 from journeys.time import HOUR
 from tests.journeys.builders import START, World, journey
 
@@ -57,3 +58,20 @@ def test_a_journey_in_circles_ends_within_ten_years() -> None:
     waits = world.instance().wait.due
     assert waits is not None
     assert 0 < waits - world.processor.partition_time <= 24 * HOUR
+
+
+@pytest.mark.parametrize("timers", [1, 3, 1_000])
+def test_responses_do_not_make_the_ten_years_longer(timers: int) -> None:
+    """Each moves the time on; the clock ends where it would have in a single call."""
+    canned = read_responses("responses: [{destination: d, after: 1s, payload: {}}]", "r.yaml")
+    responses = CannedResponseQueue(one for one in canned if isinstance(one, Canned))
+    ask = "ask: {type: trigger, destination: d, payload: {}, next: rest, on_error: rest}"
+    world = World(
+        journey(f"{ask}\nrest: {{type: delay, for: 30d, next: ask}}"), responses=responses
+    )
+    world.event()
+    end = Input("events", 0, 9, None, b'{"time": "end"}', None, "clock")
+    while not world.processor.apply([end], world.effects, timers=timers):
+        pass
+    assert len(world.actions()) == 1 + 10 * 365 * 24 * HOUR // (30 * 24 * HOUR + 1_000)
+    assert 0 <= START + 10 * 365 * 24 * HOUR - world.processor.partition_time < 31 * 24 * HOUR

@@ -6,6 +6,8 @@ import json
 import resource
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -180,3 +182,16 @@ def test_what_ordinary_expressions_cost_is_far_below_the_budget(text: str) -> No
     scope = Scope(event={"properties": {"items": items, "note": "tea " * 200}}, meter=meter)
     compile_cel(text).evaluate(scope)
     assert meter.spent < MAX_WORK / 100
+
+
+@pytest.mark.parametrize("text", [r"\pL{1000}", r"(?i:[\pL\pN]{900})", "(", "(a|b)*c"])
+def test_a_pattern_of_the_data_is_compiled_once_whatever_becomes_of_it(text: str) -> None:
+    """Ten thousand uses cost one compilation, which may take milliseconds, also where it fails."""
+    properties = {"pattern": text, "items": ["x"] * 9_000}
+    condition = compile_cel("event.properties.items.exists(i, i.matches(event.properties.pattern))")
+    meter = Meter()
+    began = time.process_time()
+    with suppress(ExpressionFailed):
+        assert condition.evaluate(Scope(event={"properties": properties}, meter=meter)) is False
+    assert time.process_time() - began < 2
+    assert meter.spent < MAX_WORK
