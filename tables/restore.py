@@ -23,6 +23,8 @@ _BATCH = 10_000
 _COPY_LIVES_MS = 12 * 3600 * 1000
 """Kafka keeps tombstones for 24 h (delete.retention.ms) after it could first have removed them. A
 copy that missed one would keep a record for ever that everybody else has seen deleted."""
+_CLOCK_STEP_MS = 60_000
+"""How far a clock may be set back without a doubt about the age of a copy."""
 
 
 class RestoreError(RuntimeError):
@@ -76,8 +78,9 @@ def _belongs(store: Store, log: LogEnds) -> bool:
         return True
     if store.changelog != log.topic_id:
         return False  # a topic made again; it may well be longer than the one before
-    if store.next_log < log.end and store.current_at < _now_ms() - _COPY_LIVES_MS:
-        return False
+    age = _now_ms() - store.current_at
+    if store.next_log < log.end and not -_CLOCK_STEP_MS <= age <= _COPY_LIVES_MS:
+        return False  # also where this machine's clock ran ahead: nothing is known of the age then
     return log.first <= store.next_log <= log.end
 
 

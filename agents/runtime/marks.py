@@ -69,6 +69,7 @@ class Marks:
         self._unwritten = unwritten
         self._client: _Client | None = None
         self._failing_since: float | None = None
+        self._failed_at = 0.0
         self._polling: set[asyncio.Task[None]] = set()
 
     def write(self, topic: str, partition: int, written: Written) -> None:
@@ -99,7 +100,12 @@ class Marks:
         where = f"{message.topic()}/{message.partition()}"
         if error is not None:
             now = time.monotonic()
-            self._failing_since = self._failing_since or now - self._timeout
+            written_at = now - self._timeout
+            # While timers are due, a mark follows the one that failed; else nothing is known of the
+            # time between the two.
+            if self._failing_since is None or written_at - self._failed_at > self._timeout:
+                self._failing_since = written_at
+            self._failed_at = now
             if self._client is client:
                 self._client = None  # a client that saw an outage may never work again
             if now - self._failing_since >= self._unwritten:

@@ -205,9 +205,11 @@ def _by_partition(
             where = (message.topic(), message.partition())
             if where != last:  # records of one partition come in runs
                 found, last = slices.setdefault(where, []), where
+                ends.pop(where, None)  # it is not the end any more
             found.append(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             ends[message.topic(), message.partition()] = message.offset()
+            last = None
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise OffsetGone(
                 f"{message.topic()}/{message.partition()}: the log doesn't hold the next record to "

@@ -231,6 +231,20 @@ async def test_a_mark_that_is_not_written_is_reported_and_after_a_while_ends_the
     assert isinstance(await failed, NoMarks)
 
 
+async def test_marks_that_fail_now_and_then_are_no_outage() -> None:
+    """What is between two of them, when no timer was due, is not known to be one."""
+    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    client = {"bootstrap.servers": "127.0.0.1:1"}
+    marks = Marks(client, failed.set_result, timeout_ms=300, unwritten=1.5)
+    for _ in range(4):
+        written: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        marks.write("no-such-topic", 0, written.set_result)
+        async with asyncio.timeout(60):
+            await asyncio.wait([written, failed], return_when=asyncio.FIRST_COMPLETED)
+        assert not failed.done()
+        await asyncio.sleep(0.8)  # no timer is due
+
+
 def _make(broker: str, topic: str, stamps: str) -> None:
     new = NewTopic(topic, 1, 1, config={"message.timestamp.type": stamps})
     admin = AdminClient(base_config(broker))

@@ -5,13 +5,14 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import cast
 
 import pytest
-from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.kafka.client import base_config
-from agents.runtime.source_reader import OffsetGone, SourceReader, Where
+from agents.runtime.source_reader import OffsetGone, SourceReader, Where, _by_partition
 
 
 class Partition:
@@ -46,6 +47,35 @@ class Partition:
             while not reached():
                 self.changed.clear()
                 await self.changed.wait()
+
+
+class Polled:
+    """A message of librdkafka's."""
+
+    def __init__(self, offset: int, code: int | None = None) -> None:
+        self._offset = offset
+        self._error = None if code is None else KafkaError(code)
+
+    def topic(self) -> str:
+        return "t"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._offset
+
+    def error(self) -> KafkaError | None:
+        return self._error
+
+
+def test_an_end_that_records_follow_is_none() -> None:
+    end = KafkaError._PARTITION_EOF
+    polled = [Polled(4), Polled(5, end), Polled(5), Polled(6)]
+    slices, ends = _by_partition(cast("list[Message]", polled))
+    assert [one.offset() for one in slices["t", 0]] == [4, 5, 6]
+    assert ends == {}
+    assert _by_partition(cast("list[Message]", [*polled, Polled(7, end)]))[1] == {("t", 0): 7}
 
 
 class Log:
