@@ -77,13 +77,14 @@ class Marks:
         if self._client is None:
             self._client = _Client(self._settings)
         client, loop = self._client, asyncio.get_running_loop()
+        began = time.monotonic()
         client.producer.produce(
             topic,
             b"",
             partition=partition,
             headers=MARK,
             on_delivery=lambda error, message: loop.call_soon_threadsafe(
-                partial(self._report, client, written, error, message)
+                partial(self._report, client, began, written, error, message)
             ),
         )
         client.waiting += 1
@@ -94,17 +95,21 @@ class Marks:
             ended_by_errors(task, self._fail)
 
     def _report(
-        self, client: _Client, written: Written, error: KafkaError | None, message: Message
+        self,
+        client: _Client,
+        began: float,
+        written: Written,
+        error: KafkaError | None,
+        message: Message,
     ) -> None:
         client.waiting -= 1
         where = f"{message.topic()}/{message.partition()}"
         if error is not None:
             now = time.monotonic()
-            written_at = now - self._timeout
             # While timers are due, a mark follows the one that failed; else nothing is known of the
             # time between the two.
-            if self._failing_since is None or written_at - self._failed_at > self._timeout:
-                self._failing_since = written_at
+            if self._failing_since is None or began - self._failed_at > self._timeout:
+                self._failing_since = began
             self._failed_at = now
             if self._client is client:
                 self._client = None  # a client that saw an outage may never work again
