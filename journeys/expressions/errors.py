@@ -87,6 +87,8 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
     for name, offset in syntax.bound:
         if name in ROOTS:
             raise CelError(f"'{name}' is already defined: choose another name", text, offset)
+    for function, offset in syntax.internal:
+        raise _unknown_function(function, text, offset)
     for message, offset in syntax.messages:
         raise CelError(
             f"'{message}{{...}}' is not data: expected a map {{'name': value}}", text, offset

@@ -149,6 +149,8 @@ class Syntax:
     calls: tuple[Call, ...]
     messages: tuple[tuple[str, int], ...]
     """Messages of protobuf that it builds, `google.protobuf.Struct{...}`, and where."""
+    internal: tuple[tuple[str, int], ...]
+    """Functions that only the library's own operators are meant to be, `_in_(1, [1])`, and where."""
 
 
 def read(serialized: bytes, text: str) -> Syntax:
@@ -173,6 +175,7 @@ def read(serialized: bytes, text: str) -> Syntax:
         tuple(reader.ranges),
         tuple(reader.calls),
         tuple(reader.messages),
+        tuple(reader.internal),
     )
 
 
@@ -210,6 +213,7 @@ class _Reader:
         self.counted: list[Counted] = []
         self.calls: list[Call] = []
         self.messages: list[tuple[str, int]] = []
+        self.internal: list[tuple[str, int]] = []
 
     def _offset(self, node: Any, name: str) -> int:
         # A selection's position is its dot or bracket; the name follows it.
@@ -253,7 +257,10 @@ class _Reader:
         if node.HasField("select"):
             yield from self.walk(node.select.operand, local)
         elif node.HasField("call"):
-            if node.call.function == COUNT:
+            name = node.call.function
+            if name[:1] == "_" and name.isidentifier():
+                self.internal.append((name, self._text.find(name)))
+            if name == COUNT:
                 self._count(node)
             elif node.call.function in ("timestamp", "duration", "matches"):
                 self._call(node)
