@@ -15,6 +15,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from agents.errors import UserError
 from agents.host.garbage import settle_garbage
 from agents.terminal.options import MaxAhead, TrustTimes
 from agents.terminal.text import echo, echo_json, echo_lines
@@ -110,20 +111,33 @@ def backtest(
 
 @contextmanager
 def _written_whole(path: Path | None) -> Iterator[IO[bytes] | None]:
-    """A file to write; it replaces the one at `path` only when all is written."""
+    """A file to write; it replaces the one at `path` only when all is written.
+
+    Raises:
+        UserError: there can't be one.
+    """
     if path is None:
         yield None
     elif path.exists() and not path.is_file():  # a pipe or a device
-        with path.open("wb") as out:
+        with _opened(path, path) as out:
             yield out
     else:
         part = path.with_name(path.name + ".part")
-        try:
-            with part.open("wb") as out:
+        with _opened(part, path) as out:
+            try:
                 yield out
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+                out.close()
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+def _opened(file: Path, meant: Path) -> IO[bytes]:
+    try:
+        return file.open("wb")
+    except OSError as error:
+        why = (error.strerror or "").lower()
+        raise UserError(f"{meant} can't be written: {why}") from None
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -45,16 +45,21 @@ def csv_lines(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
     _check(path, columns)
     csv.field_size_limit(MAX_EVENT)
     yield b""
-    reader = csv.reader(text, delimiter=delimiter)
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
     while True:
         before = text.read
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise UserError(f"{path}:{text.read}: found no row of a CSV file: {error}") from None
+            why = "a quoted cell that doesn't end" if "end of data" in str(error) else str(error)
+            raise UserError(f"{path}:{before + 1}: found no row of a CSV file: {why}") from None
         if row is None:
             return
-        if len(row) > len(columns) and any(row[len(columns) :]):
+        if (
+            row
+            and len(row) != len(columns)
+            and (len(row) < len(columns) or any(row[len(columns) :]))
+        ):
             found = f"found {len(row)} cells, expected {len(columns)} as in the first line"
             raise UserError(f"{path}:{text.read}: {found}")
         cells = {name: _cell(name, cell) for name, cell in zip(columns, row, strict=False) if cell}
@@ -105,7 +110,8 @@ class _Text:
     def __next__(self) -> str:
         line = next(self._lines)
         self.read += 1
-        return line.decode(errors="replace").replace("\0", "\ufffd")
+        # What is not UTF-8 is left as it is: it is judged as in JSON lines.
+        return line.decode(errors="surrogateescape")
 
 
 def open_text(file: IO[bytes]) -> Iterator[bytes]:
@@ -124,6 +130,9 @@ def _check(path: Path, columns: list[str]) -> None:
             "expected columns named as the fields of an event, `event` and `userId` among them"
         )
         raise UserError(f"{path}:1: found the columns {found}, {expected}")
+    twice = next((name for at, name in enumerate(columns) if name in columns[:at]), None)
+    if twice is not None:
+        raise UserError(f"{path}:1: found two columns {twice[:200]!r}, expected each name once")
 
 
 def _cell(name: str, text: str) -> Any:
@@ -165,7 +174,10 @@ def _line(cells: dict[str, Any]) -> bytes:
             place = inner
         else:
             place[path[-1]] = value
-    return json.dumps(event, ensure_ascii=False).encode(errors="replace")
+    try:
+        return json.dumps(event, ensure_ascii=False).encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half a pair of surrogates
+        return json.dumps(event).encode()
 
 
 def _both(one: Any, other: Any) -> bool:

@@ -150,7 +150,7 @@ class Syntax:
     messages: tuple[tuple[str, int], ...]
     """Messages of protobuf that it builds, `google.protobuf.Struct{...}`, and where."""
     internal: tuple[tuple[str, int], ...]
-    """Functions that only the library's own operators are meant to be, `_in_(1, [1])`, and where."""
+    """Functions that only the library's own operators are meant to be, `_in_(1, [1])`."""
 
 
 def read(serialized: bytes, text: str) -> Syntax:

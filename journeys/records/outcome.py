@@ -45,7 +45,7 @@ DETAILS: dict[OutcomeType, tuple[str, ...]] = {
     "journey.exited": ("reason", "error", "event", "message_id"),
     "node.reached": (),
     "wait.started": ("due",),
-    "wait.matched": ("event", "message_id", "action_id", "ok", "status_code", "error"),
+    "wait.matched": ("event", "message_id", "action_id", "ok", "status_code", "error", "unread"),
     "wait.timed_out": (),
     "criteria.matched": ("branch", "next"),
     "experiment.assigned": ("variant",),

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from journeys.records.admission import admit
+from journeys.records.event import Rejection
 from journeys.time import HOUR, format_time, ms_of_number, parse_time
 
 AHEAD = HOUR
@@ -44,6 +46,7 @@ class _Times(msgspec.Struct):
     receivedAt: str | int | float | None = None
 
 
+_BOM = "\ufeff".encode()
 _decode = msgspec.json.Decoder(_Times).decode
 
 
@@ -127,10 +130,21 @@ class _Window:
 def _time_of(line: bytes) -> int | None:
     """The event's time, ms: the earlier one of its `timestamp` and its `receivedAt`."""
     try:
+        if _BOM in line:
+            return _time_as_admitted(line)
         times = _decode(line)
         found = [_ms(one) for one in (times.timestamp, times.receivedAt) if one is not None]
     except (ValueError, RecursionError):
+        return _time_as_admitted(line)
+    return min(found, default=None)
+
+
+def _time_as_admitted(line: bytes) -> int | None:
+    """The same for a line with something odd in it, which may be an event all the same."""
+    event = admit(line, "")
+    if isinstance(event, Rejection):
         return None
+    found = [one for one in (event.timestamp, event.received_at) if one is not None]
     return min(found, default=None)
 
 

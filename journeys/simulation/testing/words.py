@@ -35,8 +35,20 @@ from journeys.simulation.testing.suite import (
     known_keys,
 )
 
-_ENDS = frozenset({"end", "error", "archived", "goal"})
-"""Reasons of an exit that no document names."""
+_ENDS = frozenset({"end", "error", "archived"})
+"""Reasons of an exit that no document names; `goal` is another where a goal ends instances."""
+_OF_WORKERS = frozenset(
+    {
+        "action.delivered",
+        "action.failed",
+        "audience.entered",
+        "audience.exited",
+        "config.accepted",
+        "config.rejected",
+        "event.rerouted",
+    }
+)
+"""Types of outcomes that no test has: they come of what workers do, and of versions to come."""
 _REASONS = {
     "journey.rejected": frozenset(
         {"already_in", "min_gap", "no_key", "once", "too_late", "too_many"}
@@ -89,7 +101,11 @@ class _Words:
     journeys: Set[str]
     events: Set[str]
     nodes: dict[str, Set[str]]
-    places: Set[str]
+    triggers: Set[str]
+    """`JOURNEY/NODE`."""
+    asked: Set[str]
+    """Destinations of triggers."""
+    emits: bool
     reasons: Set[str]
     destinations: Set[str]
     actions: Set[str]
@@ -118,9 +134,21 @@ class _Words:
             set(catalog.journeys),
             {event for program in programs for event in _events(program)},
             dict(nodes),
-            {f"{program.name}/{node}" for program in programs for node in program.nodes},
+            {
+                f"{program.name}/{name}"
+                for program in programs
+                for name, node in program.nodes.items()
+                if _type_of(node) == "trigger"
+            },
+            {node.destination for _, node in senders if _type_of(node) == "trigger"},
+            any(isinstance(node, EmitEvent) for _, node in every),
             {
                 *_ENDS,
+                *(
+                    "goal"
+                    for program in programs
+                    if program.journey.goal is not None and program.journey.goal.exit
+                ),
                 *(node.reason for _, node in every if isinstance(node, Exit)),
                 *(leaving.reason for program in programs for leaving in program.journey.exit),
             },
@@ -180,14 +208,16 @@ def _answers(suite: Suite, words: _Words) -> Iterator[Mistake]:
         for index, one in enumerate(part.responses):
             at = (*path, "responses", index)
             if one.node is not None:
-                yield from _unknown((*at, "node"), one.node, "a journey's node", words.places)
+                yield from _unknown((*at, "node"), one.node, "a journey's trigger", words.triggers)
             if one.destination is not None:
                 at = (*at, "destination")
-                yield from _unknown(at, one.destination, "a destination", words.destinations)
+                kind = "a destination of a trigger"
+                yield from _unknown(at, one.destination, kind, words.asked)
 
 
 def _case(case: Case, path: Path, every: _Words, own: dict[str, _Words]) -> Iterator[Mistake]:
-    yield from _given(case, path, every)
+    misspelt = list(_given(case, path, every))
+    yield from misspelt
     for at, expect in expects(case, path):
         if expect.journey is not None and expect.journey not in every.journeys:
             yield from _unknown((*at, "journey"), expect.journey, "a journey", every.journeys)
@@ -195,6 +225,11 @@ def _case(case: Case, path: Path, every: _Words, own: dict[str, _Words]) -> Iter
         if not _asserts(expect):
             yield at, "expects nothing, so the test can't fail", None, None
         words = every if expect.journey is None else own[expect.journey]
+        concerned = every if every.emits else words
+        is_concerned = any(one.event in concerned.events for one in case.events)
+        if not (is_concerned or expect.profile or misspelt):
+            which = "a journey" if expect.journey is None else f"'{expect.journey}'"
+            yield at, f"no event of the test concerns {which}, so it can't fail", None, None
         yield from _expected(expect, at, words)
         if expect.key is not None and words.plain_keys:
             known = known_keys([data_of(one) for one in case.events])
@@ -296,6 +331,13 @@ def _outcome(like: OutcomeLike, path: Path, words: _Words) -> Iterator[Mistake]:
     if one.type not in OUTCOME_TYPES:
         yield from _unknown(at, one.type, "a type of outcome", OUTCOME_TYPES)
         return
+    if one.type in _OF_WORKERS:
+        yield at, f"no test has an outcome of the type {one.type}", one.type, None
+        return
+    makers = _NODES_OF.get(one.type)
+    if makers is not None and not any(makers & types for types in words.nodes.values()):
+        kinds = " or ".join(sorted(makers))
+        yield at, f"no node is a {kinds}, which {one.type} comes of", one.type, None
     if one.node is not None:
         yield from _node((*path, "node"), one.node, words, _NODES_OF.get(one.type))
     fields = set(next((names for type, names in DETAILS.items() if type == one.type), ()))

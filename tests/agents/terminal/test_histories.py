@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from agents.errors import UserError
 from agents.terminal.json_lines import numbered, open_history, open_lines
+from journeys.records.admission import admit
+from journeys.records.event import Event, Rejection
 from journeys.time import HOUR
 
 EVENTS: list[dict[str, Any]] = [
@@ -113,6 +115,13 @@ def test_a_row_over_several_lines_counts_them_all(tmp_path: Path) -> None:
         ("e.csv", b"a,b\n1,2\n", r"e\.csv:1: found the columns a, b, expected columns named as"),
         ("e.csv", b"", r"e\.csv:1: found the columns nothing"),
         ("e.csv", b"event,userId\nstart,ann,5\n", r"e\.csv:2: found 3 cells, expected 2"),
+        ("e.csv", b"event,userId\n\nstart\n", r"e\.csv:3: found 1 cells, expected 2"),
+        (
+            "e.csv",
+            b'event,userId\na,b\nc,"d\ne,f\n',
+            r"e\.csv:3: .* cell that doesn't end",
+        ),
+        ("e.csv", b"event,userId,userId\na,b,c\n", r"e\.csv:1: found two columns 'userId'"),
         ("e.parquet", b"PAR1 is no such file", r"e\.parquet can't be read as Parquet: "),
         ("e.zst", _zstd(LINES)[:-9], r"e\.zst is not a whole zstd file: "),
         ("e.gz", gzip.compress(LINES)[:-9], r"e\.gz is not a whole gzip file: "),
@@ -147,6 +156,19 @@ def test_any_text_of_a_cell_arrives_as_it_is(
         writer.writerows([["start", user, f"text {note}"] for user, note in rows])
     read = [(one["userId"], one["properties"]["note"]) for one in _read(file)]
     assert read == [(user, f"text {note}") for user, note in rows]
+
+
+def test_a_cell_that_is_not_utf_8_is_judged_as_in_json(tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_bytes(b"event,userId,name\ne,b\xe9n,x\ne,u,M\xfcller\ne,b\0n,x\n")
+    with open_lines(file) as lines:
+        latin, text, nul = (admit(line, "") for _, line in numbered(lines))
+    assert isinstance(latin, Rejection)
+    assert (latin.reason, "not UTF-8" in latin.detail) == ("invalid_user", True)
+    assert isinstance(text, Event)
+    assert text.wire.properties == {"name": "M\ufffdller"}
+    assert isinstance(nul, Event)
+    assert nul.user_id == "b\ufffdn"
 
 
 def test_a_stray_time_is_cut_back_and_told_unless_times_are_trusted(

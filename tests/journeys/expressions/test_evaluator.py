@@ -466,9 +466,9 @@ def test_numbers_become_times_and_texts(text: str, value: Any) -> None:
 
 
 def test_a_pattern_is_compiled_once() -> None:
-    from journeys.expressions.frame import pattern
+    from journeys.expressions.frame import _compiled
 
-    pattern.cache_clear()
+    _compiled.cache_clear()
     scope = Scope(event={"properties": {"l": ["a1", "b2"] * 50}})
     assert compile_cel("event.properties.l.all(t, t.matches('^[ab][0-9]$'))").evaluate(scope)
-    assert pattern.cache_info().misses == 1
+    assert _compiled.cache_info().misses == 1

@@ -158,7 +158,11 @@ def test_a_condition_is_true_or_false_or_fails(value: str) -> None:
         ("'a'.startWith('b')", (1, 5), "unknown function 'startWith': did you mean 'startsWith'?"),
         ("frob(1)", (1, 1), "unknown function 'frob'"),
         ("_in_(event.properties.a, [1])", (1, 1), "unknown function '_in_'"),
-        ("true || __not_strictly_false__(true)", (1, 9), "unknown function '__not_strictly_false__'"),
+        (
+            "true || __not_strictly_false__(true)",
+            (1, 9),
+            "unknown function '__not_strictly_false__'",
+        ),
         ("[1].exists(event, true)", (1, 12), "'event' is already defined: choose another name"),
         ("env.HOME", (1, 1), "'env' can be read only in the headers of a Destination"),
         ("'a' + 1", (1, 5), TEXT_AND_INT),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +108,33 @@ def test_no_more_lines_are_held_than_it_looks_ahead() -> None:
 
     for number, _ in enumerate(cut_back(lines(), HOUR, lambda _: None), 1):
         assert read - number <= stray_times.LOOK_AHEAD
+
+
+ODD_LINES = {
+    "NaN": b'{"event":"e","userId":"u","x":NaN,"timestamp":%d}',
+    "half a pair": b'{"event":"e","userId":"u","x":"\\ud83c","timestamp":%d}',
+    "Latin-1": b'{"event":"e","userId":"u","x":"M\xfcller","timestamp":%d}',
+    "a mark before the name": b'{"event":"e","userId":"u","\xef\xbb\xbftimestamp":%d}',
+    "a mark before the time": b'{"event":"e","userId":"u",'
+    b'"timestamp":"\xef\xbb\xbf2099-01-01T00:00:00Z"}',
+    "beyond a double": b'{"event":"e","userId":"u","x":1e400,"timestamp":%d}',
+    "twice": b'{"event":"e","userId":"u","timestamp":0,"timestamp":%d}',
+    "no event": b'{"timestamp":%d',
+}
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+def test_a_line_has_the_time_that_it_is_admitted_with(odd: str) -> None:
+    line = ODD_LINES[odd]
+    stray = parse_time("2099-01-01T00:00:00Z")
+    line = line % stray if b"%d" in line else line
+    lines = [_line(START), line, *(_line(START + n * MINUTE) for n in range(9))]
+    told: list[Stray] = []
+    out = list(cut_back(lines, HOUR, told.append))
+    if odd == "no event":
+        assert (told, out) == ([], lines)
+        return
+    assert told == [Stray(2, stray, START)]
+    event = admit(out[1], "")
+    assert isinstance(event, Event)
+    assert event.received_at == START

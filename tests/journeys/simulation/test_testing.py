@@ -245,14 +245,14 @@ def test_responses_name_nodes_and_destinations_that_are_there() -> None:
     text = (
         "responses: [{node: ask/chek}]\n"
         "tests: [{name: a, responses: [{destination: bnk}, {node: ask/check}], "
-        "expect: {path: []}}]\n"
+        "events: [" + START + "], expect: {path: [check]}}]\n"
     )
     found = [str(problem) for problem in check_names(suite_of(text), catalog(ASKING))]
     assert found == [
-        "tour.test.yaml:1:20: 'responses[0].node': 'ask/chek' is not a journey's node: "
+        "tour.test.yaml:1:20: 'responses[0].node': 'ask/chek' is not a journey's trigger: "
         "did you mean 'ask/check'?",
-        "tour.test.yaml:2:45: 'tests[0].responses[0].destination': 'bnk' is not a destination: "
-        "did you mean 'bank'?",
+        "tour.test.yaml:2:45: 'tests[0].responses[0].destination': 'bnk' is not a destination of a "
+        "trigger: did you mean 'bank'?",
     ]
 
 

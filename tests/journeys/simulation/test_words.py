@@ -100,7 +100,7 @@ def test_a_word_that_nothing_makes_is_an_error_with_the_nearest_valid_one(
             expect = f"{{not: {expect}}}"
     if expect.startswith("{waiting"):
         expect = expect.replace("}", "", 1) if expect.count("{") < expect.count("}") else expect
-    (message,) = _mistakes(expect)
+    (message,) = _mistakes(expect, EVENT + ", {event: visited}")
     assert f"'{word}' is not " in message
     assert f": did you mean '{near}'?" in message
 
@@ -198,3 +198,36 @@ def test_no_other_field_of_an_outcome_passes(type: str, field: str) -> None:
     fields = next(names for one, names in DETAILS.items() if one == type)
     messages = _mistakes(f"{{not: {{outcomes: [{{type: {type}, detail: {{{field}: null}}}}]}}}}")
     assert bool(messages) == (field not in fields)
+
+
+@pytest.mark.parametrize(
+    ("expect", "events"),
+    [
+        ("{not: {exit: bought}}", ""),
+        ("{path: []}", ""),
+        ("{actions: []}", "{type: identify, traits: {a: 1}}"),
+        ("{not: {exit: bought}}", "{type: identify, traits: {a: 1}}"),
+        ("{journey: other, not: {exit: seen}}", EVENT),
+    ],
+)
+def test_what_no_event_concerns_can_not_fail(expect: str, events: str) -> None:
+    (message,) = _mistakes(expect, events)
+    assert "no event of the test concerns " in message
+
+
+def test_a_profile_is_changed_by_any_event() -> None:
+    assert _mistakes("{profile: {a: 1}}", "{type: identify, traits: {a: 1}}") == []
+
+
+@pytest.mark.parametrize(
+    "outcome", ["criteria.matched", "event.emitted", "config.accepted", "action.delivered"]
+)
+def test_an_outcome_that_nothing_makes_is_an_error(outcome: str) -> None:
+    for expect in (f"{{outcomes: [{outcome}]}}", f"{{not: {{outcomes: [{outcome}]}}}}"):
+        (message,) = _mistakes(expect)
+        assert outcome in message
+
+
+def test_a_goal_that_ends_no_instance_is_no_reason_of_an_exit() -> None:
+    (message,) = _mistakes("{not: {exit: goal}}")
+    assert "'goal' is not the reason of an exit" in message
