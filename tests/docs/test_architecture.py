@@ -11,7 +11,7 @@ from tests.docs.packages import PAGE, WRITE, below, drawing, filled, imports, re
 from tests.docs.pages import ROOT
 
 TEXT = PAGE.read_text("utf-8")
-WAY = TEXT.partition("## The way of an event")[2].partition("\n## ")[0]
+WAY = TEXT.partition("## The path of an event")[2].partition("\n## ")[0]
 STEPS = re.findall(r"^\d+\. (.*?)(?=\n\d+\. |\n\n)", WAY, re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`([\w.]+)`\s+in\s+`([\w/]+\.py)`")
 
