@@ -28,7 +28,7 @@ test: $(STAMP)
 # What is around the engine: servers and clients of others (skipped, with the reason, where one can't be
 # downloaded), the embedded broker, an installed wheel, sessions of the demo and the documentation.
 test-world: $(STAMP)
-	$(BIN)/python -m pytest -m world $(or $(ARGS),$(PARALLEL))
+	$(BIN)/python -m pytest -m world $(or $(ARGS),-n 2)
 
 # The engine as C extensions, which a C compiler makes of the same sources: the image has them, and
 # the benchmark measures them. `make pure` goes back.
