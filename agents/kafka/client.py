@@ -51,16 +51,26 @@ def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> 
 
 
 class Admin(AdminClient):
-    """librdkafka's client for topics and offsets.
-
-    refusal: why there is no connection, where the broker refused it or is not trusted.
-    """
+    """librdkafka's client for topics and offsets. It is closed with its last reference."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self.refusal: str | None = None
-        super().__init__({**config, "error_cb": self._note_refusal})
+        # Not a method of this object: it would keep itself, and its threads and sockets, alive.
+        self._errors = _Errors()
+        super().__init__({**config, "error_cb": self._errors.note})
 
-    def _note_refusal(self, error: KafkaError) -> None:
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no connection, where the broker refused it or is not trusted."""
+        return self._errors.refusal
+
+
+class _Errors:
+    """What a client was told of its connections."""
+
+    def __init__(self) -> None:
+        self.refusal: str | None = None
+
+    def note(self, error: KafkaError) -> None:
         if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
             # "sasl_ssl://HOST:PORT/bootstrap: why (after 3ms in state ...)"
             why = error.str().partition("/bootstrap: ")[2] or error.str()

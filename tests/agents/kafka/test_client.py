@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import ssl
 import time
 from pathlib import Path
@@ -152,3 +154,22 @@ def test_a_key_that_needs_a_password_is_an_error_and_no_question(tmp_path: Path)
     with pytest.raises(SettingsError, match="SSL_CERTIFICATE_LOCATION can't be used"):
         faust_credentials(client)
     assert faust_credentials({**client, "ssl.key.password": "hunter2"}) is not None
+
+
+def test_a_client_ends_with_its_last_reference() -> None:
+    """A worker makes one every few seconds, and collects no garbage for hours."""
+
+    def tasks() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    before = tasks()
+    gc.disable()
+    try:
+        for _ in range(3):
+            client = admin_client("127.0.0.1:9")
+            assert client.refusal is None
+            assert tasks() > before
+            del client
+    finally:
+        gc.enable()
+    assert tasks() <= before
