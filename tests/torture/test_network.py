@@ -103,7 +103,7 @@ def test_where_nothing_listens_the_client_is_told() -> None:
         port = unused.getsockname()[1]
     with (
         Network() as network,
+        pytest.raises(ConnectionResetError),  # at once, or when it listens for an answer
         connect(network.proxy(port)) as connection,
-        pytest.raises(ConnectionResetError),
     ):
         connection.recv(1)
