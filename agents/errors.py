@@ -24,3 +24,8 @@ class BrokerUnavailable(UserError):
 
 class TopicError(UserError):
     """A topic is missing, or is not as the engine needs it."""
+
+
+def unwritable(path: object, error: OSError) -> UserError:
+    """The error of a file or folder that a command can't write."""
+    return UserError(f"{path} can't be written: {(error.strerror or '').lower()}")

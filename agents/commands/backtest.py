@@ -15,7 +15,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from agents.errors import UserError
+from agents.errors import unwritable
 from agents.host.garbage import settle_garbage
 from agents.terminal.options import MaxAhead, TrustTimes
 from agents.terminal.text import echo, echo_json, echo_lines
@@ -136,8 +136,7 @@ def _opened(file: Path, meant: Path) -> IO[bytes]:
     try:
         return file.open("wb")
     except OSError as error:
-        why = (error.strerror or "").lower()
-        raise UserError(f"{meant} can't be written: {why}") from None
+        raise unwritable(meant, error) from None
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.errors import UserError
+from agents.errors import UserError, unwritable
 from agents.terminal.text import echo_lines
 
 
@@ -47,7 +47,7 @@ def schema(
         for one, made in known.items():
             (write / f"{one}.schema.json").write_text(text(made()), encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{write} can't be written: {(error.strerror or '').lower()}") from None
+        raise unwritable(write, error) from None
 
 
 def _schemas() -> dict[str, Callable[[], dict[str, Any]]]:

@@ -55,11 +55,7 @@ def csv_lines(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
             raise UserError(f"{path}:{before + 1}: found no row of a CSV file: {why}") from None
         if row is None:
             return
-        if (
-            row
-            and len(row) != len(columns)
-            and (len(row) < len(columns) or any(row[len(columns) :]))
-        ):
+        if row and (len(row) < len(columns) or any(row[len(columns) :])):
             found = f"found {len(row)} cells, expected {len(columns)} as in the first line"
             raise UserError(f"{path}:{text.read}: {found}")
         cells = {name: _cell(name, cell) for name, cell in zip(columns, row, strict=False) if cell}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from agents.errors import UserError
+from agents.errors import unwritable
 
 if TYPE_CHECKING:
     from journeys.problems import Problem
@@ -68,7 +68,7 @@ def write_junit(path: Path, runs: Sequence[FinishedTest], wrong: Sequence[Proble
     try:
         ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:
-        raise UserError(f"{path} can't be written: {(error.strerror or '').lower()}") from None
+        raise unwritable(path, error) from None
 
 
 def _element(above: ElementTree.Element, tag: str, **facts: str | int) -> ElementTree.Element:
