@@ -1,7 +1,8 @@
 """How the tests are spread over processes: `pytest -n auto`.
 
-Law: a module whose tests share a fixture is one piece of work, any other test is one by itself; the
-short ones come last, so that all processes end together.
+Law: a module whose tests share a fixture is one piece of work, any other test is one by itself.
+Most tests that need a Kafka wait for one, and most of the others compute; so one process begins
+with the others and the rest with the long ones that wait, and all end together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +25,11 @@ class Spread(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
         return module if _shares_a_fixture(module) else nodeid
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if node is self.nodes[-1]:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
 
 @cache
@@ -35,9 +42,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores, as many tests wait for the end of a session; no more than
-    eight, as each process has a Kafka of its own."""
-    return min((os.cpu_count() or 1) + 2, 8)
+    """Three more than there are cores, as many tests wait for the end of a session; no more than
+    eight, as all but one have a Kafka of their own."""
+    return min((os.cpu_count() or 1) + 3, 8)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

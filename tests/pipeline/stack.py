@@ -17,10 +17,10 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from agents.client.dead_letters import is_mark
 from agents.kafka.creating import create_topics
 from agents.kafka.topics import CATALOG, CONFIG, DEAD, EVENTS, OUTCOMES, USERS
-from agents.processes.supervisor import Supervisor
 from tables.changelog import POSITION_KEY, Position
 from tests.committed import CommittedLog
 from tests.loopback import no_journeys_topics
+from tests.pipeline.workers import Workers
 
 PARTITIONS = 4
 
@@ -35,11 +35,11 @@ class Kafka(Protocol):
 class Stack:
     """Workers of the given roles on one Kafka."""
 
-    def __init__(self, kafka: Kafka, directory: Path, supervisor: Supervisor) -> None:
+    def __init__(self, kafka: Kafka, directory: Path, workers: Workers) -> None:
         self.kafka = kafka
         self.directory = directory
-        self.supervisor = supervisor
-        self.lines: list[str] = []
+        self.workers = workers
+        self.lines = workers.lines
         self._producer: Producer | None = None
         self._followed: dict[str, CommittedLog] = {}
         self._ends: dict[int, int] = {}
@@ -239,26 +239,19 @@ def stack(
             "JOURNEYS_STATE_DIR": str(directory),
             **environment,
         }
-        lines: list[str] = []
-        supervisor = Supervisor(
-            roles,
-            arguments=tuple(arguments),
-            environment=variables,
-            report=lambda worker, line: lines.append(f"{worker} | {line}"),
-        )
-        made = Stack(kafka, directory, supervisor)
-        made.lines = lines
-        supervisor.start()
+        workers = Workers(roles, arguments, variables)
+        made = Stack(kafka, directory, workers)
         try:
+            workers.start()
             if ready:
-                supervisor.wait_ready(120)
+                workers.wait_ready(120)
             yield made
         except BaseException:
-            print("\n".join(lines[-60:]))
+            print("\n".join(made.lines[-60:]))
             raise
         finally:
             made.close()
-            supervisor.stop()
+            workers.stop()
 
 
 def events_of(name: str, users: Sequence[str]) -> list[dict[str, Any]]:

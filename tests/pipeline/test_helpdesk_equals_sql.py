@@ -43,7 +43,7 @@ def test_kill_9_of_workers_and_of_the_broker_in_the_middle_changes_nothing(
         pause = threading.Event()
         for worker in ("evaluate-0", "evaluate-1"):
             pause.wait(3)
-            installation.supervisor.kill(worker)
+            installation.workers.kill(worker)
         pause.wait(3)
         own_kafka.restart()  # kills it first
         traffic.join()

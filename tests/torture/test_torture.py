@@ -1,4 +1,4 @@
-"""A short torture in every run of the tests; `make torture` is the long one."""
+"""A short torture in every run of CI; `make torture` is the long one."""
 
 import json
 from collections import Counter
@@ -11,6 +11,7 @@ from tests.torture.expected import Arrived, Expected
 from tests.torture.run import run
 
 
+@pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.fault
 @pytest.mark.timeout(600)

@@ -102,7 +102,7 @@ def test_no_text_of_a_file_reaches_the_terminal_as_it_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for what, spoilt in CASES:
+    for what, spoilt in CASES[COMMANDS.index(command) % 3 :: 3]:  # three commands see each
         _written(tmp_path, **{what: spoilt})
         _run(command.split())
         out, err = capsys.readouterr()

@@ -48,25 +48,30 @@ def wait_ready(up: Process) -> None:
 def test_up_makes_the_topics_and_runs_every_role_until_it_is_told_to_stop(
     journeys: Journeys,
 ) -> None:
-    up = journeys.start("up", "--clock", "stream")
+    journeys.environment["JOURNEYS_HEALTH_TOKEN"] = token = "a-token-of-this-test"
+    up = journeys.start("up", "--evaluate", "2", "--clock", "stream")
     up.until("made journeys.events")
     wait_ready(up)
-    running = workers(up)
-    assert sorted(running) == ["deliver", "evaluate", "register"]
+    assert sorted(workers(up)) == ["deliver", "evaluate", "register"]
+    assert_only_who_is_here_and_shows_it_is_answered(up, token)
+
+    workers(up)["evaluate"].kill()
+    up.until(" | ended (signal 9), starts again in 1 s")
+    up.until(" | evaluate: started")
+    folders = {path.name for path in (journeys.folder / "state").iterdir() if path.is_dir()}
+    assert folders == {"register-0", "evaluate-0", "evaluate-1", "deliver-0"}
+
     everything = psutil.Process(up.popen.pid).children(recursive=True)
     up.popen.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert up.ended() == 0
     assert time.monotonic() - began < 30
     assert [one for one in everything if one.is_running()] == []
+    assert token not in up.output
 
 
-def test_nobody_elsewhere_is_listened_to_and_who_is_here_shows_the_token(
-    journeys: Journeys,
-) -> None:
-    journeys.environment["JOURNEYS_HEALTH_TOKEN"] = token = "a-token-of-this-test"
-    up = journeys.start("up")
-    wait_ready(up)
+def assert_only_who_is_here_and_shows_it_is_answered(up: Process, token: str) -> None:
+    """The readiness pages listen on this machine alone, and want the token."""
     listening = {
         connection.laddr
         for process in psutil.Process(up.popen.pid).children(recursive=True)
@@ -74,7 +79,7 @@ def test_nobody_elsewhere_is_listened_to_and_who_is_here_shows_the_token(
         if connection.status == psutil.CONN_LISTEN
     }
     assert {address.ip for address in listening} == {"127.0.0.1"}
-    assert len(listening) == 3  # the readiness pages
+    assert len(listening) == 4
     with httpx.Client(trust_env=False) as client:
         for address in listening:
             for shown in (None, "Bearer another", token, f"Basic {token}", "Bearer \xfc"):
@@ -85,20 +90,6 @@ def test_nobody_elsewhere_is_listened_to_and_who_is_here_shows_the_token(
             good = {"Authorization": f"Bearer {token}"}
             page = client.get(f"http://{address.ip}:{address.port}/ready", headers=good)
             assert page.json()["ready"] is True
-    assert token not in up.output
-
-
-def test_a_worker_that_was_killed_is_back_with_its_own_state_folder(journeys: Journeys) -> None:
-    up = journeys.start("up")
-    wait_ready(up)
-    workers(up)["evaluate"].kill()
-    assert up.until("evaluate-0 | ended") == "evaluate-0 | ended (signal 9), starts again in 1 s\n"
-    up.until("evaluate-0 | evaluate: started")
-    assert sorted(workers(up)) == ["deliver", "evaluate", "register"]
-    folders = (journeys.folder / "state").glob("evaluate-*")
-    assert {one.name for one in folders} == {"evaluate-0", "evaluate-0.lock"}
-    up.popen.send_signal(signal.SIGINT)
-    assert up.ended() == 0
 
 
 def test_no_worker_outlives_an_up_that_was_killed(journeys: Journeys) -> None:
@@ -109,13 +100,6 @@ def test_no_worker_outlives_an_up_that_was_killed(journeys: Journeys) -> None:
     up.popen.kill()
     _, alive = psutil.wait_procs(everything, timeout=60)
     assert alive == []
-
-
-def test_workers_of_one_machine_never_share_a_state_folder(journeys: Journeys) -> None:
-    up = journeys.start("up", "--evaluate", "2", "--deliver", "0")
-    wait_ready(up)
-    folders = {path.name for path in (journeys.folder / "state").iterdir() if path.is_dir()}
-    assert folders == {"register-0", "evaluate-0", "evaluate-1"}
 
 
 def test_what_only_a_user_can_mend_ends_up_at_once(journeys: Journeys) -> None:

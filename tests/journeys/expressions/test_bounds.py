@@ -126,7 +126,7 @@ def test_no_expression_and_no_event_exhaust_memory_or_time_and_all_runs_end_alik
                 check=True,
             ).stdout
         )
-        for every in (2, 10)
+        for every in (3, 15)
     )
     assert again == ends[::5]
     for name, text, end, why, spent in ends:
