@@ -48,6 +48,7 @@ class View(Generic[R]):
         # What the batch has changed, and the keys of those with changes outside the hot part.
         self._changed: dict[bytes, _Entry[R]] = {}
         self._changed_rest: set[bytes] = set()
+        self._deleted: list[bytes] = []
 
     def get(self, key: bytes) -> R | None:
         """The record with the batch's changes so far; None where there is none."""
@@ -87,6 +88,7 @@ class View(Generic[R]):
 
     def delete(self, key: bytes) -> None:
         self._change(key, None, None)
+        self._deleted.append(key)
 
     def _change(self, key: bytes, record: R | None, due: int | None) -> None:
         before = self._changed.get(key) or self._committed(key)
@@ -141,6 +143,12 @@ class View(Generic[R]):
     def committed(self) -> None:
         """The changes are in the store now: they become committed records."""
         self._young.update(self._changed)
+        for key in self._deleted:
+            # Most keys that are deleted never come again, as those of deliveries.
+            if key in self._young and self._young[key][0] is None:
+                del self._young[key]
+                self._old.pop(key, None)
+        self._deleted = []
         self._changed = {}
         self._changed_rest = set()
         self._dues.committed()

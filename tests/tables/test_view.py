@@ -215,3 +215,19 @@ def test_a_key_of_side_data_is_no_record(tmp_path: Path) -> None:
     assert view.get(b"u") == Record(1, None, 7)
     assert not view.changed
     store.close()
+
+
+def test_nothing_is_kept_in_memory_of_what_was_deleted(tmp_path: Path) -> None:
+    """As deliveries are, which end in a later batch and never come again."""
+    store = Store(tmp_path / "store")
+    view = View(store, CODEC, cached=90)
+    for number in range(300):
+        view.put(b"%d" % number, Record(number, None))
+        if number >= 20:
+            view.delete(b"%d" % (number - 20))
+        store.write(view.changes(), number + 1, Position(number))
+        view.committed()
+        assert len(view._young.keys() | view._old.keys()) <= 20
+        assert number < 20 or b"%d" % (number - 20) not in {**view._young, **view._old}
+    assert len(list(view.items())) == 20
+    store.close()
