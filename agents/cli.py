@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             from agents.terminal.usage import explain
 
-            _say(explain(error, command_line(), words))
+            _say(explain(error, command_line(names), words))
         sys.exit(_NOT_UNDERSTOOD)
     sys.exit(code if isinstance(code, int) else 0)
 

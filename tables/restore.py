@@ -31,6 +31,11 @@ class RestoreError(RuntimeError):
     """The changelog could not be read to its end."""
 
 
+class AnotherChangelog(RestoreError):
+    """The changelog isn't the one that the state was written to: it was made again, and what it
+    held is gone. From what it holds now, all that was ever done would be done again."""
+
+
 def restore(
     store: Store,
     topic: str,
@@ -38,16 +43,20 @@ def restore(
     codec: Codec[Any],
     client: Mapping[str, Any],
     *,
+    topic_id: str = "",
     stalled_after: float = 60.0,
     progressed: Callable[[], None] = lambda: None,
 ) -> int:
     """Reads the changelog partition from where the store ends, and returns the records read.
 
+    topic_id: Kafka's id of the changelog, where it is known; AnotherChangelog where it has another.
     client: librdkafka's base configuration. stalled_after: seconds without a record after which
     RestoreError is raised. progressed: called for every chunk that has come into the store. Call
     it only after the older owner has been fenced.
     """
     log = fetch_log_ends(client, topic, partition)
+    if topic_id not in (log.topic_id, ""):
+        raise AnotherChangelog(f"{topic} was deleted and made again: what it held is gone")
     if not _belongs(store, log):
         store.clear()
     store.changelog = log.topic_id

@@ -36,6 +36,7 @@ from agents.runtime.transaction import TransactionalProducer
 from agents.settings import Settings
 from journeys.records.installation import Installation, log_name
 from tables.codec import Codec
+from tables.restore import AnotherChangelog
 from tables.view import View
 
 SESSION_TIMEOUT_SECONDS = 6.0
@@ -192,27 +193,34 @@ class App(faust.App):
     def _open_partition(self, where: Where, unwanted: Callable[[], bool]) -> OwnedPartition:
         source = self.sources[where[0]]
         name = logical(where[0])
-        recorded = self.installation.topics.get(name)
+        topics = self.installation.topics
+        recorded, changelog = topics.get(name), topics.get(logical(source.changelog))
 
         def progressed() -> None:
             self.restored += 1
             if unwanted():
                 raise Unwanted
 
-        return open_partition(
-            where,
-            application=self.application,
-            changelog=source.changelog,
-            codec=source.codec,
-            state_dir=self.state_dir,
-            client=self.client,
-            clock=self.clock,
-            accept_loss=self.accept_loss,
-            former={} if recorded is None else recorded.former,
-            log=name if recorded is None else log_name(name, recorded.log),
-            producer_class=self.producer_class,
-            progressed=progressed,
-        )
+        try:
+            return open_partition(
+                where,
+                application=self.application,
+                changelog=source.changelog,
+                codec=source.codec,
+                state_dir=self.state_dir,
+                client=self.client,
+                clock=self.clock,
+                accept_loss=self.accept_loss,
+                former={} if recorded is None else recorded.former,
+                log=name if recorded is None else log_name(name, recorded.log),
+                changelog_id="" if changelog is None else changelog.id,
+                producer_class=self.producer_class,
+                progressed=progressed,
+            )
+        except AnotherChangelog:
+            if self.watch is not None:
+                self.watch.look()  # says what can be done
+            raise
 
     def _make_loop(self, owned: OwnedPartition) -> PartitionLoop:
         source = self.sources[owned.topic]

@@ -53,20 +53,28 @@ class Evaluator:
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
         self._processors: dict[int, PartitionProcessor] = {}
+        self._passed: dict[int, int] = {}
+        """By partition, what its newest barrier names; part of the partition's state, so that who
+        takes it over knows as much of the catalog as its last owner did."""
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
         """Applies the batch's inputs, then what the wall clock may fire."""
-        inputs = await self._reach_barriers(self._inputs(batch))
         if batch.first:
-            self._processors[batch.partition] = self._processor(batch)
+            self._passed[batch.partition], samples = read_notes(batch.notes)
+        inputs, barriers = await self._reach_barriers(self._inputs(batch), batch.partition)
+        if batch.first:
+            self._processors[batch.partition] = self._processor(batch, samples)
         processor = self._processors[batch.partition]
         effects = Effects()
         batch.consumed = processor.apply(inputs, effects)
         if self._clock == "wall":
             more = processor.fire(batch.watermark, batch.now, effects)
             batch.more_timers = processor.sweep(effects) or more
-        batch.partition_time, batch.notes = processor.partition_time, processor.samples
+        passed = [offset for number, offset in barriers.items() if number < batch.consumed]
+        self._passed[batch.partition] = max([*passed, self._passed[batch.partition]])
+        batch.partition_time = processor.partition_time
+        batch.notes = notes(self._passed[batch.partition], processor.samples)
         bugs = sum(dead.reason != TOO_MUCH_WORK for dead in effects.dead)
         self._poison.count(batch.consumed, bugs - effects.counts.pop("record.refused", 0))
         for dead in effects.dead:
@@ -80,8 +88,9 @@ class Evaluator:
     def released(self, partition: int) -> None:
         """Forgets the partition's records."""
         self._processors.pop(partition, None)
+        self._passed.pop(partition, None)
 
-    def _processor(self, batch: Batch) -> PartitionProcessor:
+    def _processor(self, batch: Batch, samples: str) -> PartitionProcessor:
         return PartitionProcessor(
             UserRecords(batch.view),
             self._running,
@@ -89,7 +98,7 @@ class Evaluator:
             max(batch.partition_time, 0),
             partition_of=partial(home_of, partitions=self._partitions),
             at_barrier=lambda _: self._running,
-            samples=batch.notes,
+            samples=samples,
         )
 
     def _inputs(self, batch: Batch) -> list[Input]:
@@ -118,24 +127,42 @@ class Evaluator:
         )
         return replace(one, kind=found.kind, origin=found.origin, refusal=refusal)
 
-    async def _reach_barriers(self, inputs: list[Input]) -> list[Input]:
-        """Reads the catalog as far as the last barrier of the batch; returns the inputs, those
-        barriers refused that name more than the catalog has."""
+    async def _reach_barriers(
+        self, inputs: list[Input], partition: int
+    ) -> tuple[list[Input], dict[int, int]]:
+        """Reads the catalog as far as the partition's last barrier.
+
+        Returns the inputs, those barriers refused that name more than the catalog has, and what the
+        others name, by their index.
+        """
         barriers = {}
         for number, one in enumerate(inputs):
             if one.kind == "barrier" and one.refusal is None:
                 with suppress(ValueError):  # the processor rejects what is no barrier
                     barriers[number] = barrier_offset(one.value)
-        catalog = await self._reader.read_past(max(barriers.values(), default=0))
+        catalog = await self._reader.read_past(max([*barriers.values(), self._passed[partition]]))
         if catalog is not self._catalog:
             self._catalog, self._running = catalog, RunningCatalog(catalog, self._running)
         known = self._reader.config_offset
-        for number, offset in barriers.items():
+        for number, offset in [*barriers.items()]:
             if offset > known:
                 found = f"found a barrier for offset {offset} of {logical(CONFIG)}"
                 refusal = Refusal("unknown_push", f"{found}, expected at most {known}")
                 inputs[number] = replace(inputs[number], refusal=refusal)
-        return inputs
+                del barriers[number]
+        return inputs, barriers
+
+
+def notes(passed: int, samples: str) -> str:
+    """What the role keeps of a partition beside its records: what its newest barrier names, and
+    what was reported in the current minute."""
+    return f"{passed}:{samples}" if passed else samples
+
+
+def read_notes(text: str) -> tuple[int, str]:
+    """What `notes` was made of. Before it named a barrier there were only the samples."""
+    passed, named, samples = text.rpartition(":")
+    return int(passed) if named else 0, samples
 
 
 def build(settings: Settings) -> App:

@@ -134,6 +134,7 @@ def open_partition(
     client: Mapping[str, Any],
     clock: BrokerClock,
     log: str,
+    changelog_id: str = "",
     accept_loss: bool = False,
     former: Mapping[str, str] = MappingProxyType({}),
     producer_class: type[TransactionalProducer] = TransactionalProducer,
@@ -145,9 +146,11 @@ def open_partition(
     former: ids that the source's topic had before it was made again, with what a position in them
     means: `start` of the present topic, or the `same` offset.
     log: how records name the source's log.
+    changelog_id: Kafka's id of the changelog, where it is known.
     progressed: called from time to time while a long restore lasts.
 
-    Raises OffsetGone where the source doesn't hold what follows, unless that is accepted.
+    Raises OffsetGone where the source doesn't hold what follows, unless that is accepted, and
+    AnotherChangelog.
     """
     topic, partition = where
     transactional_id = f"{application}-{topic}-{partition}"
@@ -155,7 +158,15 @@ def open_partition(
     producer.fence()
     store = Store.open_or_discard(state_dir / changelog / str(partition))
     try:
-        restored = restore(store, changelog, partition, codec, client, progressed=progressed)
+        restored = restore(
+            store,
+            changelog,
+            partition,
+            codec,
+            client,
+            topic_id=changelog_id,
+            progressed=progressed,
+        )
         ends = fetch_log_ends(client, topic, partition)
         begin = _begin(where, ends, store.position, accept_loss, former)
         # No timer may fire before the broker's time is known; the answer to a commit carries it.

@@ -33,6 +33,7 @@ def assert_equals_sql(installation: Stack) -> None:
     assert len({one["action_id"] for one in actions}) == len(actions)
 
 
+@pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.fault
 def test_kill_9_of_workers_and_of_the_broker_in_the_middle_changes_nothing(

@@ -13,7 +13,8 @@ from agents.kafka.client import base_config
 from tables import restore as restoring
 from tables.changelog import POSITION_KEY, Position
 from tables.codec import Codec, HotPart
-from tables.restore import RestoreError, restore
+from tables.log_ends import fetch_log_ends
+from tables.restore import AnotherChangelog, RestoreError, restore
 from tables.store import Change, Store
 
 
@@ -130,6 +131,22 @@ def test_the_sides_of_records_have_no_due_time(changelog: Changelog) -> None:
     assert changelog.restore(store, codec) == 3
     assert store.get(b"a\0") == CODEC.pack(Record(7, 3), 3)
     assert store.due_from((0, b""), 10) == [(5, b"a")]
+
+
+def test_a_changelog_made_again_is_refused_before_anything_starts_from_zero(
+    changelog: Changelog,
+) -> None:
+    changelog.write({b"a": Record(1, 5)}, 3)
+    id = fetch_log_ends(changelog.client, changelog.topic, 0).topic_id
+    store = changelog.store()
+    assert restore(store, changelog.topic, 0, CODEC, changelog.client, topic_id=id) == 2
+    changelog.delete()
+    changelog.create()
+    for copy in (store, changelog.store("new")):
+        held = list(copy.items())
+        with pytest.raises(AnotherChangelog, match="deleted and made again"):
+            restore(copy, changelog.topic, 0, CODEC, changelog.client, topic_id=id)
+        assert list(copy.items()) == held
 
 
 def test_goes_on_where_the_copy_ends(changelog: Changelog) -> None:

@@ -1,0 +1,120 @@
+"""What a partition's owner knows of the catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agents.client.catalog import CatalogReader
+from agents.kafka.topics import EVENTS, OUTCOMES
+from agents.kinds import KINDS
+from agents.roles.evaluate import Evaluator
+from agents.runtime.signatures import Signatures
+from agents.settings import Settings
+from journeys.catalog.catalog import Accepted, Catalog, check_push
+from journeys.records import headers
+from journeys.records.barrier import barrier
+from tables.store import Store
+from tables.users import CODEC
+from tables.view import View
+from tests.journeys.builders import START
+
+PUSH = """
+kind: Journey
+name: tour
+entry: {event: start}
+nodes:
+  done: {type: exit}
+"""
+
+
+class Log(CatalogReader):
+    """A catalog that one push is written to; as others it is read when that is asked for."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog(KINDS)
+        self.config_offset = 0
+
+    async def read_past(self, config_offset: int) -> Catalog:
+        if config_offset > self.config_offset:
+            verdict = check_push(PUSH, "push.yaml", Catalog(KINDS))
+            assert isinstance(verdict, Accepted)
+            self.catalog, self.config_offset = Catalog(KINDS).with_entries(verdict.entries), 1
+        return self.catalog
+
+
+class Message:
+    def __init__(self, offset: int, value: bytes, kind: str | None = None) -> None:
+        self._offset, self._value = offset, value
+        self._headers = None if kind is None else headers.build(kind)
+
+    def offset(self) -> int:
+        return self._offset
+
+    def value(self) -> bytes:
+        return self._value
+
+    def key(self) -> bytes:
+        return b"u"
+
+    def timestamp(self) -> tuple[int, int]:
+        return 2, START + self._offset
+
+    def headers(self) -> Any:
+        return self._headers
+
+
+class OneBatch:
+    """A batch of a partition, as an owner is given it."""
+
+    log, partition, watermark, now = EVENTS, 0, 0, START
+    more_timers = urgent = False
+
+    def __init__(self, view: View[Any], inputs: list[Message], notes: str, first: bool) -> None:
+        self.view, self.inputs, self.notes, self.first = view, inputs, notes, first
+        self.partition_time, self.consumed = 0, 0
+        self.sent: list[Any] = []
+        self.counts: Counter[str] = Counter()
+
+    def count(self, metric: Any, *labels: str, by: int = 1) -> None:
+        self.counts[metric.name] += by
+
+    def send(self, topic: str, key: bytes | None, value: bytes, *_: Any) -> None:
+        if topic == OUTCOMES:
+            self.sent.append(msgspec.json.decode(value))
+
+
+def evaluator() -> Evaluator:
+    return Evaluator("wall", 1, Log(), Signatures.of(Settings.from_env({}), "an installation"))
+
+
+def event(offset: int) -> Message:
+    return Message(offset, b'{"event": "start", "userId": "u", "messageId": "m%d"}' % offset)
+
+
+async def test_the_next_owner_knows_as_much_as_the_last_one(tmp_path: Path) -> None:
+    """The barrier is behind it, and it started before the push."""
+    view = View(Store(tmp_path / "store"), CODEC)
+    last = OneBatch(view, [Message(0, barrier(1), "barrier"), event(1)], "", first=True)
+    await evaluator().compute(last)  # type: ignore[arg-type]
+    assert [one["type"] for one in last.sent][:1] == ["journey.entered"]
+
+    owner = evaluator()
+    following = OneBatch(view, [event(2)], last.notes, first=True)
+    await owner.compute(following)  # type: ignore[arg-type]
+    assert [one["type"] for one in following.sent][:1] == ["journey.entered"]
+    again = OneBatch(view, [event(3)], following.notes, first=False)
+    await owner.compute(again)  # type: ignore[arg-type]
+    assert again.notes.startswith("1:")
+
+
+async def test_a_barrier_that_is_left_for_later_is_not_behind_it(tmp_path: Path) -> None:
+    """Nor one that names more than there is, and what older versions kept says nothing of it."""
+    view = View(Store(tmp_path / "store"), CODEC)
+    batch = OneBatch(view, [Message(0, barrier(99), "barrier"), event(1)], "", first=True)
+    await evaluator().compute(batch)  # type: ignore[arg-type]
+    assert batch.sent[0]["detail"]["reason"] == "unknown_push"
+    assert ":" not in batch.notes
