@@ -96,6 +96,7 @@ def test_what_stands_in_a_topic_that_was_made_again_is_no_repeat_of_what_stood_t
     assert len(set(ids)) == 4
 
 
+@pytest.mark.world
 def test_two_installations_share_a_cluster(empty_kafka: EmbeddedKafka, tmp_path: Path) -> None:
     shops = {}
     try:

@@ -162,6 +162,7 @@ def test_a_supervisor_starts_kills_restarts_and_stops(journeys: Journeys) -> Non
     assert not any(pid and psutil.pid_exists(pid) for pid in last)
 
 
+@pytest.mark.world
 def test_a_broker_that_goes_away_and_comes_back_is_survived(
     own_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:
