@@ -123,14 +123,21 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
     for days in range(-1, 9):
         day = today.date() + timedelta(days)
         if day.weekday() in weekdays:
-            instant = _instant(day, clock, zone)
+            instant = instant_of(day, clock, zone)
             if instant > now:
                 return instant
     raise ValueError("a time of day needs a day of the week")
 
 
-def _instant(day: date, clock: time, zone: tzinfo) -> int:
+def instant_of(day: date, clock: time, zone: tzinfo) -> int:
+    """When the clock of a zone shows a time on a day, ms since 1970.
+
+    Daylight saving time as for next_local. Raises ValueError outside the years 1 to 9999.
+    """
     local = datetime.combine(day, clock)
     offset = zone.utcoffset(local)  # fold=0: the earlier of two, and before a gap the old offset
     assert offset is not None, "a zone has an offset for every date"
-    return (local - offset - _EPOCH) // _MILLISECOND
+    try:
+        return (local - offset - _EPOCH) // _MILLISECOND
+    except OverflowError:
+        raise ValueError("a time outside the years 1 to 9999") from None

@@ -5,10 +5,8 @@ Law: as that of functions.py; a text that is no such value has none.
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from journeys.expressions.frame import Frame, NoValue, text_size
@@ -174,20 +172,6 @@ def _to_duration(frame: Frame, value: Any) -> Duration:
     return Duration(-ns if value[:1] == "-" else ns)
 
 
-def _since_1970(name: str, unit: int) -> Function:
-    """The time that is so many units of this many nanoseconds after 1970."""
-
-    def time(frame: Frame, value: Any) -> Time:
-        kind = type(value)
-        if kind is int or kind is Uint:
-            return Time(int(value) * unit)
-        if kind is float and math.isfinite(value):
-            return Time(int(Decimal(repr(value)) * unit))
-        raise unfit(name, value)
-
-    return time
-
-
 def _type_of(frame: Frame, value: Any) -> Type:
     return Type(KINDS[type(value)])
 
@@ -201,8 +185,6 @@ CONVERSIONS: dict[str, Function] = {
     "string": _to_string,
     "timestamp": _to_timestamp,
     "duration": _to_duration,
-    "seconds": _since_1970("seconds", SECOND),
-    "ms": _since_1970("ms", 1_000_000),
     "dyn": lambda _, value: value,
     "type": _type_of,
 }

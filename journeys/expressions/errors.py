@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from journeys.expressions import hints as cel_hints
+from journeys.expressions.functions import DECLARED
 from journeys.expressions.scope import EVENT, FIELDS, MAPS, ROOTS, Path
 from journeys.expressions.syntax import COUNT, Syntax, count_variable
 from journeys.expressions.values import MACRO_CONDITION, NO_ORDER
@@ -22,11 +23,12 @@ _TYPE_WORDS = frozenset(
     "bool bytes double int list map null_type string type uint google.protobuf.Timestamp "
     "google.protobuf.Duration".split()
 )
-_FUNCTIONS = (
+_FUNCTIONS = sorted(
     "all bool bytes contains count double duration dyn endsWith exists exists_one filter getDate "
     "getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes "
-    "getMonth getSeconds has int map matches ms seconds size startsWith string timestamp type uint"
-).split()
+    "getMonth getSeconds has int map matches size startsWith string timestamp type uint".split()
+    + [one.name for one in DECLARED]
+)
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _MISMATCH = re.compile(
     r"(?:found no matching overload for|No matching overloads found :) '?([^\s'(]+)'?"

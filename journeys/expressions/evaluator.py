@@ -141,6 +141,8 @@ class Evaluator:
         if len(terms) == 1:
             (only,) = terms
             return lambda frame: function(frame, only(frame))
+        if len(terms) > 2:
+            return lambda frame: function(frame, *[term(frame) for term in terms])
         one, other = terms
         if name == "_[_]":
             return lambda frame: fit(function(frame, one(frame), other(frame)), frame)

@@ -24,6 +24,7 @@ from journeys.expressions.fast_path import (
     compile_prefilter,
 )
 from journeys.expressions.frame import MAX_BUILT, NoValue
+from journeys.expressions.functions import DECLARED
 from journeys.expressions.growth import least_built
 from journeys.expressions.scope import VARIABLES, CountPath, Reader, count_readers
 from journeys.expressions.scope import Scope as Scope
@@ -41,20 +42,8 @@ _COUNT = cel.FunctionDecl(
         )
     ],
 )
-_TIMES = [
-    cel.FunctionDecl(
-        name,
-        [
-            cel.Overload(
-                f"{name}_{kind.name().lower()}",
-                return_type=cel.Type.TIMESTAMP,
-                parameters=[kind],
-            )
-            for kind in (cel.Type.INT, cel.Type.UINT, cel.Type.DOUBLE)
-        ],
-    )
-    for name in ("seconds", "ms")
-]
+_NOW = ("now",)
+_READ_NOW = frozenset(one.name for one in DECLARED if one.reads_now)
 
 
 class ExpressionFailed(Exception):
@@ -101,7 +90,8 @@ class Expression:
         self.text = text
         self.type = type
         references = syntax.references
-        self.paths = frozenset({*(reference.path for reference in references), *counts.values()})
+        now = [_NOW] if _READ_NOW & syntax.functions else []
+        self.paths = frozenset({*(one.path for one in references), *counts.values(), *now})
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
         self.calls = syntax.calls
         self._counts = count_readers(counts)
@@ -205,7 +195,7 @@ def _parsed(text: str) -> cel_ast.Syntax:
 def _library(undeclared: frozenset[str] = frozenset()) -> Any:
     return cel.NewEnv(
         variables={name: kind for name, kind in VARIABLES.items() if name not in undeclared},
-        functions=[_COUNT, *_TIMES],
+        functions=[_COUNT, *(one.declaration() for one in DECLARED)],
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from journeys.expressions.conversions import CONVERSIONS
 from journeys.expressions.frame import Frame, NoValue
 from journeys.expressions.operators import OPERATORS, Function
+from journeys.expressions.texts import TEXTS, search_work
+from journeys.expressions.times import TIMES
 from journeys.expressions.values import (
     LISTS,
     SECOND,
@@ -34,12 +36,7 @@ def _size(frame: Frame, value: Any) -> int:
 def _contains(frame: Frame, text: Any, part: Any) -> bool:
     if type(text) is not str or type(part) is not str:
         raise unfit("contains", text, part)
-    whole, small = len(text), len(part)
-    # CPython searches long texts in linear time, and short ones at worst in the product.
-    if whole < 2_500 or (small < 100 and whole < 30_000) or small < 6:
-        frame.work(whole * small)
-    else:
-        frame.work(4 * (whole + small))
+    search_work(frame, text, part)
     return part in text
 
 
@@ -113,6 +110,9 @@ def _part(name: str) -> Function:
     return part
 
 
+DECLARED = (*TEXTS, *TIMES)
+"""The functions that the library doesn't know."""
+
 FUNCTIONS: dict[str, Function] = {
     **OPERATORS,
     **CONVERSIONS,
@@ -122,5 +122,6 @@ FUNCTIONS: dict[str, Function] = {
     "endsWith": _ends_with,
     "matches": _matches,
     **{name: _part(name) for name in _PARTS},
+    **{one.name: one.call for one in DECLARED},
 }
 """By the library's name."""

@@ -44,11 +44,19 @@ _FUNCTIONS = {
     **dict.fromkeys(("includes", "include", "has_key"), "x.contains('...') or 'a' in list"),
     **dict.fromkeys(("any", "some", "find"), "list.exists(x, ...)"),
     **dict.fromkeys(("every", "forEach"), "list.all(x, ...)"),
-    **dict.fromkeys(("today", "currentTime", "current_time", "date", "Date"), "now"),
+    **dict.fromkeys(("today", "currentTime", "current_time", "Date"), "now"),
     **dict.fromkeys(("isNull", "is_null", "isEmpty", "exists", "isset", "defined"), "has(a.b)"),
     **dict.fromkeys(("str", "toString", "to_string"), "string(x)"),
     **dict.fromkeys(("number", "float", "Number", "parseFloat", "toNumber"), "double(x)"),
     **dict.fromkeys(("parseInt", "integer", "toInt", "round", "floor"), "int(x)"),
+    **dict.fromkeys(("lowerAscii", "toLowerCase", "lowercase", "lcase", "downcase"), "x.lower()"),
+    **dict.fromkeys(("upperAscii", "toUpperCase", "uppercase", "ucase", "upcase"), "x.upper()"),
+    **dict.fromkeys(("strip", "trimStart", "trimEnd", "lstrip", "rstrip"), "x.trim()"),
+    **dict.fromkeys(("substr", "slice", "left", "right", "mid"), "x.substring(0, 3)"),
+    **dict.fromkeys(("concat", "append"), "a + b, or list.join(', ')"),
+    **dict.fromkeys(("replaceAll", "sub", "gsub"), "x.replace('a', 'b')"),
+    **dict.fromkeys(("sprintf", "printf"), "'%s'.format([x])"),
+    **dict.fromkeys(("addMonths", "date_add", "dateAdd", "add_months"), "plus(t, 'P1M', zone)"),
 }
 _ORDER = ("<", "<=", ">", ">=")
 _MACROS = "all|exists|exists_one|filter|map"
@@ -155,8 +163,6 @@ def unknown_function(name: str) -> str:
         return f": expected {_WORDS[name.lower()]}"
     if name in _FUNCTIONS:
         return f": expected {_FUNCTIONS[name]}"
-    if re.search("(?i)lower|upper|trim|split|join|replace|substr|index|concat|format", name):
-        return ": of texts CEL has contains, endsWith, matches, size, startsWith and '+'"
     return ""
 
 

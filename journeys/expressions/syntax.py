@@ -151,6 +151,8 @@ class Syntax:
     """Messages of protobuf that it builds, `google.protobuf.Struct{...}`, and where."""
     internal: tuple[tuple[str, int], ...]
     """Functions that only the library's own operators are meant to be, `_in_(1, [1])`."""
+    functions: frozenset[str]
+    """What it calls, operators too, by the library's names."""
 
 
 def read(serialized: bytes, text: str) -> Syntax:
@@ -176,6 +178,7 @@ def read(serialized: bytes, text: str) -> Syntax:
         tuple(reader.calls),
         tuple(reader.messages),
         tuple(reader.internal),
+        frozenset(reader.functions),
     )
 
 
@@ -214,6 +217,7 @@ class _Reader:
         self.calls: list[Call] = []
         self.messages: list[tuple[str, int]] = []
         self.internal: list[tuple[str, int]] = []
+        self.functions: set[str] = set()
 
     def _offset(self, node: Any, name: str) -> int:
         # A selection's position is its dot or bracket; the name follows it.
@@ -258,6 +262,7 @@ class _Reader:
             yield from self.walk(node.select.operand, local)
         elif node.HasField("call"):
             name = node.call.function
+            self.functions.add(name)
             if name[:1] == "_" and name.isidentifier():
                 self.internal.append((name, self._text.find(name)))
             if name == COUNT:

@@ -1,0 +1,56 @@
+"""How a function is declared that the CEL library doesn't know: once, for checks and evaluation.
+
+Law: what is declared can be written both ways, `f(x, y)` and `x.f(y)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from cel_expr_python import cel
+
+from journeys.expressions.operators import Function
+
+_KINDS = {
+    "any": cel.Type.DYN,
+    "text": cel.Type.STRING,
+    "texts": cel.Type.List(cel.Type.STRING),
+    "list": cel.Type.List(cel.Type.DYN),
+    "int": cel.Type.INT,
+    "uint": cel.Type.UINT,
+    "double": cel.Type.DOUBLE,
+    "time": cel.Type.TIMESTAMP,
+    "duration": cel.Type.DURATION,
+}
+
+
+class Declared(NamedTuple):
+    """A function.
+
+    Attributes:
+        takes: the kinds of its arguments, `text int`; one text for each way to call it.
+        gives: the kind of its value.
+        call: is given the frame and the arguments.
+        reads_now: whether its value depends on the time of the step.
+    """
+
+    name: str
+    takes: Sequence[str]
+    gives: str
+    call: Function
+    reads_now: bool = False
+
+    def declaration(self) -> Any:
+        """As the CEL library takes it."""
+        overloads = [
+            cel.Overload(
+                f"{self.name}_{way}_{takes}".replace(" ", "_"),
+                return_type=_KINDS[self.gives],
+                parameters=[_KINDS[kind] for kind in takes.split()],
+                is_member=way == "method",
+            )
+            for takes in self.takes
+            for way in ("function", "method")
+        ]
+        return cel.FunctionDecl(self.name, overloads)

@@ -1,0 +1,194 @@
+"""Functions of texts that CEL's standard lacks, and what each of them costs.
+
+Law: as that of functions.py. Each takes time that grows with the sizes of texts, not their product.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from journeys.expressions.conversions import CONVERSIONS
+from journeys.expressions.declared import Declared
+from journeys.expressions.frame import ITEM, Frame, NoValue, text_size
+from journeys.expressions.values import LISTS, fit, kind_of, to_json, unfit
+from journeys.problems import short
+
+MOST_DIGITS = 20
+"""Digits after the point that `%.2f` may ask for."""
+
+_PART = 4 * ITEM
+"""Bytes that a text of a list takes beside its characters."""
+
+
+def search_work(frame: Frame, text: str, part: str) -> None:
+    """Counts the work of finding a part in a text."""
+    whole, small = len(text), len(part)
+    # CPython searches long texts in linear time, and short ones at worst in the product.
+    if whole < 2_500 or (small < 100 and whole < 30_000) or small < 6:
+        frame.work(whole * small)
+    else:
+        frame.work(4 * (whole + small))
+
+
+def _lower(frame: Frame, text: Any) -> str:
+    if type(text) is not str:
+        raise unfit("lower", text)
+    frame.build(3 * text_size(text))  # one letter can become three
+    return text.lower()
+
+
+def _upper(frame: Frame, text: Any) -> str:
+    if type(text) is not str:
+        raise unfit("upper", text)
+    frame.build(3 * text_size(text))
+    return text.upper()
+
+
+def _trim(frame: Frame, text: Any) -> str:
+    if type(text) is not str:
+        raise unfit("trim", text)
+    frame.build(text_size(text))
+    return text.strip()
+
+
+def _split(frame: Frame, text: Any, mark: Any, most: Any = None) -> list[str]:
+    if type(text) is not str or type(mark) is not str or not _is_count(most):
+        raise unfit("split", *_given(text, mark, most))
+    if most is not None and most < 1:
+        raise NoValue(f"split(..., {most}): expected 1 or more parts")
+    if mark == "":
+        parts = len(text) if most is None else min(len(text), most)
+        frame.build(_PART * parts + text_size(text))
+        return [*text] if parts == len(text) else [*text[: parts - 1], text[parts - 1 :]]
+    search_work(frame, text, mark)
+    parts = text.count(mark) + 1 if most is None else min(text.count(mark) + 1, most)
+    frame.build(_PART * parts + text_size(text))
+    return text.split(mark, parts - 1) if parts > 1 else [text]
+
+
+def _join(frame: Frame, items: Any, mark: Any = "") -> str:
+    if type(items) not in LISTS or type(mark) is not str:
+        raise unfit("join", *_given(items, mark or None))
+    frame.build(ITEM * len(items))
+    texts = []
+    for item in items:
+        if type(item) is not str:
+            why = f"join takes texts: found {kind_of(item)}"
+            raise NoValue(f"{why}, write list.map(x, string(x)).join(', ')")
+        frame.build(text_size(item))
+        texts.append(fit(item, frame))
+    frame.build(text_size(mark) * len(items))
+    return mark.join(texts)
+
+
+def _replace(frame: Frame, text: Any, old: Any, new: Any, most: Any = None) -> str:
+    if not type(text) is type(old) is type(new) is str or not _is_count(most):
+        raise unfit("replace", *_given(text, old, new, most))
+    if most is not None and most < 0:
+        raise NoValue(f"replace(..., {most}): expected 0 or more times")
+    search_work(frame, text, old)
+    found = text.count(old) if most is None else min(text.count(old), most)
+    size = text_size if text.isascii() and new.isascii() else _wide
+    frame.build(size(text) + found * size(new))
+    return text.replace(old, new, found)
+
+
+def _wide(text: str) -> int:
+    return 4 * len(text)
+
+
+def _substring(frame: Frame, text: Any, start: Any, end: Any = None) -> str:
+    if type(text) is not str or type(start) is not int or not _is_count(end):
+        raise unfit("substring", *_given(text, start, end))
+    last = len(text) if end is None else end
+    if not 0 <= start <= last <= len(text):
+        asked = f"{start}" if end is None else f"{start}, {end}"
+        raise NoValue(f"substring({asked}): the text has {len(text)} characters")
+    frame.build(text_size(text[start:last]))
+    return text[start:last]
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or type(value) is int
+
+
+def _given(*values: Any) -> list[Any]:
+    """The arguments without those left out at the end."""
+    return [value for value in values if value is not None]
+
+
+# --- format --------------------------------------------------------------------------------------
+
+_DIRECTIVE = re.compile(r"%(?:\.(\d{1,4}))?(.?)", re.DOTALL | re.ASCII)
+_WHOLE = {"d": "d", "x": "x", "X": "X", "o": "o", "b": "b"}
+
+
+def _format(frame: Frame, text: Any, values: Any) -> str:
+    if type(text) is not str or type(values) not in LISTS:
+        raise unfit("format", text, values)
+    frame.build(text_size(text) + ITEM * len(values))
+    pieces, at, used = [], 0, 0
+    for found in _DIRECTIVE.finditer(text):
+        pieces.append(text[at : found.start()])
+        at = found.end()
+        if found[0] == "%%":
+            pieces.append("%")
+            continue
+        if used == len(values):
+            raise NoValue(f"format: {short(found[0])!r} has no value: found {len(values)} values")
+        frame.work(100)
+        pieces.append(_piece(frame, found[0], found[1], found[2], fit(values[used], frame)))
+        used += 1
+    if used < len(values):
+        raise NoValue(f"format: found {len(values)} values for {used} places such as %s")
+    pieces.append(text[at:])
+    return "".join(pieces)
+
+
+def _piece(frame: Frame, written: str, digits: str | None, letter: str, value: Any) -> str:
+    kind = type(value)
+    if digits is not None and (letter not in "fe" or int(digits) > MOST_DIGITS):
+        expected = f"'%.2f' or '%.2e' with at most {MOST_DIGITS} digits"
+        raise NoValue(f"format: found {short(written)!r}, expected {expected}")
+    if letter == "s":
+        return _plain(frame, value)
+    if letter in ("f", "e"):
+        if kind is bool or not isinstance(value, int | float):
+            raise NoValue(f"format: '{written}' takes a number: found {kind_of(value)}")
+        result = f"{value:.{6 if digits is None else int(digits)}{letter}}"
+        frame.build(len(result))
+        return result
+    if letter in _WHOLE:
+        if kind is bool or not isinstance(value, int):
+            raise NoValue(f"format: '{written}' takes a whole number: found {kind_of(value)}")
+        return f"{int(value):{_WHOLE[letter]}}"
+    expected = "%s, %d, %f, %.2f, %e, %x, %X, %o, %b or %%"
+    raise NoValue(f"format: found {short(written)!r}, expected {expected}")
+
+
+def _plain(frame: Frame, value: Any) -> str:
+    """A value as `%s` shows it: as `string` does; null as such, lists and maps as JSON."""
+    if value is None:
+        return "null"
+    if type(value) in LISTS or type(value) is dict:
+        text = msgspec.json.encode(to_json(value, frame)).decode()
+        frame.build(text_size(text))
+        return text
+    text = str(CONVERSIONS["string"](frame, value))
+    frame.build(text_size(text))
+    return text
+
+
+TEXTS = (
+    Declared("lower", ["text"], "text", _lower),
+    Declared("upper", ["text"], "text", _upper),
+    Declared("trim", ["text"], "text", _trim),
+    Declared("split", ["text text", "text text int"], "texts", _split),
+    Declared("join", ["list", "list text"], "text", _join),
+    Declared("replace", ["text text text", "text text text int"], "text", _replace),
+    Declared("substring", ["text int", "text int int"], "text", _substring),
+    Declared("format", ["text list"], "text", _format),
+)
