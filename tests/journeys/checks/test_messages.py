@@ -230,7 +230,7 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("event.name == 'x'", "7: 'event' has no field 'name': did you mean 'event.event'?"),
         ("user.email == 'x'", "6: 'user' has no field 'email': did you mean 'user.traits.email'?"),
         ("len(user.id) > 1", "1: unknown function 'len': expected size(x)"),
-        ("user.id.lower() == 'x'", "9: unknown function 'lower': of texts CEL has contains, endsWith, matches, size, startsWith and '+'"),
+        ("user.id.toLowerCase() == 'x'", "9: unknown function 'toLowerCase': expected x.lower()"),
         ("now() > event.timestamp", "1: 'now' is not a function: write it without '()'"),
         ("event.properties.l.any(x, x)", "24: unknown name 'x': instead of 'any' write list.exists(x, ...)"),
         ("event.properties.l.exists(x)", "27: unknown name 'x': 'exists' takes a name and what to do: list.exists(x, x > 3)"),
