@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from dateutil.relativedelta import relativedelta
@@ -18,7 +19,7 @@ ZONES = [name for line in ODD for name in line.split()]
 LAST_MS = parse_time("2200-01-01T00:00:00Z")
 
 
-def zone(name: str):  # type: ignore[no-untyped-def]
+def zone(name: str) -> Any:
     found = zone_of(name)
     assert found is not None
     return found
