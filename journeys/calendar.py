@@ -64,7 +64,7 @@ def plus(at: int, period: Period, zone: tzinfo) -> int:
         except (OverflowError, ValueError):
             raise ValueError("a time outside the years 1 to 9999") from None
         if day != local.date():
-            at = instant_of(day, local.time(), zone)
+            at = instant_of(datetime.combine(day, local.time()), zone)
     return at + period.ms
 
 
@@ -87,15 +87,6 @@ def parse_local(text: str) -> datetime:
         raise ValueError(f"expected {LOCAL}") from None
 
 
-def instant(local: datetime, zone: tzinfo) -> int:
-    """When the clock of a zone shows a time, ms since 1970; a skipped or repeated one as by plus.
-
-    Raises:
-        ValueError: it is outside the years 1 to 9999.
-    """
-    return instant_of(local.date(), local.time(), zone)
-
-
 def clock_of(at: int, zone: tzinfo) -> datetime:
     """What the clock of a zone shows at an instant (ms), without a zone. Raises ValueError."""
     try:
@@ -115,10 +106,10 @@ def next_anniversary(born: datetime, now: int, zone: tzinfo) -> int:
     this_year = clock_of(now, zone).year
     # A clock that skips the last day of a year shows its times in the next one.
     for year in range(max(this_year - 1, 1), min(this_year + 2, 9999) + 1):
-        if (at := instant_of(_in_year(born, year), born.time(), zone)) > now:
+        if (at := instant_of(_in_year(born, year), zone)) > now:
             return at
     raise ValueError("a time outside the years 1 to 9999")
 
 
-def _in_year(born: date, year: int) -> date:
-    return date(year, born.month, min(born.day, monthrange(year, born.month)[1]))
+def _in_year(born: datetime, year: int) -> datetime:
+    return born.replace(year=year, day=min(born.day, monthrange(year, born.month)[1]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -123,18 +123,17 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
     for days in range(-1, 9):
         day = today.date() + timedelta(days)
         if day.weekday() in weekdays:
-            instant = instant_of(day, clock, zone)
+            instant = instant_of(datetime.combine(day, clock), zone)
             if instant > now:
                 return instant
     raise ValueError("a time of day needs a day of the week")
 
 
-def instant_of(day: date, clock: time, zone: tzinfo) -> int:
-    """When the clock of a zone shows a time on a day, ms since 1970.
+def instant_of(local: datetime, zone: tzinfo) -> int:
+    """When the clock of a zone shows a time, given without a zone; ms since 1970.
 
     Daylight saving time as for next_local. Raises ValueError outside the years 1 to 9999.
     """
-    local = datetime.combine(day, clock)
     offset = zone.utcoffset(local)  # fold=0: the earlier of two, and before a gap the old offset
     assert offset is not None, "a zone has an offset for every date"
     try:

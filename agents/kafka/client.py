@@ -65,7 +65,7 @@ class Admin(AdminClient):
 
 
 class _Errors:
-    """What a client was told of its connections."""
+    """The errors of a client's connections."""
 
     def __init__(self) -> None:
         self.refusal: str | None = None

@@ -25,6 +25,11 @@ _KINDS = {
 }
 
 
+def given(*values: Any) -> list[Any]:
+    """The arguments without those left out."""
+    return [value for value in values if value is not None]
+
+
 class Declared(NamedTuple):
     """A function.
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from journeys.expressions.conversions import CONVERSIONS
-from journeys.expressions.declared import Declared
+from journeys.expressions.declared import Declared, given
 from journeys.expressions.frame import ITEM, Frame, NoValue, text_size
 from journeys.expressions.values import LISTS, fit, kind_of, to_json, unfit
 from journeys.problems import short
@@ -56,7 +56,7 @@ def _trim(frame: Frame, text: Any) -> str:
 
 def _split(frame: Frame, text: Any, mark: Any, most: Any = None) -> list[str]:
     if type(text) is not str or type(mark) is not str or not _is_count(most):
-        raise unfit("split", *_given(text, mark, most))
+        raise unfit("split", *given(text, mark, most))
     if most is not None and most < 1:
         raise NoValue(f"split(..., {most}): expected 1 or more parts")
     if mark == "":
@@ -71,7 +71,7 @@ def _split(frame: Frame, text: Any, mark: Any, most: Any = None) -> list[str]:
 
 def _join(frame: Frame, items: Any, mark: Any = "") -> str:
     if type(items) not in LISTS or type(mark) is not str:
-        raise unfit("join", *_given(items, mark or None))
+        raise unfit("join", *given(items, mark or None))
     frame.build(ITEM * len(items))
     texts = []
     for item in items:
@@ -86,7 +86,7 @@ def _join(frame: Frame, items: Any, mark: Any = "") -> str:
 
 def _replace(frame: Frame, text: Any, old: Any, new: Any, most: Any = None) -> str:
     if not type(text) is type(old) is type(new) is str or not _is_count(most):
-        raise unfit("replace", *_given(text, old, new, most))
+        raise unfit("replace", *given(text, old, new, most))
     if most is not None and most < 0:
         raise NoValue(f"replace(..., {most}): expected 0 or more times")
     search_work(frame, text, old)
@@ -102,7 +102,7 @@ def _wide(text: str) -> int:
 
 def _substring(frame: Frame, text: Any, start: Any, end: Any = None) -> str:
     if type(text) is not str or type(start) is not int or not _is_count(end):
-        raise unfit("substring", *_given(text, start, end))
+        raise unfit("substring", *given(text, start, end))
     last = len(text) if end is None else end
     if not 0 <= start <= last <= len(text):
         asked = f"{start}" if end is None else f"{start}, {end}"
@@ -115,15 +115,11 @@ def _is_count(value: Any) -> bool:
     return value is None or type(value) is int
 
 
-def _given(*values: Any) -> list[Any]:
-    """The arguments without those left out at the end."""
-    return [value for value in values if value is not None]
-
-
 # --- format --------------------------------------------------------------------------------------
 
 _DIRECTIVE = re.compile(r"%(?:\.(\d{1,4}))?(.?)", re.DOTALL | re.ASCII)
-_WHOLE = {"d": "d", "x": "x", "X": "X", "o": "o", "b": "b"}
+_WHOLE = tuple("dxXob")
+_FRACTIONS = tuple("fe")
 
 
 def _format(frame: Frame, text: Any, values: Any) -> str:
@@ -150,12 +146,12 @@ def _format(frame: Frame, text: Any, values: Any) -> str:
 
 def _piece(frame: Frame, written: str, digits: str | None, letter: str, value: Any) -> str:
     kind = type(value)
-    if digits is not None and (letter not in "fe" or int(digits) > MOST_DIGITS):
+    if digits is not None and (letter not in _FRACTIONS or int(digits) > MOST_DIGITS):
         expected = f"'%.2f' or '%.2e' with at most {MOST_DIGITS} digits"
         raise NoValue(f"format: found {short(written)!r}, expected {expected}")
     if letter == "s":
         return _plain(frame, value)
-    if letter in ("f", "e"):
+    if letter in _FRACTIONS:
         if kind is bool or not isinstance(value, int | float):
             raise NoValue(f"format: '{written}' takes a number: found {kind_of(value)}")
         result = f"{value:.{6 if digits is None else int(digits)}{letter}}"
@@ -164,7 +160,7 @@ def _piece(frame: Frame, written: str, digits: str | None, letter: str, value: A
     if letter in _WHOLE:
         if kind is bool or not isinstance(value, int):
             raise NoValue(f"format: '{written}' takes a whole number: found {kind_of(value)}")
-        return f"{int(value):{_WHOLE[letter]}}"
+        return f"{int(value):{letter}}"
     expected = "%s, %d, %f, %.2f, %e, %x, %X, %o, %b or %%"
     raise NoValue(f"format: found {short(written)!r}, expected {expected}")
 

@@ -6,32 +6,30 @@ Law: as that of functions.py; zones and the calendar are those of zones.py and c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from journeys import calendar
 from journeys.expressions.conversions import CONVERSIONS
-from journeys.expressions.declared import Declared
+from journeys.expressions.declared import Declared, given
 from journeys.expressions.frame import Frame, NoValue
 from journeys.expressions.operators import Function
 from journeys.expressions.values import SECOND, Duration, Time, Uint, unfit
 from journeys.problems import short
-from journeys.zones import WEEKDAYS, zone_of
+from journeys.zones import WEEKDAYS, instant_of, zone_of
 
 _MS = 1_000_000
-_LONGEST_TEXT = 100
 _UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 7 * 86_400}
 _NUMBERS = ["int", "uint", "double"]
 
 
-def since_1970(name: str, unit: int) -> Function:
+def _since_1970(name: str, unit: int) -> Function:
     """The function that gives the time so many units (of this many nanoseconds) after 1970."""
     return lambda frame, value: Time(_length(name, value, unit))
 
 
-def of_length(name: str, unit: int) -> Function:
+def _of_length(name: str, unit: int) -> Function:
     """The function that gives the duration of so many units of this many nanoseconds."""
     return lambda frame, value: Duration(_length(name, value, unit))
 
@@ -48,7 +46,7 @@ def _length(name: str, value: Any, unit: int) -> int:
 def _plus(frame: Frame, time: Any, period: Any, zone: Any = None) -> Time:
     at = _time("plus", time, period, zone)
     if type(period) is not str:
-        raise unfit("plus", *_given(time, period, zone))
+        raise unfit("plus", *given(time, period, zone))
     ms, rest = divmod(at.ns, _MS)
     try:
         return Time(calendar.plus(ms, calendar.parse_period(period), _zone(zone)) * _MS + rest)
@@ -59,29 +57,25 @@ def _plus(frame: Frame, time: Any, period: Any, zone: Any = None) -> Time:
 def _local(frame: Frame, text: Any, zone: Any) -> Time:
     if type(text) is not str:
         raise unfit("local", text, zone)
-    return Time(_moment("local", text, lambda local: calendar.instant(local, _zone(zone))))
+    where = _zone(zone)
+    try:
+        return Time(instant_of(calendar.parse_local(text), where) * _MS)
+    except ValueError as error:
+        raise _no_value("local", text, error) from None
 
 
 def _next_anniversary(frame: Frame, born: Any, zone: Any = None) -> Time:
+    if type(born) is not Time and type(born) is not str:
+        raise unfit("next_anniversary", *given(born, zone))
     where = _zone(zone)
-    if type(born) is Time:
-        local = calendar.clock_of(born.ns // _MS, where)
-        return Time(calendar.next_anniversary(local, frame.scope.now, where) * _MS)
-    if type(born) is not str:
-        raise unfit("next_anniversary", *_given(born, zone))
-    now = frame.scope.now
-    return Time(
-        _moment(
-            "next_anniversary", born, lambda local: calendar.next_anniversary(local, now, where)
-        )
-    )
-
-
-def _moment(name: str, text: str, at: Callable[[datetime], int]) -> int:
     try:
-        return at(calendar.parse_local(text[:_LONGEST_TEXT])) * _MS
+        if isinstance(born, Time):
+            local = calendar.clock_of(born.ns // _MS, where)
+        else:
+            local = calendar.parse_local(born)
+        return Time(calendar.next_anniversary(local, frame.scope.now, where) * _MS)
     except ValueError as error:
-        raise _no_value(name, text, error) from None
+        raise _no_value("next_anniversary", str(born), error) from None
 
 
 def _date(frame: Frame, time: Any, zone: Any = None) -> str:
@@ -104,7 +98,7 @@ def _time(name: str, value: Any, *others: Any) -> Time:
     if type(value) is str:
         return CONVERSIONS["timestamp"](None, value)  # type: ignore[no-any-return]
     if type(value) is not Time:
-        raise unfit(name, *_given(value, *others))
+        raise unfit(name, *given(value, *others))
     return value
 
 
@@ -119,20 +113,16 @@ def _zone(value: Any) -> tzinfo:
     return found
 
 
-def _given(*values: Any) -> list[Any]:
-    return [value for value in values if value is not None]
-
-
 def _no_value(name: str, text: str, error: ValueError) -> NoValue:
     why = str(error)
     return NoValue(f"{name}({short(text)!r}): {why}" if why.startswith("expected") else why)
 
 
 TIMES = (
-    Declared("seconds", _NUMBERS, "time", since_1970("seconds", SECOND)),
-    Declared("ms", _NUMBERS, "time", since_1970("ms", _MS)),
+    Declared("seconds", _NUMBERS, "time", _since_1970("seconds", SECOND)),
+    Declared("ms", _NUMBERS, "time", _since_1970("ms", _MS)),
     *(
-        Declared(name, _NUMBERS, "duration", of_length(name, unit * SECOND))
+        Declared(name, _NUMBERS, "duration", _of_length(name, unit * SECOND))
         for name, unit in _UNITS.items()
     ),
     Declared("plus", ["time text", "text text", "time text text", "text text text"], "time", _plus),

@@ -10,9 +10,9 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.calendar import Period, instant, next_anniversary, parse_local, parse_period, plus
+from journeys.calendar import Period, next_anniversary, parse_local, parse_period, plus
 from journeys.time import format_time, parse_time
-from journeys.zones import zone_of
+from journeys.zones import instant_of, zone_of
 from tests.journeys.test_zones import EPOCH, ODD
 
 ZONES = [name for line in ODD for name in line.split()]
@@ -90,7 +90,7 @@ def test_the_end_of_time_is_an_error(months: int) -> None:
 def test_a_local_time_is_when_the_clock_shows_it(local: datetime, name: str) -> None:
     local = local.replace(microsecond=0)
     for text in (local.isoformat(" "), local.isoformat("T")):
-        at = instant(parse_local(text), zone(name))
+        at = instant_of(parse_local(text), zone(name))
         back = shown(at, name)
         # Where the clock skips it, by as much as the clock does.
         assert back == local or timedelta() < back - local <= timedelta(days=1)
@@ -119,7 +119,7 @@ def test_an_anniversary_is_the_first_day_that_comes(born: datetime, now: int, na
         leap = day.year % 4 == 0 and (day.year % 100 != 0 or day.year % 400 == 0)
         date = (2, 28) if (born.month, born.day) == (2, 29) and not leap else (born.month, born.day)
         if (day.month, day.day) == date:
-            found = instant(datetime.combine(day, born.time()), zone(name))
+            found = instant_of(datetime.combine(day, born.time()), zone(name))
             if found > now:
                 break
         day += timedelta(1)

@@ -30,17 +30,18 @@ class Workers:
         self, roles: Mapping[str, int], arguments: Sequence[str], environment: Mapping[str, str]
     ) -> None:
         self.lines: list[str] = []
-        self._workers = {
-            f"{role}-{number}": _Worker(
-                f"{role}-{number}", ["worker", role, *arguments], environment, self.lines
-            )
-            for role, count in roles.items()
-            for number in range(count)
-        }
+        self._roles = roles
+        self._arguments = arguments
+        self._environment = environment
+        self._workers: dict[str, _Worker] = {}
 
     def start(self) -> None:
-        for worker in self._workers.values():
-            worker.start()
+        for role, count in self._roles.items():
+            for number in range(count):
+                name, words = f"{role}-{number}", ["worker", role, *self._arguments]
+                worker = _Worker(name, words, self._environment, self.lines)
+                worker.start()
+                self._workers[name] = worker
 
     def kill(self, name: str) -> None:
         """Ends a worker with SIGKILL; it is started again."""

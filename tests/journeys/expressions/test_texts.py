@@ -110,6 +110,10 @@ def test_by_hand(text: str, expected: Any) -> None:
         ("plus('yesterday', 'P1D')", "expected a time such as"),
         ("plus('2026-01-18T23:30:00Z', 'P1D', 'Mars')", "'Mars' is not the name of a time zone"),
         ("plus('9999-01-18T23:30:00Z', 'P1Y')", "a time outside the years 1 to 9999"),
+        (
+            "next_anniversary(timestamp('0001-01-01T00:00:00Z'), 'America/New_York')",
+            "a time outside the years 1 to 9999",
+        ),
         ("days(1e300)", "a duration of more than 10,000 years"),
         ("days(dyn('3'))", "'days' doesn't take text"),
         ("lower(dyn(3))", "'lower' doesn't take int"),
