@@ -103,6 +103,12 @@ class Consumer(driver.Consumer):
         for record in nothing:
             yield record
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """app/base.py:1799 waits for nothing when the worker is stopping: the group would give its
+        partitions to others while their last batches are being committed, which would be fenced."""
+        await self.app.quiesce()
+        await super().on_partitions_revoked(revoked)
+
     async def wait_empty(self) -> None:
         """transport/consumer.py:867 waits for acknowledgements that never come (a stopping worker
         hung for 35 s). With transactions only the batches in flight must end."""

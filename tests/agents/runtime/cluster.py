@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConsumerGroupDescription, NewTopic
 
 from tables.changelog import POSITION_KEY, Position
 from tests.agents.runtime.counting import CODEC, State, is_mark
@@ -216,6 +216,19 @@ class Cluster:
         while len(owned := self.applied()) < self.partitions:
             assert time.monotonic() < limit, f"only {sorted(owned)} are owned"
             threading.Event().wait(0.1)
+
+    def wait_for_members(self, count: int, seconds: float = 60) -> None:
+        """Waits until the group has so many members, also while it rebalances."""
+        admin = AdminClient({"bootstrap.servers": self.broker})
+        limit = time.monotonic() + seconds
+        while len(self._group(admin).members) != count:
+            assert time.monotonic() < limit, f"the group does not have {count} members"
+            threading.Event().wait(0.1)
+
+    def _group(self, admin: AdminClient) -> ConsumerGroupDescription:
+        (described,) = admin.describe_consumer_groups([self.name]).values()
+        description: ConsumerGroupDescription = described.result()
+        return description
 
     def drained(self, seconds: float = 150) -> None:
         """Waits until every input is applied and every timer has fired or was cancelled."""

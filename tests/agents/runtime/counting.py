@@ -122,8 +122,11 @@ def is_mark(message: Message) -> bool:
 
 
 def held() -> bool:
-    """Whether a batch must not end yet: as long as a file is there."""
-    return "HOLD" in os.environ and Path(os.environ["HOLD"]).exists()
+    """Whether a batch must not end yet: as long as a file is there. Another one tells of it."""
+    if "HOLD" not in os.environ or not Path(os.environ["HOLD"]).exists():
+        return False
+    Path(f"{os.environ['HOLD']}.holds").touch()
+    return True
 
 
 def may_end() -> bool:

@@ -1,6 +1,7 @@
 """Every acknowledged input takes effect exactly once, whatever happens to the workers."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,29 @@ def test_a_paused_worker_that_wakes_up_writes_nothing(cluster: Cluster) -> None:
     pause.wait(12)  # beyond the session timeout: the other worker takes over
     cluster.thaw(1)
     traffic.join()
+    cluster.drained()
+    assert cluster.account().faults() == {}
+
+
+@pytest.mark.fault
+def test_a_worker_that_joins_waits_for_the_last_batches_of_one_that_stops(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    cluster.start(1, HOLD=str(hold))
+    cluster.wait_until_owned()
+    hold.touch()
+    cluster.produce(300)
+    limit = time.monotonic() + 60
+    while not Path(f"{hold}.holds").exists():
+        assert time.monotonic() < limit
+        threading.Event().wait(0.05)
+    cluster.workers[1].terminate()
+    cluster.start(2)
+    cluster.wait_for_members(2)
+    threading.Event().wait(3)  # the group isn't rebalanced meanwhile: nothing tells of that
+    hold.unlink()
+    assert cluster.wait_for_exit(1) == 0, cluster.log(1)
     cluster.drained()
     assert cluster.account().faults() == {}
 
