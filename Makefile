@@ -26,8 +26,8 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 # What is around the engine: servers and clients of others (skipped, with the reason, where one can't be
-# downloaded), the embedded broker, an installed wheel, sessions of the demo and the documentation, a short
-# torture.
+# downloaded), the embedded broker, a secured one, an installed wheel, sessions of the demo and the
+# documentation, workers under kills in turn and a short torture.
 test-world: $(STAMP)
 	$(BIN)/python -m pytest -m world $(or $(ARGS),-n 2)
 

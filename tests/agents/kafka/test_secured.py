@@ -17,6 +17,7 @@ from tests.agents.commands.welcome import JOURNEY
 from tests.agents.delivery.receiver import Receiver, Reply
 from tests.agents.kafka.secured import USERS, Secured, password, secured_kafka
 
+pytestmark = pytest.mark.world
 TOKEN = "sentinel-of-the-destination"
 PAGE_TOKEN = "sentinel-of-the-page"
 SENTINELS = [TOKEN, PAGE_TOKEN, *map(password, USERS)]

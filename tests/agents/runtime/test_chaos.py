@@ -8,6 +8,7 @@ import pytest
 from tests.agents.runtime.chaos import chaos
 
 
+@pytest.mark.world
 @pytest.mark.fault
 @pytest.mark.slow
 def test_chaos(broker: str, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_what_says_nothing_shares_a_transaction(cluster: Cluster) -> None:
     assert cluster.transactions() < 600 / 3
 
 
+@pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.fault
 def test_kill_9_of_workers_in_turn_loses_and_repeats_nothing(cluster: Cluster) -> None:
@@ -89,6 +90,7 @@ def test_a_batch_that_fails_is_not_acknowledged_by_the_next_one(cluster: Cluster
     assert cluster.account().faults() == {}
 
 
+@pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.fault
 def test_a_paused_worker_that_wakes_up_writes_nothing(cluster: Cluster) -> None:
