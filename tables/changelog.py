@@ -13,8 +13,9 @@ POSITION_KEY = RESERVED + b"position"
 """Key of the position record."""
 
 _POSITION = struct.Struct(">Bqq")
-_VERSION = 2
-_WITHOUT_TOPIC = 1  # the version before
+_VERSION = 3
+_OLDER = frozenset({1, 2})
+"""1 has no topic; the notes of 2 don't say how far evaluate knows the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Position:
     def unpack(cls, value: bytes) -> "Position":
         """Raises ValueError for bytes of an unknown version."""
         version = value[0] if len(value) >= _POSITION.size else None
-        if version not in (_VERSION, _WITHOUT_TOPIC):
+        if version != _VERSION and version not in _OLDER:
             raise ValueError(f"position record of an unknown format: {value[:16]!r}")
         _, source, time = _POSITION.unpack_from(value)
         topic_id, _, notes = value[_POSITION.size :].decode().partition(" ")

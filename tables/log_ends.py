@@ -47,8 +47,7 @@ def fetch_log_ends(client: Mapping[str, Any], topic: str, partition: int) -> Log
         return int(asked[where].result().offset)
 
     asking = Asking(lambda: AdminClient(dict(client)))
-    return LogEnds(
-        asking.ask_for(_LIMIT_SECONDS, topic_id),
-        asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.earliest())),
-        asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.latest())),
-    )
+    first = asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.earliest()))
+    end = asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.latest()))
+    # The id last: no offsets of a topic that was made again meanwhile count as those of the old.
+    return LogEnds(asking.ask_for(_LIMIT_SECONDS, topic_id), first, end)

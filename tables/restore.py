@@ -32,8 +32,8 @@ class RestoreError(RuntimeError):
 
 
 class AnotherChangelog(RestoreError):
-    """The changelog isn't the one that the state was written to: it was made again, and what it
-    held is gone. From what it holds now, all that was ever done would be done again."""
+    """The changelog was deleted and made again. Starting from what it holds now would repeat every
+    action."""
 
 
 def restore(

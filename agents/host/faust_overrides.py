@@ -18,6 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
+from agents.runtime.exits import Exit
 from agents.runtime.source_reader import Where
 
 
@@ -29,6 +30,7 @@ class HostApp(Protocol):
 
     sources: Container[str]
     stopping: bool
+    exit: Exit
 
     async def quiesce(self) -> None: ...
     async def own(self, wanted: set[Where], generation: int) -> None: ...
@@ -104,9 +106,13 @@ class Consumer(driver.Consumer):
             yield record
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """app/base.py:1799 waits for nothing when the worker is stopping: the group would give its
-        partitions to others while their last batches are being committed, which would be fenced."""
-        await self.app.quiesce()
+        """app/base.py:1799 returns at once when the worker is stopping: the group would give its
+        partitions away while their last batches are being committed, and these would be fenced."""
+        try:
+            await self.app.quiesce()
+        except Exception as error:
+            self.app.exit.fail(error)  # aiokafka only logs it, and goes on
+            raise
         await super().on_partitions_revoked(revoked)
 
     async def wait_empty(self) -> None:

@@ -53,28 +53,30 @@ class Evaluator:
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
         self._processors: dict[int, PartitionProcessor] = {}
-        self._passed: dict[int, int] = {}
-        """By partition, what its newest barrier names; part of the partition's state, so that who
-        takes it over knows as much of the catalog as its last owner did."""
+        self._known: dict[int, int] = {}
+        """By partition, how far of journeys.config its processor's catalog was read: an offset. It
+        is part of the partition's state, so that the next owner reads as far as the last one."""
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
         """Applies the batch's inputs, then what the wall clock may fire."""
         if batch.first:
-            self._passed[batch.partition], samples = read_notes(batch.notes)
+            self._known[batch.partition], samples = read_notes(batch.notes)
         inputs, barriers = await self._reach_barriers(self._inputs(batch), batch.partition)
+        known = self._reader.config_offset
         if batch.first:
             self._processors[batch.partition] = self._processor(batch, samples)
+            self._known[batch.partition] = known
         processor = self._processors[batch.partition]
         effects = Effects()
         batch.consumed = processor.apply(inputs, effects)
         if self._clock == "wall":
             more = processor.fire(batch.watermark, batch.now, effects)
             batch.more_timers = processor.sweep(effects) or more
-        passed = [offset for number, offset in barriers.items() if number < batch.consumed]
-        self._passed[batch.partition] = max([*passed, self._passed[batch.partition]])
+        if any(number < batch.consumed for number in barriers):
+            self._known[batch.partition] = known
         batch.partition_time = processor.partition_time
-        batch.notes = notes(self._passed[batch.partition], processor.samples)
+        batch.notes = notes(self._known[batch.partition], processor.samples)
         bugs = sum(dead.reason != TOO_MUCH_WORK for dead in effects.dead)
         self._poison.count(batch.consumed, bugs - effects.counts.pop("record.refused", 0))
         for dead in effects.dead:
@@ -88,7 +90,7 @@ class Evaluator:
     def released(self, partition: int) -> None:
         """Forgets the partition's records."""
         self._processors.pop(partition, None)
-        self._passed.pop(partition, None)
+        self._known.pop(partition, None)
 
     def _processor(self, batch: Batch, samples: str) -> PartitionProcessor:
         return PartitionProcessor(
@@ -130,17 +132,18 @@ class Evaluator:
     async def _reach_barriers(
         self, inputs: list[Input], partition: int
     ) -> tuple[list[Input], dict[int, int]]:
-        """Reads the catalog as far as the partition's last barrier.
+        """Reads the catalog at least as far as the newest barrier among the inputs and as far as
+        the partition's last owner had.
 
-        Returns the inputs, those barriers refused that name more than the catalog has, and what the
-        others name, by their index.
+        Returns the inputs, with a barrier refused where it names more than the catalog has, and the
+        offsets that the others name, by their place among the inputs.
         """
         barriers = {}
         for number, one in enumerate(inputs):
             if one.kind == "barrier" and one.refusal is None:
                 with suppress(ValueError):  # the processor rejects what is no barrier
                     barriers[number] = barrier_offset(one.value)
-        catalog = await self._reader.read_past(max([*barriers.values(), self._passed[partition]]))
+        catalog = await self._reader.read_past(max([*barriers.values(), self._known[partition]]))
         if catalog is not self._catalog:
             self._catalog, self._running = catalog, RunningCatalog(catalog, self._running)
         known = self._reader.config_offset
@@ -153,16 +156,16 @@ class Evaluator:
         return inputs, barriers
 
 
-def notes(passed: int, samples: str) -> str:
-    """What the role keeps of a partition beside its records: what its newest barrier names, and
-    what was reported in the current minute."""
-    return f"{passed}:{samples}" if passed else samples
+def notes(known: int, samples: str) -> str:
+    """What the role keeps of a partition beside its records: how far it knows journeys.config (an
+    offset), and what was reported in the current minute."""
+    return f"{known}:{samples}" if known else samples
 
 
 def read_notes(text: str) -> tuple[int, str]:
-    """What `notes` was made of. Before it named a barrier there were only the samples."""
-    passed, named, samples = text.rpartition(":")
-    return int(passed) if named else 0, samples
+    """The two values of `notes`. Notes of older versions have no offset: 0."""
+    known, named, samples = text.rpartition(":")
+    return int(known) if named else 0, samples
 
 
 def build(settings: Settings) -> App:

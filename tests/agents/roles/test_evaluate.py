@@ -37,8 +37,10 @@ class Log(CatalogReader):
     def __init__(self) -> None:
         self.catalog = Catalog(KINDS)
         self.config_offset = 0
+        self.asked: list[int] = []
 
     async def read_past(self, config_offset: int) -> Catalog:
+        self.asked.append(config_offset)
         if config_offset > self.config_offset:
             verdict = check_push(PUSH, "push.yaml", Catalog(KINDS))
             assert isinstance(verdict, Accepted)
@@ -87,8 +89,8 @@ class OneBatch:
             self.sent.append(msgspec.json.decode(value))
 
 
-def evaluator() -> Evaluator:
-    return Evaluator("wall", 1, Log(), Signatures.of(Settings.from_env({}), "an installation"))
+def evaluator(reader: Log | None = None) -> Evaluator:
+    return Evaluator("wall", 1, reader or Log(), Signatures.of(Settings.from_env({}), "an installation"))
 
 
 def event(offset: int) -> Message:
@@ -112,9 +114,37 @@ async def test_the_next_owner_knows_as_much_as_the_last_one(tmp_path: Path) -> N
 
 
 async def test_a_barrier_that_is_left_for_later_is_not_behind_it(tmp_path: Path) -> None:
-    """Nor one that names more than there is, and what older versions kept says nothing of it."""
+    """Nor one that names more than there is: what is known is what was read."""
     view = View(Store(tmp_path / "store"), CODEC)
     batch = OneBatch(view, [Message(0, barrier(99), "barrier"), event(1)], "", first=True)
     await evaluator().compute(batch)  # type: ignore[arg-type]
     assert batch.sent[0]["detail"]["reason"] == "unknown_push"
-    assert ":" not in batch.notes
+    assert batch.notes == "1:"
+
+
+async def test_the_next_owner_knows_what_the_last_one_knew_before_any_barrier(
+    tmp_path: Path,
+) -> None:
+    """The last one started after the push whose barrier is still ahead of the partition."""
+    view = View(Store(tmp_path / "store"), CODEC)
+    reader = Log()
+    await reader.read_past(1)
+    last = OneBatch(view, [event(0)], "", first=True)
+    await evaluator(reader).compute(last)  # type: ignore[arg-type]
+    assert [one["type"] for one in last.sent][:1] == ["journey.entered"]
+    following = OneBatch(view, [event(1)], last.notes, first=True)
+    await evaluator().compute(following)  # type: ignore[arg-type]
+    assert [one["type"] for one in following.sent][:1] == ["journey.entered"]
+
+
+async def test_a_log_of_pushes_that_was_made_again_is_not_waited_for(tmp_path: Path) -> None:
+    """What the last owner knew of the old one is more than the new one holds."""
+    view = View(Store(tmp_path / "store"), CODEC)
+    reader = Log()
+    owner = evaluator(reader)
+    first = OneBatch(view, [event(0)], "57:", first=True)
+    await owner.compute(first)  # type: ignore[arg-type]
+    assert first.notes == "1:"
+    following = OneBatch(view, [event(1)], first.notes, first=False)
+    await owner.compute(following)  # type: ignore[arg-type]
+    assert reader.asked[-1] == 1
