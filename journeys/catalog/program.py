@@ -92,8 +92,8 @@ class Program:
 
     @cached_property
     def prefilters(self) -> dict[str, tuple[Prefilter, ...]]:
-        """By event name: functions of the event. If all return false, its condition is false. Where
-        only a step can decide, the function never returns false."""
+        """By event name: functions of the event. If all return false, the entry's condition is
+        false. Where only a step can decide, the function never returns false."""
         found: dict[str, tuple[Prefilter, ...]] = {}
         everyone = _prefilter(self.journey.entry.where)
         for event, ways in self.entry_events.items():
