@@ -1,7 +1,7 @@
 """The evaluate role: moves users through their journeys.
 
 Law: the pure processor computes a batch of inputs of one partition; its actions, outcomes and
-changed records are the batch's transaction. Nothing here waits for anything but Kafka.
+changed records are the batch's transaction. Everything here waits only for Kafka.
 """
 
 from contextlib import suppress
@@ -35,7 +35,8 @@ from tables.users import CODEC, UserRecords
 APPLICATION = application("evaluate")
 
 _MUCH = 8 << 20
-"""Bytes of effects and changed records that don't wait for a later batch's transaction."""
+"""A batch with more bytes of effects and changed records doesn't wait for a later batch's
+transaction."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -54,12 +55,12 @@ class Evaluator:
         self._running = RunningCatalog(self._catalog)
         self._processors: dict[int, PartitionProcessor] = {}
         self._passed: dict[int, int] = {}
-        """By partition, what its newest barrier names; part of the partition's state, so that who
-        takes it over knows as much of the catalog as its last owner did."""
+        """By partition, the offset in its newest barrier. It is part of the partition's state, so
+        that a new owner reads at least as much of the catalog as the last owner did."""
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
-        """Applies the batch's inputs, then what the wall clock may fire."""
+        """Applies the batch's inputs, then fires the timers that the wall clock may fire."""
         if batch.first:
             self._passed[batch.partition], samples = read_notes(batch.notes)
         inputs, barriers = await self._reach_barriers(self._inputs(batch), batch.partition)
@@ -81,12 +82,12 @@ class Evaluator:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
         for type, times in effects.counts.items():
             batch.count(UNREPORTED, type, by=times)
-        # While a sweep continues, each part is committed, and so is much at once.
+        # Each part of a sweep is committed at once, and so is a large batch.
         batch.urgent = batch.more_timers or effects.size > _MUCH or batch.consumed < len(inputs)
         send(batch, effects, self._signatures, self._partitions)
 
     def released(self, partition: int) -> None:
-        """Forgets the partition's records."""
+        """Drops the partition's records."""
         self._processors.pop(partition, None)
         self._passed.pop(partition, None)
 
@@ -113,10 +114,11 @@ class Evaluator:
         return inputs
 
     def _with_headers(self, one: Input, message: Message, batch: Batch) -> Input:
-        """The input with what its record's headers name, refused where it isn't the engine's."""
+        """The input with the kind and origin from the headers; refused if its signature is not
+        valid."""
         found = read_headers(message.headers())
         if found.kind is None and found.origin is None:
-            return one  # a producer's own headers
+            return one  # only a producer's own headers
         refusal = self._signatures.check(
             one.partition,
             one.key,
@@ -132,13 +134,13 @@ class Evaluator:
     ) -> tuple[list[Input], dict[int, int]]:
         """Reads the catalog as far as the partition's last barrier.
 
-        Returns the inputs, those barriers refused that name more than the catalog has, and what the
-        others name, by their index.
+        Returns the inputs, with barriers refused that are beyond the catalog, and the offsets of
+        the other barriers, by index.
         """
         barriers = {}
         for number, one in enumerate(inputs):
             if one.kind == "barrier" and one.refusal is None:
-                with suppress(ValueError):  # the processor rejects what is no barrier
+                with suppress(ValueError):  # the processor rejects invalid barriers
                     barriers[number] = barrier_offset(one.value)
         catalog = await self._reader.read_past(max([*barriers.values(), self._passed[partition]]))
         if catalog is not self._catalog:
@@ -154,13 +156,13 @@ class Evaluator:
 
 
 def notes(passed: int, samples: str) -> str:
-    """What the role keeps of a partition beside its records: what its newest barrier names, and
-    what was reported in the current minute."""
+    """What the role stores about a partition besides its records: the offset in its newest barrier,
+    and what was reported in the current minute."""
     return f"{passed}:{samples}" if passed else samples
 
 
 def read_notes(text: str) -> tuple[int, str]:
-    """What `notes` was made of. Before it named a barrier there were only the samples."""
+    """The arguments of `notes` from its text. Older versions wrote only the samples."""
     passed, named, samples = text.rpartition(":")
     return int(passed) if named else 0, samples
 
@@ -197,7 +199,7 @@ def home_of(user_id: str, partitions: int) -> int:
 
 
 def send(batch: Batch, effects: Effects, signatures: Signatures, partitions: int) -> None:
-    """Puts the effects into the batch's transaction."""
+    """Adds the effects to the batch's transaction."""
     partition = batch.partition
     for action in effects.actions:
         key = action.user_id.encode()
