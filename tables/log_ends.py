@@ -1,7 +1,7 @@
 """Asks the broker for a topic's id, and for the first and last offsets of a partition.
 
-Law: the end is the high watermark. A consumer of committed records gets the last stable offset
-instead, and could not see that a transaction is still open.
+Law: the end is the high watermark. A consumer of committed records would get the last stable offset
+instead, which hides that a transaction is still open.
 """
 
 from collections.abc import Mapping

@@ -100,9 +100,7 @@ class Ownership:
             self._released(where)
         self._unwanted.set()  # a long restore ends early, but keeps what it has read
         for where, opening in list(self._opening.items()):
-            await asyncio.wait(
-                [opening]
-            )  # unlike `await opening`, a cancellation doesn't cancel it
+            await asyncio.wait([opening])  # unlike awaiting it, never cancels it
             del self._opening[where]
             # A lasting error is raised again when `own` opens the partition.
             if opening.exception() is None:
