@@ -1,6 +1,6 @@
-"""The command `journeys`: puts the commands together and prints a user's errors as one line.
+"""The command `journeys`: combines the commands and prints a user's errors as one line.
 
-Law: the exit code is 2 where the command line itself can't be understood.
+Law: the exit code is 2 if the command line itself can't be parsed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agents.terminal.text import echo, echo_lines
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
 
-# The help shows them in this order, in which they are needed.
+# The help lists them in this order, which is the order of use.
 PANELS = {
     "Journeys": "validate test simulate draw backtest schema plan apply pause resume archive",
     "Data": "send tail dead",
@@ -31,7 +31,7 @@ NAMES = " ".join(PANELS.values()).split()
 
 
 def _load(name: str) -> Callable[..., None] | typer.Typer:
-    """A command; one module is imported for it, as all of them take longer than most commands."""
+    """Imports only this command's module, as importing all takes longer than most commands run."""
     match name:
         case "validate":
             from agents.commands import validate
@@ -106,7 +106,7 @@ def _load(name: str) -> Callable[..., None] | typer.Typer:
 
 
 class _Group(TyperGroup):
-    """Lists the commands by panel, in plain text: rich would take longer than all the rest."""
+    """Lists the commands by panel, in plain text: rich would take longer than everything else."""
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         for panel, names in PANELS.items():
@@ -157,11 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line. Exit code 1 with one line on stderr for an error a user can fix.
 
     Args:
-        arguments: of the command; those of the process unless given.
+        arguments: of the command; by default those of the process.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     names: Sequence[str] = NAMES
-    # A shell that completes a line asks in the environment.
+    # A shell asks for completions through environment variables.
     if "_JOURNEYS_COMPLETE" not in os.environ and words:
         named = words[0]
         names = [named] if named in NAMES else [] if named == "--version" else NAMES

@@ -1,4 +1,4 @@
-"""Whether the engine runs as C extensions (setup.py), and that none is older than its source."""
+"""Whether the engine runs as C extensions (setup.py), and whether any is older than its source."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -8,19 +8,19 @@ from agents.errors import UserError
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("journeys", "tables")
-"""Those that setup.py compiles modules of."""
+"""The packages whose modules setup.py compiles."""
 
 
 def is_compiled() -> bool:
-    engine = find_spec("journeys.engine.processor")  # looked for, as an import takes 0.6 s
+    engine = find_spec("journeys.engine.processor")  # not imported, as that takes 0.6 s
     assert engine is not None
     assert engine.origin is not None
     return not engine.origin.endswith(".py")
 
 
 def refuse_stale() -> None:
-    """Raises UserError when a checkout's source was edited after it was compiled: Python would take
-    the extension and silently not the source."""
+    """Raises UserError if a checkout's source was edited after it was compiled: Python would
+    silently use the old extension."""
     if not (is_compiled() and (_ROOT / "pyproject.toml").exists()):
         return
     for source, extension in stale(_ROOT):
@@ -31,7 +31,8 @@ def refuse_stale() -> None:
 
 
 def stale(root: Path) -> Iterator[tuple[Path, Path]]:
-    """The engine's sources below `root` that are newer than their extensions, each with that."""
+    """The engine's sources below `root` that are newer than their extensions, each with its
+    extension."""
     for package in _PACKAGES:
         for extension in (root / package).rglob("*.so"):
             source = extension.with_name(extension.name.partition(".")[0] + ".py")

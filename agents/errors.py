@@ -2,17 +2,17 @@
 
 EXIT_FAILED = 70
 EXIT_RESTART = 75
-"""The worker stopped gracefully and is to be started again, such as for a new destination."""
+"""The worker stopped gracefully and must be restarted, such as for a new destination."""
 
 
 class UserError(Exception):
-    """Base of every error whose message alone tells a user what to do.
+    """Base of all errors whose message alone tells a user what to do.
 
     The message names what was found, what was expected and, where there is one, the command that
     fixes it.
 
     Attributes:
-        exit_code: of the command that it ends.
+        exit_code: of the command that the error ends.
     """
 
     exit_code = 1

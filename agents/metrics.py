@@ -1,8 +1,8 @@
 """The catalogue of metrics: the name, labels and meaning of everything that a worker counts.
 
-Law: what is counted reaches `/metrics`, and nothing is counted per event: a loop hands its numbers
-over once a batch, and agents/host/metrics_page.py reads them when it is asked. Everything here
-belongs to the event loop.
+Law: everything that is counted reaches `/metrics`, and nothing is counted per event: a loop adds
+its numbers once per batch, and agents/host/metrics_page.py reads them on request. Everything here
+is used only on the event loop.
 """
 
 from bisect import bisect_left
@@ -16,7 +16,7 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. name: as Prometheus shows it; the unit is its last word, before `_total`."""
+    """One metric. name: as in Prometheus; the last word, before `_total`, is the unit."""
 
     name: str
     type: Literal["counter", "gauge", "histogram"]
@@ -181,12 +181,12 @@ CATALOGUE: tuple[Metric, ...] = (
 )
 
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
-"""Upper bounds of the histograms' buckets, s; one more is without bound."""
+"""Upper bounds of the histograms' buckets, s; one more bucket is unbounded."""
 
 
 @dataclass(slots=True)
 class Durations:
-    """A histogram. counts: by bucket, not summed up."""
+    """A histogram. counts: by bucket, not cumulative."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     sum: float = 0.0
@@ -198,7 +198,7 @@ class Durations:
 
 @dataclass(slots=True)
 class PartitionCounts:
-    """What was counted of one partition since the process started, over all times it was owned.
+    """The counts of one partition since the process started, over all periods of ownership.
 
     sent: records and bytes by topic. by_role: what the role counts, by metric and labels.
     """
@@ -223,4 +223,4 @@ class PartitionCounts:
 
 Gauge = tuple[Metric, Labels, float]
 ReadGauges = Callable[[], Iterable[Gauge]]
-"""Gives the present values of some gauges; called on the event loop for each scrape."""
+"""Returns the present values of some gauges; called on the event loop for each scrape."""

@@ -1,4 +1,4 @@
-"""The settings that a process takes from its environment, checked when they are read.
+"""The settings that a process reads from its environment, checked on reading.
 
 Law: settings are values; nothing changes them.
 """
@@ -37,11 +37,11 @@ SETTINGS = (
     "JOURNEYS_REPLICATION",
     "JOURNEYS_STATE_DIR",
 )
-"""Every variable that is read, anywhere; a test compares them with the sources."""
+"""Every variable that is read anywhere; a test compares them with the sources."""
 SETTING_PREFIXES = ("JOURNEYS_KAFKA_", "JOURNEYS_SECRET_")
-"""Beginnings of variables whose ends a user chooses."""
+"""Prefixes of variables whose ends the user chooses."""
 NO_SETTINGS = ("JOURNEYS_COMPILE", "JOURNEYS_WORKER")
-"""Variables that are read while building, and by the tests."""
+"""Variables that are read during builds and by the tests."""
 
 
 class SettingsError(UserError):
@@ -54,21 +54,21 @@ class Settings:
 
     broker: bootstrap servers, `HOST:PORT` separated by commas (JOURNEYS_BROKER)
     state_dir: folder of the workers' local stores (JOURNEYS_STATE_DIR)
-    clock: `wall`, or `stream` where the log's own times drive the timers (JOURNEYS_CLOCK)
-    partitions: of the topics that `journeys topics create` makes (JOURNEYS_PARTITIONS)
-    replication: copies of each of their partitions; None: three where there are as many brokers,
-        else one on each (JOURNEYS_REPLICATION)
-    health_host: address that a worker's health page is reached at (JOURNEYS_HEALTH_HOST)
-    health_port: TCP port of that page; None for a free one (JOURNEYS_HEALTH_PORT)
-    health_token: the bearer token that the page demands (JOURNEYS_HEALTH_TOKEN)
+    clock: `wall`, or `stream` if the log's own times drive the timers (JOURNEYS_CLOCK)
+    partitions: of the topics that `journeys topics create` creates (JOURNEYS_PARTITIONS)
+    replication: copies of each of their partitions; None: three, or one per broker if there are
+        fewer brokers (JOURNEYS_REPLICATION)
+    health_host: address of a worker's health page (JOURNEYS_HEALTH_HOST)
+    health_port: TCP port of that page; None: a free one (JOURNEYS_HEALTH_PORT)
+    health_token: the bearer token that the page requires (JOURNEYS_HEALTH_TOKEN)
     record_keys: sign and verify the engine's own records; the first one signs
         (JOURNEYS_RECORD_KEYS)
-    record_mode: whether those without a signature are refused or only counted
+    record_mode: whether records without a signature are refused or only counted
         (JOURNEYS_RECORD_MODE)
-    accept_loss: whether a worker continues where the log has lost records that it never applied
-        (`journeys worker --accept-loss` alone sets it)
+    accept_loss: whether a worker continues even if the log has lost records that it never applied
+        (only `journeys worker --accept-loss` sets it)
 
-    JOURNEYS_PREFIX begins the names of all topics, groups and transactional ids: `topic_prefix`.
+    JOURNEYS_PREFIX is the prefix of all topics, groups and transactional ids: `topic_prefix`.
     JOURNEYS_KAFKA_* are options of the Kafka clients, such as security: agents/kafka/client.py.
     JOURNEYS_ALLOW_HOSTS names what destinations may reach besides public addresses, and
     JOURNEYS_SECRET_* are what their headers may use: agents/destinations.
@@ -87,7 +87,7 @@ class Settings:
     accept_loss: bool = False
 
     def accept_loss_of(self, role: str) -> str | None:
-        """The role, where it accepts loss."""
+        """The role, if it accepts loss."""
         return role if self.accept_loss else None
 
     @classmethod
@@ -126,11 +126,11 @@ class Settings:
 
 
 def topic_prefix(environment: Mapping[str, str] = os.environ) -> str:
-    """What the names of all topics, groups and transactional ids begin with, so that several
+    """The prefix of the names of all topics, groups and transactional ids, so that several
     installations can share a cluster (JOURNEYS_PREFIX).
 
     Raises:
-        SettingsError: Kafka takes no topics of such a name.
+        SettingsError: Kafka doesn't allow topics with such names.
     """
     prefix = environment.get("JOURNEYS_PREFIX", "").strip()
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", prefix):
@@ -142,7 +142,7 @@ def topic_prefix(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def unknown_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """A warning for each variable that looks like a setting and is none; values are not repeated,
+    """A warning for each variable that looks like a setting but isn't; values are not repeated,
     since they may be secrets."""
     own_prefix = environment.get("JOURNEYS_ENV_PREFIX", "").strip()
     known = {*SETTINGS, *NO_SETTINGS}
@@ -160,7 +160,7 @@ def unknown_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def _with_prefix(name: str) -> str | None:
-    """The setting that was meant where the beginning is misspelt of one whose end is the user's."""
+    """The setting that was meant, if the prefix of a variable with a free end is misspelt."""
     start, _, end = name.partition("_")
     word, _, end = end.partition("_")
     prefix = nearest(f"{start}_{word}_", SETTING_PREFIXES, cutoff=0.85) if end else None
@@ -202,7 +202,7 @@ def _token(text: str | None) -> str | None:
 
 def _keys(text: str | None) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in (text or "").split(",") if key.strip())
-    if not all(re.fullmatch("[!-~]{32,}", key) for key in keys):  # none of them is repeated
+    if not all(re.fullmatch("[!-~]{32,}", key) for key in keys):  # the message must not quote a key
         raise SettingsError(
             "JOURNEYS_RECORD_KEYS must be keys of 32 or more printable ASCII characters without "
             "spaces, several with commas between."

@@ -1,7 +1,8 @@
-"""The rules for addresses that destinations may not be at, said once.
+"""The rules for addresses that destinations may not have, in one place.
 
 Law: link-local addresses and those of metadata services are never called, whatever an operator
-allows and however they are written; a check of a document and the guard of a connection ask here.
+allows and however they are written. The checks of documents and the guard of connections both use
+these rules.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
         "192.0.0.0/24",  # protocol assignments, anycast of PCP and TURN among them
         *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"),  # documentation
         *("192.31.196.0/24", "192.175.48.0/24", "192.52.193.0/24"),  # AS112, AMT
-        "192.88.99.0/24",  # relays of 6to4, given up
+        "192.88.99.0/24",  # relays of 6to4, deprecated
         "198.18.0.0/15",  # benchmarks
         "240.0.0.0/4",  # reserved, and the broadcast
         *("100::/64", "100:0:0:1::/64"),  # discard, dummy prefix
@@ -60,15 +61,15 @@ _KINDS: dict[str, tuple[str, ...]] = {
         "5f00::/16",  # segment routing
     ),
 }
-"""IANA's special-purpose registries for IPv4 and IPv6, with multicast and what was given up. Ranges
-that are formally reachable from everywhere, but where no destination can be, are among them."""
+"""IANA's special-purpose registries for IPv4 and IPv6, with multicast and deprecated ranges. They
+include ranges that are formally reachable from everywhere but where no destination can be."""
 _SPECIAL = tuple(
     (ipaddress.ip_network(network), kind)
     for kind, networks in _KINDS.items()
     for network in networks
 )
 _GLOBAL = ipaddress.ip_network("2000::/3")
-"""The only part of IPv6 that is given to hosts of the public Internet."""
+"""The only part of IPv6 that is assigned to hosts of the public Internet."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
@@ -78,9 +79,9 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def never_called(host: str) -> bool:
-    """Whether a host of a URL is link-local or a metadata service, in any spelling of either.
+    """Whether the host of a URL is link-local or a metadata service, however it is spelt.
 
-    A name says nothing of the address that a resolver finds for it: `forbidden` is asked then.
+    A name isn't resolved here: `forbidden` checks the address once a resolver has found it.
     """
     host = host.lower().rstrip(".")
     address = address_of(host)
@@ -88,10 +89,10 @@ def never_called(host: str) -> bool:
 
 
 def forbidden(address: Address) -> str | None:
-    """`link-local` or `metadata` for an address that nobody can allow; None for any other.
+    """`link-local` or `metadata` if no setting can allow the address; None for any other.
 
-    An IPv6 address that carries an IPv4 one (mapped, translated, compatible, 6to4, NAT64, Teredo,
-    ISATAP) is that one, too.
+    An IPv6 address that embeds an IPv4 one (mapped, translated, compatible, 6to4, NAT64, Teredo,
+    ISATAP) is treated as that one, too.
     """
     for inside in _carried(address):
         if (kind := forbidden(inside)) is not None:
@@ -102,7 +103,7 @@ def forbidden(address: Address) -> str | None:
 
 
 def not_public(address: Address) -> str | None:
-    """What keeps an address from being one of the public Internet's; None for a public one."""
+    """Why an address is not a public Internet address; None if it is one."""
     if (kind := forbidden(address)) is not None:
         return kind
     if (kind := _kind(address)) is not None:
@@ -121,7 +122,7 @@ def _kind(address: Address) -> str | None:
 
 
 def _carried(address: Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 one stands for, in any reading of it."""
+    """The IPv4 addresses that an IPv6 address may embed."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     if address.ipv4_mapped is not None:
@@ -146,7 +147,7 @@ def _carried(address: Address) -> list[ipaddress.IPv4Address]:
 
 
 def address_of(host: str) -> Address | None:
-    """The address that a host is, in any of the forms that resolvers read as one; None: a name."""
+    """The host as an address, in any notation that resolvers accept; None if it is a name."""
     try:
         return ipaddress.ip_address(host.split("%")[0])
     except ValueError:

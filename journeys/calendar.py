@@ -1,6 +1,6 @@
-"""Periods of the calendar, such as a month, and what an instant is on the clock of a zone.
+"""Calendar periods, such as a month, and the local time of an instant in a zone.
 
-Law: as that of zones.py. A period's years, months, weeks and days move the date on the zone's clock
+Law: that of zones.py. A period's years, months, weeks and days move the date on the zone's clock
 and keep the time of day; its hours, minutes and seconds are exact lengths after that.
 """
 
@@ -48,11 +48,11 @@ def parse_period(text: str) -> Period:
 
 
 def plus(at: int, period: Period, zone: tzinfo) -> int:
-    """The instant that is a period after another one; both ms since 1970.
+    """The instant one period after `at`; both in ms since 1970.
 
-    A month that has no such day gives its last one. A time that the clock skips on the new date is
-    read with the offset before the gap, and of a repeated one the first counts, unless the date
-    stays the same.
+    If the month has no such day, its last day is used. A time that the clock skips on the new date
+    is read with the offset before the gap, and a repeated time is its first occurrence, unless the
+    date stays the same.
 
     Raises:
         ValueError: it is outside the years 1 to 9999.
@@ -88,7 +88,8 @@ def parse_local(text: str) -> datetime:
 
 
 def clock_of(at: int, zone: tzinfo) -> datetime:
-    """What the clock of a zone shows at an instant (ms), without a zone. Raises ValueError."""
+    """What the clock of a zone shows at an instant (ms), as a time without a zone. Raises
+    ValueError."""
     try:
         shown = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
         return shown.astimezone(zone).replace(tzinfo=None, fold=0)
@@ -98,7 +99,7 @@ def clock_of(at: int, zone: tzinfo) -> datetime:
 
 def next_anniversary(born: datetime, now: int, zone: tzinfo) -> int:
     """The first instant after `now` (ms) at which the zone's clock shows the day, the month and the
-    time of `born`; of 29 February the 28th where the year has none.
+    time of `born`; 29 February is the 28th in years without it.
 
     Raises:
         ValueError: it is outside the years 1 to 9999.

@@ -15,7 +15,7 @@ from typing import Any, Literal
 MOST_PROBLEMS = 200
 """Problems reported per document; the search stops there."""
 MOST_IN_ALL = 1_000
-"""Problems reported of one push, or of files that are checked together."""
+"""Problems reported for one push, or for files that are checked together."""
 MOST_CANDIDATES = 1_000
 """Known words that a misspelt word is compared with; each comparison takes about 10 µs."""
 
@@ -98,7 +98,7 @@ def short(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with every character escaped that a terminal obeys or doesn't show: control
+    """The text with every character escaped that a terminal interprets or doesn't show: control
     characters, marks of direction, characters without width, half surrogate pairs."""
     if text.isprintable() and not _UNSEEN.search(text):
         return text
@@ -106,12 +106,12 @@ def printable(text: str) -> str:
 
 
 def is_printable(char: str) -> bool:
-    """Whether a terminal shows a character and does nothing else."""
+    """Whether a terminal only shows the character."""
     return char.isprintable() and not _UNSEEN.match(char)
 
 
-# Default_Ignorable_Code_Point of Unicode as far as Python calls it printable, but for the variation
-# selectors 15 and 16, which ordinary emoji have.
+# Unicode's Default_Ignorable_Code_Point where Python calls it printable, except the variation
+# selectors 15 and 16, which ordinary emoji contain.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]"
 )

@@ -25,7 +25,8 @@ LONGEST = 1_000 * YEAR
 """The longest duration, ms."""
 
 _LEAST_MS, _LEAST_US, _LEAST_NS = 10**11, 10**14, 10**17
-"""From here on a number is milliseconds, microseconds, nanoseconds since 1970; below, seconds."""
+"""From these sizes on, a number is milliseconds, microseconds, nanoseconds since 1970; below the
+first it is seconds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -113,7 +114,7 @@ def parse_time(text: str) -> int:
 
 
 def ms_of_number(number: int | float) -> int:
-    """A time that is given as a number since 1970: its unit follows from its size.
+    """A time as a number since 1970, whose unit follows from its size.
 
     Below 10^11 it is seconds, from 10^11 milliseconds, from 10^14 microseconds, from 10^17
     nanoseconds: each of them is a time between 1973 and 5138.

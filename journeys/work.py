@@ -1,4 +1,4 @@
-"""Counts the work that an input causes, so that no data keeps a worker busy without end.
+"""Counts the work that an input causes, so that no data can keep a worker busy for ever.
 
 Law: the count follows from the documents and the data alone, never from a clock or a cache, so an
 input ends in the same way on every machine and on every replay.
@@ -21,7 +21,7 @@ class Meter:
     Attributes:
         left: what the current input may still cost.
         spent: by all inputs together.
-        patterns: regular expressions that the data of the current input brought along.
+        patterns: regular expressions from the data of the current input.
     """
 
     __slots__ = ("left", "patterns", "spent")
@@ -32,6 +32,6 @@ class Meter:
         self.patterns: set[str] = set()
 
     def begin(self) -> None:
-        """The next input begins."""
+        """Begin the next input."""
         self.left = MAX_WORK
         self.patterns.clear()

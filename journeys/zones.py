@@ -2,8 +2,8 @@
 
 Law: the same texts give the same instant on every machine. Zones come from the `tzdata` package,
 whose version is locked, never from the system, whose files differ and may change under a running
-worker. A zone's file is read once, and only for a name on the package's own list. Names are matched
-without case and without the blanks around them.
+worker. A zone's file is read once, and only for a name on the package's own list. Case and
+surrounding blanks of names are ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 _CYCLE = 146_097 * DAY
 """400 years, ms; the calendar repeats after that, weekdays and leap days included."""
 _NEAR_THE_END = 8_000 * 365 * DAY
-"""After this time (ms since 1970) computations use the previous cycle: datetime ends with 9999."""
+"""After this time (ms since 1970) computations use the previous cycle, as datetime ends with
+9999."""
 
 
 @cache
@@ -42,7 +43,8 @@ def _load(name: str) -> ZoneInfo:
 
 
 def zone_name(text: str) -> str | None:
-    """The name of a zone as the package writes it, or an offset as `+05:30`; None for neither."""
+    """The name of a zone as the package writes it, or an offset as `+05:30`; None if it is
+    neither."""
     text = text.strip()[: _LONGEST_NAME + 1]
     name = _NAMES.get(text.lower())
     if name is None and (offset := _OFFSET.fullmatch(text)) and int(offset[2]) < 24:
@@ -51,9 +53,9 @@ def zone_name(text: str) -> str | None:
 
 
 def zone_of(value: Any) -> tzinfo | None:
-    """The zone that a value names, by its name or as an offset such as `-02:30`; None for others.
+    """The zone that a value names, by its name or as an offset such as `-02:30`; otherwise None.
 
-    The law allows for blanks and case, so `europe/berlin ` is a zone.
+    Blanks and case are ignored, so `europe/berlin ` is a zone.
     """
     name = zone_name(value) if isinstance(value, str) else None
     if name is None:
@@ -69,7 +71,7 @@ def find_zone(candidates: Iterable[Any], unknown: Callable[[Any], None]) -> tzin
 
     Args:
         candidates: values that should be the names of zones; None and an empty text are absent.
-        unknown: called with each value before that one that names no zone.
+        unknown: called with each earlier value that names no zone.
     """
     for value in candidates:
         if value is None or value == "":
@@ -103,7 +105,7 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
     """The first instant strictly after `now` at which it is a given time of day in a zone.
 
     Daylight saving time follows RFC 5545, 3.3.5: a skipped time is read with the offset before the
-    gap (02:30 becomes 03:30), and of a repeated time the first one counts.
+    gap (02:30 becomes 03:30), and a repeated time is its first occurrence.
 
     Args:
         now: ms since 1970.
@@ -119,7 +121,7 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
     today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone)
     clock = (datetime.min + timedelta(milliseconds=time_of_day)).time()
     # Yesterday's time can still be ahead if the clock skipped midnight. Tomorrow's can be over if
-    # the clock went back across midnight: a weekday's next one is then a week and a day ahead.
+    # the clock went back across midnight; a weekday's next one is then eight days ahead.
     for days in range(-1, 9):
         day = today.date() + timedelta(days)
         if day.weekday() in weekdays:
@@ -130,11 +132,11 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
 
 
 def instant_of(local: datetime, zone: tzinfo) -> int:
-    """When the clock of a zone shows a time, given without a zone; ms since 1970.
+    """The instant, ms since 1970, at which the clock of a zone shows a time without a zone.
 
     Daylight saving time as for next_local. Raises ValueError outside the years 1 to 9999.
     """
-    offset = zone.utcoffset(local)  # fold=0: the earlier of two, and before a gap the old offset
+    offset = zone.utcoffset(local)  # fold=0: the earlier of two; in a gap, the offset before it
     assert offset is not None, "a zone has an offset for every date"
     try:
         return (local - offset - _EPOCH) // _MILLISECOND

@@ -1,8 +1,8 @@
 """Questions to the broker about topics and offsets.
 
-Law: a client that has answered with an error answers no more; a new one asks next. librdkafka keeps
-the epoch of a partition's leader: when leadership leaves a broker and comes back to it, a client
-that was kept gets FENCED_LEADER_EPOCH for ever.
+Law: after an error a client is not used again; a new one asks the next question. librdkafka caches
+the epoch of a partition's leader: if leadership leaves a broker and returns to it, an old client
+gets FENCED_LEADER_EPOCH for ever.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _FINAL = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     )
 )
-"""Answers that asking again doesn't change. All others may pass: while leaders change, and for a
-moment after a topic was made, its brokers answer with many errors."""
+"""Errors that a retry doesn't change. All others may be temporary: during a change of leaders, and
+for a moment after a topic was created, its brokers answer with many errors."""
 
 
 class Asking:
-    """Asks one question after another, with one client as long as it answers. For one thread."""
+    """Asks one question after another, with the same client until an error. For one thread."""
 
     def __init__(self, make: Callable[[], AdminClient]) -> None:
-        """make: a new client."""
+        """make: creates a client."""
         self._make = make
         self._client: AdminClient | None = None
 
     def ask(self, question: Callable[[AdminClient], T]) -> T:
-        """The answer. Raises what `question` raises: KafkaException, TimeoutError."""
+        """Asks once. Raises what `question` raises: KafkaException, TimeoutError."""
         if self._client is None:
             self._client = self._make()
         try:
@@ -48,10 +48,10 @@ class Asking:
             raise
 
     def ask_for(self, seconds: float, question: Callable[[AdminClient], T]) -> T:
-        """The answer; an error that may pass is no answer for so many seconds.
+        """Asks again for this many seconds after errors that may be temporary.
 
         Raises:
-            KafkaException, TimeoutError: the last one.
+            KafkaException, TimeoutError: the last error.
         """
         limit = time.monotonic() + seconds
         while True:

@@ -1,14 +1,14 @@
 """A changelog partition: the latest record of every key, and the position they belong to.
 
-Law: the records and the position of a batch are written in one transaction, so a reader that has
-read up to any committed offset holds the exact effect of the source records before the position.
+Law: the records and the position of a batch are written in one transaction, so a reader at any
+committed offset has exactly the effects of the source records before the position.
 """
 
 import struct
 from dataclasses import dataclass
 
 RESERVED = b"\x00"
-"""Keys that begin with it are no records of the table (roles refuse such keys)."""
+"""Keys with this prefix are not records of the table (roles refuse such keys)."""
 POSITION_KEY = RESERVED + b"position"
 """Key of the position record."""
 
@@ -24,8 +24,9 @@ class Position:
 
     source: offset of the next source record to apply.
     time: the partition's time (ms): the largest event time seen on it; -1 before the first.
-    topic_id: Kafka's id of the source topic, whose offset it is; "" where it isn't known.
-    notes: what the role keeps of the partition beside its records: short text without blanks.
+    topic_id: Kafka's id of the source topic to which the offset belongs; "" if it isn't known.
+    notes: what the role stores about the partition besides its records: a short text without
+        blanks.
     """
 
     source: int

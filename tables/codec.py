@@ -25,7 +25,7 @@ class HotPart(Generic[R]):
 
     pack: the hot part of a record as bytes. join: a record decoded without its hot part, and the
     bytes of that part, as one record. alone: whether two records of one key differ only in the hot
-    part; it may say no where finding out would be expensive.
+    part; it may say no if finding out would be expensive.
     """
 
     pack: Callable[[R], bytes]
@@ -44,9 +44,9 @@ class Codec(Generic[R]):
 
     encode/decode: record <-> bytes (the first byte is the version of the format).
     next_due: the earliest time (ms since the epoch) at which the clock may fire one of the
-        record's timers; None when it has none. None instead of a function: records of this
-        table never have timers, and their bytes are stored as they are.
-    hot: the part of a record that is stored apart from the bytes of `encode`, if any.
+        record's timers; None if it has none. None instead of a function: records of this table
+        never have timers, and their bytes are stored unchanged.
+    hot: the part of a record that is stored separately from the bytes of `encode`, if any.
     """
 
     encode: Callable[[R], bytes]
@@ -67,7 +67,7 @@ class Codec(Generic[R]):
         return self.decode(value[:-8]), self.due_of(value)
 
     def is_hot(self, key: bytes) -> bool:
-        """Whether the key is that of a hot part, whose value is no packed record."""
+        """Whether it is the key of a hot part, whose value is not a packed record."""
         return self.hot is not None and key.endswith(_HOT)
 
     def due_of(self, value: bytes) -> int | None:

@@ -1,6 +1,6 @@
-"""An outstanding delivery: the record that a partition keeps of an action until it is done.
+"""An outstanding delivery: the record that a partition keeps of an action until the delivery ends.
 
-Law: whatever a worker must know to continue with an action after a crash is in this record.
+Law: this record has everything that a worker needs to continue with an action after a crash.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from tables.codec import Codec
 
 _VERSION = b"\x03"
 _OLDER = (b"\x01", b"\x02")
-"""1: without `written_at`, which is 0 then, as they are of a time before triggers; 1 and 2: without
-`log`, whose topic was never made again."""
+"""1 lacks `written_at`, which is read as 0, as triggers did not exist then; 1 and 2 lack `log`, as
+their topics were never recreated."""
 _MAX_ID_BYTES = 512
 
 
 class Delivery(msgspec.Struct, frozen=True, array_like=True):
-    """An action that is not answered for good yet.
+    """An action without a final answer so far.
 
     offset: of the action in its topic; deliveries of a partition are in this order.
     action: the action's record as it was received.
-    attempts: those that were answered or timed out.
+    attempts: how many were answered or timed out.
     first_attempt_at: ms; when the first of them began.
-    next_attempt_at: ms; None while it is called, or waits for its turn.
-    error: what the last attempt failed with.
-    written_at: ms; when the action's topic took it.
-    log: how records name the log of the offset; "": as its topic.
+    next_attempt_at: ms; None while it is in flight or waits for its turn.
+    error: the error of the last attempt.
+    written_at: ms; when it was appended to the action's topic.
+    log: how records name the log of the offset; "": by its topic.
     """
 
     offset: int
@@ -42,7 +42,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Received(Action, frozen=True):
-    """An action whose payload stays the bytes that came."""
+    """An action whose payload is kept as the received bytes."""
 
     payload: msgspec.Raw
 

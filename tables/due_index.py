@@ -1,7 +1,8 @@
-"""Which record of a partition is due next: a window in memory over the store's due-time index.
+"""Finds the record of a partition that is due next: a window in memory over the store's due-time
+index.
 
-Law: there is one entry per record, its earliest due time, and it changes only together with the
-record. A timer can therefore be neither lost nor left over.
+Law: there is one entry per record, its earliest due time, which changes only together with the
+record. So no timer can be lost or left over.
 """
 
 import heapq
@@ -14,8 +15,8 @@ _END: tuple[int, bytes] = (1 << 63, b"")
 
 
 class DueIndex:
-    """The earliest due entries in order. Entries below `_horizon` are all in memory; what lies
-    beyond stays in RocksDB until the window has been used up."""
+    """The earliest due entries in order. All entries below `_horizon` are in memory; the others
+    stay in RocksDB until the window is used up."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,7 +36,7 @@ class DueIndex:
             if len(self._window) > _SHRINK_AT:
                 self._shrink()
             elif len(self._heap) > 2 * len(self._window) + _LOAD:
-                self._rebuild()  # a timer that is put off again and again leaves its old times
+                self._rebuild()  # a timer that is postponed repeatedly leaves its old times behind
 
     def committed(self) -> None:
         """Everything set so far is in the store now."""
@@ -55,8 +56,8 @@ class DueIndex:
             self._load()
 
     def _load(self) -> None:
-        """Brings the next entries into the window. The store doesn't know yet what this batch
-        changed, so those keys are taken from `_uncommitted` instead."""
+        """Loads the next entries into the window. The store doesn't have this batch's changes yet,
+        so the changed keys are taken from `_uncommitted` instead."""
         start = self._horizon
         entries = self._store.due_from((max(start[0], 0), start[1]), _LOAD)
         self._horizon = _END if len(entries) < _LOAD else entries[-1]

@@ -1,7 +1,7 @@
 """Asks the broker for a topic's id, and for the first and last offsets of a partition.
 
-Law: the end is the high watermark. A consumer of committed records gets the last stable offset
-instead, and could not see that a transaction is still open.
+Law: the end is the high watermark. A consumer of committed records would get the last stable offset
+instead, which hides that a transaction is still open.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _ANSWER_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class LogEnds:
     """first: offset of the first record that is kept. end: offset after the last one. topic_id:
-    Kafka's, another one when a topic is made again under its old name."""
+    Kafka's id, which changes if a topic is recreated under its old name."""
 
     topic_id: str
     first: int
@@ -30,7 +30,7 @@ class LogEnds:
 def fetch_log_ends(client: Mapping[str, Any], topic: str, partition: int) -> LogEnds:
     """Asks the broker; blocks. client: librdkafka's base configuration.
 
-    Raises KafkaException when there is no answer in time; a change of leaders is waited for.
+    Raises KafkaException if there is no answer in time; it waits for changes of leaders.
     """
     where = TopicPartition(topic, partition)
 

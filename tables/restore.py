@@ -1,11 +1,11 @@
 """Brings a partition's store up to the end of its changelog.
 
-Law: restored is what `read_committed` shows up to the end that was there after the older owner had
-been fenced. Nothing of an open or aborted transaction enters the store.
+Law: it restores the `read_committed` records up to the changelog's end after the older owner was
+fenced. Nothing of an open or aborted transaction enters the store.
 
 Answers Faust's recovery (tables/recovery.py:925), which compares the last record's offset with the
-high-water mark and so never ends when control records are last: here the end is librdkafka's
-partition EOF, which counts positions and not records.
+high watermark and so never ends if control records come last: here the end is librdkafka's
+partition EOF, which is about positions, not records.
 """
 
 import time
@@ -22,9 +22,9 @@ from tables.store import Change, Store
 _BATCH = 10_000
 _COPY_LIVES_MS = 12 * 3600 * 1000
 """Kafka keeps tombstones for 24 h (delete.retention.ms) after it could first have removed them. A
-copy that missed one would keep a record for ever that everybody else has seen deleted."""
+copy that missed one would keep a deleted record for ever."""
 _CLOCK_STEP_MS = 60_000
-"""How far a clock may be set back without a doubt about the age of a copy."""
+"""How far a clock may be set back before the age of a copy counts as unknown."""
 
 
 class RestoreError(RuntimeError):
@@ -32,8 +32,8 @@ class RestoreError(RuntimeError):
 
 
 class AnotherChangelog(RestoreError):
-    """The changelog was deleted and made again. Starting from what it holds now would repeat every
-    action."""
+    """The changelog isn't the one that the state was written to: it was recreated, and its records
+    are lost. Starting from its present records would repeat everything that was ever done."""
 
 
 def restore(
@@ -49,10 +49,11 @@ def restore(
 ) -> int:
     """Reads the changelog partition from where the store ends, and returns the records read.
 
-    topic_id: Kafka's id of the changelog, where it is known; AnotherChangelog where it has another.
+    topic_id: Kafka's id of the changelog, if known; AnotherChangelog is raised if the changelog has
+        another.
     client: librdkafka's base configuration. stalled_after: seconds without a record after which
-    RestoreError is raised. progressed: called for every chunk that has come into the store. Call
-    it only after the older owner has been fenced.
+    RestoreError is raised. progressed: called for every chunk written to the store. Call `restore`
+    only after the older owner has been fenced.
     """
     log = fetch_log_ends(client, topic, partition)
     if topic_id not in (log.topic_id, ""):
@@ -82,14 +83,14 @@ def restore(
 
 
 def _belongs(store: Store, log: LogEnds) -> bool:
-    """Whether the copy holds this log's beginning, and the log still holds all that follows."""
+    """Whether the copy belongs to this log, and the log still holds all records after the copy."""
     if store.next_log == 0:
         return True
     if store.changelog != log.topic_id:
-        return False  # a topic made again; it may well be longer than the one before
+        return False  # a recreated topic; it may be longer than the former one
     age = _now_ms() - store.current_at
     if store.next_log < log.end and not -_CLOCK_STEP_MS <= age <= _COPY_LIVES_MS:
-        return False  # also where this machine's clock ran ahead: nothing is known of the age then
+        return False  # also if this machine's clock ran ahead, as the age is then unknown
     return log.first <= store.next_log <= log.end
 
 
@@ -104,7 +105,7 @@ def _read(
 ) -> int:
     dues = _Dues(store, codec)
     if store.next_log == 0:
-        store.current_at = _now_ms()  # what is read from now on keeps its tombstones
+        store.current_at = _now_ms()  # an empty copy has missed no tombstone
     start = max(store.next_log, log.first)
     consumer.assign([TopicPartition(where.topic, where.partition, start)])
     count = 0
@@ -155,10 +156,10 @@ def _now_ms() -> int:
 
 
 class _Dues:
-    """The due times that the store has now, which a change must take out of the index.
+    """The present due times of the store, which a change must remove from the index.
 
-    A copy that is made from nothing has those that were just put there: keeping them costs less
-    than reading every record again.
+    A copy that starts empty has only those written during the restore: keeping them costs less than
+    reading every record again.
     """
 
     def __init__(self, store: Store, codec: Codec[Any]) -> None:

@@ -1,11 +1,11 @@
 """The local copy of one changelog partition, in RocksDB, with the records' due-time index.
 
 Law: a record, its entry in the due-time index and the changelog position it came from are written
-in one RocksDB batch; so whatever instant the process dies at, the three agree. The write-ahead log
-is off: the changelog is the truth, and what a crash loses here is read from there again.
+in one RocksDB batch; so the three agree whenever the process dies. The write-ahead log is off: the
+changelog is the source of truth, and a crash only means reading from it again.
 
-Answers Faust's RocksDB store, which keeps 2 GiB of block cache a partition unless set otherwise,
-and writes records and offsets in separate writes.
+Answers Faust's RocksDB store, which by default has 2 GiB of block cache per partition, and writes
+records and offsets separately.
 """
 
 import shutil
@@ -35,7 +35,7 @@ _WRITE_BUFFER_BYTES = 4 << 20
 
 
 class UnknownFormat(ValueError):
-    """Another version of the store wrote this copy."""
+    """This copy was written by another version of the store."""
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -50,15 +50,15 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class Store:
     """RocksDB directory of one partition; not thread-safe beyond one writer at a time.
 
-    next_log: offset of the next changelog record that this copy lacks.
-    position: the source position that belongs to what it holds; None before the first batch.
-    changelog: Kafka's id of the changelog topic it was made from; "" where it isn't known.
-    current_at: when it last held all of the changelog, ms by this machine's clock.
+    next_log: offset of the first changelog record that this copy lacks.
+    position: the source position that belongs to its records; None before the first batch.
+    changelog: Kafka's id of the changelog topic that it was read from; "" if it isn't known.
+    current_at: when it was last up to date with the changelog, ms by this machine's clock.
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the directory. Raises on a lock that another process holds, on a full
-        disk, and on corruption (see `open_or_discard`)."""
+        """Opens or creates the directory. Raises if another process holds the lock, the disk is
+        full, or the copy is corrupt (see `open_or_discard`)."""
         self.path = path
         self.next_log = 0
         self.position: Position | None = None
@@ -72,7 +72,8 @@ class Store:
         try:
             self._read_meta()
         except BaseException:
-            # A caller that catches this may open it again, which RocksDB's lock would prevent.
+            # A caller that catches this may open it again, which RocksDB's lock would otherwise
+            # prevent.
             self._db.close()
             raise
 
@@ -80,7 +81,7 @@ class Store:
     def open_or_discard(cls, path: Path) -> "Store":
         """Opens the local copy; a corrupt one is deleted, as the changelog holds everything.
 
-        A lock that is held, a full disk and a lack of permission are raised: deleting fixes none.
+        A held lock, a full disk and missing permissions are raised, as deleting fixes none of them.
         """
         if _damaged_mark(path).exists():
             _delete(path)
@@ -156,7 +157,7 @@ class Store:
         return found
 
     def items(self, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Every record whose key comes after `after`, in key order."""
+        """Every record with a key after `after`, in key order."""
         start = _RECORD + after + b"\0" if after else _RECORD
         for entry, value in self._scan(start, _RECORD_END):
             yield entry[1:], value
@@ -176,23 +177,24 @@ class Store:
             raise
 
     def _note_damage(self, error: Exception) -> None:
-        """Marks a copy that opens and can't be read: it would end every process that opens it."""
+        """Marks a copy that opens but can't be read, as it would end every process that opens
+        it."""
         if _is_damage(error):
             _damaged_mark(self.path).touch()
 
     def clear(self) -> None:
-        """Deletes everything, where the copy was made from another changelog."""
+        """Deletes everything, if the copy was read from another changelog."""
         self.close()
         _delete(self.path)
         Store.__init__(self, self.path)
 
     def close(self) -> None:
-        """Frees RocksDB's lock now, not when the garbage collector comes by."""
+        """Releases RocksDB's lock now, not at the next garbage collection."""
         self._db.close()
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether deleting the copy fixes it: RocksDB found it corrupt, or a file of it is missing."""
+    """Whether deleting the copy fixes the error: RocksDB found it corrupt, or a file is missing."""
     text = str(error).lower()
     return "corruption" in text or "no such file or directory" in text
 
@@ -202,7 +204,7 @@ def _damaged_mark(path: Path) -> Path:
 
 
 def _delete(path: Path) -> None:
-    """The mark goes last: a process that dies in between deletes the rest."""
+    """Deletes the mark last: if the process dies before that, the next one deletes the rest."""
     with suppress(FileNotFoundError):
         shutil.rmtree(path)
     _damaged_mark(path).unlink(missing_ok=True)

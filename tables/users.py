@@ -1,6 +1,6 @@
-"""The table of evaluate: what is kept of each user, by the user's id.
+"""The table of evaluate: the record of each user, by the user's id.
 
-Law: a user is one record; its messageIds are the hot part, which is stored apart from the rest.
+Law: a user is one record; its messageIds are the hot part, which is stored separately.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,8 @@ CODEC: Codec[UserRecord] = Codec(
     encode_rest,
     decode,
     UserRecord.next_due,
-    # Every event adds its messageId, and most change nothing else of a record that may be large.
+    # Every event adds its messageId, and most events change nothing else in a record that may be
+    # large.
     HotPart(
         lambda record: record.message_ids,
         UserRecord.with_message_ids,
@@ -41,7 +42,7 @@ class UserRecords:
         """The next users, in order of their ids after `after`, whose records may name one of the
         journeys, and where to continue: None at the end. At most `most` records are searched.
 
-        It searches the packed bytes, which contain a name as it is; most needn't be decoded.
+        It searches the packed bytes, which contain names verbatim, so most needn't be decoded.
         """
         names = [journey.encode() for journey in journeys]
         users, searched, last = [], 0, b""

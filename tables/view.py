@@ -15,28 +15,29 @@ from tables.store import Change, Store
 R = TypeVar("R")
 
 _Entry = tuple[R | None, int | None, int, int]
-"""A record, None where there is none, its due time, and the bytes of its two parts: what is not
-hot, and what is."""
+"""A record or None, its due time, and the bytes of its two parts: without the hot part, and the hot
+part."""
 
 _CACHED_RECORDS = 24_000
 _CACHED_BYTES = 96 << 20
-"""Of packed records; decoded they take several times as much."""
+"""Of packed records; decoded records take several times as much."""
 
 
 class ReservedKey(ValueError):
-    """The key is one under which the table keeps parts of other records."""
+    """The key is reserved: the table stores parts of other records under such keys."""
 
 
 class View(Generic[R]):
     """Records by key (bytes), decoded. Records are immutable: `put` replaces.
 
-    Committed records are cached in two generations: what is written or read joins the young one.
-    When that is full it becomes the old one, and what was in the old one and not read since is
-    dropped: nearly a least-recently-used cache, without keeping an order.
+    Committed records are cached in two generations: a record that is written or read joins the
+    young one. When that is full it becomes the old one, and records of the former old one that were
+    not read since are dropped. That is nearly a least-recently-used cache, without keeping an
+    order.
     """
 
     def __init__(self, store: Store, codec: Codec[R], cached: int = _CACHED_RECORDS) -> None:
-        """cached: committed records that are kept decoded, at most."""
+        """cached: the most committed records that are kept decoded."""
         self._store = store
         self._codec = codec
         self._hot = codec.hot
@@ -51,7 +52,7 @@ class View(Generic[R]):
         self._deleted: list[bytes] = []
 
     def get(self, key: bytes) -> R | None:
-        """The record with the batch's changes so far; None where there is none."""
+        """The record with the batch's changes so far, or None."""
         return (self._changed.get(key) or self._young.get(key) or self._committed(key))[0]
 
     def _committed(self, key: bytes) -> _Entry[R]:
@@ -62,8 +63,8 @@ class View(Generic[R]):
         return entry
 
     def _stored(self, key: bytes) -> _Entry[R]:
-        # Nothing is cached or changed under a key that hasn't been here before, so this is the
-        # only place where a key of side data could come in.
+        # Every key passes here before it is cached or changed, so this is the only place that has
+        # to refuse reserved keys.
         if self._codec.is_hot(key):
             raise ReservedKey(f"no record can have the key {key!r}")
         value = self._store.get(key)
@@ -119,7 +120,7 @@ class View(Generic[R]):
 
     @property
     def changed(self) -> bool:
-        """Whether anything isn't committed yet."""
+        """Whether there are uncommitted changes."""
         return bool(self._changed)
 
     def changes(self) -> list[Change]:
@@ -141,10 +142,10 @@ class View(Generic[R]):
         return changes
 
     def committed(self) -> None:
-        """The changes are in the store now: they become committed records."""
+        """Turns the changes into committed records, as they are now in the store."""
         self._young.update(self._changed)
         for key in self._deleted:
-            # Most keys that are deleted never come again, as those of deliveries.
+            # Most deleted keys, such as those of deliveries, never come again.
             if key in self._young and self._young[key][0] is None:
                 del self._young[key]
                 self._old.pop(key, None)

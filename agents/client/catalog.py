@@ -1,8 +1,8 @@
 """Follows `journeys.catalog`: the active documents, as every worker sees them.
 
-Law: a worker knows the catalog to its end before it starts, and up to a barrier before it applies
-what comes after the barrier. It reads without a group, so every worker sees everything (Faust's
-GlobalTable recovers without the application knowing how far).
+Law: a worker has read the catalog to its end before it starts, and up to a barrier before it
+applies the records after the barrier. It reads without a group, so every worker sees everything
+(Faust's GlobalTable doesn't tell the application how far it has recovered).
 """
 
 import asyncio
@@ -42,8 +42,8 @@ class CatalogReader:
     async def read_past(self, config_offset: int) -> Catalog:
         """The catalog with at least every record of `journeys.config` before this offset.
 
-        Where nobody has written so much of it, with all there is: `config_offset` says how far.
-        Waits as long as the broker doesn't say where it ends.
+        If the catalog doesn't reach that far yet, all of it: `config_offset` says how far. Waits
+        until the broker says where the catalog ends.
         """
         if self.config_offset < config_offset:
             async with self._lock:
@@ -57,8 +57,8 @@ class CatalogReader:
                 await asyncio.to_thread(self._read_once, _FOLLOW_SECONDS)
 
     def _read_past(self, config_offset: int) -> None:
-        # What a barrier names is in the log of the catalog before the barrier can be read, but
-        # the end of its transaction may not be: so the end counts what is uncommitted, too.
+        # The entries that a barrier names are in the catalog's log before the barrier can be read,
+        # but the end of their transaction may not be: so the end includes uncommitted records.
         end: dict[tuple[str, int], int] | None = None
         while self.config_offset < config_offset:
             if end is None:
@@ -68,7 +68,8 @@ class CatalogReader:
             self._read_once(0.1)
 
     def _end(self) -> dict[tuple[str, int], int] | None:
-        """Where the catalog ends, with what is not committed; None: there is no answer."""
+        """The end of the catalog, uncommitted records included; None if the broker doesn't
+        answer."""
         try:
             return self._reader.ends(committed=False)
         except BrokerUnavailable as error:

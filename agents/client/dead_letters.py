@@ -1,8 +1,8 @@
-"""Dead letters and what became of them, as `journeys.dead` holds both.
+"""Dead letters and their status, both kept in `journeys.dead`.
 
-Law: a letter is never changed. Replaying or discarding it writes a mark, a record of its own,
-behind it in the same partition; of a letter and its marks the last record holds. So reading the
-topic to its end says which letters are open, and nothing else needs to be stored.
+Law: a letter is never changed. Replaying or discarding it writes a mark, a separate record, after
+it to the same partition; the last record of a letter and its marks determines the status. So
+reading the topic to its end shows which letters are open, and nothing else needs to be stored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Status = Literal["open", "replayed", "discarded"]
 
 
 class DeadMark(msgspec.Struct, frozen=True):
-    """What became of a dead letter, and when."""
+    """The new status of a dead letter, and since when."""
 
     dead_id: str
     mark: Status
@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
 
 class _Value(msgspec.Struct):
-    """The fields of actions, events and responses that say whose they are."""
+    """The fields of actions, events and responses that identify the user and the rest."""
 
     action_id: Any = None
     user_id: Any = None
@@ -63,7 +63,7 @@ class Letter:
     """A dead letter and its status.
 
     Attributes:
-        partition, offset: where it stands in `journeys.dead`.
+        partition, offset: its position in `journeys.dead`.
         at: when it was written there, ms.
     """
 
@@ -108,7 +108,7 @@ class Letter:
         return event if isinstance(event, str) else None
 
     def as_json(self) -> dict[str, Any]:
-        """The record, its status, and whose it is."""
+        """The record, its status, and the user."""
         return {
             **msgspec.to_builtins(self.record),
             "status": self.status,
@@ -121,10 +121,10 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are wanted; None: any.
+    """Which letters are selected; None: any.
 
     Attributes:
-        since, until: of the time when they were written, ms; `until` itself is excluded.
+        since, until: when they were written, ms; `until` itself is excluded.
     """
 
     role: str | None = None
@@ -147,7 +147,7 @@ class Filter:
         )
         if any(wanted is not None and wanted != actual for wanted, actual in found):
             return False
-        # These two decode the value, which the others spare.
+        # These two need to decode the value; the others don't.
         if self.journey is not None and self.journey != letter.journey:
             return False
         return self.user is None or self.user == letter.user
@@ -162,7 +162,7 @@ class Letters:
             self.read(message)
 
     def read(self, message: Message) -> None:
-        """Applies the next record of its partition. What is neither letter nor mark is ignored."""
+        """Applies the next record of its partition. Anything but letters and marks is ignored."""
         value = message.value() or b""
         try:
             if is_mark(message):
@@ -177,7 +177,7 @@ class Letters:
         self._letters[record.dead_id] = letter
 
     def fitting(self, wanted: Filter, *, closed: bool = False) -> list[Letter]:
-        """The letters that fit, the newest last; with `closed` also those that aren't open."""
+        """The letters that match, the newest last; with `closed` also those that aren't open."""
         found = [
             letter
             for letter in self._letters.values()
@@ -186,7 +186,7 @@ class Letters:
         return sorted(found, key=lambda letter: (letter.at, letter.partition, letter.offset))
 
     def by_id(self, given: str) -> Letter:
-        """The letter with this id, or the only one whose id begins so. Raises UserError."""
+        """The letter with this id, or the only one whose id begins with it. Raises UserError."""
         if (letter := self._letters.get(given.lower())) is not None:
             return letter
         found = [id for id in self._letters if id.startswith(given.lower())]
@@ -201,10 +201,10 @@ class Letters:
 
 
 def original(letter: Letter) -> Record:
-    """The record as it stood in its log, to be written there again.
+    """The record as it was in its log, to be written there again.
 
-    An event without a messageId is identified by its place in the log. The header
-    `journeys-origin` carries its first place, so that it stays the same event.
+    An event without a messageId is identified by its position in the log. The header
+    `journeys-origin` carries its first position, so that it stays the same event.
 
     Raises:
         UserError: the letter is neither an input of `journeys.events` nor an action.
@@ -232,7 +232,7 @@ def mark_of(letter: Letter, mark: Status, at: int) -> Record:
 
 
 def is_mark(message: Message) -> bool:
-    """Whether a record of `journeys.dead` is a mark and no letter."""
+    """Whether a record of `journeys.dead` is a mark and not a letter."""
     return _MARK_HEADERS[0] in (message.headers() or ())
 
 

@@ -1,7 +1,7 @@
 """Reads `journeys.dead` for `journeys dead`, and writes marks and replayed records.
 
-Law: a writer first fences every other command and then reads the topic to its very end, so it
-misses no mark of another one; a replayed record and its mark are one transaction.
+Law: a writer first fences every other command and then reads the topic to its very end, so it sees
+every mark of other commands; a replayed record and its mark are one transaction.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _WAIT_SECONDS = 30.0
 
 
 class Overtaken(UserError):
-    """Another `journeys dead` has started since and fenced this one; exit code 3."""
+    """A later `journeys dead` has fenced this one; exit code 3."""
 
 
 def read(broker: str, *, wait_for_transactions: bool = False) -> Letters:
     """Reads the topic to where it ends now.
 
     Args:
-        wait_for_transactions: also what stands behind transactions that are open now.
+        wait_for_transactions: also read the records after transactions that are open now.
 
     Raises:
         BrokerUnavailable, TopicError
@@ -46,10 +46,10 @@ def read(broker: str, *, wait_for_transactions: bool = False) -> Letters:
 
 
 class Writer:
-    """Writes transactions; of all `journeys dead` only the one that started last can."""
+    """Writes transactions; only the `journeys dead` that started last can."""
 
     def __init__(self, broker: str) -> None:
-        """Fences older commands and ends their open transaction. Raises UserError."""
+        """Fences older commands and aborts their open transactions. Raises UserError."""
         from confluent_kafka import KafkaException, Producer
 
         from agents.kafka.client import base_config
@@ -75,7 +75,7 @@ class Writer:
 
         Raises:
             Overtaken: none was written; another command has started.
-            UserError: none was written, or it isn't known; the message says which.
+            UserError: none was written, or that isn't known; the message says which.
         """
         from confluent_kafka import KafkaException
 
@@ -114,13 +114,13 @@ class Writer:
                     ) from None
 
     def _abort(self, reason: KafkaError) -> KafkaError:
-        """Aborts the transaction and returns why it failed: `reason`, or the error of the abort
-        where `reason` only says that the producer is unusable."""
+        """Aborts the transaction and returns why it failed: `reason`, or the error of the abort if
+        `reason` only says that the producer is unusable."""
         from confluent_kafka import KafkaError, KafkaException
 
         try:
             self._producer.abort_transaction(_WAIT_SECONDS)
-        except KafkaException as error:  # the broker aborts it in the end
+        except KafkaException as error:  # the broker aborts it after its timeout
             if reason.code() == KafkaError._FATAL:
                 failed: KafkaError = error.args[0]
                 return failed

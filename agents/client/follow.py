@@ -1,4 +1,4 @@
-"""Following one kind of records over all partitions, and over topics that are new."""
+"""Following one kind of record over all partitions, new topics included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
 _BATCH_SECONDS = 0.2
-_NEW_TOPICS_SECONDS = 1.0  # between two searches for them
+_NEW_TOPICS_SECONDS = 1.0  # between two searches for new topics
 
 
 class Stream(StrEnum):
@@ -29,7 +29,7 @@ class Follower:
     """Reads all partitions of one topic, or of the actions topics of all destinations."""
 
     def __init__(self, broker: str, stream: Stream, from_start: bool) -> None:
-        """from_start: all that there is, not only what comes from now on.
+        """from_start: also existing records, not only new ones.
 
         Raises:
             BrokerUnavailable, TopicError
@@ -45,7 +45,7 @@ class Follower:
         self._start(reach(broker), from_start)
 
     def batches(self, exit_idle: float | None) -> Iterator[list[Message]]:
-        """Yields records as they come; ends when there were none for `exit_idle` seconds.
+        """Yields records as they arrive; ends when none arrived for `exit_idle` seconds.
 
         Raises:
             BrokerUnavailable: the broker refuses to let us read.
@@ -69,7 +69,7 @@ class Follower:
         from agents.kafka.broker import partitions_of
         from agents.kafka.topics import EVENTS
 
-        # Without a destination there is no topic of actions, which is no error.
+        # Without a destination there is no topic of actions; that is not an error.
         partitions_of(self._broker, EVENTS if self._stream is Stream.actions else self._topic())
 
     def _start_new_topics(self) -> None:
@@ -79,7 +79,7 @@ class Follower:
             self._start(reach(self._broker), from_start=True)
 
     def _start(self, found: dict[str, int], from_start: bool) -> None:
-        """Starts reading those partitions that aren't read yet."""
+        """Starts reading the partitions that aren't read yet."""
         for topic in filter(self._is_followed, sorted(found)):
             new = [n for n in range(found[topic]) if not self._reader.reads(topic, n)]
             if new and from_start:

@@ -26,24 +26,22 @@ _HINT_SECONDS = 3.0
 
 
 class NoVerdict(UserError):
-    """Register has not answered in time; it may still do so."""
+    """Register has not answered in time, but may still do so."""
 
     exit_code = 2
 
 
 class Joined:
-    """Several files as one text, and for each of its lines the line of a file."""
+    """Several files as one text that maps each of its lines to a line of a file."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
-        self._starts: list[
-            tuple[str, int, int]
-        ] = []  # file; of this text, its first line and its last
+        self._starts: list[tuple[str, int, int]] = []  # file; its first and last line in this text
         parts: list[bytes] = []
         line = 1
         for file, content in files.items():
             text = content.removeprefix(b"\xef\xbb\xbf")
             if parts:
-                # Only after an explicit end may a document begin with directives (%YAML).
+                # A document may begin with directives (%YAML) only after an explicit end.
                 parts.append(b"...\n" if _has_directives(text) else b"---\n")
                 line += 1
             if len(files) > 1 and not text.endswith((b"\n", b"\r")):
@@ -67,7 +65,7 @@ class Joined:
         return self._starts[0][0], line
 
     def own(self, problem: Problem) -> Problem:
-        """A problem of the text as one of its file, also in the lines that its message names."""
+        """A problem of the text as a problem of the file; lines in its message are mapped, too."""
 
         def on_line(match: re.Match[str]) -> str:
             return f"on line {self.place(int(match[1]))[1]}"
@@ -84,7 +82,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What register answered. `documents` is empty where there are problems."""
+    """Register's answer. `documents` is empty if there are problems."""
 
     offset: int
     documents: list[dict[str, Any]]
@@ -100,7 +98,7 @@ def push(joined: Joined, timeout: float) -> Verdict:
     """Pushes documents and waits for the verdict.
 
     Raises:
-        NoVerdict: none comes within `timeout` (s).
+        NoVerdict: none arrives within `timeout` (s).
         UserError: nothing could be pushed.
     """
     from agents.settings import Settings
@@ -140,8 +138,8 @@ class _Push:
         return write(self._broker, CONFIG, text)
 
     def verdict(self, offset: int, timeout: float) -> list[dict[str, Any]]:
-        """The outcomes of the record at this offset, in the order of its documents; empty when they
-        don't come in time."""
+        """The outcomes of the record at this offset, in the order of its documents; empty if they
+        don't arrive in time."""
         from rich.console import Console
 
         from journeys.ids import outcome_id_of_input
@@ -175,7 +173,7 @@ class _Push:
         )
 
     def _outcomes(self, offset: int, timeout: float) -> Iterator[dict[str, Any] | None]:
-        """Yields outcomes of the record, and None now and then, until the time is over."""
+        """Yields outcomes of the record, and None from time to time, until the time is over."""
         from agents.kafka.topics import CONFIG, logical
         from journeys.records.installation import topic_of
 

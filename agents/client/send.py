@@ -1,6 +1,6 @@
 """Sending events from lines of JSON to `journeys.events`, in their order.
 
-Law: a user's events go to the partition where every Kafka client would put them. A line that is no
+Law: a user's events go to the partition that every Kafka client would choose. A line that is not an
 event is sent, too, so that the engine reports it as an outcome.
 """
 
@@ -20,12 +20,12 @@ from journeys.records import headers
 from journeys.records.admission import user_of
 from journeys.time import parse_time
 
-_GIVE_UP_SECONDS = 60.0  # that an event may take, in all
+_GIVE_UP_SECONDS = 60.0  # for one event, retries included
 _POLL_EVERY = 500  # lines
 
 
 class Sender:
-    """Sends lines and keeps count of what became of them.
+    """Sends lines and counts the results.
 
     Attributes:
         delivered: events that Kafka has.
@@ -35,7 +35,7 @@ class Sender:
     """
 
     def __init__(self, broker: str, rate: float | None) -> None:
-        """rate: at most so many events a second; None: as fast as they go."""
+        """rate: the most events per second; None: no limit."""
         self._producer = Producer(broker, _GIVE_UP_SECONDS)
         self._rate = rate
         self._began = time.monotonic()
@@ -55,7 +55,7 @@ class Sender:
         return self._producer.error
 
     def send(self, lines: Iterable[tuple[int, bytes]]) -> None:
-        """Sends lines with their numbers; stops after one was lost, so that there is no gap."""
+        """Sends numbered lines; stops after one was lost, so that there is no gap."""
         for count, (number, line) in enumerate(lines, 1):
             key = user_key(line)
             if key is None:
@@ -71,19 +71,16 @@ class Sender:
                 self._producer.poll()
 
     def finish(self) -> None:
-        """Waits until it is known what became of every event."""
+        """Waits until every event was delivered or failed."""
         self._producer.flush()
         self.delivered = self._producer.acknowledged
         self.seconds = time.monotonic() - self._began
 
     def advance(self, partitions: int, to: str, signatures: Signatures) -> dict[int, int]:
-        """Moves the stream clock on, and waits until Kafka has that.
+        """Advances the stream clock, and waits until Kafka has the clock records.
 
         Args:
-            to: as of `clock_record`.
-
-        Returns:
-            The offsets of the clock records, by partition.
+            to: as for `clock_record`. Returns: The offsets of the clock records, by partition.
         """
         advance_clock(self._producer, partitions, to, signatures)
         self._producer.flush()
@@ -97,7 +94,7 @@ class Sender:
 
 
 def advance_clock(producer: Producer, partitions: int, to: str, signatures: Signatures) -> None:
-    """Sends a clock record to every partition of the events; `to` as of `clock_record`."""
+    """Sends a clock record to every partition of the events; `to` as for `clock_record`."""
     value = clock_record(to)
     for partition in range(partitions):
         signed = signatures.sign(partition, None, value, headers.build("clock"), wall())
@@ -105,7 +102,7 @@ def advance_clock(producer: Producer, partitions: int, to: str, signatures: Sign
 
 
 def clock_record(to: str) -> bytes:
-    """The value of a record that moves the stream clock on.
+    """The value of a record that advances the stream clock.
 
     Args:
         to: an ISO 8601 time, or `end`: until nothing waits.
@@ -119,7 +116,7 @@ def clock_record(to: str) -> bytes:
 
 
 def user_key(line: bytes) -> bytes | None:
-    """The key of a line's user, or None where the engine will find no user in it."""
+    """The key of a line's user, or None if the engine will find no user in it."""
     try:
         found = _decode_user(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -135,4 +132,4 @@ class _User(msgspec.Struct):
 
 
 _decode_user = msgspec.json.Decoder(_User).decode
-_PLAIN = 256  # characters of an id that is surely short enough
+_PLAIN = 256  # characters of an id that is certainly short enough

@@ -1,6 +1,6 @@
-"""How far workers have moved the stream clock, as the positions of their changelog tell.
+"""How far workers have advanced the stream clock, read from the positions in their changelog.
 
-Law: it only reads, and what no worker has applied yet is not known.
+Law: it only reads, and shows only what workers have applied.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 
 class StreamClock:
-    """The clock of every partition of the events, from when this is made on."""
+    """The clock of every partition of the events, from its creation on."""
 
     def __init__(self, broker: str, partitions: int) -> None:
         from agents.kafka.client import base_config

@@ -1,7 +1,7 @@
 """The one call of `journeys simulate --send NODE`: a test event for the node's destination.
 
-Law: it sends what the deliver role would, once, marked as a test, and its idempotency key is no
-real one's.
+Law: it sends what the deliver role would, once, marked as a test, and with an idempotency key that
+no real action has.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from tables.deliveries import read_action
 
 
 class NothingToSend(UserError):
-    """The node is none, or its destination was asked for nothing."""
+    """The node doesn't exist, or sent nothing to its destination."""
 
 
 def place_of(node: str, catalog: Catalog) -> str:
-    """The `journey/node` that is meant. Raises NothingToSend: there is none, or several."""
+    """The `journey/node` that is meant. Raises NothingToSend if there is none, or several."""
     places = {
         f"{name}/{own}": own
         for name, now in catalog.journeys.items()
@@ -52,7 +52,7 @@ def place_of(node: str, catalog: Catalog) -> str:
 
 
 def last_action(place: str, timeline: Iterable[TimelineEntry]) -> Action:
-    """What the node asked its destination for last. Raises NothingToSend: it never did."""
+    """The last action that the node sent. Raises NothingToSend if there is none."""
     timeline = list(timeline)
     sent = {action.send_key: action for entry in timeline for action in entry.actions}
     if place in sent:
@@ -72,14 +72,14 @@ class TestDelivery:
     """One action on its way to its destination.
 
     Attributes:
-        preview: what is sent; None where nothing can be sent for the action: `result` says why.
+        preview: what is sent; None if nothing can be sent for the action: `result` says why.
         result: None until it is sent.
     """
 
-    __test__ = False  # pytest would take the name for a test's
+    __test__ = False  # pytest would collect it as a test
 
     def __init__(self, action: Action, destination: Destination) -> None:
-        """Raises SettingsError where JOURNEYS_ALLOW_HOSTS can't be used."""
+        """Raises SettingsError if JOURNEYS_ALLOW_HOSTS can't be used."""
         id = f"{action.action_id}-test-{token_hex(8)}"
         self._value = msgspec.json.encode(msgspec.structs.replace(action, action_id=id))
         self._destination = destination
@@ -117,7 +117,8 @@ class TestDelivery:
 
     async def _call(self, callers: Callers) -> None:
         async def confirm() -> None:
-            """There is no partition that could have been taken over meanwhile."""
+            """Nothing to confirm: there is no partition that another worker could have taken
+            over."""
 
         self.result = await callers.of(self._destination).call(
             self._destination, self.action, self._value, confirm, test=True

@@ -1,4 +1,4 @@
-"""`journeys backtest`: what journeys would have done with a history of events, without Kafka.
+"""`journeys backtest`: runs journeys on a history of events, without Kafka.
 
 Law: nothing is called and no state is kept. The output files hold everything that would have been
 written, in order; each is complete or does not exist.
@@ -111,10 +111,10 @@ def backtest(
 
 @contextmanager
 def _written_whole(path: Path | None) -> Iterator[IO[bytes] | None]:
-    """A file to write; it replaces the one at `path` only when all is written.
+    """A file to write; it replaces the one at `path` only once it is complete.
 
     Raises:
-        UserError: there can't be one.
+        UserError: it can't be written.
     """
     if path is None:
         yield None

@@ -1,6 +1,7 @@
 """`journeys dead`: lists dead letters, replays and discards them.
 
-Law: a letter is replayed once, since its mark is written with it; only `--again` replays it again.
+Law: a letter is replayed once, since its mark is written in the same transaction; only `--again`
+replays it again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List dead letters, replay and discard them.", no_args_is_help=True)
 
 OVERTAKEN = 3
-_MOST, _MOST_BYTES = 500, 8 << 20  # letters of one transaction, and bytes of their values
+_MOST, _MOST_BYTES = 500, 8 << 20  # letters per transaction, and bytes of their values
 
 Ids = Annotated[
     list[str] | None,
@@ -194,7 +195,7 @@ class _Change:
         everything: bool,
         again: bool,
     ) -> None:
-        """Raises typer.BadParameter where the options don't say which letters are meant."""
+        """Raises typer.BadParameter if the options don't select letters."""
         from agents.client.dead_letters import Filter
 
         filtered = wanted != Filter()
@@ -218,7 +219,7 @@ class _Change:
         from agents.settings import Settings
 
         broker = Settings.from_env().broker
-        partitions_of(broker, DEAD)  # fails sooner than a transaction where the broker is away
+        partitions_of(broker, DEAD)  # without a broker, fails sooner than a transaction
         writer = None if dry_run else Writer(broker)
         chosen = self._choose(read(broker, wait_for_transactions=not dry_run))
         if self._status == "replayed":
@@ -242,7 +243,7 @@ class _Change:
         self._print(done, as_json)
 
     def _choose(self, letters: Letters) -> list[Letter]:
-        """The letters in the order of their logs, so that no action of a user overtakes another.
+        """The letters in the order of their logs, so that the order of a user's actions is kept.
 
         Raises:
             UserError: one does not exist, or is not open.
@@ -303,7 +304,7 @@ class _Change:
 
 
 def _check_targets(broker: str, letters: list[Letter]) -> None:
-    """Raises UserError where the topic of a letter, or its partition, no longer exists."""
+    """Raises UserError if the topic of a letter, or its partition, no longer exists."""
     from agents.client.dead_letters import original
     from agents.kafka.broker import reach
 
@@ -318,7 +319,7 @@ def _check_targets(broker: str, letters: list[Letter]) -> None:
 
 
 def _next_part(letters: list[Letter]) -> list[Letter]:
-    """The first of the letters: as many as one transaction takes."""
+    """The first letters, as many as fit into one transaction."""
     size = 0
     for count, letter in enumerate(letters[:_MOST]):
         size += len(letter.record.value)

@@ -102,7 +102,7 @@ def _print(changes: list[DocumentChange]) -> None:
 
 
 def _print_in_flight(older: InFlight) -> None:
-    """Prints what becomes of live instances of an older version."""
+    """Prints what happens to live instances of an older version."""
     if older.follow:
         echo(f"    who is in {older.version} at {', '.join(older.follow)} follows")
     reasons: dict[str, list[str]] = {}

@@ -58,5 +58,5 @@ def _schemas() -> dict[str, Callable[[], dict[str, Any]]]:
 
 
 def text(schema: dict[str, Any]) -> str:
-    """A schema as its file has it."""
+    """A schema as the text of its file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

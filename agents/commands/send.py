@@ -96,7 +96,7 @@ _APPLIED_SECONDS = 10.0
 
 
 def _report_clock(to: str, clock: dict[int, int], partitions: int, quietly: bool) -> bool:
-    """Says what became of the clock records; returns whether the clock can be where it should."""
+    """Reports the clock records; returns whether the clock may be where it should."""
     from journeys.time import format_time, parse_time
 
     if len(clock) < partitions:
@@ -124,7 +124,7 @@ def _report_clock(to: str, clock: dict[int, int], partitions: int, quietly: bool
 
 
 def _print(sender: Sender, events: bool, clock: dict[int, int] | None, as_json: bool) -> None:
-    """Prints the counts, and on stderr what went wrong."""
+    """Prints the counts, and failures on stderr."""
     rate = sender.delivered / sender.seconds if sender.seconds else 0.0
     if as_json:
         counts: dict[str, Any] = {
@@ -157,7 +157,7 @@ def _sent(sender: Sender) -> str:
 
 
 def _named(numbers: list[int]) -> str:
-    """The beginning of a sentence about lines: their number, and the first of them."""
+    """The beginning of a sentence about lines: their count and the first line numbers."""
     first = ", ".join(map(str, numbers[:3]))
     if len(numbers) == 1:
         return f"Line {first} is"

@@ -136,7 +136,7 @@ def simulate(
 
 
 def _send(node: str, story: list[TimelineEntry], documents: Catalog, quietly: bool) -> TestDelivery:
-    """Sends what the node sent last, and prints it unless `quietly`."""
+    """Sends the node's last action, and prints it unless `quietly`."""
     from agents.client.test_delivery import NothingToSend, TestDelivery, last_action
     from agents.terminal.test_event import result_lines, sent_lines
 
@@ -176,7 +176,7 @@ class _Follow:
         _moment(until, 0, "--until")
 
     def story(self, lines: Iterable[bytes]) -> Iterator[list[TimelineEntry]]:
-        """Yields what happens, line by line, then what time alone causes."""
+        """Yields what happens, line by line, then what the advance of time causes."""
         from agents.terminal.json_lines import json_object, numbered
         from journeys.records.admission import admit
         from journeys.records.event import Rejection

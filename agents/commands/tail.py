@@ -49,14 +49,14 @@ def tail(
     try:
         follower = Follower(Settings.from_env().broker, stream, from_start)
         show = _readable(stream) if readable else _raw
-        if not from_start:  # who reads the pipe may wait for this before it causes something
+        if not from_start:  # a reader of the pipe may wait for this line before it sends events
             echo((f"following {stream} from now on", "dim"), err=True)
         for messages in follower.batches(exit_idle):
             show(messages)
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # The reader of the pipe has closed it; Python's own flush at the end would fail, too.
+        # The reader has closed the pipe; Python's own flush at the end would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,6 +1,6 @@
 """`journeys test`: runs the tests of journeys, without Kafka.
 
-Law: tests run on the engine itself; the exit code says whether all passed.
+Law: tests run on the real engine; the exit code says whether all passed.
 """
 
 from __future__ import annotations

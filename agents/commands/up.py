@@ -60,8 +60,9 @@ _READY_SECONDS = 120.0
 
 
 def _make_topics(settings: Settings) -> None:
-    """Makes the topics of a fresh installation: with the partitions that events have already unless
-    JOURNEYS_PARTITIONS is set. Elsewhere nothing is made: what is missing has lost what it held."""
+    """Creates the topics of a fresh installation, with as many partitions as an existing events
+    topic unless JOURNEYS_PARTITIONS is set. On any other installation it creates nothing: a missing
+    topic has lost its records."""
     from agents.kafka.broker import reach
     from agents.kafka.checking import check_topics
     from agents.kafka.creating import create_topics

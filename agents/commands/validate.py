@@ -1,4 +1,4 @@
-"""`journeys validate`: checks documents by the given files alone, without Kafka."""
+"""`journeys validate`: checks documents using only the given files, without Kafka."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def validate(
 
 
 def _beside(read: Files, texts: dict[str, bytes]) -> Iterator[Problem]:
-    """What is wrong with the tests and the canned responses; documents that tests name are added to
+    """The problems of the tests and the canned responses; documents that tests name are added to
     the texts."""
     from agents.terminal.files import load_tests
     from journeys.problems import Problem

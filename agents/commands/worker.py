@@ -1,7 +1,7 @@
 """`journeys worker`: runs one role in this process, until a signal stops it or it fails.
 
-Law: the exit code is 0 after SIGTERM or SIGINT, 1 where a user must fix something, and any other
-where a restart may help.
+Law: the exit code is 0 after SIGTERM or SIGINT, 1 if a user must fix something, and any other if a
+restart may help.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ClockOption = Annotated[
         show_default=False,
     ),
 ]
-"""The option of every command that runs evaluate workers."""
+"""An option of all commands that run evaluate workers."""
 
 
 def worker(
@@ -95,7 +95,7 @@ def worker(
         raise typer.BadParameter(f"the role {role} takes no names", param_hint="NAME")
     settings = Settings.from_env()
     reach(settings.broker)
-    os.umask(0o077)  # what it keeps on disk is its user's alone: RocksDB's files too
+    os.umask(0o077)  # only its own user may read its files, RocksDB's included
     settings = replace(
         settings,
         state_dir=claim_state_dir(settings.state_dir, role),
@@ -130,7 +130,7 @@ def claim_state_dir(base: Path, role: str) -> Path:
             else:
                 _claims.append(claim)
                 folder.mkdir(mode=0o700, exist_ok=True)
-                folder.chmod(0o700)  # an older version made it for everybody to read
+                folder.chmod(0o700)  # older versions created it readable by everyone
                 return folder
     except OSError as error:
         raise UserError(
@@ -157,7 +157,7 @@ def _run(role: Role, settings: Settings, names: list[str]) -> int:
     except UserError:
         raise
     except SystemExit as ending:
-        # Faust exits with 1 after an error of its own, where a restart may help.
+        # Faust exits with 1 after its own errors, after which a restart may help.
         return ending.code if ending.code in (0, EXIT_RESTART) else EXIT_FAILED
     except Exception:  # noqa: BLE001 - exit code 1 would say that a user must fix it
         traceback.print_exc()

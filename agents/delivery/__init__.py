@@ -1,5 +1,6 @@
-"""Calls the destinations: every action is called until it is answered for good or its time is over.
+"""Calls the destinations: every action is attempted until it gets a final answer or its time is
+over.
 
-Law: nothing is called before its cause is committed, and an action is given up only together with
-its outcome and its dead letter, or the response that its trigger waits for.
+Law: no call is made before its cause is committed, and giving up an action, its outcome and its
+dead letter (or the response that its trigger waits for) are one transaction.
 """

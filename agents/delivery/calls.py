@@ -1,8 +1,9 @@
-"""The calls to one destination, beside the loops of its partitions.
+"""The calls to one destination, which run concurrently with the loops of its partitions.
 
-Law: at most so many at a time, no faster than the destination takes them, and one at a time for a
-user, in the order of the log. A user's next call starts when the former one returned; where the
-destination is ordered, when it is done. What can't be called waits, but no longer than its time.
+Law: calls are limited in number and rate, and made one at a time per user, in the order of the log.
+A user's next call starts when the previous one returned; if the destination is ordered, when the
+previous delivery has ended. A delivery that can't be called waits, but no longer than its time
+allows.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class FinishedCall:
-    """What came of the call of one delivery."""
+    """The result of the call of one delivery."""
 
     key: bytes
     answer: CallResult
@@ -61,14 +62,14 @@ class Call:
 
 @dataclass(slots=True)
 class _Lane:
-    """The deliveries of one user: the one whose turn it is, and those behind it."""
+    """The deliveries of one user: the one whose turn it is, and those after it."""
 
     turn: bytes | None = None
     behind: deque[Call] = field(default_factory=deque)
 
 
 class Calls:
-    """Starts calls as places become free. Lives on the event loop."""
+    """Starts calls as slots become free. Runs on the event loop."""
 
     def __init__(
         self,
@@ -79,11 +80,11 @@ class Calls:
         tell: Callable[[Change], None],
         at_once: int = AT_ONCE,
     ) -> None:
-        """call: one attempt; what it raises ends the process. ordered: whether a delivery that
-        waits for a retry holds up the later ones of its user. pace: 0 where a call may start, which
-        then counts as started; else after how long (s) to ask again. overdue: the end of a delivery
-        whose time is over, given for how long (s) its destination has not been called. tell: the
-        circuit has opened or closed."""
+        """call: makes one attempt; an exception ends the process. ordered: whether a delivery that
+        waits for a retry holds up the later ones of its user. pace: returns 0 if a call may start,
+        and counts it as started; else how long (s) to wait before asking again. overdue: the result
+        of a delivery whose time is over, or None; takes the call and how long (s) the circuit has
+        held it up. tell: called when the circuit opens or closes."""
         self._call = call
         self._ordered = ordered
         self._pace = pace
@@ -95,17 +96,18 @@ class Calls:
         self._lanes: dict[tuple[int, str], _Lane] = {}
         self._ready: deque[Call] = deque()
         self._known: dict[tuple[int, bytes], float] = {}
-        """Those that wait or are called; when each was added."""
+        """The deliveries that wait or are being called, with the time when each was added."""
         self._tasks: dict[asyncio.Task[None], tuple[Call, int]] = {}
-        """The calls in flight, and the circuit's rounds."""
+        """The calls in flight, each with the circuit's round."""
         self._given_up: set[asyncio.Task[None]] = set()
         self._reported: set[tuple[int, bytes]] = set()
-        """Those whose results are handed in and not committed yet."""
+        """The deliveries whose results are handed in but not committed yet."""
         self._paused = False
         self._quiet = asyncio.Event()
 
     def add(self, call: Call) -> None:
-        """Calls the delivery when it is its turn; nothing where that is under way already."""
+        """Calls the delivery when it is its turn; does nothing if it already waits or is being
+        called."""
         if call.name in self._known:
             return
         self._known[call.name] = asyncio.get_running_loop().time()
@@ -116,15 +118,15 @@ class Calls:
             lane.behind.append(call)
 
     def hold(self, partition: int, user: str, key: bytes) -> None:
-        """After a take-over, in the order of the log: this delivery waits for a retry, and is the
-        user's turn where the destination is ordered."""
+        """Called after a takeover for each delivery, in the order of the log. If the destination is
+        ordered, the user's first delivery gets the turn."""
         if self._ordered():
             lane = self._lanes.setdefault((partition, user), _Lane())
             lane.turn = lane.turn or key
 
     def settled(self, partition: int, user: str, key: bytes, done: bool) -> None:
-        """The result of a call is committed. done: the delivery has ended; else it will be tried
-        again later."""
+        """The result of a call is committed. done: the delivery has ended; else it will be
+        retried."""
         self._reported.discard((partition, key))
         self._look_whether_quiet()
         lane = self._lanes.get((partition, user))
@@ -132,7 +134,8 @@ class Calls:
             self._next(lane, (partition, user))
 
     def release(self, partition: int) -> None:
-        """Gives up the partition's calls: those in flight are cancelled, their results are void."""
+        """Gives up the partition's calls: those in flight are cancelled and their results are
+        dropped."""
         self._lanes = {name: lane for name, lane in self._lanes.items() if name[0] != partition}
         self._ready = deque(call for call in self._ready if call.partition != partition)
         self._known = {name: at for name, at in self._known.items() if name[0] != partition}
@@ -142,8 +145,8 @@ class Calls:
             task.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Starts no more calls, and waits for so long at most until those in flight are answered
-        and their results are committed; not again before `go_on`."""
+        """Starts no more calls, and waits at most `seconds` until those in flight are answered and
+        their results committed. A second call before `go_on` does nothing."""
         if self._paused:
             return
         self._paused = True
@@ -152,7 +155,7 @@ class Calls:
             await asyncio.wait_for(self._quiet.wait(), seconds)
 
     def go_on(self) -> None:
-        """Starts calls again."""
+        """Resumes calls."""
         self._paused = False
         self._fill()
 
@@ -168,7 +171,7 @@ class Calls:
 
     @property
     def circuit_open(self) -> bool:
-        """Whether the destination is only probed, because its deliveries failed."""
+        """Whether the destination only gets probes, because its deliveries failed."""
         return self._circuit.down
 
     def _take_turn(self, lane: _Lane, call: Call) -> None:
@@ -214,8 +217,8 @@ class Calls:
         self._fill()
 
     def _end_overdue(self, since: float, now: float) -> None:
-        """Deliveries that the circuit holds up end when their time is over, as if they were called
-        in vain; also those behind another one that is only waiting for its call."""
+        """Ends the deliveries that the circuit holds up and whose time is over, as if their calls
+        had failed; also those behind another one that is only waiting for its call."""
         waiting = list(self._ready)
         if not self._ordered():
             waiting += [call for lane in self._lanes.values() for call in lane.behind]
@@ -236,7 +239,7 @@ class Calls:
     async def _run(self, call: Call, round: int) -> None:
         answer = await self._call(call)
         if asyncio.current_task() in self._given_up:
-            return  # its partition is not owned any more
+            return  # its partition is no longer owned
         now = asyncio.get_running_loop().time()
         change = self._circuit.answered(round, call.action.action_id, answer, now)
         if change is not None:
@@ -260,7 +263,7 @@ class Calls:
         elif task.cancelled():
             call.loop.fail(RuntimeError(f"the call of {call.action.action_id} was cancelled"))
         elif (error := task.exception()) is not None:
-            # Its delivery would wait for ever; after the restart it is called again.
+            # Its delivery would wait for ever; after a restart it is called again.
             call.loop.fail(error)
         self._look_whether_quiet()
         self._ask()

@@ -1,8 +1,8 @@
-"""Whether a destination is called now: one that fails again and again is left alone, then probed.
+"""A circuit breaker: a destination that keeps failing is not called for a while, then probed.
 
-Law: pure, and it drops nothing: it says only how long calls have to wait. It counts deliveries and
-not calls, so an action that its destination can't bear, and that is repeated, stops no other one.
-What a worker learnt before it was started again is not known to it: it begins closed.
+Law: pure, and it drops nothing: it only says how long calls have to wait. It counts deliveries, not
+calls, so a single action that its destination can't handle doesn't stop the others. It is not
+stored: after a restart it begins closed.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Literal
 from agents.destinations.call_result import CallResult
 
 FAILURES = 10
-"""Deliveries that failed one after the other, with no answer between, until calls stop."""
+"""Calls stop after this many deliveries have failed in a row."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
-"""Seconds until a single call is let through; the pause doubles as long as that fails."""
+"""Seconds until a single call is made; the pause doubles each time it fails."""
 LOOK_SECONDS = 1.0
-"""The longest wait that is returned: what ends it may come earlier than the clock says."""
+"""The longest wait that is returned, as an answer may end the wait earlier."""
 
 Sign = Literal["down", "busy", "up", "unknown"]
 Change = Literal["opened", "closed"]
 
 
 def sign_of(answer: CallResult) -> Sign:
-    """What an answer says of its destination, whatever it says of the delivery.
+    """What an answer says about its destination, whatever it means for the delivery.
 
-    `busy` is a 429 that says for how long; any other answer but 5xx comes from one that is up.
+    `busy` is a 429 with a Retry-After; any other answer except 5xx means that it is up.
     """
     if answer.status is None:
         down = answer.reason in ("timeout", "connection_failed")
@@ -38,7 +38,7 @@ def sign_of(answer: CallResult) -> Sign:
 
 
 class Circuit:
-    """One destination, as one worker finds it. Times are seconds of a clock that is monotonic."""
+    """One worker's view of one destination. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._failed: set[str] = set()
@@ -50,12 +50,12 @@ class Circuit:
         self.down = False
         """Whether calls have stopped because of failures."""
         self.stopped_since: float | None = None
-        """Since when no calls are made but probes; None while calls are made."""
+        """Since when only probes are made; None while calls are made."""
 
     def wait(self, now: float, in_flight: int) -> float:
         """How long to wait before asking again; 0: a call may start.
 
-        A destination that is back gets one call more at a time with each that it answers.
+        A destination that is back may get one more concurrent call for each call that it answers.
         """
         if self._until is None:
             return 0.0 if in_flight < self._window else LOOK_SECONDS
@@ -64,19 +64,19 @@ class Circuit:
         return min(max(self._until - now, 0.0), LOOK_SECONDS)
 
     def started(self) -> int:
-        """A call starts. Returns its round, by which its answer is known."""
+        """A call starts. Returns its round, which identifies its answer."""
         self._probing = self._until is not None
         return self._round
 
     def abandoned(self, round: int) -> None:
-        """A call was given up before its answer."""
+        """A call was cancelled before its answer."""
         if round == self._round:
             self._probing = False
 
     def answered(self, round: int, action_id: str, answer: CallResult, now: float) -> Change | None:
-        """Counts an answer. Returns what has changed because of it, for people.
+        """Counts an answer. Returns whether the circuit has opened or closed because of it.
 
-        An answer to what was called before the calls stopped says nothing of now.
+        An answer to a call from an earlier round is ignored: it says nothing about now.
         """
         if round != self._round:
             return None

@@ -1,9 +1,9 @@
-"""The deliver role: takes actions from the log, has them called, keeps them until they are done.
+"""The deliver role: takes actions from the log, has them called, and keeps them until they have
+ended.
 
-Law: an action is an outstanding record before it is called, and stays one until the transaction
-that tells how it ended. So a worker that dies calls again what it was calling, with the same
-idempotency key, and every action ends in exactly one outcome, every trigger's request in exactly
-one response.
+Law: an action is an outstanding record before it is called, and until the transaction that reports
+its end. So after a crash the calls that were in flight are made again, with the same idempotency
+key; every action ends in exactly one outcome, and every trigger's request in exactly one response.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from journeys.records.outcome import Cause
 from tables.deliveries import Delivery, Malformed, key_of, last_start, read_action
 
 MAX_OUTSTANDING = 1_000
-"""Deliveries of a partition that are called or wait; beyond it the partition waits."""
+"""Deliveries of a partition that are in flight or wait; beyond it the partition waits."""
 MAX_OUTSTANDING_BYTES = 32 << 20
-"""The same for their size: a batch of the largest payloads must fit a transaction and memory."""
+"""The same in bytes: a batch of the largest payloads must fit into a transaction and memory."""
 
 _encode = msgspec.json.Encoder().encode
 Destinations = Callable[[], Mapping[str, Destination]]
@@ -50,7 +50,7 @@ Destinations = Callable[[], Mapping[str, Destination]]
 
 @dataclass(slots=True)
 class _Outstanding:
-    """What is outstanding in one partition."""
+    """The outstanding deliveries of one partition."""
 
     deliveries: int = 0
     size: int = 0
@@ -61,7 +61,7 @@ class _Outstanding:
 
 
 class Deliverer:
-    """One destination: its partitions' batches, and its calls beside them."""
+    """One destination: the batches of its partitions, and its calls."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Deliverer:
         now: Callable[[], int],
         signatures: Signatures,
     ) -> None:
-        """partitions: how many the destination has, here and elsewhere. now: ms, by the broker's
+        """partitions: how many the destination has, over all workers. now: ms, by the broker's
         clock. signatures: for responses."""
         self.name = name
         self._destinations = destinations
@@ -101,7 +101,7 @@ class Deliverer:
         return max(0, MAX_OUTSTANDING - capacity.deliveries)
 
     def gauges(self) -> list[Gauge]:
-        """How things are now, for the metrics page."""
+        """The current values for the metrics page."""
         outstanding = sum(one.deliveries for one in self._outstanding.values())
         return [
             (DELIVERIES_OUTSTANDING, (self.name,), outstanding),
@@ -110,7 +110,8 @@ class Deliverer:
         ]
 
     def look(self) -> None:
-        """Says what its document, when it is new, needs and the worker doesn't have."""
+        """Warns about variables that a new version of the document needs and the worker doesn't
+        have."""
         destination, _ = self._destination_or_default()
         if destination is not None and destination is not self._looked_at:
             self._looked_at = destination
@@ -118,7 +119,7 @@ class Deliverer:
 
     @property
     def longest_call(self) -> float:
-        """Seconds after which a call in flight has ended."""
+        """Seconds after which any call in flight has ended."""
         destination = self._destinations().get(self.name)
         return 0.0 if destination is None else destination.timeout / 1_000
 
@@ -128,12 +129,12 @@ class Deliverer:
         self._outstanding.pop(partition, None)
 
     def stop(self) -> None:
-        """Everything is given up: the process ends."""
+        """Gives up everything, as the process ends."""
         for partition in list(self._outstanding):
             self.released(partition)
 
     async def work(self, batch: Batch) -> None:
-        """Commits the batch; what is to be called because of it is called after that."""
+        """Commits the batch, and only then starts the calls that follow from it."""
         async with batch:
             settled, calls = self.compute(batch)
         for delivery, done in settled:
@@ -167,8 +168,8 @@ class Deliverer:
 
     # ---- one by one
     def _resume(self, batch: Batch) -> list[Call]:
-        """After a take-over: the calls that were in flight, or waited for their turn, when the
-        last owner stopped. Those that wait for a retry are called when that is due."""
+        """After a takeover: the calls that were in flight, or waited for their turn, when the last
+        owner stopped. Deliveries that wait for a retry are called when it is due."""
         self.released(batch.partition)
         capacity = self._outstanding[batch.partition] = _Outstanding()
         calls = []
@@ -179,12 +180,12 @@ class Deliverer:
             if delivery.next_attempt_at is None:
                 calls.append(call)
         for key, delivery in found:
-            # The first of a user, called or waiting, has the turn.
+            # The user's first delivery, in flight or waiting, has the turn.
             self.calls.hold(batch.partition, read_action(delivery.action).user_id, key)
         return calls
 
     def _take(self, batch: Batch, message: Message, capacity: _Outstanding) -> list[Call]:
-        """A new action. One that is outstanding already is the same action, written twice."""
+        """Takes a new action. If it is already outstanding, it was written twice and is ignored."""
         value = message.value()
         try:
             action = read_action(value)
@@ -206,7 +207,7 @@ class Deliverer:
         return [Call(batch.partition, key, delivery, action, batch.loop)]
 
     def _settle(self, batch: Batch, result: FinishedCall) -> list[tuple[Call, bool]]:
-        """What an answer makes of its delivery."""
+        """Applies the result of a call to its delivery."""
         before = batch.view.get(result.key)
         if before is None:
             return []
@@ -236,7 +237,7 @@ class Deliverer:
         return [(call, True)]
 
     def _next_attempt(self, call: Call, answer: CallResult) -> int | None:
-        """When (ms) to try again what may be better next time; None when its time is over."""
+        """When (ms) to retry after a retriable answer; None if the delivery's time is over."""
         id, delivery = call.action.action_id, call.delivery
         end = last_start(delivery, call.action)
         if end is not None:
@@ -245,7 +246,8 @@ class Deliverer:
         return next_attempt(self._retry(), id, delivery.attempts, delivery.first_attempt_at, answer)
 
     def _tell(self, batch: Batch, call: Call, answer: CallResult) -> None:
-        """A delivery has ended: the outcome, and what follows from it."""
+        """Sends the records of a delivery that has ended: the outcome, and a response or dead
+        letter."""
         action, delivery, partition = call.action, call.delivery, batch.partition
         cause = Cause(delivery.log or logical(batch.topic), partition, delivery.offset)
         user = action.user_id.encode()
@@ -255,7 +257,7 @@ class Deliverer:
             outcome = outcomes.failed(action, cause, delivery.attempts, answer)
         batch.send(OUTCOMES, user, _encode(outcome), partition)
         if action.trigger is not UNSET:
-            # Actions stand in the partition of their user's record, as events do.
+            # An action is in the same partition as its user's record and events.
             response = outcomes.response(action, answer)
             signed = self._signatures.sign(partition, user, response, outcomes.RESPONSE, batch.now)
             batch.send(EVENTS, user, response, partition, signed)
@@ -272,8 +274,9 @@ class Deliverer:
         return self._pace.take(limit, share, time.monotonic())
 
     def _overdue(self, call: Call, held_up: float) -> CallResult | None:
-        """What ends a delivery that the circuit holds up, where its time is over: the same time as
-        if it was called in vain. Of one that was never called it began when it was held up."""
+        """The result of a delivery that the circuit holds up, if its time is over; else None. The
+        time is the same as if its calls had failed. If it was never called, the time counts from
+        when it was held up."""
         delivery, now = call.delivery, self._now()
         end = last_start(delivery, call.action)
         if end is not None:
@@ -284,8 +287,8 @@ class Deliverer:
         return outcomes.held_up(delivery, now) if now >= began + self._retry().for_ else None
 
     async def _attempt(self, call: Call) -> CallResult:
-        """One attempt, with the active document of the destination; none when its time is over."""
-        await call.loop.confirm()  # it is confirmed once more just before the first byte goes out
+        """One attempt, with the active document of the destination; no call if its time is over."""
+        await call.loop.confirm()  # confirmed again right before the first byte is sent
         destination, _ = self._destination_or_default()
         now = self._now()
         end = last_start(call.delivery, call.action)

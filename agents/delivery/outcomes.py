@@ -1,8 +1,8 @@
-"""The records that a finished delivery causes: an outcome, and a dead letter or a response.
+"""The records of a finished delivery: an outcome, and a dead letter or a response.
 
 A failed action becomes a dead letter, so that it can be replayed. The request of a trigger becomes
-a response, failed or not, for the instance that waits. Law: ids follow from the action's place in
-the log, so a repeat has the same ids.
+a response, failed or not, for the instance that waits. Law: ids follow from the action's position
+in the log, so a repeat has the same ids.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def response(action: Action, answer: CallResult) -> bytes:
 
 
 def too_late(delivery: Delivery, now: int) -> CallResult:
-    """The result in place of an attempt whose time is over. `now` is in ms."""
+    """The result if the time for an attempt is over. `now` is in ms."""
     if delivery.attempts:
         return CallResult("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
     return CallResult(
@@ -89,7 +89,8 @@ def too_late(delivery: Delivery, now: int) -> CallResult:
 
 
 def held_up(delivery: Delivery, now: int) -> CallResult:
-    """The result in place of the last attempt where the circuit is open. `now` is in ms."""
+    """The result if the time for the last attempt is over while the circuit is open. `now` is in
+    ms."""
     why = "not called until its time was over: the destination failed again and again"
     if delivery.error is not None:
         why = f"{delivery.error}; then {why}"
@@ -105,7 +106,7 @@ def _reason(answer: CallResult) -> str:
 def dead_letter(
     reason: str, detail: str, cause: Cause, key: bytes | None, value: bytes, at: int
 ) -> DeadLetter:
-    """A record that deliver sets aside. at: ms."""
+    """The dead letter of a record that deliver sets aside. at: ms."""
     return dead_letters.dead_letter(
         role=ROLE, reason=reason, detail=detail, cause=cause, key=key, value=value, at=at
     )

@@ -1,7 +1,7 @@
-"""How many calls a destination gets in a time: its document's limit, shared out over partitions.
+"""The rate limit of a destination's document, divided among its partitions.
 
-Law: no stretch of time as long as the limit's own holds more calls of a worker than its share; what
-is over it waits. What a worker called before it was started again is not known to it.
+Law: in no interval of the limit's length does a worker make more calls than its share; calls over
+it wait. It is not stored: a restarted worker doesn't know about earlier calls.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from journeys.documents.destination import RateLimit
 
 
 class Pace:
-    """The calls that a worker has started lately, to one destination. Times are seconds."""
+    """The calls that a worker has recently started to one destination. Times are seconds."""
 
     def __init__(self) -> None:
         self._started: deque[float] = deque()
@@ -21,15 +21,15 @@ class Pace:
         """Starts a call, if one may start now.
 
         Args:
-            share: which part of the limit is this worker's: its partitions among all.
+            share: the worker's part of the limit: its partitions divided by all partitions.
 
         Returns:
-            0 where the call counts as started; else how long to wait before asking again.
+            0 if the call counts as started; else how long to wait before asking again.
         """
         if limit is None:
             self._started.clear()
             return 0.0
-        # Whole calls, in a stretch as much longer or shorter as that is not the share to the call.
+        # A whole number of calls, in an interval that is scaled to make up for the rounding.
         own = limit.requests * share
         calls = max(1, int(own))
         stretch = limit.per / 1_000 * calls / own

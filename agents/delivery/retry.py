@@ -1,7 +1,7 @@
-"""What the answer of a destination means, and when a failed call is repeated.
+"""When a failed call is retried.
 
 Law: pure. The same action, attempt and answer give the same decision, jitter included, so that a
-worker that takes over repeats at the same time as the one before it would have.
+worker that takes over retries at the same time as its predecessor would have.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def backoff(retry: Retry, action_id: str, attempt: int) -> int:
     """The wait (ms) after the `attempt`-th attempt (from 1): it doubles up to `max_delay`.
 
     Half of it is jitter ("equal jitter"), drawn from a hash of the action and the attempt: calls
-    that failed together don't come back together.
+    that failed together are not retried together.
     """
     longest = min(retry.first << min(attempt - 1, 48), max(retry.max_delay, retry.first))
     digest = blake2b(f"{action_id}\0{attempt}".encode(), digest_size=8).digest()
@@ -27,10 +27,10 @@ def backoff(retry: Retry, action_id: str, attempt: int) -> int:
 def next_attempt(
     retry: Retry, action_id: str, attempt: int, first_attempt_at: int, answer: CallResult
 ) -> int | None:
-    """When (ms) to try again after a retriable answer; None when `retry.for` is over.
+    """When (ms) to retry after a retriable answer; None if `retry.for` is over.
 
-    Retry-After wins over the backoff, except that no destination gets calls closer together than
-    `retry.first`. The last attempt is made when `retry.for` ends, however long the wait would be.
+    Retry-After takes precedence over the backoff, but the wait is never shorter than `retry.first`.
+    The last attempt is made when `retry.for` ends, however long the wait would be.
     """
     end = first_attempt_at + retry.for_
     if answer.returned_at >= end:
@@ -41,7 +41,7 @@ def next_attempt(
 def next_attempt_until(
     retry: Retry, action_id: str, attempt: int, end: int, answer: CallResult
 ) -> int | None:
-    """The same for a request that somebody waits for; None when it would be after `end` (ms).
+    """The same for the request of a trigger; None if it would be after `end` (ms).
 
     Unlike in `next_attempt`, no last attempt is made at `end`: its response would come too late.
     """

@@ -1,7 +1,7 @@
-"""What the worker says of one destination's deliveries, to anyone who reads its log.
+"""The lines in the worker's log about one destination's deliveries.
 
-Law: one line for what has happened, however often it happens again: never one for each attempt,
-and at most so many a minute.
+Law: a lasting problem gets one line, not one for each attempt, and the lines per minute are
+limited.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Warnings:
         self._lines = self._left_out = 0
 
     def lacking(self, what: Iterable[str]) -> None:
-        """What its document needs of the settings and is not there; each is said once, until it is
-        there or not needed any more."""
+        """Reports the settings that the document needs and that are missing; each once, until it is
+        set or no longer needed."""
         what = frozenset(what)
         for one in sorted(what - self._lacking):
             self._line(
@@ -50,9 +50,9 @@ class Warnings:
         self._lacking = what
 
     def failed(self, action_id: str, answer: CallResult, again: bool) -> None:
-        """A delivery has failed for the first time. again: it will be tried again."""
+        """A delivery has failed for the first time. again: it will be retried."""
         if answer.reason == "not_configured":
-            return  # said by `lacking`, for all of them
+            return  # `lacking` reports it for all deliveries
         minute = int(self._now() // 60)
         if minute != self._minute:
             if self._left_out:

@@ -1,5 +1,5 @@
 """`journeys demo`: four years of a help desk, played through the whole engine on this machine.
 
-Law: all that it shows, also at the end, is read from the topics or counted by the receiver; nothing
-is assumed.
+Law: everything that it shows, also at the end, is read from the topics or counted by the receiver;
+nothing is assumed.
 """

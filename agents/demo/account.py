@@ -1,7 +1,7 @@
-"""Counts the records of the topics, while they come and once more from the start at the end.
+"""Counts the records of the topics as they arrive, and again from the start at the end.
 
 Law: the account is a function of committed records, the receiver's counts and the result of a
-backtest; what is missing anywhere counts as lost, what is there too often as repeated.
+backtest; anything missing counts as lost, anything that occurs too often as repeated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tables.changelog import POSITION_KEY, Position
 from tables.users import CODEC
 
 LATEST = 10
-"""Outcomes that the tally keeps for display."""
+"""How many outcomes the tally keeps for display."""
 _SHOWN = {
     "experiment.assigned",
     "wait.timed_out",
@@ -40,15 +40,15 @@ _action = msgspec.json.Decoder(Action).decode
 
 @dataclass
 class Tally:
-    """Counts over the records added so far. One thread adds, others may read the numbers.
+    """Counts over the records added so far. One thread adds; other threads may read the numbers.
 
     Attributes:
         types: outcomes, by type.
         reached, waiting: times a node was reached, and instances that wait there, by node.
         events: plain events in the log.
         positions: the next offset to apply, by partition.
-        outcomes, actions: how often each id is there.
-        delivered: how often each action id is in an outcome `action.delivered`.
+        outcomes, actions: how often each id occurs.
+        delivered: how often each action id occurs in an outcome `action.delivered`.
         retried: deliveries that took more than one attempt.
         rows: the outcomes of the history, kept only for an account.
         dead: dead letters.
@@ -141,8 +141,8 @@ _READERS: dict[str, Callable[[Tally, Message], None]] = {
 class Account:
     """The result of playing the history.
 
-    lost, repeated: what is missing, and what is there too often, in words, and how many; both are
-    empty when everything is as it must be.
+    lost, repeated: what is missing and what occurs too often, in words, with counts; both are empty
+        if everything is correct.
     """
 
     tally: Tally
@@ -167,13 +167,13 @@ def settle(
     requests: int,
     refused: int,
 ) -> Account:
-    """Makes the account.
+    """Computes the account.
 
     Args:
         messages: every committed record of the events, the users' changelog, outcomes, actions and
             dead letters.
         acknowledged: events that Kafka acknowledged.
-        ends: by partition, where the events end.
+        ends: by partition, the end of the events.
         expected: the result of a backtest of the same history.
         accepted: by idempotency key, how often the receiver answered 200.
         requests, refused: of the receiver.

@@ -53,5 +53,5 @@ def demo(
 
 
 def _workers() -> int:
-    # Measured on two cores: a second worker makes the start 3 s longer and nothing faster.
+    # Measured on two cores: a second worker makes the start 3 s slower and nothing faster.
     return 2 if (os.cpu_count() or 1) >= 4 else 1

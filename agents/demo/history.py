@@ -1,7 +1,7 @@
 """The history that the demo plays: the help desk's journey, its events, and the expected result.
 
-Law: the expected result is computed by the backtest, which knows nothing of Kafka, workers or
-deliveries; the demo's account compares the topics with it.
+Law: the backtest computes the expected result without Kafka, workers or deliveries; the demo's
+account compares the topics with it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Expected:
-    """The expected result: outcomes with how often each must be there, and action ids."""
+    """The expected result: outcomes with how often each must occur, and action ids."""
 
     outcomes: Counter[Row]
     actions: frozenset[str]
@@ -64,7 +64,7 @@ class History:
 
     @property
     def port(self) -> int:
-        """The port on loopback of the destinations in the documents; 0 where there is none."""
+        """The port on loopback of the destinations in the documents; 0 if there is none."""
         found = _RECEIVER.search(self.text)
         return int(found[1]) if found else 0
 
@@ -106,7 +106,7 @@ class _Line(msgspec.Struct):
 
 
 def load(folder: Path = FOLDER) -> History:
-    """Reads the example. Raises UserError where it does not exist."""
+    """Reads the example. Raises UserError if it does not exist."""
     decode = msgspec.json.Decoder(_Line).decode
     try:
         text = (folder / "journey.yaml").read_text(encoding="utf-8")

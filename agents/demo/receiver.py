@@ -1,6 +1,6 @@
 """The demo's destination: an HTTP server on loopback that counts requests by idempotency key.
 
-Law: which first attempts it refuses follows from the key alone, so every run shows the same.
+Law: the idempotency key alone decides whether a first attempt is refused, so every run is the same.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Receiver:
     """A context manager; the server has a thread and an event loop of its own.
 
     Attributes:
-        requests: all that were read to their end.
+        requests: all requests that were read completely.
         refused: those answered 503.
         accepted: how often each idempotency key was answered 200.
     """
 
     def __init__(self, port: int) -> None:
-        """port: the preferred one; a free one where another program has it."""
+        """port: the preferred one; if it is taken, a free one is used."""
         self.requests = 0
         self.refused = 0
         self.accepted: Counter[str] = Counter()
@@ -74,7 +74,7 @@ class Receiver:
     async def _take(self, request: web.Request) -> web.Response:
         try:
             await request.read()
-        except ConnectionError:  # the client gave up half way and will try again
+        except ConnectionError:  # the client gave up in the middle and will retry
             return web.Response(status=400)
         self.requests += 1
         key = request.headers.get("Idempotency-Key")

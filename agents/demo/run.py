@@ -1,6 +1,7 @@
-"""Runs the demo: starts Kafka, workers and receiver, plays the history, makes the account.
+"""Runs the demo: starts Kafka, workers and receiver, plays the history, computes the account.
 
-Law: however it ends, everything that it started is stopped and everything that it made is removed.
+Law: however it ends, everything that it started is stopped and everything that it created is
+removed.
 """
 
 from __future__ import annotations
@@ -113,9 +114,7 @@ def _start(
             broker, state = started.enter_context(_borrowed(named))
         else:
             for name in [name for name in os.environ if name.startswith("JOURNEYS_KAFKA_")]:
-                del os.environ[
-                    name
-                ]  # these options are for another Kafka than the one that starts here
+                del os.environ[name]  # these options are meant for another Kafka
             kafka = started.enter_context(EmbeddedKafka(report=report))
             broker, state = kafka.bootstrap, kafka.log_path.with_name("state")
     with scene.step("topics"):
@@ -128,14 +127,16 @@ def _start(
         workers.start({"register": 1, "evaluate": evaluators}).wait_ready(_READY_SECONDS)
     with scene.step("journey"):
         _push(scene, broker, history.received_at(scene.receiver.port))
-    # Started before the push, it would restart for the new destinations. Actions wait for it.
+    # If it were started before the push, it would restart for the new destinations. Actions wait
+    # for it.
     workers.start({"deliver": 1})
     return broker
 
 
 @contextmanager
 def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
-    """The Kafka at JOURNEYS_BROKER: the engine's topics are made there, and removed at the end."""
+    """The Kafka at JOURNEYS_BROKER: the engine's topics are created there, and removed at the
+    end."""
 
     def ours() -> list[str]:
         return [name for name in reach(broker) if name.startswith(physical("journeys."))]
@@ -149,7 +150,7 @@ def _borrowed(broker: str) -> Iterator[tuple[str, Path]]:
         try:
             yield broker, Path(folder) / "state"
         finally:
-            client = admin_client(broker)  # must be kept: the futures end with it
+            client = admin_client(broker)  # must be kept alive: the futures end with it
             for future in client.delete_topics(ours()).values():
                 future.result(10)
 
@@ -170,7 +171,8 @@ def _push(scene: Scene, broker: str, text: str) -> None:
 
 
 def _play(scene: Scene, history: History, broker: str, seconds: float, started: ExitStack) -> None:
-    """Plays the history, and waits until all is applied and delivered, or nothing changes."""
+    """Plays the history, and waits until everything is applied and delivered, or nothing changes
+    any more."""
     scene.bases = _ends(broker)
     player = Player(broker, history.events, seconds, PARTITIONS)
     started.callback(player.stop)
@@ -186,7 +188,8 @@ def _play(scene: Scene, history: History, broker: str, seconds: float, started: 
 
 
 def _wait(scene: Scene, over: Callable[[], bool]) -> None:
-    """Waits until it is over or nothing changes; the account then says what is missing."""
+    """Waits until it is over or nothing changes any more; the account then shows what is
+    missing."""
     changed, before = time.monotonic(), -1
     while not over() and time.monotonic() - changed < _STALL_SECONDS:
         now = scene.acknowledged + scene.applied + len(scene.tally.outcomes)
@@ -265,6 +268,6 @@ def _program() -> str:
 
 
 def _print_last_lines(scene: Scene, console: Console) -> None:
-    """The last lines of the workers, which may say what is wrong."""
+    """Prints the last lines of the workers, which may explain a failure."""
     for name, line in list(scene.lines)[-20:]:
         console.print(f"{name} | {line}", style="bright_black", soft_wrap=True, markup=False)

@@ -87,10 +87,11 @@ class Scene:
         """Events that evaluate has committed."""
         positions = self.tally.positions
         done = sum(max(0, positions.get(one, 0) - base) for one, base in self.bases.items())
-        return min(done, self.acknowledged)  # clock records are no events
+        return min(done, self.acknowledged)  # clock records are not events
 
     def sample(self) -> None:
-        """Takes the measurements that need several points in time; call it a few times a second."""
+        """Takes the measurements that need several points in time; must be called a few times a
+        second."""
         now, applied = time.monotonic(), self.applied
         if applied == self.total and self.applied_after is None and self.player is not None:
             self.applied_after = now - self.player.began

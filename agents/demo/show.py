@@ -45,7 +45,7 @@ _SPINNER = Spinner("dots", style="cyan")
 
 
 def screen(scene: Scene, width: int, height: int, *, last: bool = False) -> RenderableType:
-    """The whole screen, of `width` columns and `height` lines; `last`: as it stays at the end."""
+    """The whole screen, of `width` columns and `height` lines; `last`: in its final form."""
     inner = max(len(scene.tree) + 1, _NUMBERS + len(scene.pages))
     body = Table.grid(expand=True, padding=(0, 1))
     body.add_column(ratio=1)
@@ -185,7 +185,7 @@ def _outcomes(scene: Scene, count: int) -> RenderableType:
 
 
 def _when(one: Outcome) -> str:
-    """The time in the history; of outcomes of deliveries, the time of this machine."""
+    """The time in the history; for outcomes of deliveries, the time of this machine."""
     day, time = one.at[:10], one.at[11:19]
     return f"     now {time}" if one.type.startswith("action.d") else f"{day} {time[:5]}"
 

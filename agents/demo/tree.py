@@ -24,7 +24,7 @@ class Place:
 
     Attributes:
         guide: the lines drawn before the name.
-        how: the edge that leads here, where it is the only one.
+        how: the edge that leads here, if it is the only one.
         what: what the node does, in a few words.
     """
 
@@ -106,7 +106,7 @@ def _span(ms: int) -> str:
 
 
 def _above(first: str, ways: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Every reachable node's immediate dominator, but the first one's; in the order of `ways`."""
+    """The immediate dominator of every reachable node except the first; in the order of `ways`."""
     before: dict[str, set[str]] = {name: set() for name in ways}
     for name, targets in ways.items():
         for target in targets:

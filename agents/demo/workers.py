@@ -1,6 +1,6 @@
 """The demo's workers: started one role after the other, watched, stopped together.
 
-Law: they get the demo's settings and none of the user's own.
+Law: they get the demo's settings, never the user's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Workers:
         started: ExitStack,
         report: Callable[[str], None],
     ) -> None:
-        """report: called, from several threads, when a worker ended by itself."""
+        """report: called, from several threads, when a worker has ended by itself."""
         self._scene = scene
         self._environment = environment
         self._started = started
@@ -57,7 +57,7 @@ class Workers:
         while not self._over.wait(0.5):
             for supervisor in list(self._supervisors):
                 for name, page in supervisor.pages().items():
-                    # A worker that doesn't answer any more is busy: its last answer stays.
+                    # A worker that doesn't answer is busy: its last answer is kept.
                     self._scene.pages[name] = page or self._scene.pages[name]
 
     def _stop(self) -> None:

@@ -1,8 +1,9 @@
-"""Which addresses a destination may be at: the guard against documents that point inwards.
+"""Which addresses a destination may have: the guard against documents that point to internal hosts.
 
-Law: what is connected to is the very address that was checked. A name is resolved once for a
-connection, and no socket is made for an address that is neither public nor allowed, so neither a
-name that changes its address between two look-ups nor an unusual spelling of one gets through.
+Law: a connection goes to exactly the address that was checked. A name is resolved once per
+connection, and no socket is created for an address that is neither public nor allowed. So neither a
+name that changes its address between two lookups nor an unusual spelling of an address gets
+through.
 """
 
 from __future__ import annotations
@@ -27,26 +28,28 @@ AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 
 _LOOK_UPS = 64
 _LOOK_UPS_OF_A_NAME = 2
-"""Threads that wait for the resolver, in all and for one name: a call joins the look-up of its name
-that is under way."""
+"""The most threads that wait for the resolver, in all and per name: a call joins a running lookup
+of its name."""
 _SLOW_SECONDS = 5.0
-"""After this a look-up is not joined any more, where another of its name may begin."""
+"""A lookup that has run longer than this is no longer joined, if another of its name may begin."""
 
 
 class AddressRefused(OSError):
-    """A destination is at an address that is not called; says what would allow it, if anything."""
+    """A destination has an address that is not called; the message says what would allow it, if
+    anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the operator lets destinations reach besides public addresses; a port of None is any."""
+    """What destinations may reach besides public addresses, as set by the operator; port None:
+    any."""
 
     names: frozenset[tuple[str, int | None]] = frozenset()
     networks: tuple[tuple[Network, int | None], ...] = ()
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Allowed:
-        """Reads JOURNEYS_ALLOW_HOSTS: `host`, `host:port` or a CIDR, commas between.
+        """Reads JOURNEYS_ALLOW_HOSTS: `host`, `host:port` or a CIDR, separated by commas.
 
         Raises:
             SettingsError: an entry is none of these.
@@ -69,7 +72,7 @@ class Allowed:
         return cls(frozenset(names), tuple(networks))
 
     def name(self, host: str, port: int) -> bool:
-        """Whether a host is allowed by its name, wherever that leads."""
+        """Whether a host is allowed by its name, whatever its addresses are."""
         host = host.lower().rstrip(".")
         return (host, port) in self.names or (host, None) in self.names
 
@@ -96,7 +99,7 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LookUp:
-    """A name that is being looked up; began: of the loop's clock."""
+    """A running lookup of a name; began: by the event loop's clock."""
 
     found: asyncio.Future[list[AddressInfo]]
     began: float
@@ -110,7 +113,7 @@ class Guard:
         allowed: Allowed,
         resolve: Callable[..., list[AddressInfo]] = socket.getaddrinfo,
     ) -> None:
-        """resolve: as `socket.getaddrinfo`; called in a thread."""
+        """resolve: like `socket.getaddrinfo`; called in a thread."""
         self._allowed = allowed
         self._resolve = resolve
         self._look_ups: dict[tuple[str, int], list[_LookUp]] = {}
@@ -120,7 +123,7 @@ class Guard:
 
         Raises:
             AddressRefused: there are none.
-            OSError: the name is not known.
+            OSError: the name is unknown.
         """
         if never_called(host):
             raise AddressRefused(
@@ -151,7 +154,7 @@ class Guard:
         except ValueError:
             raise AddressRefused(f"{text!r} is not an address in its usual form") from None
         at = text if host is None else f"{host} is at {text}, which"
-        if (kind := forbidden(address)) is not None:  # asked first: nobody can allow it
+        if (kind := forbidden(address)) is not None:  # checked first, as no setting can allow it
             raise AddressRefused(f"{at} is a {kind} address, which is never called")
         if self._allowed.name(host or text, port) or self._allowed.address(address, port):
             return
@@ -162,7 +165,7 @@ class Guard:
             )
 
     def _look_up(self, host: str, port: int) -> asyncio.Future[list[AddressInfo]]:
-        """What the resolver says of a name, once for all that ask at the time."""
+        """The resolver's answer for a name, shared by concurrent calls."""
         loop, name = asyncio.get_running_loop(), (host.lower(), port)
         running = self._look_ups.setdefault(name, [])
         full = len(running) >= _LOOK_UPS_OF_A_NAME
@@ -193,10 +196,10 @@ class Guard:
                 )
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 result = error
-            with suppress(RuntimeError):  # the loop has ended meanwhile
+            with suppress(RuntimeError):  # the loop has ended in the meantime
                 loop.call_soon_threadsafe(tell, result)
 
-        # A daemon: a resolver that hangs doesn't hold up the end of the process.
+        # A daemon, so that a hanging resolver doesn't delay the end of the process.
         try:
             threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
         except RuntimeError as error:
@@ -204,7 +207,7 @@ class Guard:
         return one.found
 
     async def close(self) -> None:
-        """Gives up all look-ups; their threads end by themselves."""
+        """Gives up all lookups; their threads end by themselves."""
         for running in self._look_ups.values():
             for one in running:
                 if not one.found.done():

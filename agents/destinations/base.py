@@ -1,4 +1,5 @@
-"""What every type of destination is: the fields of its documents, and what carries an action out.
+"""What a type of destination consists of: the fields of its documents, and the code that carries
+out actions.
 
 Law: a type is one file (or folder) and one line in `types.py`; nothing else names a type. Importing
 the list loads no client library: `connect` imports what it needs.
@@ -19,8 +20,8 @@ from tables.deliveries import Received
 
 
 class CantBeSent(Exception):
-    """Nothing can be sent for an action. reason: `not_configured` where the worker, started again
-    with other settings, may be able to; else it is final, and `not_sendable`."""
+    """Nothing can be sent for an action. reason: `not_configured` if a worker with other settings
+    may be able to; else it is final, and `not_sendable`."""
 
     def __init__(
         self, why: str, reason: Literal["not_sendable", "not_configured"] | None = None
@@ -31,10 +32,10 @@ class CantBeSent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What callers are made of, one for the process.
+    """What callers need, shared by the whole process.
 
-    guard: says which addresses may be connected to; whatever opens a socket asks it.
-    secrets: what `${env.NAME}` means, and the mask of results.
+    guard: says which addresses may be connected to; all code that opens a socket asks it.
+    secrets: the values of `${env.NAME}`, and the mask for results.
     now: the time of results, ms.
     """
 
@@ -46,7 +47,7 @@ class Parts:
 class Preview(NamedTuple):
     """What a call would send, without secrets.
 
-    fields: as scripts read it. lines: as a person reads it.
+    fields: for scripts. lines: for people.
     """
 
     fields: Mapping[str, Any]
@@ -56,8 +57,8 @@ class Preview(NamedTuple):
 class Caller(Protocol):
     """Carries out the actions of all destinations of a type, concurrently. One for the process.
 
-    Every attempt of an action sends the same with the same idempotency key, the action's id. A
-    test event (`simulate --send`) is marked as one where the other side can see it.
+    Every attempt of an action sends the same request with the same idempotency key, the action's
+    id. A test event (`simulate --send`) is marked as a test for the other side.
     """
 
     async def call(
@@ -74,13 +75,14 @@ class Caller(Protocol):
         Args:
             destination: a document of the type.
             value: the action's record as it was received.
-            confirm: is awaited when all is ready and nothing is sent yet; its exceptions are not
-                caught.
-            test: whether it is a test event; then the answer's text is kept also of a success.
+            confirm: awaited when everything is ready and nothing has been sent yet; its exceptions
+                are not caught.
+            test: whether it is a test event; then the answer's text is kept even if the call
+                succeeds.
 
         Returns:
-            How it ended, without secrets. Nothing that the destination, the network or the
-            document does is raised.
+            The result, without secrets. Errors of the destination, the network or the document are
+            not raised.
         """
 
     def preview(
@@ -89,7 +91,7 @@ class Caller(Protocol):
         """What `call` sends for the same arguments. Raises CantBeSent."""
 
     async def close(self) -> None:
-        """Gives up all connections at once."""
+        """Closes all connections at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Example:
 
     fields: those of the document but kind, name and type; `{url}` in a text becomes the server's
         URL. One of them sends `${env.TOKEN}`.
-    replies: by what an answer means, the status, headers and body that say so to this type.
+    replies: by meaning, the status, headers and body that have that meaning for this type.
     key: finds the idempotency key in the headers and body of a request.
     """
 
@@ -121,7 +123,7 @@ class DestinationType:
     """A type of destination.
 
     document: the fields of its documents, their checks and lint; pure.
-    connect: opens what makes the calls; imports the client libraries that it needs.
+    connect: creates the caller; imports the client libraries that it needs.
     example: for the conformance suite.
     """
 

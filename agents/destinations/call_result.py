@@ -1,4 +1,4 @@
-"""What an attempt to deliver came to, and what that means for the next one."""
+"""The result of a delivery attempt, and whether it is retried."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LONGEST_TRACE = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What came of one attempt, or of the turn of one that may not be made any more.
+    """The result of one attempt, or of an attempt that may no longer be made.
 
     started_at: ms, the wall clock. took: ms. attempted: whether it was made.
-    reason: why it is final, one word of the outcomes; `refused` is the destination's own answer.
+    reason: why it failed, one word for outcomes; `refused`: by the destination's own answer.
     error: the same for people to read, without secrets; None when delivered.
     status: of the HTTP answer. body: the beginning of its text, without secrets.
     retry_after: ms to wait, as the destination asked for.
-    labels: what a trigger wants of the answer, without secrets.
-    unread: why others of them could not be read, by label.
-    trace: of an error of ours, for its dead letter, without secrets.
+    labels: the parts of the answer that a trigger asked for, without secrets.
+    unread: by label, why other parts could not be read.
+    trace: of an error in the engine, for its dead letter, without secrets.
     """
 
     meaning: Meaning
@@ -52,15 +52,15 @@ class CallResult:
 
 
 def our_error(error: Exception, at: int, masked: Callable[[str], str]) -> CallResult:
-    """What an error of ours makes of a delivery: it is final, as it would come again with each
-    attempt. at: ms. masked: takes secrets out of a text."""
+    """The result for an error in the engine: final, as every attempt would fail with it. at: ms.
+    masked: removes secrets from a text."""
     trace = masked("".join(traceback.format_exception(error)))
     what = masked(f"internal error: {type(error).__name__}: {error}"[:_LONGEST_ERROR])
     return CallResult("final", at, 0, "error", what, trace=trace[-_LONGEST_TRACE:])
 
 
 def meaning_of(status: int) -> Meaning:
-    """2xx is delivered; 408, 425, 429 and 5xx may be better next time; nothing else will be."""
+    """2xx is delivered; 408, 425, 429 and 5xx are retriable; anything else is final."""
     if 200 <= status < 300:
         return "delivered"
     if status in _RETRIABLE or 500 <= status < 600:
@@ -69,7 +69,8 @@ def meaning_of(status: int) -> Meaning:
 
 
 def retry_after(header: str | None, now: int) -> int | None:
-    """The wait (ms) that a Retry-After header asks for at `now` (ms); None where it says nothing.
+    """The wait (ms) that a Retry-After header asks for at `now` (ms); None if it is missing or
+    invalid.
 
     RFC 9110, 10.2.3: whole seconds, or an HTTP date.
     """

@@ -1,6 +1,6 @@
-"""The callers of a process: one for each type of destination that it calls.
+"""The callers of a process, one for each type of destination.
 
-Law: a caller is opened when its type is first asked for, and all are closed together.
+Law: a caller is created when its type is first needed, and all are closed together.
 """
 
 from __future__ import annotations
@@ -45,6 +45,6 @@ class Callers:
         return await self.of(destination).call(destination, action, value, confirm)
 
     async def close(self) -> None:
-        """Gives up all connections at once."""
+        """Closes all connections at once."""
         await asyncio.gather(*(caller.close() for caller in self._open.values()))
         await self._parts.guard.close()

@@ -1,7 +1,7 @@
-"""Takes the values of secrets out of text that others will read.
+"""Masks the values of secrets in text that others will read.
 
-Law: what a destination answers may repeat what it was sent, escaped in any way and more than once;
-no secret leaves this process except in the headers it was meant for.
+Law: no secret leaves this process except in the headers it was meant for, even if a destination's
+answer repeats what it was sent, escaped in any way and more than once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ DEFAULT_PREFIX = "JOURNEYS_SECRET_"
 
 MASK = "[secret]"
 _LEVELS = 4
-"""How often a text is unescaped: JSON in JSON in a URL in HTML."""
+"""How many times a text is unescaped: JSON in JSON in a URL in HTML."""
 _SHORTEST = 4
-"""Of what is looked for besides a secret itself, characters: shorter forms are anywhere."""
+"""The shortest form of a secret that is searched for besides the secret itself, characters: shorter
+ones would match anywhere."""
 
 _ESCAPES = re.compile(
     r"(?P<percent>(?:%[0-9a-fA-F]{2})+)"
@@ -57,7 +58,7 @@ class Secrets:
         texts = {name: value for name, value in open_ones.items() if _is_utf8(value)}
         short = {name.removeprefix(self._prefix): value for name, value in texts.items()}
         self.values = short | texts
-        """What `${env.NAME}` means, by NAME."""
+        """The value of `${env.NAME}`, by NAME."""
         self._not_utf8 = open_ones.keys() - texts.keys()
         # The longest first: a secret may be the beginning of another.
         self._forms = sorted(
@@ -65,8 +66,8 @@ class Secrets:
         )
 
     def lacking(self, data: object) -> list[str]:
-        """What is wrong with the variables that the expressions in a header, or in all of a
-        document, read, such as `JOURNEYS_SECRET_TOKEN is not set`."""
+        """The problems of the variables that expressions in a header or a whole document read, such
+        as `JOURNEYS_SECRET_TOKEN is not set`."""
         read = {path[1] for path in data_paths(data) if len(path) > 1 and path[0] == "env"}
         full = {
             name if name.startswith(self._prefix) else f"{self._prefix}{name}"
@@ -79,8 +80,8 @@ class Secrets:
         ]
 
     def masked(self, text: str, *, whole: bool = True) -> str:
-        """The text with every secret in it replaced, however it is escaped. whole: else it may
-        have been cut off in the middle of a secret."""
+        """The text with every secret in it replaced, however it is escaped. whole: False if the
+        text may have been cut off in the middle of a secret."""
         if not self._forms:
             return text
         if not whole:
@@ -108,7 +109,8 @@ class Secrets:
 
 
 class _Level(NamedTuple):
-    """A text unescaped some times; where each character starts and ends in the original."""
+    """A text that was unescaped a number of times, and where each character starts and ends in the
+    original."""
 
     text: str
     starts: range | list[int]
@@ -175,16 +177,16 @@ def _without(text: str, found: list[tuple[int, int]]) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """What a secret is looked for as, in a text that is unescaped already."""
+    """The forms of a secret to search for in a text that is already unescaped."""
     raw = value.encode(errors="surrogateescape")  # an environment may hold any bytes
     forms = {raw.hex(), raw.hex().upper(), value.replace(" ", "+")}
-    for shift in range(3):  # base64 of something that it is in: where it begins is not known
+    for shift in range(3):  # base64 of a text that contains it at an unknown offset
         whole = base64.b64encode(b"\0" * shift + raw)
         first, last = (0, 2, 3)[shift], len(whole) - (0, 3, 2)[(shift + len(raw)) % 3]
         for alphabet in (whole, whole.translate(bytes.maketrans(b"+/", b"-_"))):
             forms.add(alphabet[first:last].decode())
     level = _Level(value, range(len(value)), range(len(value)))
-    for _ in range(_LEVELS - 1):  # a secret may look as if it was escaped
+    for _ in range(_LEVELS - 1):  # a secret may itself look escaped
         level = level.unescaped()
         forms.add(level.text)
     return {value} | {form for form in forms if len(form) >= _SHORTEST}

@@ -1,1 +1,1 @@
-"""Faust, mode and aiokafka: the only folder that knows them."""
+"""Faust, mode and aiokafka: no other folder imports them."""

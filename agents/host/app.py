@@ -40,7 +40,7 @@ from tables.restore import AnotherChangelog
 from tables.view import View
 
 SESSION_TIMEOUT_SECONDS = 6.0
-"""A worker that was killed is noticed after this; a prototype resumed within 8.4 s."""
+"""How long it takes to detect a killed worker; a prototype resumed within 8.4 s."""
 _GROUP_COMMIT_SECONDS = 2.0
 _WATCH_SECONDS = 5.0
 _NEVER_SECONDS = 365 * 24 * 3600.0
@@ -75,7 +75,7 @@ class Source:
 class App(faust.App):
     """A Faust app that processes batches exactly once."""
 
-    #: Writes a partition's transactions; fault tests use one that kills its process.
+    #: Writes a partition's transactions; fault tests use a class that kills its process.
     producer_class: type[TransactionalProducer] = TransactionalProducer
 
     def __init__(
@@ -90,11 +90,11 @@ class App(faust.App):
     ) -> None:
         """application: names the transactional ids, so it must be the same for every worker of a
         role. broker: bootstrap servers. client: librdkafka's base configuration. state_dir: holds
-        the local copies; two processes must not share one. accept_loss: continue where the log has
-        forgotten records that were never applied. group: the consumer group, by default
-        the application.
+        the local copies; two processes must not share one. accept_loss: continue even if the log
+        has lost records that were never applied. group: the consumer group, by default the
+        application.
         """
-        # Before Faust asks for an event loop, which it does as soon as an agent is declared.
+        # Before Faust needs an event loop, which is as soon as an agent is declared.
         uvloop.install()
         self.application = application
         self.client = dict(client)
@@ -114,7 +114,7 @@ class App(faust.App):
             executor=self._executor,
         )
         self.counts: dict[Where, PartitionCounts] = {}
-        """Of every partition that was ever owned."""
+        """For every partition that was ever owned."""
         self.gauges: list[ReadGauges] = []
         """What a role adds to the metrics page."""
         self._reader: SourceReader | None = None
@@ -141,7 +141,7 @@ class App(faust.App):
             broker_heartbeat_interval=1.0,
             broker_rebalance_timeout=10.0,
             broker_request_timeout=20.0,
-            # aiokafka is never polled for records; the watchdog looks after progress instead.
+            # aiokafka is never polled for records; the watchdog checks progress instead.
             broker_max_poll_interval=_NEVER_SECONDS,
             worker_redirect_stdouts=False,
             TableManager=Tables,
@@ -149,7 +149,7 @@ class App(faust.App):
 
     @classmethod
     def for_role(cls, application: str, settings: Settings, installation: Installation) -> Self:
-        """The app of a role, as the settings of its process have it. installation: its topics."""
+        """The app of a role, built from the settings of its process. installation: its topics."""
         app = cls(
             application,
             broker=settings.broker,
@@ -181,11 +181,11 @@ class App(faust.App):
         """Declares a source; before the worker starts.
 
         changelog: the topic of its table, with as many partitions. capacity(partition): how many
-        inputs the role takes now. released(partition): called when it is given up.
+        inputs the role takes now. released(partition): called when the partition is given up.
         """
         source = Source(self, topic, changelog, codec, timers, capacity, released)
         self.sources[topic] = source
-        # Subscribes the group; the records themselves come through SourceReader.
+        # Subscribes the group; the records themselves are read by SourceReader.
         self.topics.add(self.topic(topic, key_type=bytes, value_type=bytes))
         return source
 
@@ -243,13 +243,14 @@ class App(faust.App):
             self._reader.capacity.set()
 
     async def own(self, wanted: set[Where], generation: int) -> None:
-        """Takes over and gives up partitions so that exactly `wanted` are owned; none is read."""
+        """Takes over and gives up partitions so that exactly `wanted` are owned; reads none of
+        them."""
         await self.quiesce()
         try:
             await self.ownership.own(wanted, generation)
         except Exception as error:
             if says_it_all(error):
-                self.exit.fail(error)  # before Faust logs where in its code that was
+                self.exit.fail(error)  # before Faust logs its own traceback
             raise
 
     def start_reading(self) -> None:
@@ -267,14 +268,15 @@ class App(faust.App):
             ended_by_errors(self._watching, self.exit.fail)
 
     async def quiesce(self) -> None:
-        """Stops reading and beginning batches; those in flight are committed."""
+        """Stops reading and starts no more batches; those in flight are committed."""
         self.reading = False
         if self._reader is not None:
             await self._reader.stop()
         await self.ownership.quiesce()
 
     async def on_stop(self) -> None:
-        """A graceful stop: the batches in flight are committed, partitions and files let go."""
+        """A graceful stop: the batches in flight are committed, partitions and files are
+        released."""
         self.stopping = True
         await self.quiesce()
         await super().on_stop()
@@ -316,11 +318,11 @@ class App(faust.App):
                     self.log.warning("committing for lag monitors failed: %r", error)
 
     async def _watch_topics(self, watch: TopicWatch) -> None:
-        """Ends the process where a topic was deleted, made again or given more partitions: until
-        then it looks ready, and reads and writes what nobody knows of."""
+        """Ends the process if a topic was deleted, recreated or given more partitions; otherwise it
+        would look ready while it works on topics that are not the recorded ones."""
         while self.exit.failed is None:
             await asyncio.sleep(_WATCH_SECONDS)
-            with suppress(BrokerUnavailable):  # the watchdog looks after that
+            with suppress(BrokerUnavailable):  # the watchdog handles that
                 await asyncio.to_thread(watch.look)
 
     def restart(self, why: str) -> None:
@@ -331,11 +333,11 @@ class App(faust.App):
             signal.raise_signal(signal.SIGTERM)
 
     def _leave(self, error: BaseException) -> None:
-        """Leaves the group gracefully if that works; Exit ends the process in any case."""
+        """Leaves the group gracefully if possible; Exit ends the process in any case."""
         self._leaving = asyncio.ensure_future(self.crash(error))
 
     def _crash(self, reason: BaseException) -> None:
-        """mode/services.py:928: called when any service of the worker has crashed. Without a limit
-        the stop that follows may wait for ever for an agent that has ended."""
+        """mode/services.py:928: called when any service of the worker has crashed. Without a limit,
+        the stop that follows may wait for ever for an agent that has already ended."""
         super()._crash(reason)
         self.exit.fail(reason)

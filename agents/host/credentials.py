@@ -1,7 +1,7 @@
 """The security options of librdkafka, as Faust's own clients take them.
 
-Law: a worker's membership of its group is as well protected as its records; an option that only
-librdkafka would obey is refused instead of being ignored.
+Law: a worker's group membership is protected as well as its records; an option that only librdkafka
+supports is refused instead of being ignored.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _OURS = ("sasl.", "ssl.", "enable.ssl.", "enable.sasl.")
 
 
 def faust_credentials(client: Mapping[str, Any]) -> Credentials | None:
-    """How Faust proves who it is and whom it trusts; None where the broker asks for nothing.
+    """Faust's credentials and trusted certificates; None if the broker needs none.
 
     Args:
         client: librdkafka's options, of `base_config`.
 
     Raises:
-        SettingsError: an option has no counterpart, or a file of it can't be used.
+        SettingsError: an option has no counterpart, or its file can't be used.
     """
     protocol = str(client.get("security.protocol", "PLAINTEXT")).upper()
     if protocol not in _PROTOCOLS:
@@ -78,7 +78,9 @@ def _context(client: Mapping[str, Any]) -> ssl.SSLContext:
             context.load_cert_chain(
                 certificate,
                 client.get("ssl.key.location"),
-                client.get("ssl.key.password", ""),  # without one, OpenSSL asks the terminal
+                client.get(
+                    "ssl.key.password", ""
+                ),  # without a password, OpenSSL would prompt on the terminal
             )
         except OSError as error:
             raise _refused("ssl.certificate.location", f"it can't be used: {error}") from None

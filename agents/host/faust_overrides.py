@@ -1,4 +1,4 @@
-"""The subclasses through which Faust keeps group membership and assignment, and nothing else.
+"""The subclasses that reduce Faust to group membership and assignment.
 
 Law: Faust never reads, seeks or acknowledges a source partition; SourceReader and Ownership do.
 No Faust code is patched: every class here is plugged in by a setting or a factory method of Faust's
@@ -23,7 +23,7 @@ from agents.runtime.source_reader import Where
 
 
 class HostApp(Protocol):
-    """What these classes ask of the app that they are part of, beside what Faust gives it.
+    """What these classes need of their app in addition to Faust's own interface.
 
     sources: the topics whose partitions it owns.
     """
@@ -36,7 +36,7 @@ class HostApp(Protocol):
     async def own(self, wanted: set[Where], generation: int) -> None: ...
     def start_reading(self) -> None: ...
 
-    # Of faust.App, which has no types.
+    # From faust.App, which has no types.
     assignor: Any
     conf: Any
     consumer: Any
@@ -49,11 +49,11 @@ class HostApp(Protocol):
 
 
 class RecoveryTimeout(RuntimeError):
-    """A step of taking over partitions did not end in time."""
+    """A step of a takeover did not end in time."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """aiokafka's consumer, for membership only."""
+    """aiokafka's consumer, used only for membership."""
 
     app: HostApp
 
@@ -65,7 +65,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's livelock log knows nothing of partitions that it doesn't read."""
+        """Faust's livelock check can't judge partitions that it doesn't read."""
 
     async def pause_fetching(self) -> None:
         """Keeps aiokafka from prefetching what SourceReader reads."""
@@ -74,11 +74,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def dead_task(self) -> tuple[str, BaseException | None] | None:
         """The name of an aiokafka background task that has ended, if any (issues #175 #523), and
-        what ended it."""
+        its error."""
         consumer = self._consumer
         if consumer is None:
             return None
-        # What aiokafka can't get over it keeps until it is asked for records, which it never is.
+        # aiokafka keeps fatal errors until it is polled for records, which never happens here.
         pending = getattr(consumer._coordinator, "_pending_exception", None)
         if isinstance(pending, InconsistentGroupProtocolError):
             return "coordinator", pending
@@ -91,7 +91,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """A consumer that delivers nothing: the records come through SourceReader."""
+    """A consumer that delivers nothing: SourceReader reads the records."""
 
     app: HostApp
 
@@ -99,13 +99,14 @@ class Consumer(driver.Consumer):
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[Any]:
-        """transport/consumer.py:693: what Faust's fetcher asks for records again and again."""
+        """transport/consumer.py:693: Faust's fetcher polls this for records."""
         await self.sleep(timeout)
         nothing: tuple[Any, ...] = ()
         for record in nothing:
             yield record
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+<<<<<<< HEAD
         """app/base.py:1799 returns at once when the worker is stopping: the group would give its
         partitions away while their last batches are being committed, and these would be fenced."""
         try:
@@ -113,11 +114,16 @@ class Consumer(driver.Consumer):
         except Exception as error:
             self.app.exit.fail(error)  # aiokafka only logs it, and goes on
             raise
+=======
+        """app/base.py:1799 doesn't wait when the worker is stopping: the group would give its
+        partitions to other workers, which would fence the last batches during their commit."""
+        await self.app.quiesce()
+>>>>>>> plain-words
         await super().on_partitions_revoked(revoked)
 
     async def wait_empty(self) -> None:
         """transport/consumer.py:867 waits for acknowledgements that never come (a stopping worker
-        hung for 35 s). With transactions only the batches in flight must end."""
+        hung for 35 s). With transactions, only the batches in flight have to end."""
         await self.app.quiesce()
         await super().wait_empty()
 
@@ -127,13 +133,13 @@ class Transport(driver.Transport):
 
 
 class PartitionTakeover(Recovery):
-    """tables/recovery.py without tables: what is left is the order of a take-over."""
+    """tables/recovery.py without tables: only the order of a takeover is left."""
 
     app: HostApp
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:
-        """recovery.py:606: there a time-out looks like "service stopped" and ends recovery for
-        ever; the worker keeps its partitions and does nothing. Here it raises."""
+        """recovery.py:606: there a timeout looks like "service stopped" and ends recovery for ever:
+        the worker keeps its partitions and does nothing. Here it raises."""
         result = await self.wait_first(coro, self.signal_recovery_start, timeout=timeout)
         if self.signal_recovery_start.is_set():
             raise RebalanceAgain
@@ -153,8 +159,8 @@ class PartitionTakeover(Recovery):
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
     async def _resume_streams(self, generation_id: int = 0) -> None:
-        """recovery.py:306 (issue #596): there sources run before they are sought, and the agents'
-        queues are cleared after that. Here: own (fence, restore), pause aiokafka, read last."""
+        """recovery.py:306 (issue #596): there sources run before the seek, and the agents' queues
+        are cleared after that. Here: own (fence, restore), pause aiokafka, read last."""
         app, consumer = self.app, self.app.consumer
         await app.on_rebalance_complete.send()
         assignment = consumer.assignment()
@@ -167,8 +173,8 @@ class PartitionTakeover(Recovery):
                 timeout=app.conf.broker_request_timeout,
             )
         if app.rebalancing_count != self._rebalance or app.stopping:
-            # The next rebalance has begun: what was revoked for it must not start again, as others
-            # take it over. A new assignment starts everything.
+            # The next rebalance has begun: partitions that it revoked must not be started again, as
+            # other workers take them over. A new assignment starts everything.
             return
         self.completed.set()
         app.flow_control.resume()
@@ -181,12 +187,13 @@ class PartitionTakeover(Recovery):
 
 
 class Tables(TableManager):
-    """tables/manager.py:119 is the only place that makes a Recovery."""
+    """tables/manager.py:119 is the only place that creates a Recovery."""
 
     _recovery: PartitionTakeover | None = None
 
     async def on_start(self) -> None:
-        """tables/manager.py:138 waits a second for tables that agents may make; here are none."""
+        """tables/manager.py:138 waits a second for tables that agents may create; here there are
+        none."""
         await self._update_channels()
         await self.recovery.start()
 
@@ -198,10 +205,10 @@ class Tables(TableManager):
 
 
 class BatchChannel(Channel[Any]):
-    """The channel through which batches reach a role's agent.
+    """The channel that passes batches to a role's agent.
 
-    Its queue is not Faust's flow-controlled one: a batch that has been handed over is always
-    computed and committed, so a rebalance only has to wait for it.
+    Its queue is not Faust's flow-controlled one: a batch in the channel is always computed and
+    committed, so a rebalance only has to wait for it.
     """
 
     _queue: ThrowableQueue | None

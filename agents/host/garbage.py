@@ -3,14 +3,14 @@
 import gc
 
 _YOUNG_OBJECTS = 50_000
-"""Surviving new objects before a collection starts: about those of several batches."""
+"""New objects that survive before a collection starts: about those of several batches."""
 
 
 def settle_garbage() -> None:
     """Excludes all present objects from collection and makes collections rare.
 
-    What a batch makes is freed by reference counts; a collection finds little, and has to traverse
-    the many records that are held.
+    The objects of a batch are freed by reference counts; a collection finds little garbage, but has
+    to traverse the many cached records.
     """
     gc.collect()
     gc.freeze()

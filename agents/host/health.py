@@ -1,7 +1,7 @@
 """Reports over HTTP whether this worker does its work, and its metrics.
 
-Law: readiness is computed from what the loops do at the moment of the request, and a blocked event
-loop does not answer at all. Beyond loopback nobody sees more than that without the token.
+Law: readiness is computed from the loops' state at the moment of the request, and a blocked event
+loop does not answer at all. Beyond loopback, requests without the token see only that.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from agents.host.metrics_page import MetricsPage
 from agents.settings import LOOPBACK
 
 _OPEN = ("/live", "/ready")
-"""What the probes of an orchestrator, which have no token, are answered beyond loopback."""
+"""The answers beyond loopback to an orchestrator's probes, which have no token."""
 
 
 class Health:
@@ -29,8 +29,8 @@ class Health:
         Args:
             port: 0 takes a free one.
             token: a request without it (`Authorization: Bearer TOKEN`) is answered 401.
-            host: the address to listen on. Where it is not loopback, `/live` and `/ready` answer
-                yes or no without the token, and nothing else answers without one.
+            host: the address to listen on. If it is not loopback, requests without the token get
+                only yes or no from `/live` and `/ready`.
         """
         self._app = app
         self._role = role
@@ -69,7 +69,7 @@ class Health:
         )
 
     def _trusted(self, request: web.Request) -> bool:
-        """Whether the caller may see everything."""
+        """Whether the client may see everything."""
         if self._wanted is None:
             return not self._exposed
         given = request.headers.get("Authorization", "").encode(errors="surrogateescape")

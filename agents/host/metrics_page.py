@@ -1,7 +1,7 @@
 """The metrics of a worker in Prometheus' text format.
 
-Law: every metric of the catalogue is on the page, and reading the page is all that it costs: the
-loops keep plain numbers, which are collected here when somebody asks. On the event loop.
+Law: every metric of the catalogue is on the page, and only scraping it costs anything: the loops
+keep plain numbers, which are collected here on request, on the event loop.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ Values = dict[metrics.Metric, dict[Labels, float]]
 
 
 class WorkerCollector(Collector):
-    """What the app, its loops and its role know, as metric families of the catalogue."""
+    """The numbers of the app, its loops and its role as metric families of the catalogue."""
 
     def __init__(self, app: App, role: str) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class WorkerCollector(Collector):
                 yield family
 
     def _counted(self, values: Values) -> None:
-        """What has happened since the process started."""
+        """Counters since the process started."""
         values[metrics.REBALANCES][()] = self._app.rebalancing_count
         for (topic, partition), counts in self._app.counts.items():
             where = topic, str(partition)
@@ -63,7 +63,7 @@ class WorkerCollector(Collector):
                 values[metric][labels] += value
 
     def _present(self, values: Values) -> None:
-        """How things are now."""
+        """Present values."""
         app = self._app
         values[metrics.READY][self._role,] = app.ready()
         for topic in app.sources:
@@ -100,7 +100,7 @@ class WorkerCollector(Collector):
 
 
 class MetricsPage:
-    """Renders the page, with the usual metrics of the process (memory, processor time) on it."""
+    """Renders the page, including the usual metrics of the process (memory, processor time)."""
 
     def __init__(self, app: App, role: str) -> None:
         self._registry = CollectorRegistry()

@@ -1,8 +1,8 @@
-"""Ends a process that is alive and makes no progress.
+"""Ends a process that is alive but makes no progress.
 
-Law: a worker makes progress, or is replaced. A thread of its own checks, so that a blocked event
-loop is noticed too; the limit is above the longest planned broker outage, during which no progress
-can be made.
+Law: a worker makes progress, or is replaced. A separate thread checks, so that a blocked event loop
+is detected, too; the limit is longer than the longest planned broker outage, during which no
+progress is possible.
 
 Answers Faust issues #175 #523 #532 #640: a dead fetcher or coordinator task, a hung fetch or a
 recovery that ended silently leave the process alive without output (watched until killed).
@@ -28,7 +28,7 @@ _ANSWER_SECONDS = 5.0
 
 
 class Watchdog:
-    """Checks once a second what the event loop last recorded of its state."""
+    """Checks once a second the state that the event loop last recorded."""
 
     def __init__(self, app: App, limit: float = LIMIT_SECONDS) -> None:
         """limit: seconds that any of the watched conditions may last."""
@@ -100,7 +100,7 @@ class Watchdog:
 
 
 def strangers_in_group(client: Mapping[str, Any], group: str) -> str:
-    """Says that other programs have joined the group, which ones, and what to do. Blocks."""
+    """A message that names other programs in the group and says what to do. Blocks."""
     admin = AdminClient(dict(client))
     try:
         asked = admin.describe_consumer_groups([group], request_timeout=_ANSWER_SECONDS)

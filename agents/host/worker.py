@@ -16,8 +16,8 @@ from agents.runtime.exits import last_line
 from agents.settings import LOOPBACK
 
 _SWITCH_SECONDS = 0.001
-"""How long a thread that commits waits for one that computes; Python's own 5 ms, at each of its
-steps, made a transaction of 1,000 records take 55 ms instead of 20."""
+"""How long a committing thread waits for a computing one; with Python's default of 5 ms per step, a
+transaction of 1,000 records took 55 ms instead of 20."""
 
 
 def run(
@@ -30,16 +30,16 @@ def run(
     watchdog_limit: float = LIMIT_SECONDS,
     log_level: str = "WARN",
 ) -> None:
-    """Blocks; exits the process with 0 after SIGTERM or SIGINT, else with another code.
+    """Blocks; exits the process, with 0 after SIGTERM or SIGINT, else with another code.
 
     health_host: the address of the readiness and metrics page.
     health_port: its port, 0 for a free one (it is printed).
-    health_token: what requests to it must present; None for nothing.
+    health_token: the token that requests must present; None: no token is needed.
     """
-    # aiokafka and Faust build debug records that nobody reads: 15 % of a core at 500 events/s.
+    # aiokafka and Faust create debug records that nobody reads: 15 % of a core at 500 events/s.
     logging.disable(logging.DEBUG)
-    # aiokafka logs every refused connection of an outage, ten lines a second. An outage that
-    # matters ends the process with a line of this module or of the watchdog.
+    # aiokafka logs every refused connection of an outage, ten lines a second. An outage that lasts
+    # too long ends the process with a line of this module or the watchdog.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     health = Health(app, role, health_port, health_token, health_host)
     watchdog = Watchdog(app, watchdog_limit)
@@ -60,7 +60,7 @@ def run(
                 task.cancel()
 
         async def _sentinel_task(self) -> None:
-            """mode/worker.py:317 gives what was cancelled a second; most of it needs none."""
+            """mode/worker.py:317 gives cancelled tasks a second; most need none."""
             cancelled = asyncio.all_tasks() - {asyncio.current_task()}
             if cancelled:
                 await asyncio.wait(cancelled, timeout=1.0)

@@ -1,1 +1,1 @@
-"""The way to Kafka: client settings, topics, partitions and a broker of our own."""
+"""Access to Kafka: client settings, topics, partitions and an embedded broker."""

@@ -1,8 +1,8 @@
-"""What `journeys topics adopt` does: makes missing topics again, says where each role goes on, and
-records the topics as they are now.
+"""What `journeys topics adopt` does: recreates missing topics, determines where each role
+continues, and records the topics as they are now.
 
-Law: nothing is done before it was shown and agreed to, and no worker runs meanwhile. What is lost
-is lost; what was done already is not done again unless that is asked for.
+Law: every change is shown and confirmed first, and no worker runs meanwhile. Lost records stay
+lost; work that was done is not repeated unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _LOST = {
 class Step:
     """What adopting means for one topic.
 
-    text: in words. start_at: for a changelog without records, where its role's position is set in
-    the source; None: nowhere.
+    text: in words. start_at: for an empty changelog, the source at whose end its role's position is
+        set; None: no position is set.
     """
 
     topic: Topic
@@ -74,7 +74,7 @@ class Step:
 class Adoption:
     """Everything that adopting does.
 
-    partitions, replicas: of topics that are made.
+    partitions, replicas: of topics that are created.
     go_on: what a position in a former topic of the same name means.
     """
 
@@ -94,19 +94,19 @@ def plan_adoption(
     from_start: bool = False,
     same_offsets: bool = False,
 ) -> Adoption:
-    """What adopting would do; without steps where the topics are as they were recorded.
+    """What adopting would do; it has no steps if the topics are as recorded.
 
     Args:
         broker: bootstrap servers.
-        partitions: of the events, where neither they nor a record of them exist.
-        replication: copies of what is made; as `create_topics` has it unless given.
-        from_start: a role whose changelog is empty does everything again, instead of continuing at
-            the end of its source.
-        same_offsets: topics with other ids are copies in which every record has its offset.
+        partitions: of the events topic, if neither it nor a record of it exists.
+        replication: copies of created topics; the default is that of `create_topics`.
+        from_start: a role whose changelog is empty repeats everything instead of continuing at the
+            end of its source.
+        same_offsets: topics with other ids are copies in which every record has kept its offset.
 
     Raises:
         BrokerUnavailable: the broker doesn't answer.
-        TopicError: there is nothing to adopt, or a topic's partitions can't be gone on with.
+        TopicError: there is nothing to adopt, or a topic's partitions don't allow to continue.
         UserError: a worker is running.
     """
     _refuse_running(broker)
@@ -133,7 +133,7 @@ def plan_adoption(
 
 
 def adopt(adoption: Adoption) -> None:
-    """Does it. After an error it may be planned and done again.
+    """Carries out a plan. After an error, plan and adopt again.
 
     Raises:
         BrokerUnavailable, TopicError, UserError: the broker refused a part; the rest wasn't done.
@@ -170,7 +170,7 @@ def _step(
     from_start: bool,
     same_offsets: bool,
 ) -> Step | None:
-    """What adopting means for a topic; None where it is as it was recorded."""
+    """What adopting means for a topic; None if it is as recorded."""
     name = topic.name
     before, now = recorded.topics.get(logical(name)), found.get(name)
     if now is None:
@@ -211,7 +211,7 @@ def _changelog_step(
     from_start: bool,
     same_offsets: bool,
 ) -> Step:
-    """What becomes of a changelog, and of its role's position in the source."""
+    """What adopting means for a changelog, and for its role's position in the source."""
     now, role = found.get(topic.name), reader_of(source)
     if now is not None and not _is_empty(broker, topic.name, now):
         return Step(topic, f"{fate}: {role} continues with what it holds")
@@ -234,7 +234,7 @@ def _changelog_step(
 
 
 def _source_of(name: str) -> str | None:
-    """The source that a changelog's positions belong to; None for what is no changelog."""
+    """The source that a changelog's positions belong to; None if the topic is not a changelog."""
     if name in (CATALOG, USERS):
         return CONFIG if name == CATALOG else EVENTS
     prefix = deliveries("")
@@ -244,7 +244,7 @@ def _source_of(name: str) -> str | None:
 def _check_partitions(
     topic: Topic, found: Described, recorded: Installation, events: int, broker: str
 ) -> None:
-    """Raises TopicError where the engine can't continue with so many partitions."""
+    """Raises TopicError if the engine can't continue with this number of partitions."""
     before = recorded.topics.get(logical(topic.name))
     if before is not None and is_source(topic.name) and before.partitions != found.partitions:
         changed = recorded.differences(as_found({topic.name: found}))
@@ -259,7 +259,7 @@ def _is_empty(broker: str, name: str, topic: Described) -> bool:
 
 def _refuse_running(broker: str) -> None:
     client = admin_client(broker)
-    cluster_metadata(client, broker)  # says best why there is no answer
+    cluster_metadata(client, broker)  # its error explains best why there is no answer
     groups = {application(role): role for role in _ROLES}
     asked = client.describe_consumer_groups(list(groups), request_timeout=_ANSWER_SECONDS)
     for group, future in asked.items():
@@ -275,7 +275,7 @@ def _refuse_running(broker: str) -> None:
 
 
 def _set_positions(broker: str, changelog: str, source: str, described: Described) -> None:
-    """Writes into an empty changelog that its role has applied all that its source holds now."""
+    """Sets the positions in an empty changelog to the present end of its source."""
     places = [TopicPartition(source, number) for number in range(described.partitions)]
     producer = Producer(broker, give_up_seconds=_ANSWER_SECONDS)
     for partition, end in log_ends(asking(broker), places).items():

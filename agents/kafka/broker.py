@@ -1,4 +1,4 @@
-"""What commands and readers ask the broker; they report its absence within seconds."""
+"""Queries of commands and readers to the broker; its absence is reported within seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = 6.0  # a person waits at a terminal
 
 
 def reach(broker: str) -> dict[str, int]:
-    """The topics that the broker shows us, and their partition counts.
+    """The topics that the broker shows this user, and their partition counts.
 
     Raises:
         BrokerUnavailable: no broker answered within 6 s.
@@ -33,13 +33,13 @@ def partition_counts(broker: str, topics: Iterable[str]) -> dict[str, int]:
 
     Raises:
         BrokerUnavailable: no broker answers.
-        TopicError: a topic does not exist, or the broker may not tell us of it.
+        TopicError: a topic does not exist, or this user may not see it.
     """
     from agents.kafka.client import admin_client, cluster_metadata
     from agents.kafka.describe import describe
 
     client, wanted = admin_client(broker), list(topics)
-    cluster_metadata(client, broker, _SECONDS)  # says best why there is no answer
+    cluster_metadata(client, broker, _SECONDS)  # its error explains best why there is no answer
     found = describe(client, broker, wanted, _SECONDS)
     for topic in wanted:
         if topic not in found:
@@ -51,13 +51,13 @@ def partition_counts(broker: str, topics: Iterable[str]) -> dict[str, int]:
 
 
 def partitions_of(broker: str, topic: str) -> int:
-    """How many partitions a topic has. Raises as `partition_counts` does."""
+    """How many partitions a topic has. Raises like `partition_counts`."""
     return partition_counts(broker, [topic])[topic]
 
 
 def committed_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int, int]:
-    """Where partitions of one topic end for readers: by partition, the offset after the last record
-    that is committed and stands before every open transaction.
+    """The ends of one topic's partitions for readers: by partition, the offset after the last
+    committed record before any open transaction.
 
     Raises:
         BrokerUnavailable: the broker doesn't answer.
@@ -66,7 +66,7 @@ def committed_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int
 
 
 def log_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int, int]:
-    """The same with open transactions, and what stands behind them."""
+    """The same, including open transactions and the records after them."""
     return _ends(asking, partitions, committed=False)
 
 

@@ -1,7 +1,7 @@
-"""Checks that the topics are there, are the ones that were recorded, and are as they must be.
+"""Checks that the topics exist, are the recorded ones, and fit the engine.
 
-Law: a worker starts only where all of this holds; the check changes nothing but for what
-`--accept-loss` accepts.
+Law: a worker starts only if all of this is true; the check changes only what `--accept-loss`
+accepts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Layout:
     partitions: how many partitions `journeys.events` and its sister topics have
     destinations: those that have an actions topic, in order of name
     installation: the record of the topics
-    warning: what is allowed and unwise; None where nothing is
+    warning: about something that is allowed but unwise, or None
     """
 
     partitions: int
@@ -57,12 +57,12 @@ def check_topics(
     Args:
         bootstrap: bootstrap servers.
         replication: the least number of copies; None: any.
-        accept_loss_of: a role that continues at the beginning of its sources where they were made
-            again; that is recorded.
+        accept_loss_of: a role that continues at the beginning of sources that were recreated; that
+            is recorded.
 
     Raises:
         BrokerUnavailable: no broker answered within 10 s.
-        TopicError: a topic is not; the message says what to do.
+        TopicError: a check failed; the message says what to do.
     """
     now = survey(bootstrap)
     topics, found, recorded = now.topics, now.found, now.recorded
@@ -100,7 +100,7 @@ def _check_there(
 
 
 def _accept_loss(bootstrap: str, survey: Survey, role: str) -> Installation:
-    """Records that the role's sources are other topics now, and says so."""
+    """Records the role's recreated sources as the present ones, and reports that."""
     recorded, accepted = survey.recorded, {}
     for difference in survey.differences():
         now, name = difference.found, physical(difference.topic)

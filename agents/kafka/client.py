@@ -1,6 +1,6 @@
-"""The one place that says how a librdkafka client is set up to reach the broker.
+"""The only place that configures how librdkafka clients reach the broker.
 
-Values of options, which may be secrets, appear in no message.
+Values of options never appear in messages, as they may be secrets.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _NAMED = re.compile(
     r'for configuration property "([a-z._0-9]+)"$|^Expected \w+ value for "([a-z._0-9]+)"'
     r"|: ([a-z._0-9]+) failed: |`([a-z._0-9]+)` is set$"
 )
-"""Where librdkafka says which option it refuses; a value that it quotes stands before that."""
+"""How librdkafka names the option that it refuses; a value that it quotes comes before that."""
 
 
 def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The options that every client of ours starts from.
+    """The options that all clients share.
 
-    JOURNEYS_KAFKA_<OPTION> sets any other option of librdkafka, dots as underscores:
+    JOURNEYS_KAFKA_<OPTION> sets any other option of librdkafka, with underscores for dots:
     JOURNEYS_KAFKA_SECURITY_PROTOCOL sets `security.protocol`.
 
     Args:
         bootstrap: bootstrap servers, `HOST:PORT` separated by commas.
-        environment: where the variables are looked up.
+        environment: the variables.
     """
     config: dict[str, Any] = {
         "bootstrap.servers": bootstrap,
-        # Every refused connection of an outage is a line at level 3; what matters is raised.
+        # In an outage every refused connection is a line at level 3; relevant errors are raised.
         "log_level": 2,
-        # The default of 10 s would be added to every outage of the broker.
+        # The default of 10 s would prolong every outage of the broker.
         "reconnect.backoff.max.ms": 1_000,
         "enable.metrics.push": False,
     }
@@ -51,16 +51,18 @@ def base_config(bootstrap: str, environment: Mapping[str, str] = os.environ) -> 
 
 
 class Admin(AdminClient):
-    """librdkafka's client for topics and offsets. It is closed with its last reference."""
+    """librdkafka's client for topics and offsets. It is closed when its last reference is
+    dropped."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        # Not a method of this object: it would keep itself, and its threads and sockets, alive.
+        # Not a method of this object: the reference to itself would keep its threads and sockets
+        # alive.
         self._errors = _Errors()
         super().__init__({**config, "error_cb": self._errors.note})
 
     @property
     def refusal(self) -> str | None:
-        """Why there is no connection, where the broker refused it or is not trusted."""
+        """Why there is no connection, if the broker refused it or is not trusted."""
         return self._errors.refusal
 
 
@@ -81,7 +83,7 @@ def admin_client(bootstrap: str) -> Admin:
     """A client for topics and offsets. It logs nothing: its callers report errors.
 
     Raises:
-        SettingsError: librdkafka does not know a JOURNEYS_KAFKA_ option, or not such a value.
+        SettingsError: librdkafka does not know a JOURNEYS_KAFKA_ option or its value.
     """
     try:
         return Admin(base_config(bootstrap) | {"log_level": 0})
@@ -90,8 +92,9 @@ def admin_client(bootstrap: str) -> Admin:
 
 
 def _refused(reason: str, environment: Mapping[str, str] = os.environ) -> SettingsError:
-    """What is said of options that librdkafka refuses: it quotes values, which may be secrets, also
-    in the wrong variable, so its own words are repeated only where they hold none."""
+    """The message about options that librdkafka refuses. Its own messages quote values, which may
+    be secrets even if they are in the wrong variable, so they are repeated only if they contain
+    none."""
     given = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
     if unknown := re.match(r'No such configuration property: "([a-z._0-9]*)"', reason):
         for name in given:
@@ -107,13 +110,13 @@ def _refused(reason: str, environment: Mapping[str, str] = os.environ) -> Settin
 
 
 def _option(name: str) -> str:
-    """The option of librdkafka that a variable sets."""
+    """The librdkafka option that a variable sets."""
     return name.removeprefix(_PREFIX).lower().replace("_", ".")
 
 
 def asking(bootstrap: str) -> Asking:
-    """Who asks the broker of topics and offsets, with a new client after an error. Raises as
-    `admin_client` does, when something is asked."""
+    """For questions to the broker about topics and offsets; uses a new client after an error. A
+    question may raise like `admin_client`."""
     return Asking(lambda: admin_client(bootstrap))
 
 
@@ -123,12 +126,13 @@ def cluster_metadata(
     """The cluster's brokers and topics.
 
     Args:
-        client: the client that asks.
+        client: asks the broker.
         bootstrap: its servers, for the message of the error.
         seconds: how long to wait for an answer.
 
     Raises:
-        BrokerUnavailable: no broker answered in time, or it refused us, or isn't trusted.
+        BrokerUnavailable: no broker answered in time, it refused the connection, or it isn't
+        trusted.
     """
     try:
         return client.list_topics(timeout=seconds)

@@ -1,7 +1,8 @@
-"""Creates the engine's topics, and records which they are.
+"""Creates the engine's topics, and records their ids.
 
-Law: topics are made once, where nothing is lost by it: on a fresh installation, and for a new
-destination. One that was recorded and is missing is not made here: `journeys topics adopt` does.
+Law: topics are created once, where that can't hide a loss: on a fresh installation, and for a new
+destination. A recorded topic that is missing is not created here; `journeys topics adopt` does
+that.
 """
 
 from __future__ import annotations
@@ -43,24 +44,22 @@ from agents.kafka.topics import (
 
 
 def create_topics(bootstrap: str, partitions: int, replication: int | None = None) -> list[str]:
-    """Makes the topics of a fresh installation that don't exist yet, and records all of them.
+    """Creates the missing topics of a fresh installation, and records all of them.
 
-    They are TOPICS, and both topics of every destination that has one for its actions. Fresh is an
-    installation without a record whose topics, if there are any, never held anything.
+    They are TOPICS, and both topics of every destination that has an actions topic. An installation
+    is fresh if it has no record and none of its topics ever held a record.
 
     Args:
         bootstrap: bootstrap servers.
-        partitions: of the events topic and those that must have as many.
-        replication: copies of each partition; three, or one on each of fewer brokers, unless given.
+        partitions: of the events topic and those with the same number of partitions.
+        replication: copies of each partition; by default three, or one per broker if there are
+            fewer brokers.
 
     Returns:
-        The names of the topics that were made.
-
-    Raises:
-        BrokerUnavailable: no broker answered within 10 s.
-        TopicError: a recorded topic is missing or isn't the same; topics hold something and there
-            is no record of them; the events topic exists with another number of partitions; or the
-            broker refused to make a topic.
+        The names of the created topics. Raises: BrokerUnavailable: no broker answered within 10 s.
+        TopicError: a recorded topic is missing or was recreated; topics hold records but are not
+        recorded; the events topic exists with another number of partitions; or the broker refused
+        to create a topic.
     """
     client, now = admin_client(bootstrap), survey(bootstrap)
     topics, found, recorded = now.topics, now.found, now.recorded
@@ -92,10 +91,10 @@ def create_topics(bootstrap: str, partitions: int, replication: int | None = Non
 def create_destination_topics(
     bootstrap: str, destination: str, longest_retry_ms: int = 0
 ) -> list[str]:
-    """Makes the topics of one destination, with the events topic's partitions and replicas, and
+    """Creates the topics of one destination, with the events topic's partitions and replicas, and
     records them.
 
-    Where they exist, only the time that actions are kept is raised to what the retries need.
+    If they exist, only the retention of actions is raised to what the retries need.
 
     Args:
         bootstrap: bootstrap servers.
@@ -107,9 +106,9 @@ def create_destination_topics(
 
     Raises:
         BrokerUnavailable: no broker answered within 10 s.
-        TopicError: there is no events topic, one of the two was recorded and isn't the same any
-            more, or the broker refused.
-        UserError: the broker didn't take the record of them.
+        TopicError: there is no events topic, one of the two was recreated since it was recorded, or
+            the broker refused.
+        UserError: their record could not be written.
     """
     client = admin_client(bootstrap)
     wanted = destination_topics(destination, longest_retry_ms)
@@ -133,17 +132,17 @@ def create_destination_topics(
 
 
 def default_replication(brokers: int) -> int:
-    """How many copies there are unless somebody says: three, or one on each of fewer brokers."""
+    """The default number of copies: three, or one per broker if there are fewer brokers."""
     return max(1, min(3, brokers))
 
 
 def missing(name: str) -> TopicError:
-    """The error of a topic that never existed."""
+    """The error for a topic that never existed."""
     return TopicError(f"The topic {name} does not exist. `journeys topics create` makes it.")
 
 
 def unrecorded(holding: str) -> TopicError:
-    """The error of an installation that holds something and has no record of its topics."""
+    """The error for an installation that holds records but has no record of its topics."""
     return TopicError(
         f"There is no record of this installation's topics in {CATALOG}, and {holding} is not "
         "empty: an older version made it, or the catalog was deleted. `journeys topics adopt` "
@@ -159,7 +158,7 @@ def make(
     partitions: int,
     replicas: int,
 ) -> list[str]:
-    """Makes those topics that don't exist; returns their names.
+    """Creates the topics that don't exist; returns their names.
 
     Raises:
         BrokerUnavailable: no broker answered within 10 s.
@@ -192,7 +191,7 @@ def make(
 
 
 def _holding_something(bootstrap: str, found: Mapping[str, Described]) -> str | None:
-    """A topic that something was ever written to, if there is one."""
+    """A topic to which anything was ever written, if there is one."""
     ask = asking(bootstrap)
     for name, topic in found.items():
         places = [TopicPartition(name, number) for number in range(topic.partitions)]
@@ -214,7 +213,7 @@ def _raise_retention(client: AdminClient, bootstrap: str, topic: Topic) -> None:
 
 
 def _wait_until_visible(client: AdminClient, bootstrap: str, names: list[str]) -> None:
-    """Waits until the brokers know the new topics: some ms after the controller's answer."""
+    """Waits until the brokers know the new topics, a few ms after the controller's answer."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         found = cluster_metadata(client, bootstrap).topics
@@ -230,7 +229,7 @@ def _wait_until_visible(client: AdminClient, bootstrap: str, names: list[str]) -
 
 
 def _is_already_there(error: TopicError) -> bool:
-    """Whether another process made the topic after we listed them."""
+    """Whether another process created the topic after the listing."""
     cause = error.__cause__
     return (
         isinstance(cause, KafkaException)

@@ -1,7 +1,7 @@
-"""What the broker says of topics: their ids, partitions, copies and settings.
+"""The broker's description of topics: their ids, partitions, copies and settings.
 
-Law: a topic that may not be seen is reported as a missing right, never as a missing topic:
-who takes it for missing would make it, or continue without it.
+Law: a topic that this user may not see is reported as a missing right, never as a missing topic;
+otherwise the caller would create it, or continue without it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZAT
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One topic. id: Kafka's. replicas: of that partition which has the fewest."""
+    """One topic. id: Kafka's. replicas: of the partition with the fewest."""
 
     id: str
     partitions: int
@@ -33,11 +33,11 @@ class Described:
 def describe(
     client: AdminClient, bootstrap: str, names: Iterable[str], seconds: float = ANSWER_SECONDS
 ) -> dict[str, Described]:
-    """The topics that exist, of these.
+    """Those of the named topics that exist.
 
     Raises:
         BrokerUnavailable: no broker answered within `seconds`.
-        TopicError: the broker may not tell us of one of them.
+        TopicError: this user may not see one of them.
     """
     wanted = list(names)
     if not wanted:
@@ -66,7 +66,7 @@ def describe(
 
 
 def missing_right(right: str, topic: str) -> TopicError:
-    """The error where the broker refuses us a right on a topic."""
+    """The error if the broker denies a right on a topic."""
     return TopicError(
         f"The broker refuses the right {right} on {topic} to the user that JOURNEYS_KAFKA_* name; "
         "docs/security.md lists what each role needs."
@@ -76,7 +76,7 @@ def missing_right(right: str, topic: str) -> TopicError:
 def read_settings(
     client: AdminClient, bootstrap: str, names: Iterable[str]
 ) -> dict[str, dict[str, str]]:
-    """The settings of topics, by name of topic and of setting. Raises as `answer` does."""
+    """The settings of topics, by topic name and setting name. Raises like `answer`."""
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     found = {}
     for resource, future in client.describe_configs(resources).items():
@@ -90,7 +90,7 @@ def answer(future: Future[_T], bootstrap: str, what: str, right: str, topic: str
     """The broker's answer.
 
     Raises:
-        TopicError: it refuses; the message names the missing right where that is why.
+        TopicError: it refuses; the message names the missing right, if that is the reason.
         BrokerUnavailable: there is no answer.
     """
     try:

@@ -1,6 +1,6 @@
-"""Whether a topic is as the engine needs it: its partitions, settings and copies.
+"""Whether a topic fits the engine: its partitions, settings and copies.
 
-Law: what doesn't fit is reported with the command that fixes it, and is never changed by the check.
+Law: a mismatch is reported with the command that fixes it; the check itself changes nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from agents.kafka.topics import EVENTS, FOR_EVER, Topic, in_sync
 
 
 def check_partitions(topic: Topic, found: int, events: int, bootstrap: str) -> None:
-    """Raises TopicError where the topic's partitions don't fit those of the events."""
+    """Raises TopicError if the topic's partitions don't match those of the events topic."""
     expected = 1 if topic.single else events
-    # More partitions of what is only written, or restored by number, stay empty.
+    # Surplus partitions of changelogs and of topics that are only written stay empty.
     if found == expected or (found > expected and not is_source(topic.name)):
         return
     why = "" if topic.single else f", as many as {EVENTS}"
@@ -29,7 +29,7 @@ def check_partitions(topic: Topic, found: int, events: int, bootstrap: str) -> N
 
 
 def check_settings(topic: Topic, found: Mapping[str, str], replicas: int, bootstrap: str) -> None:
-    """Raises TopicError where a setting is wrong. found: the topic's, by name."""
+    """Raises TopicError if a setting is wrong. found: the topic's settings, by name."""
     expected = topic.settings | {"min.insync.replicas": str(in_sync(replicas))}
     wrong = {
         name: value
@@ -37,7 +37,7 @@ def check_settings(topic: Topic, found: Mapping[str, str], replicas: int, bootst
         if not _SUFFICES.get(name, str.__eq__)(found[name], value)
     }
     if int(found["min.insync.replicas"]) > replicas:
-        # Nothing could be written at all.
+        # No write would be acknowledged.
         wrong["min.insync.replicas"] = expected["min.insync.replicas"]
     if not wrong:
         return
@@ -54,7 +54,7 @@ def check_settings(topic: Topic, found: Mapping[str, str], replicas: int, bootst
 
 
 def check_copies(found: Mapping[str, Described], wanted: int | None) -> None:
-    """Raises TopicError where a topic has fewer copies than `wanted`; None: any number will do."""
+    """Raises TopicError if a topic has fewer copies than `wanted`; None: any number is accepted."""
     for name, topic in found.items():
         if wanted is not None and topic.replicas < wanted:
             raise TopicError(
@@ -64,7 +64,7 @@ def check_copies(found: Mapping[str, Described], wanted: int | None) -> None:
 
 
 def single_copies(found: Mapping[str, Described]) -> str | None:
-    """The warning about topics that exist once only; None where there are none."""
+    """The warning about topics with a single copy; None if there are none."""
     single = [name for name, topic in found.items() if topic.replicas < 2]
     if not single:
         return None
@@ -90,7 +90,7 @@ def _at_least(name: str, expected: str) -> str:
     return "at least " if name in _SUFFICES and expected != str(FOR_EVER) else ""
 
 
-# Settings of which more is as good as what is expected; all others must be equal.
+# Settings that may be larger than expected; all others must be equal.
 _SUFFICES: dict[str, Callable[[str, str], bool]] = {
     "retention.ms": kept_long_enough,
     "max.message.bytes": lambda found, expected: int(found) >= int(expected),

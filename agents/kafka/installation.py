@@ -1,9 +1,9 @@
-"""The installation's record of its topics in `journeys.catalog`, read, written and compared with
-what the broker has.
+"""Reads and writes the installation's record of its topics in `journeys.catalog`, and compares it
+with the broker's topics.
 
-Law: a topic that isn't the one that was recorded is never gone on with by itself. Its name says
-nothing of what it holds: a changelog made again has no position, and starting without one makes
-every action again.
+Law: the engine never silently continues with a topic that isn't the recorded one. The name says
+nothing about the content: a recreated changelog has no position, and starting without one would
+repeat every action.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _SETTLED_SECONDS = 1.0
 
 
 def read_installation(broker: str, *, wait_for_transactions: bool = False) -> Installation:
-    """What the catalog says now; an unrecorded one where it says nothing.
+    """The installation as the catalog records it; an unrecorded one if it has no record.
 
-    wait_for_transactions: also what stands behind a transaction that is open now.
+    wait_for_transactions: also read the records after a transaction that is open now.
 
     Raises:
         TopicError: there is no catalog, or a record of it is of another version.
@@ -57,7 +57,7 @@ def read_installation(broker: str, *, wait_for_transactions: bool = False) -> In
 
 
 def signatures(settings: Settings) -> Signatures:
-    """How a command signs records for its installation. Raises as `read_installation` does."""
+    """How a command signs records for its installation. Raises like `read_installation`."""
     if not settings.record_keys:
         return Signatures()
     return Signatures.of(settings, read_installation(settings.broker).id)
@@ -66,12 +66,12 @@ def signatures(settings: Settings) -> Signatures:
 def record_installation(broker: str, topics: Mapping[str, TopicRecord]) -> None:
     """Writes the records of a new installation. topics: by name without prefix."""
     records = [topic_record(name, one) for name, one in topics.items()]
-    # Last: what is cut off before it is no installation yet.
+    # Last: if the writes stop before this record, the installation doesn't exist yet.
     _write(broker, [*records, installation_record(str(uuid.uuid4()))])
 
 
 def record_topics(broker: str, topics: Mapping[str, TopicRecord]) -> None:
-    """Writes the records of some topics. Raises UserError where the broker doesn't take them."""
+    """Writes the records of some topics. Raises UserError if that fails."""
     _write(broker, [topic_record(name, one) for name, one in topics.items()])
 
 
@@ -85,7 +85,7 @@ def _write(broker: str, records: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def as_found(described: Mapping[str, Described]) -> dict[str, Found]:
-    """Topics as the records name them, without their prefix."""
+    """Topics under their names in records, without the prefix."""
     return {logical(name): Found(one.id, one.partitions) for name, one in described.items()}
 
 
@@ -95,7 +95,7 @@ def recorded_as(found: Found) -> TopicRecord:
 
 
 def differs(difference: Difference) -> TopicError:
-    """The error of a topic that isn't the recorded one: what happened, and what to do."""
+    """The error for a topic that isn't the recorded one: what happened, and what to do."""
     name, recorded, found = physical(difference.topic), difference.recorded, difference.found
     if found is not None and found.id == recorded.id:
         return TopicError(f"The topic {name} {difference}. {why_partitions_stay(name, recorded)}")
@@ -111,7 +111,7 @@ def differs(difference: Difference) -> TopicError:
 
 
 def why_partitions_stay(name: str, recorded: TopicRecord) -> str:
-    """Why a topic keeps its number of partitions, and the way back."""
+    """Why a topic's number of partitions must not change, and how to go back."""
     why = (
         f"The number can't change: users live in the partition that the hash of their id chooses "
         f"among {recorded.partitions}, and nothing reads the others."
@@ -127,7 +127,8 @@ def why_partitions_stay(name: str, recorded: TopicRecord) -> str:
 
 
 def reader_of(name: str) -> str | None:
-    """The role whose source a topic is; None for changelogs and what is only written."""
+    """The role that reads a topic as its source; None for changelogs and topics that are only
+    written."""
     if name == CONFIG:
         return "register"
     if name == EVENTS:
@@ -141,32 +142,32 @@ def is_source(name: str) -> bool:
 
 
 class TopicWatch:
-    """Compares the topics with their records, now and then while a worker runs; blocks."""
+    """Compares the topics with their records from time to time while a worker runs; blocks."""
 
     def __init__(
         self, broker: str, installation: Installation, settled: float = _SETTLED_SECONDS
     ) -> None:
-        """settled: seconds after which all brokers know of a change."""
+        """settled: seconds after which all brokers know about a change."""
         self._broker = broker
         self._settled = settled
         self._installation = installation
 
     def look(self) -> None:
-        """Looks once.
+        """Compares once.
 
         Raises:
-            TopicError: a topic isn't the recorded one any more.
-            BrokerUnavailable: the broker doesn't say.
+            TopicError: a topic is no longer the recorded one. BrokerUnavailable: the broker doesn't
+                answer.
         """
         if self._differences():
-            # One broker may know of a change before another does.
+            # One broker may know about a change before another does.
             time.sleep(self._settled)
             for difference in self._differences():
                 raise differs(difference)
 
     def _differences(self) -> list[Difference]:
         recorded = self._installation
-        # A new client each time: one that was kept may be wrong after a change of leaders.
+        # A new client each time: an old one may give wrong answers after a change of leaders.
         client = admin_client(self._broker)
         found = describe(client, self._broker, map(physical, recorded.topics))
         return recorded.differences(as_found(found))

@@ -23,19 +23,21 @@ class TooLarge(UserError):
 
 
 class Producer:
-    """Writes records with the partitions of Kafka's Java clients, and counts what became of them.
+    """Writes records to the partitions that Kafka's Java clients would choose, and counts the
+    results.
 
     Attributes:
         acknowledged: records that Kafka has.
-        failed: records that it does not have.
-        error: why the first of them failed. From then on nothing is taken, so that what is written
-            has no gap.
-        offset: of the record that was acknowledged last.
+        failed: records that Kafka does not have.
+        error: why the first of them failed. After that no record is accepted, so that there is no
+            gap.
+        offset: of the last acknowledged record.
         offsets: the same by topic and partition.
     """
 
     def __init__(self, broker: str, give_up_seconds: float = 30.0) -> None:
-        """give_up_seconds: how long a record may take; JOURNEYS_KAFKA_MESSAGE_TIMEOUT_MS wins."""
+        """give_up_seconds: how long a record may take, unless JOURNEYS_KAFKA_MESSAGE_TIMEOUT_MS is
+        set."""
         time_limit = {"message.timeout.ms": int(give_up_seconds * 1_000)}
         settings = {
             "enable.idempotence": True,
@@ -65,10 +67,10 @@ class Producer:
         """Queues a record, once there is room for it.
 
         Args:
-            partition: -1: the one that follows from the key.
+            partition: -1: chosen by the key.
 
         Returns:
-            Whether it was taken; False after an earlier record failed.
+            Whether it was accepted; False after an earlier record failed.
 
         Raises:
             TooLarge: the record is too large; others can still be sent.
@@ -91,11 +93,11 @@ class Producer:
         return False
 
     def poll(self, seconds: float = 0.0) -> None:
-        """Counts what became of records; waits up to `seconds` for news of one."""
+        """Counts the results of records; waits up to `seconds` for one."""
         self._producer.poll(seconds)
 
     def flush(self) -> None:
-        """Waits until it is known what became of every record."""
+        """Waits until every record was acknowledged or failed."""
         self._producer.flush()
 
     def _report(self, error: KafkaError | None, message: Message | None) -> None:

@@ -1,7 +1,7 @@
-"""Reading topics: to where they end now, and on from there.
+"""Reading topics to their present end, and beyond.
 
-Law: a reader sees committed records only, all of them, in the order of each partition. It joins no
-group and keeps no position: its caller says where it starts.
+Law: a reader sees only committed records, all of them, in the order of each partition. It joins no
+group and stores no position: its caller says where it starts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from tables.asking import Asking
 Partition = tuple[str, int]
 
 STALL_SECONDS = 75.0
-"""Without progress for so long, reading is given up: longer than a worker's transaction is open."""
+"""Reading is given up after this long without progress: longer than a worker's transaction can stay
+open."""
 
 _REFUSED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -32,12 +33,12 @@ _REFUSED = (
 def read_to_end(
     broker: str, topics: Iterable[str], *, wait_for_transactions: bool = False
 ) -> Iterator[list[Message]]:
-    """Yields all committed records of some topics, to where they end when this is called.
+    """Yields all committed records of some topics up to their ends at the time of the call.
 
     Args:
         broker: bootstrap servers.
-        wait_for_transactions: nothing behind an open transaction can be read until it ends. True:
-            wait for those that are open now. False: end before them.
+        wait_for_transactions: records after an open transaction can't be read until it ends. True:
+            wait for the transactions that are open now. False: stop before them.
 
     Raises:
         TopicError: a topic does not exist.
@@ -54,19 +55,19 @@ def read_to_end(
 
 
 class Reader:
-    """Reads partitions, each from an offset on; used by one thread at a time."""
+    """Reads partitions, each from an offset on. For one thread at a time."""
 
     def __init__(self, client: Mapping[str, Any]) -> None:
-        """client: the options of librdkafka, as of `base_config`."""
+        """client: the options of librdkafka, from `base_config`."""
         self._client = {**client, "log_level": 0}
         self._consumer = Consumer(
             self._client
             | {
-                "group.id": "journeys-reader",  # librdkafka wants one; it is never joined
+                "group.id": "journeys-reader",  # required by librdkafka; it is never joined
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
-                # Where records were deleted since, the oldest that is left comes next.
+                # If the next records were deleted, the oldest remaining one comes next.
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 50,
             }
@@ -81,14 +82,14 @@ class Reader:
         self._next |= {(topic, number): offset for number, offset in offsets.items()}
 
     def start_at_end(self, topic: str, partitions: Iterable[int]) -> None:
-        """Reads more partitions, of each what is committed from now on."""
+        """Reads more partitions, from their present ends on."""
         places = [TopicPartition(topic, number) for number in partitions]
         self.start(topic, committed_ends(self._asking, places))
 
     def batch(self, seconds: float, most: int = 2_000) -> list[Message]:
-        """The next records, as soon as there are any; none came within `seconds` where it is empty.
+        """The next records, as soon as there are any; empty if none arrived within `seconds`.
 
-        A broker that is away may come back: for how long to wait is the caller's decision.
+        An unavailable broker may come back: the caller decides how long to wait.
 
         Raises:
             BrokerUnavailable: the broker refuses to let us read.
@@ -96,12 +97,12 @@ class Reader:
         first = self._consumer.poll(seconds)
         if first is None:
             return []
-        # `consume` alone would wait for the whole time unless a batch is full.
+        # `consume` alone would wait the whole time for a full batch.
         messages = [first, *self._consumer.consume(most - 1, 0)]
         return [message for message in messages if self._is_record(message)]
 
     def read_until(self, ends: Mapping[Partition, int]) -> Iterator[list[Message]]:
-        """Yields batches until `ends` are reached; the last may have records behind them.
+        """Yields batches until `ends` are reached; the last may contain records beyond them.
 
         Raises:
             BrokerUnavailable: the broker refuses, or nothing came for STALL_SECONDS.
@@ -121,11 +122,11 @@ class Reader:
                 )
 
     def ends(self, *, committed: bool = True) -> dict[Partition, int]:
-        """Where the partitions end now: the offset after the last record.
+        """The present ends of the partitions: the offset after the last record.
 
         Args:
-            committed: True: of what can be seen now. False: also of open transactions and of what
-                stands behind them.
+            committed: True: of the records that are visible now. False: including open transactions
+                and the records after them.
 
         Raises:
             BrokerUnavailable: the broker doesn't answer.
@@ -149,7 +150,8 @@ class Reader:
         self._consumer.close()
 
     def _is_record(self, message: Message) -> bool:
-        """Notes how far the partition is read; the end of one comes as an error with an offset."""
+        """Notes how far the partition is read; the end of a partition arrives as an error with an
+        offset."""
         error = message.error()
         if error is None:
             self._next[message.topic(), message.partition()] = message.offset() + 1

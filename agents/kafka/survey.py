@@ -1,7 +1,7 @@
-"""What there is of an installation: its topics as the broker has them, and the record of them.
+"""The present state of an installation: its topics on the broker, and their record.
 
-Law: a topic counts as missing only when the broker was asked for it by name: a list of all topics
-leaves out those that we may not see.
+Law: a topic counts as missing only if the broker was asked for it by name: a list of all topics
+omits those that this user may not see.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ class Survey:
     """The topics of an installation.
 
     brokers: how many the cluster has.
-    topics: all that it should have: for every destination that exists or was recorded.
-    found: those that exist, by name.
+    topics: all that it should have, including those of every destination that exists or was
+        recorded.
+    found: the topics that exist, by name.
     """
 
     brokers: int
@@ -31,18 +32,19 @@ class Survey:
     recorded: Installation
 
     def differences(self) -> list[Difference]:
-        """The recorded topics that are not as they were."""
+        """The recorded topics that have changed."""
         return self.recorded.differences(as_found(self.found))
 
 
 def survey(bootstrap: str, *, wait_for_transactions: bool = False) -> Survey:
-    """Looks at what there is.
+    """Surveys the installation.
 
-    wait_for_transactions: the record may stand behind a transaction that is open now.
+    wait_for_transactions: wait for transactions that are open now, as the record may come after
+        one.
 
     Raises:
         BrokerUnavailable: no broker answered within 10 s.
-        TopicError: the broker may not tell us of a topic, or the record can't be read.
+        TopicError: this user may not see a topic, or the record can't be read.
     """
     client = admin_client(bootstrap)
     metadata = cluster_metadata(client, bootstrap)

@@ -1,7 +1,7 @@
-"""The topics of the engine: their names, and how each of them must be.
+"""The topics of the engine: their names, and the required settings of each.
 
-Law: a topic's name is made here and nowhere else. What is kept in records names topics without the
-prefix of their installation, so records are the same in every one.
+Law: names of topics are built only here. Records name topics without the prefix of their
+installation, so they are the same in every installation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agents.settings import topic_prefix
 
 PREFIX = topic_prefix()
-"""Of this process's installation: of its topics, groups and transactional ids."""
+"""The prefix of this process's installation, for its topics, groups and transactional ids."""
 
 CONFIG = f"{PREFIX}journeys.config"
 CATALOG = f"{PREFIX}journeys.catalog"
@@ -39,17 +39,17 @@ def deliveries(destination: str) -> str:
 
 
 def application(role: str) -> str:
-    """What a role's consumer group is called, and what its transactional ids begin with."""
+    """The name of a role's consumer group, with which its transactional ids begin."""
     return f"{PREFIX}journeys-{role}"
 
 
 def logical(topic: str) -> str:
-    """A topic's name as records have it: without the prefix."""
+    """A topic's name in records: without the prefix."""
     return topic.removeprefix(PREFIX)
 
 
 def physical(topic: str) -> str:
-    """A topic's name on the broker, from its name as records have it."""
+    """A topic's name on the broker, from its name in records."""
     return PREFIX + topic
 
 
@@ -62,13 +62,13 @@ def destinations_of(topics: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Topic:
-    """How one topic must be.
+    """The requirements for one topic.
 
     name: its name
     single: one partition, instead of as many as `journeys.events` has
     compacted: the last record of a key is kept for ever, instead of all records for some time
-    retention_ms: least time that records are kept (-1: for ever)
-    message_bytes: least size of the largest record batch
+    retention_ms: how long records are kept at least (-1: for ever)
+    message_bytes: the least allowed size of the largest record batch
     """
 
     name: str
@@ -79,12 +79,12 @@ class Topic:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The topic's configuration, as Kafka names it, but for what its copies ask for."""
+        """The topic's configuration, in Kafka's names, except for what depends on its copies."""
         settings = {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "message.timestamp.type": "LogAppendTime",
             "max.message.bytes": str(self.message_bytes),
-            # A leader that lacks records would lose what was acknowledged.
+            # A leader without all records would lose acknowledged ones.
             "unclean.leader.election.enable": "false",
         }
         if not self.compacted:
@@ -94,7 +94,7 @@ class Topic:
 
 
 def in_sync(replicas: int) -> int:
-    """How many copies must have a record before it is acknowledged, of so many."""
+    """How many of the copies must have a record before it is acknowledged."""
     return 2 if replicas >= 3 else 1
 
 
@@ -118,5 +118,5 @@ def destination_topics(destination: str, longest_retry_ms: int = 0) -> tuple[Top
 
 
 def all_topics(destinations: Iterable[str]) -> list[Topic]:
-    """TOPICS, and those of some destinations."""
+    """TOPICS, and the topics of some destinations."""
     return [*TOPICS, *(topic for name in destinations for topic in destination_topics(name))]

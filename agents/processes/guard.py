@@ -1,13 +1,13 @@
-"""The parent process of a child such as the embedded broker: it ends the child with its owner.
+"""The parent process of a child such as the embedded broker: it ends the child when its owner ends.
 
 Run as a program, with the standard library alone: `guard.py LOG THROWAWAY COMMAND...` starts
 COMMAND with its output in LOG, prints its pid and reads orders from standard input: `T` terminates
-it, `K` kills it and keeps the data. End of input means that the owner has died, however it died,
+it, `K` kills it and keeps the data. End of input means that the owner has died for any reason,
 since the kernel then closes the other end of the pipe; a signal tied to the owner's *thread*
-(PR_SET_PDEATHSIG in the owner itself) would come too early when a worker thread started the child.
-After `T` and end of input the folder THROWAWAY is removed; '' means no folder.
+(PR_SET_PDEATHSIG with the owner as the parent) would come too early if a worker thread started the
+child. After `T` and end of input the folder THROWAWAY is removed; '' means no folder.
 
-Only children that the owner forks without exec hold the pipe too; the guard then waits for them.
+Only children that the owner forks without exec hold the pipe, too; the guard then waits for them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ STOP_SECONDS = 15.0
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the command until it ends by itself or by an order; returns its exit code (0 to 255)."""
+    """Runs the command until it ends, by itself or by an order; returns its exit code (0 to
+    255)."""
     log, throwaway, *command = arguments
-    # The guard has one thread when it forks and that one lives as long as the guard, so here the
-    # signal means what it should: nothing outlives a guard that was itself killed.
+    # The guard has one thread when it forks, which lives as long as the guard, so here the signal
+    # works as intended: the child doesn't outlive a guard that was itself killed.
     die_with_guard = _death_signal() if sys.platform == "linux" else None
     with open(log, "ab") as output:
         child = subprocess.Popen(
@@ -69,7 +70,7 @@ def _death_signal() -> Callable[[], None]:
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
-    child.send_signal(signal.SIGCONT)  # a stopped process would not see it
+    child.send_signal(signal.SIGCONT)  # a stopped process would not handle it
     try:
         child.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -77,7 +78,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def _leave_with(child: subprocess.Popen[bytes], ordered: threading.Event) -> None:
-    """Ends the guard when the command ended without an order, so that the owner sees it at once."""
+    """Ends the guard if the command ended without an order, so that the owner notices at once."""
     code = child.wait()
     if not ordered.is_set():
         os._exit(code & 0xFF)

@@ -1,4 +1,4 @@
-"""Ends a command in good order on a signal: Ctrl-C, SIGTERM, or a closed terminal."""
+"""Ends a command gracefully on a signal: Ctrl-C, SIGTERM, or a closed terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class StopSignal(BaseException):
 
 
 def raise_on_signals() -> None:
-    """From now on a signal raises StopSignal, once: the cleanup after it is not interrupted."""
+    """From now on a signal raises StopSignal, but only once, so that the cleanup is not
+    interrupted."""
     for number in _SIGNALS:
         signal.signal(number, _stop)
 

@@ -1,8 +1,8 @@
 """Runs workers of all roles on this machine as child processes and restarts those that end.
 
-Law: no worker outlives its supervisor, however that ends (guard.py stands between the two); and a
-start that fails for a reason only a user can fix is reported once instead of being retried for
-ever.
+Law: no worker outlives its supervisor, however the supervisor ends (each worker runs under
+guard.py); and a start that fails for a reason only a user can fix is reported once instead of being
+retried for ever.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ STOP_SECONDS = 15.0
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
-"""A worker that lived this long is started again after FIRST_PAUSE."""
+"""A worker that lived this long is restarted after FIRST_PAUSE."""
 
 _HOST = "127.0.0.1"
-_REFUSED = 1  # the exit code of `journeys worker` where only a user can fix what is wrong
+_REFUSED = 1  # the exit code of `journeys worker` if only a user can fix the problem
 _POLL_SECONDS = 0.1
 
 
 class WorkerRefused(UserError):
-    """A worker can't start, and starting it again would not help."""
+    """A worker can't start, and a restart would not help."""
 
 
 class NotReady(UserError):
@@ -50,10 +50,10 @@ class Supervisor:
     Args:
         roles: how many workers of each role.
         arguments: more arguments of every `journeys worker`, such as `--clock stream`.
-        environment: of the workers; by default this process's own.
-        report: called with a worker's name and a line that it printed, or a line about the worker;
-            from several threads.
-        command: how `journeys` is run; fault tests wrap it.
+        environment: of the workers; by default that of this process.
+        report: called, from several threads, with a worker's name and a line that it printed or a
+            line about it.
+        command: runs `journeys`; fault tests wrap it.
     """
 
     def __init__(
@@ -108,15 +108,15 @@ class Supervisor:
             child.finish()
 
     def kill(self, name: str) -> None:
-        """Ends a worker with SIGKILL; it is started again as after any other end."""
+        """Ends a worker with SIGKILL; it is restarted as after any other end."""
         self._children[name].signal(signal.SIGKILL)
 
     def restart(self, name: str) -> None:
-        """Ends a worker with SIGTERM; it is started again."""
+        """Ends a worker with SIGTERM; it is restarted."""
         self._children[name].signal(signal.SIGTERM)
 
     def pid(self, name: str) -> int | None:
-        """The process id of a worker, or None while it has none."""
+        """The process id of a worker, or None if it is not running."""
         return self._children[name].pid
 
     def readiness(self) -> dict[str, bool]:
@@ -124,8 +124,8 @@ class Supervisor:
         return {name: page is not None and page["ready"] for name, page in self.pages().items()}
 
     def pages(self) -> dict[str, dict[str, Any] | None]:
-        """The readiness page of every worker; None where it does not answer."""
-        # There is no TLS here, and reading the certificates for it would take 30 ms every time.
+        """The readiness page of every worker; None if it does not answer."""
+        # There is no TLS here, and reading the certificates for it would take 30 ms each time.
         with httpx.Client(
             timeout=1.0, trust_env=False, verify=False, headers=self._headers
         ) as client:
@@ -147,7 +147,7 @@ class Supervisor:
                 self.wait()
 
     def wait(self) -> None:
-        """Blocks for as long as the workers can be kept running. Raises WorkerRefused."""
+        """Blocks as long as the workers can be kept running. Raises WorkerRefused."""
         self._ended.wait()
         if self._refusal is not None:
             raise self._refusal
@@ -191,7 +191,7 @@ class _Child:
         self._thread.start()
 
     def terminate(self) -> None:
-        """Asks the worker to end, for good."""
+        """Asks the worker to end; it is not restarted."""
         self._stopping.set()
         with self._lock:
             if self._guard is not None:
@@ -208,7 +208,7 @@ class _Child:
 
     def signal(self, number: signal.Signals) -> None:
         with self._lock:
-            # Its guard waits for it, so as long as the guard lives the id is nobody else's.
+            # Its guard waits for it, so the process id is not reused while the guard lives.
             if self.pid is not None and self._guard is not None and self._guard.poll() is None:
                 with suppress(ProcessLookupError):  # it may have ended this moment
                     os.kill(self.pid, number)
@@ -232,7 +232,8 @@ class _Child:
             if code == _REFUSED and not has_run:
                 self._refused(self.name, self._last_line.removeprefix("journeys: "))
                 return
-            # After a first run, code 1 may only mean that the broker is away for now.
+            # After a first successful run, code 1 may only mean that the broker is unavailable for
+            # now.
             has_run = has_run or code != _REFUSED
             if time.monotonic() - born > STEADY_SECONDS:
                 pause = FIRST_PAUSE
@@ -259,7 +260,7 @@ class _Child:
         return code
 
     def _launch(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-        """Starts a guard with the worker; what the worker prints comes through a pipe."""
+        """Starts a guard with the worker; the worker's output comes through a pipe."""
         read, write = os.pipe()
         lines = os.fdopen(read, "rb")
         try:
@@ -279,7 +280,7 @@ class _Child:
                 env=self._environment
                 | {"JOURNEYS_HEALTH_HOST": _HOST, "JOURNEYS_HEALTH_PORT": str(self._port)},
                 pass_fds=[write],
-                start_new_session=True,  # Ctrl-C in the terminal is for us; we then end the worker
+                start_new_session=True,  # Ctrl-C reaches only us; we then end the worker
             )
         except BaseException:
             lines.close()
@@ -300,7 +301,7 @@ def _order(guarded: subprocess.Popen[bytes], order: bytes) -> None:
 
 
 def _ending(code: int) -> str:
-    """An exit code in words; the guard gives a signal as 256 less its number."""
+    """An exit code in words; the guard returns 256 minus the number of a signal."""
     return f"signal {256 - code}" if code > 192 else f"exit code {code}"
 
 

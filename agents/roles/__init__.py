@@ -1,1 +1,1 @@
-"""The roles of workers: each file builds one role of its parts."""
+"""The roles of workers: each file builds one role from its parts."""

@@ -1,7 +1,7 @@
-"""The deliver role as an application: its destinations, each a source and an agent.
+"""The deliver role as an application: each destination is a source and an agent.
 
-Law: a destination that is added is taken on by itself, and partitions are given up only after the
-calls in flight had a moment to be answered.
+Law: new destinations are picked up automatically, and before partitions are given up, the calls in
+flight have a short time to finish.
 """
 
 from __future__ import annotations
@@ -32,38 +32,39 @@ APPLICATION = application("deliver")
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 2.0
 _DRAIN_SECONDS = 1.5
-"""For calls in flight when partitions move; the group waits meanwhile."""
+"""For calls in flight when partitions move; the group waits during this time."""
 _LAST_CALLS_SECONDS = 10.0
-"""The same when the worker stops, at most; else up to the destination's `timeout`."""
+"""The limit when the worker stops; calls in flight get the destination's `timeout`, if that is
+shorter."""
 _COMMIT_SECONDS = 1.0
-"""Besides, for the results of the last ones to be committed."""
+"""Added to that, so that the last results can be committed."""
 
 
 class DeliverApp(App):
-    """The role's app; its calls end with it.
+    """The role's app, which ends its calls when it stops.
 
-    Before partitions are given up, calls in flight get a moment to be answered: what is given up
-    before its answer is known is called again by the next owner.
+    Before partitions are given up, calls in flight get a short time to finish, as the next owner
+    repeats calls whose answer is not known.
     """
 
     deliverers: list[Deliverer]
     callers: Callers
 
     async def quiesce(self) -> None:
-        """The calls first, while the loops can still commit what they bring."""
+        """The calls first, while the loops can still commit their results."""
         await asyncio.gather(*(one.calls.drain(_DRAIN_SECONDS) for one in self.deliverers))
         await super().quiesce()
 
     def start_reading(self) -> None:
         super().start_reading()
-        if self.stopping:  # partitions have moved meanwhile
+        if self.stopping:  # partitions have moved in the meantime
             return
         for deliverer in self.deliverers:
             deliverer.calls.go_on()
 
     async def on_stop(self) -> None:
-        """First the calls in flight, whose answers are committed; then the loops end. What was
-        called and is given up without its answer is called again by the next owner."""
+        """First the calls in flight finish and their answers are committed; then the loops end. The
+        next owner repeats calls that were given up without an answer."""
         self.stopping = True
         await asyncio.gather(
             *(
@@ -82,11 +83,11 @@ class DeliverApp(App):
 def build(settings: Settings, destinations: Collection[str] | None = None) -> DeliverApp:
     """The deliver role's app.
 
-    destinations: the names of those it serves; by default all, also those that are added later.
+    destinations: the names of those it serves; by default all, including those added later.
 
     Raises:
         TopicError: a topic is missing or wrong.
-        UserError: a destination that is named has no topic.
+        UserError: a named destination has no topic.
         SettingsError: JOURNEYS_ALLOW_HOSTS can't be used.
     """
     allowed = Allowed.from_env(os.environ)
@@ -103,7 +104,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
     parts = Parts(Guard(allowed), Secrets(os.environ), app.clock.now)
     app.callers = Callers(DESTINATION_TYPES, parts)
     for name in names:
-        # Now, as opening takes a moment (certificates are read) that belongs to no call.
+        # Opened now, so that no call has to wait until the certificates are read.
         if (destination := reader.catalog.destinations.get(name)) is not None:
             app.callers.of(destination)
     signatures = Signatures.of(settings, layout.installation.id)
@@ -117,7 +118,7 @@ def build(settings: Settings, destinations: Collection[str] | None = None) -> De
         await _or_fail(app, _look_at_documents(app.deliverers))
 
     if not names:
-        # The group needs something to subscribe to; what is no source is not read.
+        # The group needs a topic to subscribe to; a topic that is not a source is not read.
         app.topics.add(app.topic(CATALOG, key_type=bytes, value_type=bytes))
 
     @app.task
@@ -140,7 +141,7 @@ def _add(
     partitions: int,
     signatures: Signatures,
 ) -> Deliverer:
-    """Takes on one destination: its source, its agent."""
+    """Adds one destination: its source and its agent."""
     deliverer = Deliverer(name, destinations, app.callers, partitions, app.clock.now, signatures)
     source = app.source(
         actions(name),
@@ -179,8 +180,8 @@ async def _or_fail(app: App, work: Any) -> None:
 async def _restart_for_new_ones(
     app: App, broker: str, reader: CatalogReader, taken: set[str]
 ) -> None:
-    """Starts the worker again when a destination has been added. Faust takes up new topics only
-    after 45 s, and forgets them when they come during a rebalance (transport/conductor.py:336)."""
+    """Restarts the worker when a destination has been added. Faust notices new topics only after 45
+    s, and drops them if they appear during a rebalance (transport/conductor.py:336)."""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         if reader.catalog.destinations.keys() <= taken:
@@ -188,7 +189,7 @@ async def _restart_for_new_ones(
         try:
             layout = await asyncio.to_thread(check_topics, broker)
         except (TopicError, UserError):
-            continue  # the topics are being made, or the broker is away: looked at again
+            continue  # the topics are being created, or the broker is unavailable: checked again
         if not taken.issuperset(layout.destinations):
             app.restart("a destination was added")
             return

@@ -1,7 +1,7 @@
 """The evaluate role: moves users through their journeys.
 
 Law: the pure processor computes a batch of inputs of one partition; its actions, outcomes and
-changed records are the batch's transaction. Nothing here waits for anything but Kafka.
+changed records are the batch's transaction. Everything here waits only for Kafka.
 """
 
 from contextlib import suppress
@@ -35,7 +35,8 @@ from tables.users import CODEC, UserRecords
 APPLICATION = application("evaluate")
 
 _MUCH = 8 << 20
-"""Bytes of effects and changed records that don't wait for a later batch's transaction."""
+"""A batch with more bytes of effects and changed records doesn't wait for a later batch's
+transaction."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,13 +54,19 @@ class Evaluator:
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
         self._processors: dict[int, PartitionProcessor] = {}
+<<<<<<< HEAD
         self._known: dict[int, int] = {}
         """By partition, how far of journeys.config its processor's catalog was read: an offset. It
         is part of the partition's state, so that the next owner reads as far as the last one."""
+=======
+        self._passed: dict[int, int] = {}
+        """By partition, the offset in its newest barrier. It is part of the partition's state, so
+        that a new owner reads at least as much of the catalog as the last owner did."""
+>>>>>>> plain-words
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
-        """Applies the batch's inputs, then what the wall clock may fire."""
+        """Applies the batch's inputs, then fires the timers that the wall clock may fire."""
         if batch.first:
             self._known[batch.partition], samples = read_notes(batch.notes)
         inputs, barriers = await self._reach_barriers(self._inputs(batch), batch.partition)
@@ -83,12 +90,12 @@ class Evaluator:
             batch.count(DEAD_LETTERS, dead.role, dead.reason)
         for type, times in effects.counts.items():
             batch.count(UNREPORTED, type, by=times)
-        # While a sweep continues, each part is committed, and so is much at once.
+        # Each part of a sweep is committed at once, and so is a large batch.
         batch.urgent = batch.more_timers or effects.size > _MUCH or batch.consumed < len(inputs)
         send(batch, effects, self._signatures, self._partitions)
 
     def released(self, partition: int) -> None:
-        """Forgets the partition's records."""
+        """Drops the partition's records."""
         self._processors.pop(partition, None)
         self._known.pop(partition, None)
 
@@ -115,10 +122,11 @@ class Evaluator:
         return inputs
 
     def _with_headers(self, one: Input, message: Message, batch: Batch) -> Input:
-        """The input with what its record's headers name, refused where it isn't the engine's."""
+        """The input with the kind and origin from the headers; refused if its signature is not
+        valid."""
         found = read_headers(message.headers())
         if found.kind is None and found.origin is None:
-            return one  # a producer's own headers
+            return one  # only a producer's own headers
         refusal = self._signatures.check(
             one.partition,
             one.key,
@@ -135,13 +143,18 @@ class Evaluator:
         """Reads the catalog at least as far as the newest barrier among the inputs and as far as
         the partition's last owner had.
 
+<<<<<<< HEAD
         Returns the inputs, with a barrier refused where it names more than the catalog has, and the
         offsets that the others name, by their place among the inputs.
+=======
+        Returns the inputs, with barriers refused that are beyond the catalog, and the offsets of
+        the other barriers, by index.
+>>>>>>> plain-words
         """
         barriers = {}
         for number, one in enumerate(inputs):
             if one.kind == "barrier" and one.refusal is None:
-                with suppress(ValueError):  # the processor rejects what is no barrier
+                with suppress(ValueError):  # the processor rejects invalid barriers
                     barriers[number] = barrier_offset(one.value)
         catalog = await self._reader.read_past(max([*barriers.values(), self._known[partition]]))
         if catalog is not self._catalog:
@@ -156,6 +169,7 @@ class Evaluator:
         return inputs, barriers
 
 
+<<<<<<< HEAD
 def notes(known: int, samples: str) -> str:
     """What the role keeps of a partition beside its records: how far it knows journeys.config (an
     offset), and what was reported in the current minute."""
@@ -166,6 +180,18 @@ def read_notes(text: str) -> tuple[int, str]:
     """The two values of `notes`. Notes of older versions have no offset: 0."""
     known, named, samples = text.rpartition(":")
     return int(known) if named else 0, samples
+=======
+def notes(passed: int, samples: str) -> str:
+    """What the role stores about a partition besides its records: the offset in its newest barrier,
+    and what was reported in the current minute."""
+    return f"{passed}:{samples}" if passed else samples
+
+
+def read_notes(text: str) -> tuple[int, str]:
+    """The arguments of `notes` from its text. Older versions wrote only the samples."""
+    passed, named, samples = text.rpartition(":")
+    return int(passed) if named else 0, samples
+>>>>>>> plain-words
 
 
 def build(settings: Settings) -> App:
@@ -200,7 +226,7 @@ def home_of(user_id: str, partitions: int) -> int:
 
 
 def send(batch: Batch, effects: Effects, signatures: Signatures, partitions: int) -> None:
-    """Puts the effects into the batch's transaction."""
+    """Adds the effects to the batch's transaction."""
     partition = batch.partition
     for action in effects.actions:
         key = action.user_id.encode()

@@ -1,8 +1,8 @@
 """The register role: checks what users push to `journeys.config` and keeps the catalog.
 
 Law: a push is accepted as a whole or changes nothing. Its verdict, its catalog entries and a
-barrier in every partition of the events are one transaction, so events after the verdict are
-evaluated with the new version by every worker and on every replay.
+barrier in every partition of the events are one transaction, so every worker and every replay
+evaluates events after the verdict with the new version.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from tables.codec import Codec
 APPLICATION = application("register")
 
 _FILE = logical(CONFIG)
-"""What problems of a push name as its file."""
+"""The name of the file in problems of a push."""
 
-# Catalog entries are JSON already; the table keeps them as they are.
+# Catalog entries are already JSON; the table stores them unchanged.
 _CODEC: Codec[bytes] = Codec(bytes, bytes)
 
 
@@ -78,7 +78,8 @@ async def _apply_push(
     """Applies one push to the batch and returns the catalog after it."""
     try:
         pushed_at = message.timestamp()[1]
-        # A text of 1 MB takes seconds; meanwhile the loop answers the health page and the broker.
+        # A text of 1 MB takes seconds, during which the event loop must answer the health page and
+        # the broker.
         verdict = await asyncio.to_thread(
             check_push, message.value() or b"", _FILE, catalog, pushed_at
         )
@@ -89,7 +90,7 @@ async def _apply_push(
         try:
             await _create_topics(verdict, settings.broker)
         except TopicError as error:
-            # A topic that the broker refuses to make must not block the pushes after this one.
+            # A topic that the broker refuses to create must not block the next pushes.
             verdict = Rejected([Problem(_FILE, 1, 1, str(error))])
     if isinstance(verdict, Rejected):
         _report_rejected(batch, message, verdict)
@@ -106,13 +107,13 @@ async def _apply_push(
 
 
 def _changes(accepted: Accepted, before: Catalog) -> list[ChangeType]:
-    """What becomes of each document, in the words of `journeys plan`."""
+    """The change of each document, in the words of `journeys plan`."""
     return [change_of(one, before, accepted.catalog)[0] for one in accepted.documents]
 
 
 async def _create_topics(accepted: Accepted, broker: str) -> None:
-    """Makes the topics of new destinations before the catalog names them: journeys may send to them
-    from the barrier on."""
+    """Creates the topics of new destinations before the catalog names them, as journeys may send to
+    them from the barrier on."""
     catalog = accepted.catalog
     for document in accepted.documents:
         retried = catalog.kinds[document.kind].delivered_for(catalog, document.name)
@@ -177,7 +178,7 @@ def _report(
 
 
 def _key(detail: dict[str, Any], place: tuple[str, int, int]) -> bytes:
-    """`kind/name` of the document, or the pushed record's place where it has none."""
+    """`kind/name` of the document, or the position of the pushed record if it has none."""
     if "kind" in detail:
         return f"{detail['kind']}/{detail['name']}".encode()
     named = [problem["document"] for problem in detail["problems"] if problem["document"]]

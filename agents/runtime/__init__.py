@@ -1,1 +1,1 @@
-"""The one loop of every role with state: batch, compute, transaction, store, acknowledge."""
+"""The loop of every role with state: batch, compute, transaction, store, acknowledge."""

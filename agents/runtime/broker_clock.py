@@ -1,11 +1,11 @@
-"""The broker's time, with which the log's records are stamped, as far as this process knows it.
+"""The broker's time, which stamps the records of the log, as far as this process knows it.
 
-Law: never ahead of the broker's clock, whatever this machine's clock says: it may be wrong, or be
-set while the worker runs. Between two of the broker's stamps, time is counted by the kernel's clock
-since boot (CLOCK_BOOTTIME: it runs during sleep, and setting the clock doesn't change it).
+Law: it is never ahead of the broker's clock. This machine's clock is not used, as it may be wrong,
+or be set while the worker runs: between two stamps of the broker, time is counted by the kernel's
+clock since boot (CLOCK_BOOTTIME: it runs during sleep, and setting the clock doesn't change it).
 
-Nothing in Faust does this: its timers fire by the worker's own clock, so two workers whose clocks
-differ by a minute answer the same history differently.
+Faust has no counterpart: its timers follow the worker's own clock, so two workers whose clocks
+differ by a minute give different results for the same history.
 """
 
 import threading
@@ -28,10 +28,10 @@ class BrokerClock:
     def __init__(
         self, steady: Callable[[], int] = _since_boot, wall: Callable[[], int] = wall
     ) -> None:
-        """steady: ms, monotonic. wall: this machine's clock, ms; used until a stamp was seen."""
+        """steady: ms, monotonic. wall: this machine's clock, ms; used until the first stamp."""
         self.steady = steady
         self._wall = wall
-        self._ahead: int | None = None  # how far the broker's clock is ahead of the steady one
+        self._ahead: int | None = None  # how far the broker's clock is ahead of the steady clock
         self._lock = threading.Lock()
 
     @property
@@ -48,7 +48,8 @@ class BrokerClock:
         """The broker stamped a record with `stamp` (ms) between the readings `sent` and `received`
         of `steady`.
 
-        A slow answer is imprecise: what is known is kept where the answer doesn't contradict it.
+        A slow answer is imprecise, so the known difference is kept unless the answer contradicts
+        it.
         """
         least, most = stamp - received, stamp - sent
         with self._lock:

@@ -1,7 +1,7 @@
-"""Ends the process when it can't continue, without fail and with a clear last line.
+"""Ends the process reliably when it can't continue, with a clear last line.
 
-Law: no error is survived by guessing. Whether an open transaction was committed is read from the
-broker after the restart; a supervisor starts the process again.
+Law: after an error the process never guesses its state. A supervisor restarts it, and the new
+process reads from the broker whether an open transaction was committed.
 """
 
 import asyncio
@@ -42,28 +42,28 @@ class Exit:
         self.ends_process = False
 
     def fail(self, error: BaseException) -> None:
-        """Prints the error and ends the process within 8 s, whatever else hangs."""
+        """Prints the error and ends the process within 8 s, even if something hangs."""
         if self.failed is not None:
             return
         self.failed = error
         if self.ends_process:
-            _exit_after(_LEAVE_SECONDS)  # first: a stderr that nobody reads may block what follows
+            _exit_after(_LEAVE_SECONDS)  # first, as a stderr that nobody reads may block the rest
         if not says_it_all(error):
             traceback.print_exception(error)
         last_line(f"stopped: {type(error).__name__}: {error}")
-        logging.disable(logging.CRITICAL)  # what follows from the error would hide that line
+        logging.disable(logging.CRITICAL)  # consequences of the error would bury that line
         self._leave(error)
 
 
 def says_it_all(error: BaseException) -> bool:
-    """Whether the message of an error is all that anybody needs: no traceback is shown."""
+    """Whether the message of an error is enough, so that no traceback is shown."""
     if isinstance(error, KafkaException):
         return error.args[0].code() in _FENCED
     return isinstance(error, UserError | OffsetGone | RestoreError)
 
 
 def ended_by_errors(task: asyncio.Task[Any], fail: Callable[[BaseException], None]) -> None:
-    """Makes an error of a task that nobody awaits end the process; asyncio would only log it."""
+    """Makes errors of a task that is never awaited end the process; asyncio would only log them."""
 
     def check(ended: asyncio.Task[Any]) -> None:
         if not ended.cancelled() and (error := ended.exception()) is not None:
@@ -73,7 +73,7 @@ def ended_by_errors(task: asyncio.Task[Any], fail: Callable[[BaseException], Non
 
 
 def end_now(text: str) -> None:
-    """Ends the process with a last line, even when nobody reads it."""
+    """Ends the process with a last line, even if nobody reads stderr."""
     _exit_after(1.0)
     last_line(text)
     os._exit(EXIT_FAILED)
@@ -84,7 +84,7 @@ def _exit_after(seconds: float) -> None:
     timer.daemon = True
     try:
         timer.start()
-    except RuntimeError:  # no thread can be started any more
+    except RuntimeError:  # no more threads can be started
         os._exit(EXIT_FAILED)
 
 

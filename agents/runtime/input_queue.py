@@ -1,6 +1,6 @@
 """The source records of one partition between the reader and the batches.
 
-Law: they come out in the order of the log, once each, and their number and size are bounded.
+Law: each leaves the queue once, in the order of the log; their number and size are bounded.
 """
 
 from collections import deque
@@ -8,10 +8,10 @@ from collections import deque
 from confluent_kafka import Message
 
 MAX_INPUTS = 2_000
-"""Inputs of a transaction; on a prototype one took 4 ms for 1, 8 ms for 1,000, 40 ms for 4,000. A
-user with several inputs in one transaction is written once, so larger ones write less."""
+"""Inputs per transaction; on a prototype it took 4 ms for 1, 8 ms for 1,000, 40 ms for 4,000. A
+user with several inputs in one transaction is written once, so larger transactions write less."""
 MAX_INPUT_BYTES = 8 << 20
-"""Bytes of keys and values a batch takes, but at least one record."""
+"""The most bytes of keys and values in a batch; at least one record is taken."""
 _QUEUED = 4 * MAX_INPUTS
 _QUEUED_BYTES = 2 * MAX_INPUT_BYTES
 
@@ -21,14 +21,14 @@ class OutOfOrder(RuntimeError):
 
 
 class InputQueue:
-    """Records of a partition that were read and are in no batch yet.
+    """Records of a partition that were read but are not in a batch yet.
 
-    end: the offset where the log ended after all that was fed; what is missing before it are
-    control records. None while more is to come.
+    end: the offset of the log's end after the last fed record; gaps before it are control records.
+        None while more records are expected.
     """
 
     def __init__(self, where: str, offset: int) -> None:
-        """where: names the partition in errors. offset: of the next record to be fed."""
+        """where: names the partition in errors. offset: of the next record."""
         self._where = where
         self._slices: deque[list[Message]] = deque()
         self._count = 0
@@ -40,7 +40,7 @@ class InputQueue:
         return self._count
 
     def feed(self, messages: list[Message]) -> None:
-        """Appends records, not empty. Raises OutOfOrder."""
+        """Appends records (at least one). Raises OutOfOrder."""
         first = messages[0].offset()
         if first < self._next:
             raise OutOfOrder(f"{self._where}: {first} after {self._next - 1}")
@@ -51,11 +51,11 @@ class InputQueue:
         self.end = None
 
     def full(self) -> bool:
-        """Whether no more is to be fed."""
+        """Whether no more records may be fed."""
         return self._count >= _QUEUED or self._bytes >= _QUEUED_BYTES
 
     def drained(self) -> bool:
-        """Whether the next batch takes all there is."""
+        """Whether the next batch can take all records."""
         return self._count < MAX_INPUTS and self._bytes < MAX_INPUT_BYTES
 
     def take(self, capacity: int) -> list[Message]:
@@ -81,7 +81,7 @@ class InputQueue:
         return batch
 
     def give_back(self, messages: list[Message]) -> None:
-        """Puts the last records that were taken back to the front."""
+        """Puts the most recently taken records back to the front."""
         if messages:
             self._slices.appendleft(messages)
             self._count += len(messages)
@@ -97,7 +97,7 @@ def _key_size(message: Message) -> int:
 
 
 def _fitting(messages: list[Message]) -> int:
-    """How many of the messages fit into one batch by their size, but at least one."""
+    """How many of the messages fit into one batch by size; at least one."""
     size = 0
     for count, message in enumerate(messages):
         size += len(message) + _key_size(message)

@@ -1,11 +1,12 @@
-"""Writes marks into the log: empty records by which a partition's owner learns how far its log is.
+"""Writes marks into the log: empty records whose broker timestamps tell the partition's owner how
+far its log has advanced.
 
-Law: writing a mark proves nothing. Only its stamp does, when it is read back in the order of the
-log: everything that reached the partition before that time has then been applied, however the
-partition is replicated. So a mark that is lost, repeated or written by anybody else does no harm.
+Law: writing a mark proves nothing; only its stamp does, once it is read back in the order of the
+log. Then everything that reached the partition before that time has been applied, however the
+partition is replicated. So a mark that is lost, repeated or written by anyone else does no harm.
 
-Nothing in Faust does this: its timers and tables know only the worker's clock, so after an outage
-they fire before the events that wait in the backlog are read.
+Faust has no counterpart: its timers and tables use only the worker's clock, so after an outage they
+fire before the events in the backlog are read.
 """
 
 import asyncio
@@ -22,18 +23,18 @@ from journeys.records import headers
 MARK = headers.build("mark")
 _TIMEOUT_MS = 30_000
 _UNWRITTEN_SECONDS = 120.0
-"""Longer than the longest planned outage; after it nothing but this shows that no timer fires."""
+"""Longer than the longest planned outage. Beyond it, only this detects that no timer fires."""
 
 Written = Callable[[tuple[int, int] | None], None]
-"""Called with the offset of a mark and its stamp (ms); with None where it was not written."""
+"""Called with the offset of a mark and its stamp (ms), or with None if it was not written."""
 
 
 class NoMarks(RuntimeError):
-    """The broker takes no marks, so timers can't fire."""
+    """The broker accepts no marks, so timers can't fire."""
 
 
 class _Client:
-    """A producer, and how many marks it has not reported on."""
+    """A producer, and the number of its marks without a delivery report."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.producer = Producer(dict(settings))
@@ -55,8 +56,8 @@ class Marks:
         timeout_ms: int = _TIMEOUT_MS,
         unwritten: float = _UNWRITTEN_SECONDS,
     ) -> None:
-        """client: librdkafka's base configuration. fail: called with NoMarks when the broker has
-        taken none for `unwritten` s, or doesn't stamp them. timeout_ms: of one mark."""
+        """client: librdkafka's base configuration. fail: called with NoMarks if the broker has
+        accepted none for `unwritten` s, or doesn't stamp them. timeout_ms: of one mark."""
         self._settings = {
             **client,
             "acks": "all",
@@ -106,13 +107,13 @@ class Marks:
         where = f"{message.topic()}/{message.partition()}"
         if error is not None:
             now = time.monotonic()
-            # While timers are due, a mark follows the one that failed; else nothing is known of the
-            # time between the two.
+            # While timers are due, a failed mark is followed by another; if none follows, nothing
+            # is known about the time between them.
             if self._failing_since is None or began - self._failed_at > self._timeout:
                 self._failing_since = began
             self._failed_at = now
             if self._client is client:
-                self._client = None  # a client that saw an outage may never work again
+                self._client = None  # after an outage a client may never work again
             if now - self._failing_since >= self._unwritten:
                 self._fail(NoMarks(f"{where}: {error.str()}"))
             else:

@@ -1,10 +1,10 @@
 """Takes over and gives up partitions when the group rebalances: fence, restore, seek.
 
-Law: a partition's state is read only after every older owner has been fenced by the broker, up to
-the end that the changelog had then; the source is read from the offset found there. The group's
-committed offsets are written for lag monitors and never believed. So nothing depends on the
-group's membership being right: of two processes that both believe they own a partition, only the
-newer can write, and it started from all that the older one wrote.
+Law: a partition's state is read only after the broker has fenced every older owner, up to the
+changelog's end at that time; the source is read from the offset found there. The group's committed
+offsets are written for lag monitors but never used. So correctness doesn't depend on the group's
+membership: of two processes that both believe they own a partition, only the newer can write, and
+it started from everything that the older one wrote.
 
 Answers Faust's recovery, which resumes the sources, then seeks, then clears the agents' queues
 (tables/recovery.py:330 and :649; 157 of 3,000 events missing after a restart).
@@ -34,7 +34,7 @@ _RESTORING_AT_ONCE = 4
 
 
 class Unwanted(Exception):
-    """The partition that is being taken over isn't wanted any more."""
+    """The partition that is being taken over is no longer wanted."""
 
 
 class Ownership:
@@ -48,8 +48,8 @@ class Ownership:
         released: Callable[[Where], None],
         executor: Executor,
     ) -> None:
-        """open_partition(where, unwanted): blocking; fences and restores, and may raise Unwanted
-        once `unwanted()` is true. make_loop: on the event loop. released: called when a partition
+        """open_partition(where, unwanted): blocks; fences and restores, and may raise Unwanted once
+        `unwanted()` is true. make_loop: called on the event loop. released: called when a partition
         is given up; it may be taken over again at once."""
         self.loops: dict[Where, PartitionLoop] = {}
         self._open_partition = open_partition
@@ -64,11 +64,11 @@ class Ownership:
         self._changing = asyncio.Lock()
 
     async def own(self, wanted: set[Where], generation: int) -> None:
-        """Owns exactly `wanted` when it returns; the loops do nothing until they are started.
+        """Owns exactly `wanted` on return; the loops do nothing until they are started.
 
         A partition that is owned in two consecutive generations of the group keeps its producer and
-        its state: nobody else owned it in between (and if somebody had, the broker would refuse the
-        next write). Everything else is opened again. After a cancellation it may be called again.
+        its state: no other process owned it in between (otherwise the broker would refuse the next
+        write). All others are opened again. After a cancellation it may be called again.
         """
         async with self._changing:
             consecutive = self._generation is not None and generation == self._generation + 1
@@ -93,14 +93,14 @@ class Ownership:
             )
 
     async def _give_up(self, partitions: set[Where]) -> None:
-        """Closes the partitions, and what a cancelled call was opening or closing: RocksDB's lock
-        of each is free when this returns. After a cancellation the next call continues."""
+        """Closes the partitions, including those that a cancelled call was opening or closing. On
+        return all RocksDB locks are free. After a cancellation the next call continues."""
         for where in partitions:
             self._close(self.loops.pop(where).close)
             self._released(where)
-        self._unwanted.set()  # a long restore ends early; what it has read is kept
+        self._unwanted.set()  # a long restore ends early, but keeps what it has read
         for where, opening in list(self._opening.items()):
-            await asyncio.wait([opening])  # unlike awaiting it, leaves it alone when cancelled
+            await asyncio.wait([opening])  # unlike awaiting it, never cancels it
             del self._opening[where]
             # A lasting error is raised again when `own` opens the partition.
             if opening.exception() is None:
@@ -115,7 +115,7 @@ class Ownership:
         self._closing.add(loop.run_in_executor(self._executor, close))
 
     async def quiesce(self) -> None:
-        """No loop begins a batch; those in flight are committed."""
+        """No loop starts a batch; those in flight are committed."""
         await asyncio.gather(*(loop.quiesce() for loop in self.loops.values()))
 
     async def release(self) -> None:
@@ -142,14 +142,14 @@ def open_partition(
 ) -> OwnedPartition:
     """Fences the older owners of `where` and restores its state. Blocks.
 
-    accept_loss: continue where the source doesn't hold what follows the position any more.
-    former: ids that the source's topic had before it was made again, with what a position in them
-    means: `start` of the present topic, or the `same` offset.
+    accept_loss: continue even if the source no longer holds the records after the position.
+    former: earlier ids of the source's topic, with where to continue from a position in them: at
+        the `start` of the present topic, or at the `same` offset.
     log: how records name the source's log.
-    changelog_id: Kafka's id of the changelog, where it is known.
-    progressed: called from time to time while a long restore lasts.
+    changelog_id: Kafka's id of the changelog, if known.
+    progressed: called from time to time during a long restore.
 
-    Raises OffsetGone where the source doesn't hold what follows, unless that is accepted, and
+    Raises OffsetGone if the source no longer holds these records, unless that is accepted, and
     AnotherChangelog.
     """
     topic, partition = where
@@ -185,14 +185,14 @@ def _begin(
     accept_loss: bool,
     former: Mapping[str, str],
 ) -> Position:
-    """Where the owner goes on reading the source, whose log is `log`."""
+    """The position at which the owner continues in the source, whose log is `log`."""
     name = f"{where[0]}/{where[1]}"
     if position is None:
-        # The very first owner begins where the log does and commits that: from now on, a record
-        # that retention deletes before it is applied is an error, not a silent loss.
+        # The very first owner starts at the log's beginning and commits that position: from then
+        # on, a record that retention deletes before it is applied is an error, not a silent loss.
         return Position(log.first, topic_id=log.topic_id)
     start = replace(position, source=log.first, topic_id=log.topic_id)
-    # Positions of older versions have no id, and are believed.
+    # Positions of older versions have no id, and are trusted.
     if position.topic_id not in (log.topic_id, ""):
         known = former.get(position.topic_id)
         if known == "same":
@@ -214,7 +214,7 @@ def _begin(
                 "with what it holds"
             )
         if position.topic_id:
-            # The same log without its end: all that is left of it has been applied.
+            # The same log, truncated: all that is left of it has been applied.
             last_line(f"{text}: continuing at its end")
             return replace(position, source=log.end, topic_id=log.topic_id)
         last_line(f"{text}: continuing at {log.first}, its beginning")

@@ -1,10 +1,10 @@
 """The loop of one owned partition: take a batch, let the role compute it, commit its effects.
 
-Law: compute, then one transaction, then the store, then acknowledge; nothing is acknowledged
-before it is committed, and an exception acknowledges nothing: it ends the process.
+Law: compute, then one transaction, then the store, then acknowledge. Nothing is acknowledged before
+it is committed; an exception acknowledges nothing and ends the process.
 
 Answers Faust's at-least-once, which acknowledges an event whose agent raised (a poison event is
-lost), and recovery that believes the group's committed offsets instead of the state's own.
+lost), and its recovery, which uses the group's committed offsets instead of the state's own.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from tables.view import View
 
 COMMIT_INTERVAL_MS = 100
 """How long the changes of a batch that sends nothing may wait to share the transaction of a later
-batch: most events send nothing, and every transaction costs the broker."""
+batch: most events send nothing, and every transaction is work for the broker."""
 CONFIRMED_FOR_MS = 3_000
-"""For how long after it began a successful commit proves that this process owns the partition: half
-of the group's session, within which nobody else takes it over."""
+"""A successful commit proves for this long after its start that this process owns the partition:
+half of the group's session, within which no other process takes it over."""
 _LONGEST_REST_MS = 6
 
 
@@ -39,7 +39,7 @@ _LONGEST_REST_MS = 6
 class OwnedPartition:
     """A partition just taken over: its state up to date, its older owners fenced.
 
-    log: how records name the topic's log. restored: changelog records that were read for it.
+    log: how records name the topic's log. restored: changelog records that were read.
     """
 
     topic: str
@@ -51,17 +51,19 @@ class OwnedPartition:
 
 
 class Batch:
-    """What the role computes on. Use it as `async with batch:`; leaving the block applies it.
+    """The role's input and output for one computation. Use it as `async with batch:`; leaving the
+    block applies it.
 
-    inputs: source records in log order. results: of calls beside the loop. log: how records name
-    the log that the inputs stand in.
-    view: the partition's records. partition_time: ms, -1 before the first event; the role moves it.
-    notes: what else the role keeps of the partition, as short text without blanks.
+    inputs: source records in log order. results: of calls outside the loop. log: how records name
+        the log of the inputs.
+    view: the partition's records. partition_time: ms, -1 before the first event; the role advances
+        it.
+    notes: what else the role stores about the partition, as a short text without blanks.
     now: ms, the broker's clock. watermark: ms; timers due up to here may fire by the wall clock.
     first: the first batch since the partition was taken over (it may be empty).
-    consumed: how many of `inputs` the role applied; the rest comes again with the next batch.
-    more_timers: the role left due timers for the next batch.
-    urgent: whether it is committed before the next batch begins. Else, when it sends nothing, it
+    consumed: how many of `inputs` the role applied; the rest returns with the next batch.
+    more_timers: whether the role left due timers for the next batch.
+    urgent: whether it is committed before the next batch begins. Otherwise, if it sends nothing, it
         may share the transaction of a later batch.
     """
 
@@ -106,8 +108,8 @@ class Batch:
         self.outputs.add(topic, partition, key, value, headers)
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
-        """Adds to a counter of the role, once the batch is applied. For what is rare, or summed up
-        over the batch: this is not meant for every input."""
+        """Adds to a counter of the role, once the batch is applied. Call it for rare things or for
+        sums over the batch, not for every input."""
         self.counts.append((metric, labels, by))
 
     async def __aenter__(self) -> "Batch":
@@ -122,15 +124,16 @@ class Batch:
             raise
         finally:
             if error is not None:
-                # Also when cancelled: whether the batch was committed isn't known here.
+                # Also after a cancellation, as it isn't known here whether the batch was committed.
                 self.loop.fail(error)
             self.done.set()
 
 
 class PartitionLoop:
-    """The loop of one owned partition; lives from take-over to giving up.
+    """The loop of one owned partition; it lives from the takeover until the partition is given up.
 
-    position: next source offset after what is committed. applied: inputs. batches: computed.
+    position: next source offset after the committed inputs. applied: count of inputs. batches:
+        count of computed batches.
     counts: for the metrics; they outlive the loop.
     """
 
@@ -149,7 +152,7 @@ class PartitionLoop:
         counts: PartitionCounts,
         fail: Callable[[BaseException], None],
     ) -> None:
-        """hand_over: awaitable that puts a batch into the agent's channel. capacity(partition): how
+        """hand_over: puts a batch into the agent's channel; awaitable. capacity(partition): how
         many inputs the role takes now. has_capacity: wakes the reader. fail: ends the process."""
         self.topic = owned.topic
         self.partition = owned.partition
@@ -169,7 +172,7 @@ class PartitionLoop:
         assert position is not None, "a partition that was taken over has a position"
         self.partition_time = position.time
         self.notes = position.notes
-        # Inputs between the two are applied to the view and wait for their transaction.
+        # Inputs between these two are applied to the view and wait for their transaction.
         self._applied = self._committed = position
         self._waiting = 0
         self._commit_at: int | None = None
@@ -202,7 +205,8 @@ class PartitionLoop:
             self._wake.set()
 
     def reached_end(self, offset: int) -> None:
-        """Everything before `offset` has been fed: the rest up to it are control records."""
+        """Everything before `offset` has been fed; the remaining offsets up to it are control
+        records."""
         self._queue.end = offset
         self._wake.set()
 
@@ -214,16 +218,16 @@ class PartitionLoop:
 
     # ---- from the role
     def hand_in(self, result: Any) -> None:
-        """A result of a call beside the loop becomes an input of the next batch."""
+        """Adds the result of a call outside the loop to the next batch."""
         self._results.append(result)
         self._wake.set()
 
     async def confirm(self) -> None:
         """Returns when a recent commit proves that nobody else owns the partition.
 
-        A process that was frozen doesn't notice: a newer owner may have made the same call
-        meanwhile, so this is asked before every call. Where the partition is fenced, this doesn't
-        return; the process ends.
+        It is awaited before every call: a process that was suspended doesn't notice that, and a
+        newer owner may have made the same call in the meantime. If the partition is fenced, this
+        never returns; the process ends.
         """
         while self._clock.steady() - self._confirmed > CONFIRMED_FOR_MS:
             if self._confirmation is None:
@@ -233,7 +237,7 @@ class PartitionLoop:
 
     # ---- life
     def start(self) -> int:
-        """Begins to take batches; returns the source offset to read from."""
+        """Starts taking batches; returns the source offset to read from."""
         assert self._failed or self._applied == self._committed, "quiescing commits what waits"
         self._queue = InputQueue(f"{self.topic}/{self.partition}", self._committed.source)
         self._stopping = self._failed
@@ -243,15 +247,15 @@ class PartitionLoop:
         return self._committed.source
 
     async def quiesce(self) -> None:
-        """No new batch begins; the one in flight ends, and what was applied is committed."""
+        """Starts no new batch; the one in flight ends, and all applied inputs are committed."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
 
     def fail(self, error: BaseException) -> None:
-        """Ends the process. Until it has ended, no batch begins: it would commit what the failed
-        batch left in the view, and the position after its inputs."""
+        """Ends the process. Until then no batch begins, as it would commit the failed batch's
+        changes in the view and the position after its inputs."""
         self._failed = self._stopping = True
         self._end_process(error)
 
@@ -283,8 +287,8 @@ class PartitionLoop:
             self.fail(error)
 
     async def _rest(self, ms: int) -> None:
-        """Waits a little after a batch that took `ms`, so that what arrives meanwhile shares the
-        next transaction: it costs a broker the same for one record and for a hundred."""
+        """Waits a little after a batch that took `ms`, so that records that arrive meanwhile share
+        the next transaction: for the broker, one record costs as much as a hundred."""
         if self.drained() and not self._stopping:
             await asyncio.sleep(min(ms, _LONGEST_REST_MS) / 1_000)
 
@@ -312,11 +316,11 @@ class PartitionLoop:
         return inputs
 
     def _at_end(self) -> bool:
-        """Whether all that can be read of the log has been taken."""
+        """Whether all readable records of the log have been taken."""
         return not self._queue and self._queue.end is not None
 
     async def _wait(self) -> None:
-        """Until there is work: no polling, an idle partition costs nothing."""
+        """Waits until there is work, without polling: an idle partition costs nothing."""
         self._wake.clear()
         delays = [self._timers.seconds_until_due(self._at_end())]
         if self._commit_at is not None:
@@ -332,13 +336,13 @@ class PartitionLoop:
                 timer.cancel()
 
     def _overdue(self) -> bool:
-        """Whether what was applied has waited for its transaction long enough."""
+        """Whether applied inputs have waited long enough for their transaction."""
         return self._waiting >= MAX_INPUTS or (
             self._commit_at is not None and self._commit_at <= self._clock.steady()
         )
 
     async def commit(self, batch: Batch) -> None:
-        """The batch counts as applied; its transaction comes now, or with a later batch."""
+        """Marks the batch as applied; its transaction is written now, or with a later batch."""
         self._queue.give_back(batch.inputs[batch.consumed :])
         source, arrived = self._applied.source, None
         if batch.consumed:
@@ -367,7 +371,7 @@ class PartitionLoop:
             self.counts.add_by_role(metric, labels, by)
 
     async def _write(self, outputs: Outputs) -> None:
-        """One transaction of all that waits, then the store."""
+        """Writes one transaction with all applied inputs, then the store."""
         changes, position = self.view.changes(), self._applied
         began, asked = self._clock.steady(), self._confirmation
         if changes or outputs or position != self._committed or asked is not None:
@@ -391,18 +395,19 @@ class PartitionLoop:
         self.store.write(changes, self._next_log, position)
 
     def _acknowledge(self) -> None:
-        """Moves `position`, unless something applied isn't committed yet."""
+        """Advances `position`, unless applied inputs aren't committed yet."""
         if self._applied == self._committed:
             self.position = self._timers.log.offset
 
     @property
     def watermark(self) -> int:
-        """Ms; every record that reached the source before it is applied. -1 until it is known."""
+        """Ms; every record that reached the source before this time is applied. -1 until it is
+        known."""
         return self._timers.log.watermark
 
     def has_work(self, lag: int) -> bool:
-        """Whether a batch ought to end soon, given `lag` records that are known to be in the log.
-        Not while the role takes no inputs, nor where an open transaction hides those records."""
+        """Whether a batch should end soon, given `lag` records that are known to be in the log. Not
+        while the role takes no inputs, nor if an open transaction hides those records."""
         if self._at_work:
             return True
         if self._capacity(self.partition) <= 0:

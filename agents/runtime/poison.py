@@ -1,8 +1,8 @@
-"""Distinguishes a poisonous input from a bug of the engine.
+"""Distinguishes poison inputs from bugs of the engine.
 
-Law: a poisonous input goes to `journeys.dead` and the rest continue; but when more than half of the
-last inputs are dead letters, the engine is at fault: the process stops instead of moving the log
-there.
+Law: a poison input goes to `journeys.dead` and the others continue; but if more than half of the
+last inputs are dead letters, the engine is at fault: the process stops instead of moving the whole
+log to `journeys.dead`.
 """
 
 from collections import deque
@@ -25,9 +25,9 @@ class PoisonGauge:
         self._dead = 0
 
     def count(self, inputs: int, dead: int) -> None:
-        """Adds a batch. Raises TooManyDead, which keeps it from being committed."""
+        """Adds a batch. Raises TooManyDead, so that the batch isn't committed."""
         if not (inputs or dead):
-            return  # else batches of timers alone would pile up until the next inputs come
+            return  # else batches with only timers would pile up until the next inputs
         self._batches.append((inputs, dead))
         self._inputs += inputs
         self._dead += dead

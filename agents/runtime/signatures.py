@@ -1,10 +1,10 @@
-"""Signs the records that the engine itself writes onto `journeys.events`, and checks them.
+"""Signs the records that the engine itself writes to `journeys.events`, and checks them.
 
-Law: with keys, nobody without one can make a record that counts as the engine's own, nor move one
-to another installation, partition, key or time. A mark has no signature: it says nothing.
+Law: with keys set, nobody without a key can forge a record of the engine, or move one to another
+installation, partition, key or time. Marks are not signed, as they have no content.
 
 A copy of a signed record within MAX_AGE_MS does no harm: a response counts once per visit, an event
-once per messageId, and barriers and clock records never go back.
+once per messageId, and barriers and clock records have no effect twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from journeys.records.headers import KINDS, ORIGIN, RECORD, SIGNATURE, Found, He
 from journeys.records.input import Refusal
 
 MAX_AGE_MS = 600_000
-"""How far the time of signing may be from the time at which the broker appended the record."""
+"""The largest difference between the time of signing and the broker's append time."""
 
 _TOPIC = b"journeys.events"
 _VERSION = 1
@@ -33,12 +33,12 @@ Count = Callable[[str], None]
 
 
 class Signatures:
-    """The keys of one process; without any, nothing is signed and nothing checked.
+    """The keys of one process; without keys nothing is signed or checked.
 
     Args:
-        keys: the first one signs, all verify.
+        keys: the first one signs; all verify.
         mode: `require` refuses records without a signature, `accept` only counts them.
-        installation: the id of the installation, so that no record counts in another one.
+        installation: the id of the installation, so that a record is not valid in another one.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Signatures:
 
     @classmethod
     def of(cls, settings: Settings, installation: str = "") -> Signatures:
-        """The keys and the mode that the process is set to."""
+        """The keys and the mode from the settings of the process."""
         return cls(settings.record_keys, settings.record_mode, installation)
 
     def __bool__(self) -> bool:
@@ -78,7 +78,7 @@ class Signatures:
         appended: int,
         count: Count,
     ) -> Refusal | None:
-        """Why a record with a kind must not be applied, if so.
+        """Why a record with a kind must not be applied, or None.
 
         Args:
             appended: when the broker appended the record, ms.
@@ -117,8 +117,8 @@ class Signatures:
         origin: bytes | None,
         signed: int,
     ) -> bytes:
-        """What the signature is of. Every part has its length before it, so that no two records
-        have one text."""
+        """The signed bytes. Every part is prefixed with its length, so that no two records have the
+        same bytes."""
         numbers = _NUMBERS.pack(partition, signed)
         return b"".join(
             (self._prefix, numbers, _part(key), _part(kind), _part(origin), _part(value))

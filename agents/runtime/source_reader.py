@@ -1,17 +1,17 @@
-"""Reads the owned source partitions and hands their records on in slices.
+"""Reads the owned source partitions and passes their records on in slices.
 
-Law: a partition's records arrive once each, in order, from exactly the offset its state asks for;
-what was read for an older assignment is never delivered to a newer one.
+Law: a partition's records are delivered once each, in order, from exactly the offset in its state;
+records read for an older assignment are never delivered to a newer one.
 
-One librdkafka consumer a process, assigned by hand, beside Faust: aiokafka keeps only the group's
-membership. This answers Faust's per-record path (24 us of it for every record), the live set of
-active partitions that loses records when recovery empties it (transport/consumer.py:787, aiokafka
+One librdkafka consumer per process, assigned explicitly; aiokafka only keeps the group's
+membership. This answers Faust's per-record path (24 us per record), the live set of active
+partitions that loses records when recovery empties it (transport/consumer.py:787, aiokafka
 fetcher.py:1221), and offsets committed over holes (`_add_gap`, :1154).
 
-Rules learnt from failures: only the reader thread touches the consumer while it lives (a call from
-the event loop waits as long as `consume` does); librdkafka keeps a pause over unassign and assign,
-so resume before letting go; a second stop waits for its own reader; the reader never runs ahead of
-the loops (bounded hand-over).
+Rules learnt from failures: only the reader thread uses the consumer while the thread lives (a call
+from the event loop waits as long as `consume` does); librdkafka keeps a pause over unassign and
+assign, so resume before unassigning; a second stop waits for its own reader; the reader never runs
+ahead of the loops (bounded hand-over).
 """
 
 import asyncio
@@ -29,8 +29,9 @@ from confluent_kafka import (
 )
 
 PACE_SECONDS = 0.006
-"""From one round of records to the next: the first one after a silence is handed on at once, and
-what comes meanwhile, whatever its partition, with the next round. At full load no delay."""
+"""The least time from one round of records to the next: the first record after a pause is passed on
+at once, and records of any partition that arrive meanwhile with the next round. Under full load it
+causes no delay."""
 _SLICE = 4_000
 _HOLD_AFTER_SECONDS = 0.2
 
@@ -38,7 +39,8 @@ Where = tuple[str, int]
 
 
 class Receiver(Protocol):
-    """A partition's loop as the reader sees it. `full` and `drained` are called on its thread."""
+    """A partition's loop as the reader uses it. `full` and `drained` are called on the reader's
+    thread."""
 
     def feed(self, messages: list[Message]) -> None: ...
     def reached_end(self, offset: int) -> None: ...
@@ -47,12 +49,12 @@ class Receiver(Protocol):
 
 
 class OffsetGone(RuntimeError):
-    """The source doesn't hold the offset that the state needs: retention was faster, the log was
-    cut off before it, or the topic is another one."""
+    """The source doesn't hold the offset that the state needs: retention has deleted it, the log
+    was truncated before it, or the topic was recreated."""
 
 
 class SourceReader:
-    """One consumer for all owned partitions, read by one thread that lives from start to stop."""
+    """One consumer for all owned partitions, read by one thread that runs from start to stop."""
 
     def __init__(
         self, client: Mapping[str, Any], group: str, fail: Callable[[BaseException], None]
@@ -83,11 +85,12 @@ class SourceReader:
         )
 
     def start(self, receivers: Mapping[Where, tuple[Receiver, int]]) -> None:
-        """Reads every partition from its offset on. Only after `stop`."""
+        """Starts reading every partition from its offset on. The reader must be stopped."""
         assert self._thread is None, "the reader is running"
         self._epoch += 1
         self._receivers = {where: receiver for where, (receiver, _) in receivers.items()}
-        # assign() with offsets is the seek: librdkafka drops all it fetched for an older one.
+        # assign() with offsets is the seek: librdkafka drops everything fetched for older
+        # assignments.
         self._consumer.assign(
             [
                 TopicPartition(topic, partition, offset)
@@ -103,7 +106,7 @@ class SourceReader:
         self._thread.start()
 
     async def stop(self) -> None:
-        """After this returns, nothing is delivered."""
+        """Stops reading; once this returns, nothing is delivered any more."""
         self._epoch += 1
         self.capacity.set()
         self._handed_over.set()
@@ -116,7 +119,7 @@ class SourceReader:
             self._thread = None
 
     def lag(self, where: Where, offset: int) -> int:
-        """Records between `offset` and the end that the reader knows of (cached, a second old)."""
+        """Records between `offset` and the last known end (cached, up to a second old)."""
         return max(0, self._end_of.get(where, 0) - offset)
 
     def close(self) -> None:
@@ -160,9 +163,9 @@ class SourceReader:
     def _wait_for_capacity(
         self, epoch: int, slices: dict[Where, list[Message]], held: dict[Where, TopicPartition]
     ) -> None:
-        """Waits until the loops take more; a partition that stays full is paused alone."""
+        """Waits until the loops take more; only a partition that stays full is paused."""
         while self._epoch == epoch and not self._handed_over.wait(0.1):
-            pass  # a busy event loop must not be given more than it has handled
+            pass  # a busy event loop must handle one round before it gets the next
         started = time.monotonic()
         while self._epoch == epoch:
             self.capacity.clear()
@@ -194,7 +197,7 @@ class SourceReader:
 def _by_partition(
     messages: list[Message],
 ) -> tuple[dict[Where, list[Message]], dict[Where, int]]:
-    """Records by partition, and the positions at which a partition's end was reached."""
+    """Records by partition, and for partitions whose end was reached, its offset."""
     slices: dict[Where, list[Message]] = {}
     ends: dict[Where, int] = {}
     last: Where | None = None
@@ -205,7 +208,7 @@ def _by_partition(
             where = (message.topic(), message.partition())
             if where != last:  # records of one partition come in runs
                 found, last = slices.setdefault(where, []), where
-                ends.pop(where, None)  # it is not the end any more
+                ends.pop(where, None)  # it is no longer the end
             found.append(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             ends[message.topic(), message.partition()] = message.offset()

@@ -1,10 +1,10 @@
 """When the timers of one partition may fire.
 
-Law (timers never overtake the log): a timer that goes by the wall clock fires at a place of the log
-that the broker stamped at or after its due time, with everything before that place applied. Where
-no record comes by itself, the owner writes a mark at the log's end and waits until it reads it back
+Law (timers never overtake the log): a timer that follows the wall clock fires at a record that the
+broker stamped at or after its due time, with everything before that record applied. If no such
+record arrives, the owner writes a mark to the log's end and waits until it reads it back
 (agents/runtime/marks.py). High watermarks prove nothing: with replicas, a record is stamped before
-it rises below the watermark.
+the watermark passes it.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,25 @@ from agents.runtime.marks import Marks, Written
 from tables.view import View
 
 TimerRule = Literal["log", "clock", "none"]
-"""When a record's due time makes work: `log`: the wall clock, never ahead of the log; `clock`: the
-wall clock alone (retries); `none`: never by itself (the stream clock moves with the records)."""
+"""When a record's due time makes work: `log`: by the wall clock, never ahead of the log; `clock`:
+by the wall clock alone (retries); `none`: never by itself (the stream clock advances with the
+records)."""
 
 MARK_INTERVAL_MS = 1_000
-"""At least so long from one mark of a partition to the next."""
+"""The least time between two marks of a partition."""
 _LONGEST_MARK_WAIT_MS = 60_000
-"""The clock of the partition's broker is asked again after this, however far it was behind: another
-broker may lead the partition by then."""
+"""After this a mark reads the clock of the partition's broker again, however far it was behind: by
+then another broker may lead the partition."""
 _LONGEST_WAIT_SECONDS = 60.0
 _SHORTEST_WAIT_SECONDS = 0.02
 
 
 class LogPosition:
-    """The applied position of one partition, and the time it stands for.
+    """The applied position of one partition, and the time up to which it is complete.
 
-    offset: next source offset; what lies before it is applied or is no record (control records).
-    watermark: ms; every record that arrived before it has been applied. -1 while none is known.
+    offset: next source offset; everything before it is applied or a control record.
+    watermark: ms; every record that arrived before this time has been applied. -1 until it is
+        known.
     """
 
     def __init__(self, offset: int) -> None:
@@ -39,8 +41,8 @@ class LogPosition:
         self.watermark = -1
 
     def applied(self, offset: int, arrived: int | None) -> None:
-        """Applied up to `offset`; the last record was stamped with `arrived` (ms, broker's time)
-        when it was appended."""
+        """Everything before `offset` is applied; the broker stamped the last record with `arrived`
+        (ms)."""
         self.offset = max(self.offset, offset)
         if arrived is not None and arrived > self.watermark:
             self.watermark = arrived
@@ -74,11 +76,11 @@ class Timers:
         self.start(0)
 
     def start(self, offset: int) -> None:
-        """The partition is read from `offset` on; nothing is known of the log behind it."""
+        """The partition is read from `offset` on; nothing is known yet about the log after it."""
         self.log = LogPosition(offset)
         self._life += 1
         self._outstanding = False
-        self._marked: int | None = None  # the offset of the mark that is to be read back
+        self._marked: int | None = None  # the offset of the mark that must be read back
         self._next_mark = 0  # by the steady clock
         self._log_ahead: int | None = None  # how far the log's time is ahead of the steady clock
 
@@ -89,8 +91,8 @@ class Timers:
     def due(self, now: int, at_end: bool) -> bool:
         """Whether a timer may fire at `now`.
 
-        Writes a mark where one only lacks a place of the log. at_end: everything that can be read
-        of the log is applied: else what comes next says more than a mark.
+        If a due timer only waits for the log to advance, it writes a mark. at_end: everything
+        readable of the log is applied; if not, the next record serves as well as a mark.
         """
         if self._rule == "none":
             return False
@@ -112,7 +114,7 @@ class Timers:
             if mark is None:
                 self._outstanding = False
             else:
-                # The stamp paces the next mark; it proves nothing until the mark is read back.
+                # The stamp only paces the next mark; it proves nothing until the mark is read back.
                 self._marked, stamp = mark
                 self._log_ahead = stamp - self._clock.steady()
             self._wake()
@@ -120,8 +122,8 @@ class Timers:
         return written
 
     def _mark_in(self, due: int) -> int | None:
-        """Ms until the next mark may be written, for a timer that is due; None while the last one
-        has not been read back."""
+        """Ms until the next mark may be written for a due timer; None while the last mark has not
+        been read back."""
         steady = self._clock.steady()
         if self._marked is not None and self.log.offset > self._marked:
             self._outstanding, self._marked = False, None
@@ -134,9 +136,10 @@ class Timers:
         return max(wait, 0)
 
     def seconds_until_due(self, at_end: bool) -> float | None:
-        """When to look again for a timer; None where only what is read can make one due.
+        """Seconds until the timers must be checked again; None if only a record that is read can
+        make one fire.
 
-        at_end: as of `due`.
+        at_end: as for `due`.
         """
         if self._rule == "none" or (first := self._view.next_due()) is None:
             return None
@@ -144,6 +147,6 @@ class Timers:
         if self._rule == "log" and ms is not None and ms <= 0:
             ms = self._mark_in(first[0]) if at_end else None
             if ms is None:
-                return None  # the mark, or what else comes, wakes the loop
+                return None  # the mark or another record wakes the loop
         assert ms is not None
         return min(max(ms / 1_000, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)

@@ -1,6 +1,6 @@
 """The effects of a batch as one Kafka transaction.
 
-Law: outputs, changed records and the applied source position of a batch become visible together or
+Law: the outputs, changed records and applied source position of a batch become visible together or
 not at all, and only the newest owner of a partition can write them: the broker fences every older
 producer with the same transactional id.
 
@@ -29,8 +29,8 @@ from tables.changelog import POSITION_KEY, Position
 from tables.store import Change
 
 _TRANSACTION_TIMEOUT_MS = 60_000
-"""A shorter one aborted three of four commits in a broker outage of 36 s; a take-over ends an open
-transaction at once, so the length only matters when nobody takes over."""
+"""A shorter one aborted three of four commits in a broker outage of 36 s. A takeover ends an open
+transaction at once, so the length only matters if nobody takes over."""
 _COMMIT_ATTEMPT_SECONDS = 10.0
 _COMMIT_LIMIT_SECONDS = 120.0
 _FENCE_LIMIT_SECONDS = 60.0
@@ -40,12 +40,13 @@ Headers = list[tuple[str, bytes]]
 
 
 class TransactionError(RuntimeError):
-    """The transaction's outcome is not known, or a message of it was refused."""
+    """The transaction's outcome is not known, or one of its messages was refused."""
 
 
 @dataclass(slots=True)
 class Outputs:
-    """What a batch sends, by topic and partition; None: Kafka's partitioner chooses by the key."""
+    """The messages of a batch, by topic and partition; partition None: Kafka's partitioner chooses
+    by the key."""
 
     plain: dict[tuple[str, int | None], list[dict[str, Any]]]
     with_headers: list[tuple[str, int | None, bytes | None, bytes, Headers]]
@@ -65,7 +66,7 @@ class Outputs:
         if headers:
             self.with_headers.append((topic, partition, key, value, headers))
         else:
-            # librdkafka takes whole batches of messages only without headers.
+            # librdkafka accepts whole batches only of messages without headers.
             where = topic, partition
             messages = self.plain.get(where)
             if messages is None:
@@ -86,7 +87,7 @@ class Outputs:
 def count_sent(
     counts: PartitionCounts, outputs: Outputs, changelog: str, changes: Sequence[Change]
 ) -> None:
-    """Counts what one committed transaction wrote, but for the record of its position."""
+    """Counts the records of one committed transaction, except that of its position."""
     counts.changed += len(changes)
     for topic, records, size in outputs.sizes():
         counts.add_sent(topic, records, size)
@@ -128,7 +129,8 @@ class TransactionalProducer:
         )
 
     def fence(self) -> None:
-        """Ends the open transaction of every older owner and refuses its writes from now on.
+        """Makes the broker end the open transactions of all older owners and refuse their writes
+        from now on.
 
         Returns only when the older transactions' markers are written. Raises KafkaException.
         """
@@ -138,7 +140,7 @@ class TransactionalProducer:
         """Writes one transaction, and returns the changelog offset after it.
 
         Raises KafkaException when this producer is fenced or the transaction can't be completed,
-        TransactionError when it isn't known whether everything arrived. Both end the process.
+        TransactionError if it isn't known whether everything arrived. Both end the process.
         """
         delivered: list[int | KafkaError] = []
         sent = self._clock.steady()
@@ -168,7 +170,7 @@ class TransactionalProducer:
         self._producer.begin_transaction()
 
     def end(self) -> None:
-        """Commits. A retriable failure is repeated: the broker takes the same commit twice."""
+        """Commits. A retriable failure is retried, as the broker accepts the same commit twice."""
         _retried(
             lambda: self._producer.commit_transaction(_COMMIT_ATTEMPT_SECONDS),
             _COMMIT_LIMIT_SECONDS,

@@ -1,1 +1,1 @@
-"""The types of sources, one file or folder each: where records come from that become events."""
+"""The types of sources, one file or folder each, whose records become events."""

@@ -1,8 +1,9 @@
-"""What every type of source is: the fields of its documents, and what brings its records in.
+"""What a type of source consists of: the fields of its documents, and the code that reads its
+records.
 
 Law: a type is one file (or folder) and one line in `types.py`. A record is acknowledged only after
-Kafka has what was made of it, so a source that is killed at any instruction brings it again.
-Importing the list loads no client library: `connect` imports what it needs.
+Kafka has the resulting event, so after a crash at any instruction it is read again. Importing the
+list loads no client library: `connect` imports what it needs.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from journeys.documents.kind import Document
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """One record as a source gives it, not decoded yet.
+    """One record as it comes from a source, not decoded yet.
 
     value: its bytes.
-    key: None where the source has none.
+    key: None if the source has none.
     headers: their texts.
-    meta: where and when it stood in the source, as expressions of the mapping read it (`topic`,
-        `partition`, `offset`, `timestamp`, `id`).
-    position: what `acknowledge` is given; opaque to everything else.
+    meta: its position and time in the source, for expressions of the mapping (`topic`, `partition`,
+        `offset`, `timestamp`, `id`).
+    position: passed to `acknowledge`; opaque to everything else.
     """
 
     value: bytes
@@ -34,19 +35,19 @@ class SourceRecord:
 
 
 class Reader(Protocol):
-    """Brings the records of one Source document in."""
+    """Reads the records of one Source document."""
 
     def batches(self) -> AsyncIterator[Sequence[SourceRecord]]:
-        """Records as they come, oldest first where the source has an order. A batch is given while
-        earlier ones are not acknowledged yet, within the bounds of the type. It ends by `close`;
-        an outage of the source is waited out, not raised."""
+        """Records as they arrive, oldest first if the source has an order. Batches are yielded
+        before earlier ones are acknowledged, within the limits of the type. It ends with `close`;
+        it waits through outages of the source instead of raising."""
 
     async def acknowledge(self, records: Sequence[SourceRecord]) -> None:
-        """Kafka has what was made of these records: the source may forget them. Those that are
-        never acknowledged come again, from here or from another worker."""
+        """Kafka has the events of these records, so the source may drop them. Records that are
+        never acknowledged are read again, by this worker or another."""
 
     async def close(self) -> None:
-        """Reads no more and gives up all connections at once."""
+        """Stops reading and closes all connections at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class SourceType:
     """A type of source.
 
     document: the fields of its documents, their checks and lint; pure.
-    connect: opens what reads for one document; imports the client libraries that it needs.
+    connect: opens the reader of one document; imports the client libraries that it needs.
     example: YAML of the fields but kind, name and type, for the conformance suite.
     """
 

@@ -1,6 +1,6 @@
-"""Files of documents: their catalog, and printing what is wrong with them.
+"""Files of documents: their catalog, and printing their problems.
 
-Law: off a terminal a problem is exactly one line, `file:line:col: message`.
+Law: if the output is not a terminal, a problem is exactly one line, `file:line:col: message`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
     """The catalog of the documents in the files, together.
 
     Args:
-        drafts: take drafts as if they were running.
+        drafts: treat drafts as if they were running.
 
     Raises:
-        typer.Exit: with code 1 where one is wrong; the problems are printed on stderr.
+        typer.Exit: with code 1 if a document has problems, which are printed on stderr.
     """
     import typer
 
@@ -50,7 +50,7 @@ def catalog_of_files(paths: Iterable[Path], *, drafts: bool = False) -> Catalog:
 
 
 def documents_of(files: Files) -> dict[str, bytes]:
-    """The documents among the files. Raises UserError where there are only others."""
+    """The documents among the files. Raises UserError if there are none."""
     others = [*files.tests, *files.responses]
     if others and not files.documents:
         raise UserError(f"no documents among the files: found {others[0]}, which is none")
@@ -65,10 +65,10 @@ def running_catalog(paths: Iterable[Path]) -> RunningCatalog:
 
 
 def canned_responses(path: Path | None) -> list[Canned]:
-    """The canned responses of a file; none where there is no file.
+    """The canned responses of a file; none without a file.
 
     Raises:
-        typer.Exit: with code 1 where it is wrong; the problems are printed on stderr.
+        typer.Exit: with code 1 if it has problems, which are printed on stderr.
     """
     import typer
 
@@ -89,7 +89,7 @@ def canned_responses(path: Path | None) -> list[Canned]:
 
 
 def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> None:
-    """Prints to stdout: on a terminal with the lines that are wrong, else one line each."""
+    """Prints to stdout: on a terminal with the quoted lines, else one line each."""
     if not sys.stdout.isatty():
         for problem in problems:
             echo(" ".join(str(problem).splitlines()))
@@ -102,7 +102,7 @@ def print_problems(problems: Iterable[Problem], texts: Mapping[str, bytes]) -> N
 
 
 def _shown(problem: Problem, source: bytes | None) -> Text:
-    """The problem and below it the line it is on, with a caret."""
+    """The problem, and below it the line with a caret."""
     from rich.cells import cell_len
     from rich.text import Text
 

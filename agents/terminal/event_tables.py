@@ -1,4 +1,4 @@
-"""Tables of events, CSV and Parquet, read as JSON lines: a row is an event.
+"""Reads tables of events, CSV and Parquet, as JSON lines: a row is an event.
 
 Law: a row is read as if a program had written it as JSON; an empty cell is an absent field. Rows
 are read one after the other, so a file of any size takes the same memory.
@@ -28,14 +28,14 @@ _PARQUET = "SELECT to_json(one)::VARCHAR FROM read_parquet(?) one"
 
 
 def csv_lines(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The rows of a CSV file; blank lines stand for its header and for the rest of long rows.
+    """The rows of a CSV file; blank lines replace the header and the further lines of long rows.
 
     Args:
         path: names the file in errors.
         lines: those of the file, in UTF-8; the first one names the columns.
 
     Raises:
-        UserError: it has no columns of events, or a row that no column fits.
+        UserError: its columns are not those of events, or a row has more cells than columns.
     """
     text = _Text(lines)
     first = next(text, "")
@@ -65,7 +65,7 @@ def csv_lines(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def parquet_lines(path: Path) -> Iterator[bytes]:
-    """The rows of a Parquet file. Raises UserError where it can't be read."""
+    """The rows of a Parquet file. Raises UserError if it can't be read."""
     try:
         import duckdb
     except ModuleNotFoundError:
@@ -106,7 +106,7 @@ class _Text:
     def __next__(self) -> str:
         line = next(self._lines)
         self.read += 1
-        # What is not UTF-8 is left as it is: it is judged as in JSON lines.
+        # Bytes that are not UTF-8 are kept; they are handled as in JSON lines.
         return line.decode(errors="surrogateescape")
 
 
@@ -132,7 +132,7 @@ def _check(path: Path, columns: list[str]) -> None:
 
 
 def _cell(name: str, text: str) -> Any:
-    """The value of a cell: text, or what it is in JSON where the field isn't always text."""
+    """The value of a cell: text, or its JSON value if the field isn't always text."""
     if name in _TEXTS:
         return text
     if text[0] in "{[" or text in ("true", "false") or text[0] in "-0123456789":
@@ -172,7 +172,7 @@ def _line(cells: dict[str, Any]) -> bytes:
             place[path[-1]] = value
     try:
         return json.dumps(event, ensure_ascii=False).encode(errors="surrogateescape")
-    except UnicodeEncodeError:  # half a pair of surrogates
+    except UnicodeEncodeError:  # an unpaired surrogate
         return json.dumps(event).encode()
 
 

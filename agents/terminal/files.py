@@ -1,7 +1,7 @@
 """The files that a command is given: which are documents, tests of journeys, or canned responses.
 
-Law: every command takes files and folders alike, and a file of documents is never mistaken for one
-of tests.
+Law: every command takes files and folders in the same way, and a file of documents is never taken
+for a file of tests.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Files:
     """Files by what they hold; their bytes by name, in the order they were given.
 
     Attributes:
-        problems: a problem for each one that can't be read.
-        order: the place of each, from 0.
+        problems: one for each file that can't be read.
+        order: the position of each file, from 0.
     """
 
     documents: dict[str, bytes] = field(default_factory=dict)
@@ -42,13 +42,13 @@ class Files:
 
 
 def read_files(paths: Iterable[Path], *, report: bool = True) -> Files:
-    """Reads files, and those in folders that end with `.yaml` or `.yml`, but for hidden folders.
+    """Reads files, and in folders those that end with `.yaml` or `.yml`, except in hidden folders.
 
-    A file that was named holds documents unless it is seen to hold tests or responses. One that was
-    found in a folder must have a `kind`; what is left out is said on stderr.
+    A file that was named holds documents unless it clearly holds tests or responses. A file found
+    in a folder must have a `kind`; skipped files are reported on stderr.
 
     Args:
-        report: say it; False where others are of no interest.
+        report: whether to report skipped files.
     """
     files = Files()
     for path, named in _each_once(paths):
@@ -66,7 +66,7 @@ def read_files(paths: Iterable[Path], *, report: bool = True) -> Files:
 
 
 def read_texts(paths: Iterable[Path]) -> tuple[dict[str, bytes], list[Problem]]:
-    """The files' bytes by name, whatever they hold; and a problem for each that can't be read."""
+    """The files' bytes by name, and a problem for each file that can't be read."""
     found = {str(path): _read(path) for path in paths}
     texts = {name: one for name, one in found.items() if isinstance(one, bytes)}
     return texts, [one for one in found.values() if not isinstance(one, bytes)]
@@ -87,10 +87,10 @@ def _read(path: Path) -> bytes | Problem:
 def load_tests(
     file: str, text: bytes, texts: dict[str, bytes]
 ) -> tuple[SuiteFile, Catalog] | list[Problem]:
-    """The tests of a file and the catalog they run on; or what is wrong with either.
+    """The tests of a file and the catalog they run on, or the problems of either.
 
     Args:
-        texts: where the documents that it names are added, for messages.
+        texts: the texts of the documents that it names are added here, for messages.
     """
     from agents.kinds import KINDS
     from journeys.catalog.catalog import Rejected, catalog_of
@@ -109,7 +109,8 @@ def load_tests(
 
 
 def _held(path: Path, content: bytes) -> str | None:
-    """What a file holds, by its name and the keys that begin its lines; None: neither says it."""
+    """What a file holds, by its name and the keys at the beginning of its lines; None if neither
+    shows it."""
     keys = {match[1] for match in _KEY.finditer(content)}
     if path.name.endswith(_TESTS):
         return "tests"
@@ -125,7 +126,8 @@ def _held(path: Path, content: bytes) -> str | None:
 
 
 def _each_once(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """The files, each once, and whether each was named; a folder without any as it is."""
+    """The files, each once, and whether each was named; a folder without files is returned
+    itself."""
     seen: set[Path] = set()
     for path in paths:
         below = sorted(_below(path)) if path.is_dir() else []

@@ -1,8 +1,8 @@
-"""Files of events as JSON lines, whatever they are packed with: every command reads them alike.
+"""Files of events as JSON lines, compressed or not, read in the same way by every command.
 
-Law: a blank line is no value and counts as a line; a byte order mark is skipped. What a file is
-packed with (gzip, zstd, UTF-16) follows from its first bytes, and whether it is a table (CSV,
-Parquet) from its name. A file of any size takes the same memory.
+Law: a blank line is not a value but counts as a line; a byte order mark is skipped. The first bytes
+of a file show its encoding (gzip, zstd, UTF-16), and its name whether it is a table (CSV, Parquet).
+A file of any size takes the same memory.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ _BOM = b"\xef\xbb\xbf"
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _PACKED = (".gz", ".zst")
-_LONGEST = 16 * 1024 * 1024  # bytes of a line; a topic takes less
+_LONGEST = 16 * 1024 * 1024  # bytes of a line; topics accept less
 _SHOWN_STRAYS = 3
-_CHECK_EVERY = 100  # lines between two looks at the clock
+_CHECK_EVERY = 100  # lines between two checks of the clock
 _SHOW_SECONDS = 0.1
 
 
 @contextmanager
 def open_lines(path: Path, *, progress: bool = False) -> Iterator[Iterator[bytes]]:
-    """Gives the lines of a file as bytes, blank ones included; of `-` each as soon as it comes.
+    """Yields the lines of a file as bytes, blank ones included; from `-` each as soon as it
+    arrives.
 
     Args:
         progress: show on a terminal (stderr) how far the file is read.
 
     Raises:
-        UserError: the file can't be read, or, as the lines are read, is damaged.
+        UserError: the file can't be read, or turns out to be damaged while it is read.
     """
     with ExitStack() as stack:
         raw, size = _open(path, stack)
@@ -62,7 +63,7 @@ def open_lines(path: Path, *, progress: bool = False) -> Iterator[Iterator[bytes
                 begins = raw.peek(4)[:4]
             plain: IO[bytes] = raw
             if begins[:2] == _GZIP or path.suffix == ".gz":
-                # GzipFile's own lines are made in Python, one by one.
+                # GzipFile itself splits lines in Python, one by one.
                 plain = io.BufferedReader(stack.enter_context(gzip.open(raw)))
                 begins = b""
             lines: Iterable[bytes] = _bounded(plain)
@@ -82,11 +83,11 @@ def open_lines(path: Path, *, progress: bool = False) -> Iterator[Iterator[bytes
 def open_history(
     path: Path, max_ahead: int | None, *, progress: bool = False
 ) -> Iterator[Iterator[bytes]]:
-    """`open_lines` with times that run ahead cut back; that is reported on stderr at the end.
+    """`open_lines` with times that run ahead limited; that is reported on stderr at the end.
 
     Args:
-        max_ahead: how far a time may be ahead of the records around it, ms; None: as it likes. What
-            comes on standard input is not held up to look ahead, and keeps its times.
+        max_ahead: how far a time may be ahead of the records around it, ms; None: no limit.
+            Standard input is not delayed to look ahead, and keeps its times.
     """
     with open_lines(path, progress=progress) as lines:
         if max_ahead is None or path == STDIN:
@@ -119,7 +120,7 @@ def _in_words(stray: Stray) -> str:
 
 
 def max_ahead(text: str, trust: bool) -> int | None:
-    """What `open_history` takes, from the options of a command. Raises typer.BadParameter."""
+    """The argument for `open_history`, from the options of a command. Raises typer.BadParameter."""
     import typer
 
     from journeys.time import parse_duration
@@ -132,7 +133,7 @@ def max_ahead(text: str, trust: bool) -> int | None:
 
 
 def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, without the space around them, with their numbers from 1."""
+    """The lines that are not blank, stripped, with their numbers from 1."""
     for number, line in enumerate(lines, 1):
         if text := line.strip():
             yield number, text
@@ -161,7 +162,7 @@ def _is_csv(path: Path) -> bool:
 def _unpack_zstd(
     path: Path, raw: io.BufferedReader, stack: ExitStack
 ) -> tuple[io.BufferedReader, int]:
-    """The content as a temporary file, as big as it is, and its size in bytes."""
+    """The uncompressed content as a temporary file, and its size in bytes."""
     import cramjam
 
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="journeys-")))
@@ -180,10 +181,10 @@ def _unpack_zstd(
 
 
 def _open(path: Path, stack: ExitStack) -> tuple[io.BufferedReader, int | None]:
-    """The file, and its size in bytes where it has one."""
+    """The file, and its size in bytes if it has one."""
     if path == STDIN:
         stdin = sys.stdin.buffer
-        if not isinstance(stdin, io.BufferedReader):  # as where the command runs inside a program
+        if not isinstance(stdin, io.BufferedReader):  # if the command runs inside another program
             stdin = io.BufferedReader(cast(io.RawIOBase, stdin))
         return stdin, None
     try:
@@ -194,7 +195,8 @@ def _open(path: Path, stack: ExitStack) -> tuple[io.BufferedReader, int | None]:
 
 
 def _bounded(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file; of a longer one than any event the beginning, which is refused later."""
+    """The lines of a file; of a line that is longer than any event only the beginning, which is
+    refused later."""
     while line := file.readline(_LONGEST):
         if len(line) == _LONGEST:
             rest = line

@@ -1,4 +1,4 @@
-"""Options that several commands have, said once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MaxAhead = Annotated[
         help="A time that is further ahead of the records around it is cut back.",
     ),
 ]
-"""Of commands that read a history; `json_lines.max_ahead` reads it."""
+"""For commands that read a history; see `json_lines.max_ahead`."""
 
 TrustTimes = Annotated[bool, typer.Option("--trust-times", help="Leave times as they are.")]
 
@@ -28,6 +28,6 @@ VerdictTimeout = Annotated[
         help="How long to wait for the verdict.",
     ),
 ]
-"""Of commands that push, in seconds."""
+"""For commands that push, in seconds."""
 
 VerdictAsJson = Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")]

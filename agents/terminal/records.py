@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ID_WIDTH = 8
 _MAX_COLUMN_WIDTH = 40
 
-# By the beginning of an outcome's type; the first that fits is taken.
+# By the beginning of an outcome's type; the first match is used.
 _STYLES = {
     "journey.entered": "bold green",
     "journey.exited": "green",
@@ -54,8 +54,8 @@ def action(record: dict[str, Any]) -> Text:
 
 
 def dead(record: dict[str, Any]) -> Text:
-    """Time, role, the record's place, the reason and the last line of the detail; for a mark, the
-    status and the letter's id."""
+    """Time, role, the record's position, the reason and the last line of the detail; for a mark,
+    the status and the letter's id."""
     if "mark" in record:
         return Text.assemble(
             (_time(record) + "  ", "dim"),

@@ -1,4 +1,4 @@
-"""What is printed of a test event: what was sent, and what came of it."""
+"""The output for a test event: the request and its result."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from journeys.views.timeline import shown
 
 
 def sent_lines(test: TestDelivery) -> Iterator[str]:
-    """What is sent, as lines for a person."""
+    """The request, as lines for people."""
     yield f"test event of {test.action.send_key}"
     if test.preview is not None:
         yield from (f"    {line}" for line in test.preview.lines)
 
 
 def result_lines(test: TestDelivery) -> Iterator[str]:
-    """What came of it, as lines for a person."""
+    """The result, as lines for people."""
     result = test.result
     assert result is not None, "it was not sent"
     if result.error is None:
@@ -31,7 +31,7 @@ def result_lines(test: TestDelivery) -> Iterator[str]:
 
 
 def as_json(test: TestDelivery) -> dict[str, Any]:
-    """Both, as scripts read it."""
+    """Both, for scripts."""
     result = test.result
     assert result is not None, "it was not sent"
     return {

@@ -1,8 +1,8 @@
-"""The one place through which commands print.
+"""The only module through which commands print.
 
-Law: what a document, an event or an answer says never controls a terminal, nor makes lines of its
-own. Characters that are not printed are escaped, in JSON as JSON does it: anyone who reads the JSON
-finds the same value.
+Law: the content of a document, an event or an answer never controls a terminal, nor adds lines.
+Characters that are not printable are escaped; in JSON as JSON escapes, so that it still has the
+same value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typer
 from journeys.problems import is_printable, printable
 
 Part = str | tuple[str, str]
-"""A text, or a text and how it looks: `red`, `bold green`, `dim`."""
+"""A text, or a text and its style: `red`, `bold green`, `dim`."""
 
 
 def echo(*parts: Part, err: bool = False, nl: bool = True) -> None:
@@ -40,7 +40,7 @@ def echo_json(value: Any, *, indent: int | None = None) -> None:
 
 
 def json_line(value: bytes) -> bytes:
-    """A record that is JSON, as one line; what is no JSON has its bytes escaped, too."""
+    """A JSON record as one line; if it is not JSON, its bytes are escaped, too."""
     line = value.replace(b"\n", b" ").decode("utf-8", "surrogateescape")
     return _escaped(line).encode() + b"\n"
 
@@ -56,7 +56,7 @@ def _styled(part: Part) -> str:
 
 
 def _escaped(text: str) -> str:
-    """JSON with every character escaped that is not printed; `indent` may break its lines."""
+    """JSON with every unprintable character escaped; `indent` allows line breaks."""
     if printable(text) == text:
         return text
     return "".join(

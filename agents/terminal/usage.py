@@ -1,7 +1,7 @@
-"""What is said of a command line that can't be understood.
+"""The message for a command line that can't be parsed.
 
-Law: it names the word that is wrong, what was found and what was expected, in one line and in our
-own words: those of the library differ from version to version.
+Law: it names the wrong word, what was found and what was expected, in one line and in our own
+words, as the library's messages differ between versions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from journeys.problems import suggest
 
 
 def explain(error: typer.TyperException, app: typer.Typer, words: Sequence[str]) -> str:
-    """The line for an error that the library raises before or in a command.
+    """The line for an error that the library raises before or during a command.
 
     Args:
         words: the command line.
@@ -30,7 +30,7 @@ def explain(error: typer.TyperException, app: typer.Typer, words: Sequence[str])
 
 
 def finite(value: float | None) -> float | None:
-    """Refuses what is a number for the library and no amount: `nan` and `inf`."""
+    """Refuses `nan` and `inf`, which the library accepts as numbers."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"found '{value}', expected a finite number")
     return value
@@ -72,7 +72,7 @@ def _line(error: typer.TyperException, command: Any) -> str:
 
 
 def _bad(error: typer.BadParameter, parameter: Any) -> str:
-    """A value that the library has refused, or a command of ours."""
+    """A value that the library or one of our commands has refused."""
     hint = error.param_hint
     name = hint if isinstance(hint, str) else "" if parameter is None else _name(parameter)
     text, value = error.message, _refused(error)
@@ -91,7 +91,7 @@ def _name(parameter: Any) -> str:
 
 
 def _refused(error: typer.BadParameter) -> Any:
-    """The value that the library has refused; None where the error is our own."""
+    """The value that the library has refused; None if the error is our own."""
     errors = getattr(error.__cause__, "errors", None)
     return None if errors is None else errors()[0].get("input")
 

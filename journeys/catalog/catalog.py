@@ -1,7 +1,7 @@
 """The catalog: which documents are active, and every version that was ever accepted.
 
-Law: a push is accepted as a whole or changes nothing; an accepted version stays for good; and the
-catalog's records alone give any worker the same catalog.
+Law: a push is accepted as a whole or changes nothing; an accepted version is never removed; every
+worker builds the same catalog from the catalog's records alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
     """What a push does to one document.
 
     Attributes:
-        journey: the journey that it is about, if any.
+        journey: the journey that the document concerns, if any.
     """
 
     kind: str
@@ -63,7 +63,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that was accepted. It is immutable; `with_entry` returns the next one.
+    """All accepted documents. It is immutable; `with_entry` returns the next catalog.
 
     Attributes:
         kinds: the kinds of documents that the program knows.
@@ -85,7 +85,7 @@ class Catalog:
         return cast("Mapping[str, Destination]", self.documents.get("Destination", {}))
 
     def get(self, name: str, version: str) -> Journey:
-        """An accepted version of a journey; raises KeyError for one that never was."""
+        """An accepted version of a journey; raises KeyError if there is none."""
         return self.versions[name, version]
 
     def active(self) -> list[tuple[str, str, str]]:
@@ -161,7 +161,7 @@ def check_push(text: str | bytes, file: str, catalog: Catalog, at: int = 0) -> A
 def _beyond_limits(
     kind: Kind, documents: list[Checked], known: Mapping[str, Mapping[str, bool]]
 ) -> Iterator[Problem]:
-    """What is wrong with the number of documents of a kind that are new."""
+    """A problem if the push has too many new documents of a kind."""
     there = known[kind.name]
     new = [one for one in documents if one.kind == kind.name and one.name not in there]
     for found, limit, where in (
@@ -178,7 +178,7 @@ def _beyond_limits(
 
 
 def catalog_of(files: Iterable[tuple[str, str | bytes]], kinds: Kinds) -> Catalog | Rejected:
-    """The catalog of a set of files alone; Rejected where they are not valid by themselves."""
+    """The catalog of these files alone; Rejected if they are not valid by themselves."""
     documents, problems = check(files, kinds)
     if problems:
         return Rejected(problems)
@@ -188,8 +188,8 @@ def catalog_of(files: Iterable[tuple[str, str | bytes]], kinds: Kinds) -> Catalo
 def _accept_all(documents: list[Checked], before: Catalog, at: int) -> Accepted:
     """What accepting these documents changes.
 
-    Those of kinds of one order are accepted together: none of them can change another, since a
-    push names a document once.
+    Documents of kinds with the same order are accepted together: none can change another, since a
+    push names each document once.
     """
     kinds, catalog = before.kinds, before
     verdicts: dict[int, Verdict] = {}

@@ -41,7 +41,7 @@ def path_tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) 
 
 
 def first_missing(kept: Paths, read: Paths) -> tuple[str, ...] | None:
-    """A path that one tree reads and another one doesn't keep all of; None: there is none."""
+    """A path in `read` that `kept` doesn't keep whole; None if there is none."""
     for name, below in read.items():
         if name not in kept:
             return (name, *_first_path(below))

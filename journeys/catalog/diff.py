@@ -32,11 +32,11 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What becomes of those who are in an older version of a journey.
+    """What happens to the instances of an older version of a journey.
 
     Attributes:
         follow: the nodes where instances continue with the new version.
-        stay: the nodes on which they stay with their own, each with the reason.
+        stay: the nodes on which they stay with their own version, each with the reason.
     """
 
     version: str
@@ -46,13 +46,13 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
-    """What becomes of one document of the push.
+    """What the push does to one of its documents.
 
     Attributes:
         before: the active version, or None.
         version: the version that would be active.
-        fields: what is different; of a document that is created, nothing.
-        in_flight: for a new version of a journey: what becomes of instances of each older one.
+        fields: what is different; empty for a document that is created.
+        in_flight: for a new version of a journey: what happens to instances of each older one.
     """
 
     kind: str
@@ -119,7 +119,7 @@ def _in_flight(name: str, after: Catalog, versions: list[str]) -> Iterator[InFli
 
 
 def differences(before: Any, after: Any, path: Path = ()) -> Iterator[FieldChange]:
-    """What is added, removed and changed, as deep as both have the same shape."""
+    """What is added, removed and changed, compared as deeply as both have the same shape."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in [*before, *(name for name in after if name not in before)]:
             old, new = before.get(name, _ABSENT), after.get(name, _ABSENT)

@@ -30,10 +30,10 @@ class Program:
         first: the node that a new instance reaches first.
         entry_events: the conditions of `any_of` by event name; an event enters when one holds.
         key: of the entry, compiled.
-        facts: `journey` of the expressions that the entry asks.
-        one_condition: whether an event that meets `where` or one of the ways enters.
+        facts: `journey` as the entry's expressions see it.
+        one_condition: whether a single condition, `where` or an alternative's, decides the entry.
         counts: the names of the events that its expressions count.
-        reads: per node, what an instance that stands on it still needs of its context.
+        reads: per node, what an instance that waits at it still needs of its context.
         awaits: per node, the names of the events that may move an instance from it.
         exits: the global exits by event name.
     """
@@ -65,7 +65,7 @@ class Program:
             if self.key is not None and journey.goal.match is None:
                 paths |= self.key.paths
             self._goal = path_tree(paths, ("entry",))
-        # By identity, for which the data stays; it has no hash, and is the document's for good.
+        # By identity, as the data has no hash; the entry keeps it alive, so its id stays unique.
         self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
         self.counts = frozenset(path[1] for path in expression_paths(journey) if path[0] == COUNT)
 
@@ -77,7 +77,7 @@ class Program:
         return found[1]
 
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
-        """What an instance that stands on `node` keeps of its context."""
+        """What an instance at `node` keeps of its context."""
         return prune(context, self.reads[node])
 
     def goal_keeps(self, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,14 +86,14 @@ class Program:
         return found
 
     def event_keeps(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """What the journey reads of an event, and what distinguishes it from others."""
+        """What the journey reads of an event, and what identifies the event."""
         read = prune({"event": event}, self._event).get("event", {})
         return {"event": event["event"], "messageId": event["messageId"], **read}
 
     @cached_property
     def prefilters(self) -> dict[str, tuple[Prefilter, ...]]:
-        """By event name: functions of the event that all give false only where its condition is
-        false. Where only a step can tell, one that never gives false."""
+        """By event name: functions of the event. If all return false, the entry's condition is
+        false. Where only a step can decide, the function never returns false."""
         found: dict[str, tuple[Prefilter, ...]] = {}
         everyone = _prefilter(self.journey.entry.where)
         for event, ways in self.entry_events.items():
@@ -101,7 +101,7 @@ class Program:
         return found
 
     def obstacle(self, other: Program, node: str) -> str | None:
-        """Why an instance of another version that stands on `node` can't continue with this one."""
+        """Why an instance of another version at `node` can't continue with this version."""
         here, there = self.nodes.get(node), other.nodes[node]
         if here is None:
             return "the node is gone"
@@ -112,7 +112,7 @@ class Program:
 
 
 def _open(*_: Mapping[str, Any]) -> None:
-    """The prefilter that decides nothing: every event is looked at."""
+    """The prefilter that rules out nothing: every event needs a step."""
 
 
 def _prefilter(where: str | None) -> Prefilter:
@@ -120,9 +120,10 @@ def _prefilter(where: str | None) -> Prefilter:
 
 
 class _Reads(dict[str, Paths]):
-    """What the nodes from each one on read: made when it is first asked for.
+    """What each node and all nodes after it read, computed on first use.
 
-    Nodes that need the same share it, so that a long journey costs no more than what it reads.
+    Nodes with equal needs share one object, so the memory of a long journey depends on what it
+    reads, not on its length.
     """
 
     def __init__(

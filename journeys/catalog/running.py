@@ -1,6 +1,6 @@
 """The programs that run now, indexed by event name.
 
-Law: what an event's name rules out is never looked at.
+Law: a journey or instance that the event's name rules out is never examined.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from journeys.records.event import Event
 from journeys.records.user_record import Instance
 
 Entered = list[tuple[Program, bool]]
-"""The journeys that an event may enter, and for each whether its condition is known to hold."""
+"""The journeys that an event may enter, and for each whether its condition is already known to be
+true."""
 
 
 class Following(NamedTuple):
@@ -53,7 +54,7 @@ class RunningCatalog:
         awaited: by event name: the (journey, version, node) where instances may await it.
         exits: by event name: the (journey, version) that have it as a global exit.
         goals: by event name: the (journey, version) that have it as their goal.
-        listened: the names of all events that may do anything but start an instance.
+        listened: the names of all events that may do more than start an instance.
         following: by (journey, version): the newer version that takes over its instances.
         counted: the names of the events that some journey counts.
         status: by journey name.
@@ -117,10 +118,10 @@ class RunningCatalog:
 
     def entered_by(self, event: Event, traits: Mapping[str, Any]) -> Entered:
         """The journeys that the event may enter, for a user with these traits, and for each whether
-        its condition is known to hold.
+        its condition is already known to be true.
 
-        The entry condition of every other journey is false, and nothing is reported of it. Most
-        events enter nothing, so this is asked before a step is made.
+        The entry condition of every other journey is false, which is not reported. Most events
+        enter nothing, so this is called before a step is prepared.
         """
         entered: Entered = []
         programs = self.entries.get(event.name)
@@ -145,7 +146,7 @@ class RunningCatalog:
         return life is not None and instance.lifecycle_seen < life.changed
 
     def program(self, journey: str, version: str) -> Program | None:
-        """The program of an accepted version, or None where the catalog has none."""
+        """The program of an accepted version; None if the catalog doesn't have it."""
         return self._programs.get((journey, version))
 
 

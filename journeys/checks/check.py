@@ -1,7 +1,7 @@
 """Everything that makes a pushed document unacceptable, found at once.
 
-Law: a document that passes names nothing that is not there, asks nothing that has no answer, and
-can't make a step run for ever.
+Law: an accepted document refers only to what exists, reads only what can have a value, and can't
+make a step run for ever.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Context:
     Attributes:
         model: the fields that the document should have.
         written: its expressions that compile.
-        graph: the ways between its nodes, where it has been asked for.
+        graph: the ways between its nodes, once `check_ways` has run.
     """
 
     findings: Findings
@@ -59,13 +59,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A document with its place.
+    """A document and what its checks found.
 
     Attributes:
-        kind: as written; `definition` is None where there is no such kind.
-        model: None where the document doesn't fit its schema.
-        context: what its checks have found; None where there is no such kind.
-        sound: whether nothing is wrong with it but, it may be, what it refers to.
+        kind: as written; `definition` is None if there is no such kind.
+        model: None if the document doesn't fit its schema.
+        context: what its checks have found; None if there is no such kind.
+        sound: whether it has no problems, apart from what it refers to.
     """
 
     findings: Findings
@@ -94,11 +94,11 @@ def check(
 
     Args:
         files: names and texts.
-        known_names: by kind and name, the documents that there are: whether they are archived.
-        references: check that what documents name is there.
+        known_names: by kind and name, whether each existing document is archived.
+        references: check that the documents that others name exist.
 
     Returns:
-        The documents and the problems, these in the order of the files and by position.
+        The documents, and the problems in the order of the files and by position.
     """
     files = list(files)
     documents: list[Checked] = []
@@ -117,7 +117,7 @@ def check(
                 break
     if (
         wrong < MOST_IN_ALL
-    ):  # else some were not looked at, and what they would be needed for seemed missing
+    ):  # beyond that some files are unread, and references to them would seem broken
         _check_together(documents, kinds, known_names, references)
     order = {file: index for index, (file, _) in enumerate(files)}
     for document in documents:
@@ -140,10 +140,10 @@ def _check_together(
     known_names: Mapping[str, Mapping[str, bool]],
     references: bool,
 ) -> None:
-    """Adds what is wrong with documents beside each other, until there are enough problems."""
+    """Adds the problems of documents with each other, until there are enough problems."""
     known = {kind: {**known_names.get(kind, {})} for kind in kinds}
     for document in documents:
-        # A misspelt kind is one mistake, not one more at every journey that names the document.
+        # A misspelt kind is one mistake: it isn't reported again by each journey that names it.
         kind = nearest(document.kind, kinds)
         if document.name and kind is not None:
             known[kind][document.name] = _status(document.findings.root) == "archived"
@@ -151,7 +151,7 @@ def _check_together(
     left = MOST_IN_ALL - sum(len(document.findings.problems) for document in documents)
     for document in documents:
         if not references and document.model is not None:
-            continue  # a name that can't be one leaves no model, and is reported as a reference
+            continue  # _references reports invalid names, which leave no model
         before = len(document.findings.problems)
         with suppress(TooManyError):
             _references(document, kinds, known)
@@ -161,9 +161,9 @@ def _check_together(
 
 
 def warnings(documents: Iterable[Checked]) -> list[Problem]:
-    """The warnings about checked documents, each document's in the order of its text.
+    """The warnings about checked documents, in the order of each document's text.
 
-    A document with mistakes gets no warnings before they are fixed.
+    A document with mistakes gets no warnings until they are fixed.
     """
     found: list[Problem] = []
     linted: list[Context] = []

@@ -1,7 +1,7 @@
 """Checks of the expressions in a document, each at its own place in the text.
 
-Law: an expression that is accepted compiles, has a type that its field can use, and names only
-nodes, captures and labels that can be there when it is evaluated.
+Law: an accepted expression compiles, has a type that its field can use, and names only nodes,
+captures and labels that can exist when it is evaluated.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class _Names:
     """What expressions of a journey can name.
 
     Attributes:
-        captures: of each node, what it captures.
-        responses: of each node that has any, the labels of its response.
-        labels: of each label, the nodes and branches that set it.
+        captures: by node, what it captures.
+        responses: by node, the labels of its response, if it has any.
+        labels: by label, the nodes and branches that set it.
     """
 
     captures: dict[str, frozenset[str]]
@@ -65,7 +65,7 @@ class _Names:
     graph: Graph | None
 
     def is_set(self, label: str, here: Path) -> bool:
-        """Whether an instance can have the label where an expression stands."""
+        """Whether an instance can have the label at the place of an expression."""
         own = "set" in here and any(part[1] == here[1] for part in self.labels[label])
         return own or any(self._leads(part, here, ()) for part in self.labels[label])
 
@@ -74,7 +74,7 @@ class _Names:
         return own or self._leads(("nodes", node), here, ("on_timeout",))
 
     def _leads(self, part: Path, here: Path, but_by: tuple[str, ...]) -> bool:
-        """Whether a way from a node, or a part of it, leads to where an expression stands."""
+        """Whether a way from a node, or a part of it, leads to the place of an expression."""
         if self.graph is None or not self.graph.certain:
             return True
         return any(
@@ -87,7 +87,7 @@ class _Names:
 def check_expressions(
     findings: Findings, model: type[BaseModel], names: NameCheck
 ) -> list[Written]:
-    """Adds what is wrong with the expressions of a document, and returns those that compile."""
+    """Adds the problems of a document's expressions, and returns those that compile."""
     written: list[Written] = []
     for marked in walk(model, findings.root):
         for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
@@ -146,7 +146,7 @@ def _check(
             found_kind = kind_in_words(expression.type)
             problem(0, f"the condition is {found_kind}, expected true or false", expression.type)
         if "timestamp" in holds.types and _DATE.fullmatch(text.strip()):
-            # As CEL it is the year without the month and the day.
+            # CEL would subtract the month and the day from the year.
             problem(0, f"found a plain date, expected CEL: timestamp('{text.strip()}T00:00:00Z')")
         elif holds.types and expression.type not in (*holds.types, "dyn"):
             kinds = [kind_in_words(kind) for kind in holds.types if kind != "uint"]
@@ -164,7 +164,7 @@ def _check(
 
 
 def names_on_the_way(findings: Findings, graph: Graph | None) -> NameCheck:
-    """What expressions of a journey may name where they stand."""
+    """What expressions of a journey may name, depending on their place."""
     names = _names(findings.root, graph)
     return lambda expression, _, path: _journey_names(expression, names, path)
 
@@ -242,7 +242,7 @@ def _type(node: YamlNode) -> str:
 
 
 def _labels(node: YamlNode, part: Path) -> Iterator[tuple[str, Path]]:
-    """The labels that a node or one of its branches sets, and which of them does."""
+    """The labels that a node or its branches set, and which of them sets each."""
     if isinstance(node.value, dict):
         written: Any = node.value.get("set")
         if written is not None and isinstance(written.value, dict):

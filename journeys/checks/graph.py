@@ -1,6 +1,7 @@
 """Checks of the ways through a journey.
 
-Law: every name of a node is one, every node can be reached, and every cycle waits somewhere.
+Law: every node that is named exists, every node can be reached, and every cycle has a node at which
+instances wait.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Graph:
 
     Attributes:
         edges: from every node to those it can lead to.
-        ways: the same, with the fields that say so.
+        ways: the same, with the fields that name the target.
         certain: False where mistakes hide some of them.
     """
 
@@ -44,7 +45,7 @@ class Graph:
         return after(self.edges)
 
     def leads(self, first: str, then: str) -> bool:
-        """Whether an instance that left `first` can come to `then`."""
+        """Whether an instance that left `first` can reach `then`."""
         bits, found = self._after
         return bool(found[first] & bits[then])
 
@@ -69,7 +70,7 @@ class Graph:
 
 
 def check_graph(findings: Findings) -> Graph:
-    """Adds what is wrong with the ways through a journey, and returns them."""
+    """Adds the problems of the ways through a journey, and returns the ways."""
     nodes = findings.root.value.get("nodes")
     if nodes is None or not isinstance(nodes.value, dict) or not nodes.value:
         return Graph({}, (), False)

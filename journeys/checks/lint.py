@@ -1,7 +1,6 @@
-"""What a journey says and hardly means: warnings, which never keep it from being accepted.
+"""Warnings about parts of a journey that are valid but probably mistakes; they never reject it.
 
-Law: only a document without mistakes gets warnings, and each says what to write instead, or what
-to write where it is meant.
+Law: only a document without mistakes gets warnings, and each says what to write instead.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from journeys.schema.yaml_source import YamlNode
 from journeys.time import format_duration
 
 Awaiting = tuple[Path, str, Any]
-"""What awaits events: its place, how a message calls it, and its part of the document."""
+"""A part that awaits events: its path, its name in messages, and its model."""
 
 
 def lint_journey(
@@ -32,7 +31,7 @@ def lint_journey(
 
     Args:
         written: its expressions.
-        graph: its ways; None where they are not known.
+        graph: its ways; None if they are not known.
     """
     _nodes(findings, journey, written)
     _entries(findings, journey)
@@ -46,7 +45,7 @@ def lint_journey(
 
 
 def _nodes(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
-    """What each node warns of in itself."""
+    """The warnings of each node type about its own node."""
     read = {name for path in reads(written, "steps") for name in (path[1:2] or journey.nodes)}
     for name, node in journey.nodes.items():
         for warning in node.lint(name in read):
@@ -56,7 +55,7 @@ def _nodes(findings: Findings, journey: Journey, written: Sequence[Written]) -> 
 
 
 def _entries(findings: Findings, journey: Journey) -> None:
-    """Alternatives of the entry that an earlier one leaves nothing."""
+    """Alternatives of the entry that never apply, as an earlier one takes all of their events."""
     ways = journey.entry.any_of or []
     for index, one in enumerate(ways):
         for before, other in enumerate(ways[:index]):
@@ -74,7 +73,7 @@ def _entries(findings: Findings, journey: Journey) -> None:
 
 
 def _awaiting(journey: Journey) -> Iterator[Awaiting]:
-    """All that an instance's key is compared for."""
+    """All parts that compare an instance's key with an event's."""
     for name, node in journey.nodes.items():
         if node.awaits():
             yield ("nodes", name), f"'{name}'", node
@@ -84,7 +83,7 @@ def _awaiting(journey: Journey) -> Iterator[Awaiting]:
 
 
 def _instances(findings: Findings, journey: Journey) -> None:
-    """One event that moves several instances of a user, where nothing distinguishes them."""
+    """Waits where one event moves several instances of a user, as no key tells them apart."""
     if journey.entry.reentry != "every_time":
         return
     awaiting = list(_awaiting(journey))
@@ -110,7 +109,7 @@ def _instances(findings: Findings, journey: Journey) -> None:
 
 
 def _keys(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
-    """Keys and matches that say the same of every event, or match none."""
+    """Keys and matches that are the same for every event, or match none."""
     awaiting = list(_awaiting(journey))
     exits: list[Any] = list(journey.exit)
     awaiting += [(("exit", index), "", part) for index, part in enumerate(exits)]
@@ -155,7 +154,7 @@ def _goal(findings: Findings, journey: Journey) -> None:
 
 
 def _loops(findings: Findings, journey: Journey) -> None:
-    """Events that a journey sends and enters on itself."""
+    """Events that a journey emits and that start the journey again."""
     if journey.entry.reentry != "every_time" or journey.entry.key is not None:
         return
     own = {one.event for one in journey.entry.events}
@@ -204,7 +203,7 @@ def _sets(node: YamlNode, path: Path) -> Iterator[Path]:
 
 
 def _spelling(findings: Findings, written: Sequence[Written]) -> None:
-    """Names of events, properties and traits that differ by no more than case or signs."""
+    """Names of events, properties and traits that differ only in case or punctuation."""
     seen: dict[tuple[str, str], tuple[str, int]] = {}
     for what, name, place in sorted(names_in(findings, Journey, written), key=lambda one: one[2]):
         plain = "".join(char for char in look_of(name).casefold() if char.isalnum())

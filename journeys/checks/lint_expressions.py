@@ -1,7 +1,8 @@
-"""Expressions that hold, and hardly say what was meant; and data that was meant to be one.
+"""Warnings about expressions that are valid but probably mistakes, and about data that was probably
+meant as an expression.
 
-Law: a warning is given where every run gives the same, or where a reader would be misled; what
-depends on data is the author's.
+Law: a warning is given where the result is always the same, or where the text misleads a reader;
+what depends on data gets none.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def lint_expressions(
 def lint_journey_expressions(
     findings: Findings, journey: Journey, written: Sequence[Written], graph: Graph | None
 ) -> None:
-    """Adds warnings about what expressions of a journey read where it can't be there."""
+    """Adds warnings about expressions of a journey that read what can't exist at their place."""
     for one in written:
         _key(findings, journey, one)
     if graph is not None:
@@ -60,7 +61,7 @@ def lint_journey_expressions(
 
 
 def reads(written: Sequence[Written], root: str) -> set[tuple[str, ...]]:
-    """All that the expressions read below a name."""
+    """All paths that the expressions read below a root name."""
     return {path for one in written for path in one.expression.paths if path[0] == root}
 
 
@@ -84,7 +85,7 @@ def _constant(findings: Findings, one: Written) -> None:
 
 
 def _calls(findings: Findings, one: Written) -> None:
-    """Texts that are written out and that no time, duration or pattern can be made of."""
+    """Literal texts that are not a valid time, duration or pattern."""
     for call in one.expression.calls:
         text = json.dumps(call.text)
         probe = f"''.matches({text})" if call.function == "matches" else f"{call.function}({text})"
@@ -96,7 +97,7 @@ def _calls(findings: Findings, one: Written) -> None:
 
 
 def _key(findings: Findings, journey: Journey, one: Written) -> None:
-    """The key of instances that have none."""
+    """`journey.key` where instances have no key."""
     if ("journey", "key") not in one.expression.offsets:
         return
     offset = one.expression.offsets["journey", "key"][1]
@@ -128,7 +129,7 @@ def _no_event(
 
 
 def _reached(journey: Journey, graph: Graph) -> dict[str, set[bool]]:
-    """Of each node, whether an event is at hand when it is reached."""
+    """For each node, whether there is an event when it is reached."""
     reached: dict[str, set[bool]] = {name: set() for name in journey.nodes}
     waiting = [(journey.first, True)]
     while waiting:
@@ -142,13 +143,14 @@ def _reached(journey: Journey, graph: Graph) -> dict[str, set[bool]]:
 
 
 def _left(journey: Journey, name: str, path: Path | None, event: bool) -> Iterator[bool]:
-    """Whether an event is at hand when a way is taken from a node that was reached with one."""
+    """Whether there is an event when an instance takes a way from a node; `event`: whether there
+    was one when it reached the node."""
     for mover in journey.nodes[name].moved_by(None if path is None else path[2:]):
         yield event if mover == "here" else mover == "event"
 
 
 def _having(journey: Journey, graph: Graph, reached: dict[str, set[bool]], path: Path) -> set[bool]:
-    """Whether an event is at hand where an expression is evaluated."""
+    """Whether there is an event where an expression is evaluated."""
     name = str(path[1])
     if "set" not in path[2:]:
         return {True} if journey.nodes[name].awaits() else reached[name]

@@ -1,8 +1,8 @@
-"""Names that look the same and are not: `é` in one character or two, spaces of other kinds, and
-characters that can't be seen.
+"""Names that look the same but differ: `é` as one character or two, different kinds of spaces, and
+invisible characters.
 
-Law: names of one kind that a reader can't tell apart are reported, wherever the documents that are
-checked together have them.
+Law: names of one kind that a reader can't tell apart are reported, in whichever of the documents
+checked together they occur.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from journeys.schema.places import walk
 from journeys.schema.yaml_source import YamlNode
 
 Name = tuple[str, str, tuple[int, int]]
-"""What it names, the name, and its line and column."""
+"""What is named (event, property or trait), the name, and its line and column."""
 
 _KEYS = {"traits": "trait", "properties": "property"}
 
 
 def look_of(name: str) -> str:
-    """What a reader sees of a name: equal for names that look the same."""
+    """How a name looks to a reader: equal for names that look the same."""
     if name.isascii():
         return " ".join(name.split())
     seen = "".join(
@@ -39,7 +39,7 @@ def look_of(name: str) -> str:
 
 
 def distinguished(name: str, other: str) -> tuple[str, str]:
-    """Two names in quotes as a message shows them: escaped where they look the same."""
+    """Two names, quoted for a message; escaped if they look the same."""
     if look_of(name) != look_of(other):
         return f"'{name}'", f"'{other}'"
     return f"'{short(ascii(name)[1:-1])}'", f"'{short(ascii(other)[1:-1])}'"
@@ -48,14 +48,14 @@ def distinguished(name: str, other: str) -> tuple[str, str]:
 def lint_lookalikes(
     documents: Iterable[tuple[Findings, type[BaseModel], Sequence[Written]]],
 ) -> None:
-    """Adds a warning where a name looks like one of another document, and is another name."""
+    """Adds a warning where a name looks the same as one of another document but differs."""
     first: dict[tuple[str, str], tuple[str, Findings, int]] = {}
     for findings, model, written in documents:
         reported = set()
         for what, name, place in sorted(names_in(findings, model, written), key=lambda one: one[2]):
             other, its, line = first.setdefault((what, look_of(name)), (name, findings, place[0]))
             if other == name or its is findings or (what, name) in reported:
-                continue  # within one document every other spelling is reported
+                continue  # within one document `lint` reports every other spelling
             reported.add((what, name))
             shown, meant = distinguished(name, other)
             findings.warn(

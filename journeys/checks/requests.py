@@ -1,7 +1,7 @@
 """Checks that types of destinations share: where a request would go, and with which headers.
 
-Law: a document can't make deliver call a link-local or metadata address, choose the host by data,
-or smuggle a header.
+Law: a document can't make deliver call a link-local or metadata address, let data choose the host,
+or inject a header.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def _check_headers(findings: Findings, key: str, headers: YamlNode) -> None:
 
 
 def _not_printable(text: str) -> int | None:
-    """Where the first character stands, outside of expressions, that no header can hold."""
+    """The position of the first character, outside of expressions, that is not allowed in a
+    header."""
     try:
         holes = [part for part in pieces(text) if isinstance(part, Hole)]
     except UnclosedError:

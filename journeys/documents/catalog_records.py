@@ -46,7 +46,7 @@ class ActiveVersion(NamedTuple):
 
     @classmethod
     def decode(cls, entry: Mapping[str, Any]) -> ActiveVersion:
-        """What the record `Journey/name` says."""
+        """Decode the value of the record `Journey/name`."""
         archived_at = tuple(entry["archived_at"])
         return cls(
             entry["version"], entry["status"], entry["written"], entry["resumed_at"], archived_at
@@ -59,12 +59,12 @@ def entry_bytes(entry: Mapping[str, Any]) -> bytes:
 
 
 class Draft(dict[Any, Any]):
-    """A mapping of a catalog that is being put together: `with_value` changes it in place, so that
-    many records cost as much as they are, and not each as much as the catalog."""
+    """A mapping of a catalog that is being built: `with_value` changes it in place, so that a
+    record doesn't cost a copy of the whole mapping."""
 
 
 def with_value(known: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
-    """The mapping with another value, or without the key where that is None."""
+    """The mapping with the value set, or without the key if the value is None."""
     if isinstance(known, Draft):
         if value is None:
             known.pop(key, None)

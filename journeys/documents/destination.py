@@ -1,7 +1,7 @@
 """kind: Destination: where actions go.
 
-Law: what all types of destinations share stands here; the fields that a type has of its own, with
-their checks, come from the type's own file.
+Law: this file holds what all types of destinations share; each type's own fields and checks are in
+the type's own file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HeaderName = Annotated[
 
 
 class Retry(Model):
-    """How long and how often a failed delivery is tried again (ms)."""
+    """How long and how often a failed delivery is retried (ms)."""
 
     for_: Duration = Field(default=DAY, alias="for")
     """How long an action is retried, from its first attempt."""
@@ -37,12 +37,12 @@ class Retry(Model):
 
 
 class RateLimit(Model):
-    """How many requests a destination takes in a time (ms); what is over it waits."""
+    """How many requests a destination accepts per period (ms); requests over the limit wait."""
 
     requests: Annotated[int, Field(ge=1, le=1_000_000)]
-    """How many requests there are at most."""
+    """The maximum number of requests per period."""
     per: Duration = SECOND
-    """The time in which there are at most so many."""
+    """The length of the period."""
 
 
 class Destination(Document):
@@ -55,17 +55,17 @@ class Destination(Document):
     timeout: Duration = 10 * SECOND
     """How long the answer to one attempt may take."""
     retry: Retry = Retry()
-    """How failed deliveries are repeated."""
+    """How failed deliveries are retried."""
     rate_limit: RateLimit | None = None
-    """How many requests are made at most; more are delayed."""
+    """The maximum rate of requests; requests over it are delayed."""
     ordered: bool = False
     """Deliver a user's actions one after another, in order."""
     status: Literal["running", "archived"] = "running"
-    """Whether it is at work."""
+    """Whether the destination is in use."""
 
     @classmethod
     def check(cls, context: CheckContext) -> None:
-        """Adds what is wrong with the type's own fields beyond their types."""
+        """Adds the problems of the type's own fields beyond their types."""
 
     @classmethod
     def lint(cls, context: CheckContext) -> None:
@@ -108,7 +108,7 @@ class DestinationKind(Kind):
 
     @cached_property
     def _of_no_type(self) -> type[Document]:
-        """Nothing can be said of the other fields; what all types share is checked all the same."""
+        """The model for an unknown type: only the fields that all types share are checked."""
         one_of: Any = Literal[tuple(self._types)]
         return create_model("Destination", __base__=_AnyDestination, type=(one_of, ...))
 

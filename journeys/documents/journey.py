@@ -56,7 +56,7 @@ class Entry(Model):
     where: Condition | None = None
     """A condition on the event, for all of them."""
     key: Value | None = None
-    """Tells instances of a user apart: there is one for each value."""
+    """Distinguishes the instances of a user: there is one for each value."""
     reentry: Literal["every_time", "once", "after_exit"] = "every_time"
     """How often a user may enter."""
     min_gap: Duration | None = None
@@ -81,7 +81,7 @@ class Entry(Model):
 
 
 class GlobalExit(Model):
-    """An event that ends instances wherever they stand: all of them, unless `match` is given."""
+    """An event that ends instances at any node: all of them, unless `match` is given."""
 
     event: EventName
     """The event's name, as producers send it."""
@@ -94,7 +94,7 @@ class GlobalExit(Model):
 
 
 class Goal(Model):
-    """What a journey is there for: an event that an instance's key matches, counted once."""
+    """The purpose of a journey: an event that matches an instance's key, counted once."""
 
     event: EventName
     """The event's name, as producers send it."""
@@ -103,7 +103,7 @@ class Goal(Model):
     match: Match | None = None
     """What is compared with the instance's key instead of the entry's key."""
     within: Duration | None = None
-    """How long, from the entry."""
+    """How long after the entry the event counts."""
     exit: bool = False
     """End the instance when the goal is reached."""
 
@@ -112,7 +112,7 @@ class Spread(Model):
     """Instances held up by a pause resume spread evenly over this time."""
 
     spread: Duration
-    """The time over which what was held up continues."""
+    """The time within which all of them resume."""
 
 
 class Journey(Document):
@@ -121,13 +121,13 @@ class Journey(Document):
     kind: Literal["Journey"]
     name: Slug
     status: Literal["draft", "running", "paused", "archived"] = "running"
-    """Whether it is at work: draft is only checked; paused lets nobody enter or move on."""
+    """The status: draft is only checked; paused lets no instance enter or move on."""
     timezone: ZoneName | None = None
     """The time zone of users who have none of their own."""
     in_flight: Literal["pin", "follow"] = "pin"
     """Whether this version takes over the live instances of older ones."""
     on_resume: Literal["send", "skip"] | Spread = Spread.model_construct(spread=HOUR)
-    """How instances that a pause has held up continue."""
+    """How instances that a pause held up resume."""
     entry: Entry
     """Who enters, and when."""
     exit: list[GlobalExit] = Field(default_factory=list)
@@ -148,12 +148,12 @@ class Journey(Document):
         return dict(pairwise(self.nodes))
 
     def below(self, name: str) -> str | None:
-        """The node below a node, where one without `next` leads; None for the last one."""
+        """The node below a node, which follows it if it has no `next`; None for the last one."""
         return self.ways_down.get(name)
 
 
 def journeys_among(documents: Iterable[Document | None]) -> list[Journey]:
-    """Those of some documents that are journeys."""
+    """The journeys among some documents."""
     return [one for one in documents if isinstance(one, Journey)]
 
 
@@ -235,7 +235,7 @@ class JourneyKind(Kind):
         return [((self.name, document.name), after.status)]
 
     def in_use(self, push: Push) -> Iterator[tuple[str, Any]]:
-        """Every accepted version of a journey that is not archived: instances may be in any."""
+        """Every accepted version of the journeys that are not archived: any may have instances."""
         journeys = push.catalog.journeys
         for (name, version), journey in push.catalog.versions.items():
             now = journeys[name].status if name in journeys else None
@@ -275,8 +275,8 @@ class JourneyKind(Kind):
 
     # ---- the active document, for diffs
     def written(self, catalog: Accepted, name: str) -> dict[str, Any] | None:
-        """Also where the order of the nodes counts: which is the first, and where those without
-        `next` go. Otherwise a journey whose nodes have changed places would seem to be as it was.
+        """With what the order of the nodes means: which is the first, and where nodes without
+        `next` lead. Otherwise a journey whose nodes were reordered would seem unchanged.
         """
         now = catalog.journeys.get(name)
         if now is None:
@@ -299,7 +299,7 @@ class JourneyKind(Kind):
 
 
 def _after(journey: Journey, now: ActiveVersion | None, at: int) -> ActiveVersion:
-    """The active version after a push. The pushed status counts only where it differs from the one
+    """The active version after a push. The pushed status applies only if it differs from the one
     pushed before, so that pushing the same file again doesn't undo a pause or an archive."""
     if now is None:
         return ActiveVersion("", journey.status, journey.status)

@@ -1,8 +1,8 @@
 """What a kind of document is: its fields, its checks, its place in the catalog, its changes.
 
-Law: whatever depends on a document's kind is asked of its `Kind`; nothing outside this folder
-branches on the kind of a document. A plain kind, which is kept as a whole
-under `kind/name` and of which the newest counts, is an instance of `Kind`; others override.
+Law: whatever depends on a document's kind is a method of its `Kind`; nothing outside this folder
+branches on the kind of a document. A plain kind is an instance of `Kind`: its newest document is
+kept whole under `kind/name`. Other kinds subclass it.
 """
 
 from __future__ import annotations
@@ -29,35 +29,37 @@ class Document(Model):
     kind: str
     """What kind of document this is."""
     name: str
-    """How other documents, commands and outcomes call it."""
+    """The name by which other documents, commands and outcomes refer to it."""
     description: str | None = None
-    """For people; a change of it makes no new version."""
+    """For people; changing it doesn't create a new version."""
 
 
 _MOST_LABELS = 10
 """Documents that a message names."""
 
 NameProblem = tuple[str, int, str | None]
-"""A name that an expression can't read: why, the offset in the expression, the nearest name."""
+"""A name that an expression can't read: the message, the offset in the expression, the nearest
+name."""
 NameCheck = Callable[[Expression, Holds, Path], Iterable[NameProblem]]
-"""What is wrong with the names in the expression of a field."""
+"""Finds the problems of the names in the expression of a field."""
 
 
 class CheckContext(Protocol):
-    """What a kind asks of the checks, which stand above the documents, for one document."""
+    """The checks that a kind can call for one document; `journeys.checks` implements them."""
 
     @property
     def findings(self) -> Findings:
         """The text of the document, and where problems and warnings are added."""
 
     def check_expressions(self, names: NameCheck) -> None:
-        """Adds what is wrong with the expressions of all fields."""
+        """Adds the problems of the expressions of all fields."""
 
     def check_ways(self) -> None:
-        """Adds what is wrong with the ways between the nodes of a journey."""
+        """Adds the problems of the ways between the nodes of a journey."""
 
     def names_on_the_way(self) -> NameCheck:
-        """What expressions of a journey may name where they stand; `check_ways` comes first."""
+        """What expressions of a journey may name, depending on their place; `check_ways` comes
+        first."""
 
     def lint_expressions(self) -> None:
         """Adds warnings about expressions and data of any document."""
@@ -67,7 +69,7 @@ class CheckContext(Protocol):
 
 
 class Accepted(Protocol):
-    """What was accepted, as kinds see it: the catalog."""
+    """The catalog of accepted documents, as kinds see it."""
 
     @property
     def kinds(self) -> Kinds: ...
@@ -90,8 +92,8 @@ class Change(NamedTuple):
     """What accepting a document does.
 
     Attributes:
-        status: what the document's status is from then on.
-        entries: the records to write to the catalog, keys and values; none where nothing changes.
+        status: the document's status afterwards.
+        entries: the records to write to the catalog, keys and values; none if nothing changes.
     """
 
     version: str
@@ -109,7 +111,7 @@ class Push:
 
     @cached_property
     def statuses(self) -> Mapping[tuple[str, str], str]:
-        """By kind and name, the status of what the push changes, after it."""
+        """By kind and name, the statuses after the push of all documents that it changes."""
         found: dict[tuple[str, str], str] = {}
         for document in self.catalog.kinds.in_order(self.documents, lambda one: one):
             kind = self.catalog.kinds[document.kind]
@@ -118,8 +120,8 @@ class Push:
 
     @cached_property
     def users(self) -> Mapping[tuple[str, str], Mapping[Kind, list[str]]]:
-        """By kind and name, the documents that refer to it after the push and are not part of it:
-        by their kind, what messages call each."""
+        """By kind and name, the documents outside the push that refer to that document after it:
+        their labels in messages, by their kind."""
         found: dict[tuple[str, str], dict[Kind, list[str]]] = {}
         for user in self.catalog.kinds.values():
             for label, document in user.in_use(self):
@@ -133,7 +135,7 @@ class Kind:
     """A kind of document. `Kind(Model, examples)` is a plain one."""
 
     order: ClassVar[int] = 0
-    """Of the documents of a push, those of a kind with a lower order are accepted first."""
+    """Within a push, documents of a kind with a lower order are accepted first."""
     names: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """What expressions may read: the fields of each variable."""
     keeps_versions: ClassVar[bool] = False
@@ -141,7 +143,7 @@ class Kind:
     named_when_archived: ClassVar[bool] = False
     """Whether a document may name one of this kind that is archived."""
     most_new: ClassVar[int | None] = None
-    """How many of one push may be new; None: as many as the text holds."""
+    """How many new documents one push may have; None: no limit but the size of the text."""
     most: ClassVar[int | None] = None
     """How many there may be in all, archived ones included."""
     uses: ClassVar[str] = "still needs it"
@@ -166,17 +168,17 @@ class Kind:
         return self.model
 
     def model_of(self, type: Any) -> type[Document]:
-        """The model of a document that says it is of this `type`, or of the nearest there is."""
+        """The model of a document with this `type`, or with the most similar one that exists."""
         return self.model
 
     def decode(self, document: Mapping[str, Any]) -> Any:
-        """A document out of the catalog. Raises ValueError where this program can't read it."""
+        """A document from the catalog. Raises ValueError if this program can't read it."""
         model = self.model_of(document.get("type"))
         return model.model_validate(document, by_alias=True, by_name=False)
 
     # ---- checks
     def check(self, context: CheckContext, model: type[Document]) -> None:
-        """Adds what is wrong with a document but for its fields and what it refers to."""
+        """Adds the problems of a document, except those of its fields' types and its references."""
         context.check_expressions(self._check_names)
 
     def lint(self, context: CheckContext, document: Any) -> None:
@@ -196,9 +198,9 @@ class Kind:
                 yield f"'{'.'.join(path)}' {of}: {expected}", offsets[0], None
 
     def check_status(self, document: Any, push: Push, findings: Findings) -> None:
-        """Adds what forbids the status that a document would have.
+        """Adds a problem if the document may not get its new status.
 
-        A plain one can't be archived while something that is not archived refers to it.
+        A document of a plain kind can't be archived while an unarchived one refers to it.
         """
         if self.status_of(document) != "archived":
             return
@@ -220,7 +222,7 @@ class Kind:
         return getattr(document, "status", "running")
 
     def meaning(self, document: Any) -> dict[str, Any]:
-        """What a document does, as plain data: what its version is a hash of."""
+        """What a document does, as plain data; its version is the hash of this."""
         return document.model_dump(  # type: ignore[no-any-return]
             mode="json", by_alias=True, exclude_defaults=True, exclude={"status", "description"}
         )
@@ -228,8 +230,8 @@ class Kind:
     def version_of(self, document: Any) -> str:
         """A hash of what a document does: 12 hex digits.
 
-        The same for any order of keys and any formatting, with defaults written out or not, and
-        for any status and description. The order of nodes counts as far as `next` follows from it.
+        It doesn't depend on the order of keys, formatting, explicit defaults, status or
+        description. The order of nodes counts where `next` follows from it.
         """
         meaning = self.meaning(document)
         text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -242,12 +244,12 @@ class Kind:
         return {name: self.status_of(one) == "archived" for name, one in known.items()}
 
     def statuses(self, document: Any, catalog: Accepted) -> Iterable[tuple[tuple[str, str], str]]:
-        """What accepting a document makes of statuses, by kind and name."""
+        """The statuses that accepting a document sets, by kind and name."""
         return [((self.name, document.name), self.status_of(document))]
 
     def in_use(self, push: Push) -> Iterator[tuple[str, Any]]:
-        """The documents accepted before a push that stay active after it, each with what messages
-        call it. Those that the push replaces are left out: they are checked by themselves."""
+        """The documents accepted before a push that stay active after it, each with its label in
+        messages. Those that the push replaces are left out: the push checks them itself."""
         for name, document in push.catalog.documents.get(self.name, {}).items():
             if (self.name, name) not in push.statuses and self.status_of(document) != "archived":
                 yield f"'{name}'", document
@@ -278,10 +280,11 @@ class Kind:
     def read(
         self, catalog: Accepted, place: Sequence[str], entry: Mapping[str, Any] | None
     ) -> Mapping[str, Any] | None:
-        """What a record of the catalog changes in it: its fields, by name; None: it is not known.
+        """The fields of the catalog that one of its records changes, by name; None if this kind
+        doesn't know the record.
 
         Args:
-            place: the parts of the record's key behind the kind.
+            place: the parts of the record's key after the kind.
             entry: the record's value; None: it was deleted.
 
         Raises:
@@ -295,7 +298,7 @@ class Kind:
 
     # ---- the active document, for diffs
     def written(self, catalog: Accepted, name: str) -> dict[str, Any] | None:
-        """The active document as its author would write it; None: there is none."""
+        """The active document as its author would write it; None if there is none."""
         document = catalog.documents.get(self.name, {}).get(name)
         return None if document is None else as_written(document)
 
@@ -303,14 +306,14 @@ class Kind:
         """The active version of a document that is in the catalog."""
         return self.version_of(catalog.documents[self.name][name])
 
-    # ---- what the roles do about it
+    # ---- what the roles need of it
     def journey_of(self, document: Any) -> str | None:
         """The journey that outcomes about a document name."""
         return None
 
     def delivered_for(self, catalog: Accepted, name: str) -> int | None:
-        """For how long, ms, actions for this document are retried; None: no actions are sent to it,
-        and it has no topic."""
+        """How long, ms, actions for this document are retried; None if it receives no actions and
+        has no topic."""
         return None
 
 
@@ -330,7 +333,7 @@ class Kinds(Mapping[str, Kind]):
         return len(self._kinds)
 
     def in_order(self, items: Iterable[Any], document: Callable[[Any], Document]) -> list[Any]:
-        """Items, each with a document, in the order in which those are accepted."""
+        """Items that each hold a document, in the order in which the documents are accepted."""
         return sorted(items, key=lambda item: self[document(item).kind].order)
 
 

@@ -1,6 +1,6 @@
 """kind: Lifecycle: pauses, resumes or archives a journey, apart from what it does.
 
-Law: it changes the status of a journey in the catalog and has no record of its own there.
+Law: it changes the status of a journey in the catalog and has no catalog record itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Lifecycle(Document):
     kind: Literal["Lifecycle"]
     name: JourneyName
     status: Literal["running", "paused", "archived"]
-    """Whether it is at work."""
+    """The journey's new status."""
 
 
 _EXAMPLE = """

@@ -1,7 +1,7 @@
-"""Where nodes lead, said once.
+"""Where nodes lead, defined in one place.
 
-Law: an instance leaves a node by a way that the node names, or falls to the node below where the
-node says that it can and has no `next` of its own.
+Law: an instance leaves a node by a way that the node names, or falls through to the node below if
+the node allows that and has no `next`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ Nodes = Mapping[str, NodeModel]
 
 
 class Way(NamedTuple):
-    """That a node can lead to another one.
+    """A way from one node to another.
 
     Attributes:
-        path: of the field, in the document, that says so; None: the other one is the node below.
+        path: of the field in the document that names the target; None: the target is the node
+            below.
     """
 
     source: str
@@ -32,13 +33,13 @@ class Way(NamedTuple):
 
 
 def falls(node: NodeModel) -> bool:
-    """Whether an instance can fall from a node, as written, to the one below it."""
+    """Whether an instance can fall through from a node, as written, to the one below it."""
     return node.falls_through and getattr(node, "next", None) is None
 
 
 def ways(nodes: Nodes) -> Iterator[Way]:
-    """Every way between nodes: of each node those that it names, in the order written, then the
-    fall to the node below."""
+    """Every way between nodes: for each node the ways that it names, in the order written, then the
+    fall-through to the node below."""
     for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:]):
         for target in node.targets():
             yield Way(name, ("nodes", name, *target.path), target.node)
@@ -55,7 +56,7 @@ def edges(nodes: Nodes) -> dict[str, list[str]]:
 
 
 def falls_of(nodes: Nodes) -> dict[str, str]:
-    """Of the nodes from which an instance can fall to another one, that one."""
+    """The target of each node from which an instance can fall through."""
     return {way.source: way.target for way in ways(nodes) if way.path is None}
 
 
@@ -70,15 +71,15 @@ def with_next(nodes: Nodes) -> dict[str, NodeModel]:
 
 
 def taken(node: NodeModel) -> set[str]:
-    """The nodes that may come right after one whose `next` is filled in: without a `next` that
-    every branch of it replaces."""
+    """The nodes that may come right after a node with `next` filled in; a `next` that every branch
+    overrides doesn't count."""
     unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
     return {target.node for target in node.targets() if target.path != unused}
 
 
 def parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
-    """Branches, variants and the like, and whether each leads somewhere of its own; from one that
-    doesn't, an instance goes where its node leads."""
+    """Branches, variants and the like, and whether each has a `next`; without one, an instance goes
+    where the node itself leads."""
     for name in type(node).model_fields:
         value = getattr(node, name)
         if isinstance(value, dict | list):

@@ -1,9 +1,9 @@
-"""Dispatches an event to all that it can end, reach, move and start, then the events that nodes
-emitted meanwhile.
+"""Applies an event to instances and goals, then the events that nodes emitted meanwhile.
 
-Law: an emitted event is applied in the step that emitted it, right after what emitted it, by the
-same rules as an event from the log; so one journey starts another, and a replay does so again. But
-it carries no traits, is never a repeat, and fires no timer: those wait for the log.
+Law: an emitted event is applied in the step that emitted it, right after the event or timer that
+led to it, by the same rules as an event from the log; so one journey can start another, and a
+replay repeats that. But it carries no traits, is never a duplicate, and fires no timers: they wait
+for the log.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def dispatch(
     """Apply one event: global exits, goals, waits, then entries.
 
     Args:
-        entered: what `RunningCatalog.entered_by` gives, where nothing but entries can come of it.
+        entered: the result of `RunningCatalog.entered_by`, if the event can only start instances.
     """
     context = user.context
     context.event = event.facts(arrived.time)
@@ -39,7 +39,7 @@ def dispatch(
 
 
 def dispatch_emitted(user: UserStep) -> None:
-    """Apply the emitted events, and those that these emit, in the order in which they were."""
+    """Apply the emitted events, and those that these emit, in the order of emission."""
     context = user.context
     if not context.emitted:
         return

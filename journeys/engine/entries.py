@@ -1,7 +1,7 @@
-"""Who enters which journey on an event.
+"""Which journeys a user enters on an event.
 
-Law: every entry whose condition holds is reported, accepted or not. Only journeys that the event's
-name can enter are looked at.
+Law: every entry whose condition holds is reported, accepted or not. Only journeys that an event
+with this name can enter are examined.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
 
 
 def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived: Arrived) -> bool:
-    """Whether the entry's `where` holds, and an alternative of its event."""
+    """Whether the entry's `where` is true, and the condition of an alternative for this event."""
     everyone = program.journey.entry.where
     try:
         if everyone is not None and not condition(everyone, scope):

@@ -1,4 +1,4 @@
-"""What an event ends and reaches wherever an instance stands: global exits, then goals.
+"""What an event ends and reaches at any node: global exits, then goals.
 
 Law: exits and goals work for every instance, also while its journey is paused. A goal is counted
 once, by the event's own time, and is watched to the end of its window even after its instance has

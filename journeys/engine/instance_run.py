@@ -1,6 +1,6 @@
 """One instance's run from node to node until it waits or ends: the step that its nodes see.
 
-Law: a run ends. Nodes only record effects, and what becomes of the instance is returned.
+Law: every run ends. Nodes only record effects; the run returns the new state of the instance.
 """
 
 from __future__ import annotations
@@ -133,13 +133,13 @@ class InstanceRun:
         run.wait = instance.wait
         return run
 
-    # What the step calls. What moves returns the instance where it waits now; None: it has ended.
+    # What the step calls. Methods that move return the waiting instance, or None if it has ended.
 
     def follow(self, verdict: Go | Block | End, *, left: bool = False) -> Instance | None:
         """Run from node to node until one blocks or the instance ends.
 
         Args:
-            left: the node where the instance stands has been left already.
+            left: the instance has already left its node.
         """
         nodes = self.program.nodes
         for _ in range(MAX_NODES):
@@ -166,7 +166,7 @@ class InstanceRun:
         return None
 
     def decide(self, verdict: Go) -> Instance:
-        """The journey is paused: keep where the instance goes when it is resumed."""
+        """Store where the instance goes when its paused journey is resumed."""
         self._leave(verdict)
         event = self.context.event
         kept = None if event is None else self.program.event_keeps(event)
@@ -174,7 +174,7 @@ class InstanceRun:
         return self._instance(Held(True, verdict.to, kept))
 
     def end(self, reason: str, **detail: Any) -> None:
-        """The instance is over."""
+        """Report the end of the instance."""
         self.report("journey.exited", reason=reason, **detail)
 
     def _block(self, due: int | None) -> Instance:
@@ -183,7 +183,7 @@ class InstanceRun:
         return self._instance(None)
 
     def _instance(self, held: Held | None) -> Instance:
-        """The instance where it waits, with no more of its context than later nodes read."""
+        """The waiting instance, with its context cut to what later nodes read."""
         program = self.program
         return Instance(
             self.id,
@@ -200,7 +200,7 @@ class InstanceRun:
         )
 
     def _leave(self, verdict: Go) -> None:
-        """Write the labels of the node and of the way that is taken from it."""
+        """Set the labels of the node and of the way that the instance takes from it."""
         labels = getattr(self.program.nodes.get(self.node), "set", None)
         if labels:
             self._set(labels)
@@ -263,7 +263,7 @@ class InstanceRun:
         return find_zone(candidates, self._unknown_zone)
 
     def _unknown_zone(self, found: Any) -> None:
-        """Reported once per version and minute: the zone of many users may be unknown."""
+        """Report it once per version and minute, as many users may have an unknown zone."""
         context, program = self.context, self.program
         latest = context.clock.partition_time
         if context.effects.sampler.is_sample("zone", program.name, program.version, latest):
@@ -292,7 +292,7 @@ class InstanceRun:
         own = self.program.journey.entry.key
         text = expression or own
         if text is None:
-            return expression is None  # a journey without a key asks for none
+            return expression is None  # without an entry key every event matches
         keys = self.context.keys
         key = keys.get(text)
         if key is not None or (text in keys and expression is None):

@@ -1,7 +1,7 @@
 """The states of an instance, and what a trigger does in each.
 
-Law: the state follows from the instance's record alone, and the table below says everything that a
-trigger can do. What it doesn't list has no effect.
+Law: the state follows from the instance's record alone, and the table below lists everything that a
+trigger can do. Whatever it doesn't list has no effect.
 
 The table for people:
 
@@ -29,7 +29,7 @@ from journeys.records.user_record import Instance
 
 
 class State(StrEnum):
-    """Where an instance stands in its life; ENDED instances have no record."""
+    """The state of an instance; ENDED instances have no record."""
 
     WAITING = auto()
     HELD = auto()
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What can happen to an instance. PAUSED: while its journey doesn't run."""
+    """What can happen to an instance; `_PAUSED`: while its journey doesn't run."""
 
     EVENT = auto()
     EVENT_PAUSED = auto()
@@ -55,13 +55,14 @@ class Effect(StrEnum):
     MOVE = auto()
     """The node says where the instance goes; it runs on."""
     DECIDE = auto()
-    """The node says where the instance goes; that is kept until the journey is resumed."""
+    """The node says where the instance goes; the decision is stored until the journey is
+    resumed."""
     TIME_OUT = auto()
-    """The node's timer verb says where the instance goes; it runs on."""
+    """The node's `on_timer` says where the instance goes; it runs on."""
     GO = auto()
-    """The instance runs on to where was decided."""
+    """The instance runs on to the node that was decided."""
     STOP_CLOCK = auto()
-    """No clock looks at the instance until its journey is resumed."""
+    """The instance has no timer until its journey is resumed."""
     TAKE_TURN = auto()
     """An instance whose deadline has passed, or that is held, gets a time at which it continues;
     any other keeps waiting."""

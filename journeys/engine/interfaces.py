@@ -1,6 +1,6 @@
-"""What the processor of a partition is given by its caller.
+"""What the caller gives to the processor of a partition.
 
-Law: these are the only ways out of the engine, and none of them waits.
+Law: the engine calls nothing else outside itself, and none of these calls blocks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Records(sweep.Records, Protocol):
 
 
 class ResponseQueue(Protocol):
-    """Canned responses, for backtests and tests: no deliver role makes the requests there."""
+    """Canned responses, for backtests and tests, which have no deliver role to make the
+    requests."""
 
     def ask(self, actions: Sequence[Action]) -> None:
         """Queue the responses to these requests."""

@@ -1,9 +1,9 @@
-"""What a change of the catalog does to a user's live instances: journeys that were archived or
-resumed after a pause, and versions that take over.
+"""Applies changes of the catalog to a user's live instances: journeys that were archived or resumed
+after a pause, and versions that take over.
 
-Law: a change is applied when the user is next touched, once, and with the same result whether an
-event, a timer or a sweep touches the user first. A version takes over only with a step that may
-move the user: a due timer, a response, an event that something listens to.
+Law: a change is applied once, in the user's next step or sweep, and with the same result whether an
+event, a timer or a sweep comes first. A version takes over only in a step that may move the user: a
+due timer, a response, or an event that some journey listens to.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def _take_turn(instance: Instance, history: LifecycleHistory, resumed: int) -> I
         held = replace(instance.held or Held(), mute=history.skip)
         return replace(observed, wait=Wait(at, at), held=held)
     if due is not None and instance.wait.fire_at is None:
-        # A clock that is ahead had stopped it.
+        # A worker whose clock is ahead had stopped the timer.
         return replace(observed, wait=Wait(due, due))
     return observed
 
 
 def spread_of(instance: str, spread: int) -> int:
-    """How long an instance waits after its journey was resumed, ms: from 0 up to `spread`, by a
-    hash of its id."""
+    """How long an instance waits after its journey was resumed, ms: at least 0 and less than
+    `spread`, by a hash of its id."""
     return int.from_bytes(message_hash(instance), "big") % spread if spread else 0

@@ -1,7 +1,7 @@
-"""Applies the inputs of one partition in log order, and fires its timers in the order they are due.
+"""Applies the inputs of one partition in log order, and fires its timers in due order.
 
-Law: how the log is cut into batches never changes a result. This is the only scheduler: workers and
-backtests differ only in where their records are kept and which clock they follow.
+Law: the division of the log into batches never changes a result. This is the only scheduler:
+workers and backtests differ only in where their records are kept and which clock they follow.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ _LARGE = 4 * 1024
 MAX_CONTROL = 1024
 """Largest barrier or clock record, bytes."""
 ENOUGH_WORK = 2 * MAX_WORK
-"""Work of expressions after which a call returns, so that no batch takes long."""
+"""Units of expression work after which a call returns, so that no batch takes long."""
 
 DRAIN = 10 * YEAR
-"""How far `end` advances a stream's clock, ms: bounded, so that journeys with cycles end too."""
+"""How far `end` advances a stream's clock, ms: bounded, as journeys with cycles never run out of
+timers."""
 
 Clock = Literal["wall", "stream"]
 
@@ -65,9 +66,9 @@ class PartitionProcessor:
         catalog: the programs that run; `follow` replaces it.
         clock: `wall`: the caller fires timers by `fire`; `stream`: event time fires them.
         partition_time: the largest event time seen so far, ms; read it back after each call.
-        role: the name that dead letters carry.
+        role: the role's name in dead letters.
         partition_of: the home partition of a user id; None: every user belongs here.
-        at_barrier: called at a barrier record; returns the catalog for what follows it.
+        at_barrier: called at a barrier record; returns the catalog for the records after it.
         responses: canned responses to the requests of triggers, under the stream clock.
         samples: what was reported in the current minute; read it back after each call.
     """
@@ -107,7 +108,7 @@ class PartitionProcessor:
         self._full_work = ENOUGH_WORK
 
     def follow(self, catalog: RunningCatalog) -> None:
-        """Use another catalog for what follows."""
+        """Use another catalog from here on."""
         self.catalog = catalog
         self._sweep.follow(catalog)
 
@@ -149,11 +150,11 @@ class PartitionProcessor:
         return len(inputs)
 
     def fire(self, until: int, now: int, effects: Effects, *, timers: int = 1_000) -> bool:
-        """Fire the timers due at or before `until`, ms; `now` is the wall clock, ms. Their place is
-        behind the last record that `apply` consumed.
+        """Fire the timers due at or before `until`, ms; `now` is the wall clock, ms. They fire
+        right after the last record that `apply` consumed.
 
         Returns:
-            Whether more timers are left.
+            Whether more timers are due.
         """
         self._begin(effects, timers)
         return not self._fire(until, now, effects, self._applied)
@@ -181,7 +182,7 @@ class PartitionProcessor:
 
     @property
     def samples(self) -> str:
-        """What was reported in the current minute: short text without blanks."""
+        """What was reported in the current minute, as a short text without blanks."""
         return self._sampler.samples.pack(self.partition_time)
 
     def _begin(self, effects: Effects, timers: int) -> None:
@@ -203,8 +204,9 @@ class PartitionProcessor:
     def _keep(
         self, user: str, before: UserRecord | None, changed: UserRecord, effects: Effects
     ) -> None:
-        """Keeps a changed record. A large one adds to the size of what is written: once, as a
-        transaction writes it once; messageIds alone are stored apart, and are small."""
+        """Stores a changed record. A large one adds its size to that of the batch once, as a
+        transaction writes it once. A change of the messageIds alone adds nothing: they are stored
+        apart and are small."""
         self.records.put(user, changed)
         if changed.size <= _LARGE or user in self._large:
             return
@@ -220,8 +222,8 @@ class PartitionProcessor:
         return one.arrival if one.arrival is not None else self.partition_time
 
     def _own(self, one: Input, effects: Effects) -> bool:
-        """A record with a kind. Anybody who may write events can write one, so it is judged as
-        strictly as an event: whatever it is, it costs at most itself."""
+        """A record with a kind. Anyone who may write events can write one, so it is validated as
+        strictly as an event: a bad one affects nothing but itself."""
         if one.refusal is not None:
             refuse(one, effects, one.refusal, self.role, self._now(one))
             return True
@@ -341,8 +343,8 @@ class PartitionProcessor:
         return True
 
     def _barrier(self, one: Input, effects: Effects) -> bool:
-        """The catalog changes. Under the stream clock that is applied to all users here and now;
-        under the wall clock a sweep applies it beside the log."""
+        """The catalog changes. Under the stream clock the change is applied to all users at once;
+        under the wall clock sweeps apply it between the records of the log."""
         try:
             barrier_offset(one.value)
         except ValueError as error:
@@ -358,7 +360,7 @@ class PartitionProcessor:
         return True
 
     def _is_due(self, until: int) -> bool:
-        """Whether something may be due up to `until`, ms: most events find nothing."""
+        """Whether anything may be due up to `until`, ms; for most events nothing is."""
         if self._responses is not None:
             return True
         due = self.records.next_due()
@@ -412,21 +414,21 @@ class PartitionProcessor:
         if not self._fire(latest, None, effects, _place(one)):
             return False
         self._drained_at = None
-        # After `end` the clock stands where the last timer has fired: what comes next is not late.
+        # After `end` the clock stays at the last timer that fired, so the next events are not late.
         # A call that was cut short left a timer to fire, so the last one fired in this call.
         self.partition_time = max(self.partition_time, self._last_due if time == "end" else latest)
         return True
 
     def _home(self, user_id: str, one: Input) -> int | None:
-        """The partition where the user's record lives; None where that is this record's own."""
+        """The home partition of the user, or None if the record is in it."""
         if self._partition_of is None:
             return None
         home = self._partition_of(user_id)
         return None if home == one.partition else home
 
     def _reject_foreign(self, one: Input, user_id: str, home: int, effects: Effects) -> None:
-        """The engine writes records of its own to the user's partition alone: anywhere else one
-        would make a second record of the user."""
+        """The engine writes its own records only to the user's home partition; applied anywhere
+        else, one would create a second record of the user."""
         detail = f"found a record of partition {home}'s user, expected one of {one.partition}'s"
         reject(one, effects, user_id, "wrong_partition", detail, self._now(one))
 
@@ -434,7 +436,7 @@ class PartitionProcessor:
         moved = headers.build("event", one.origin or _origin(one))
         effects.size += len(one.value)
         effects.reroutes.append(Reroute(event.user_id.encode(), one.value, moved))
-        # A producer with another partitioner does it with most of its events.
+        # A producer with another partitioner misplaces most of its events.
         if self._sampler.is_sample("event.rerouted", str(one.partition), "", self.partition_time):
             detail = {"from": one.partition, "to": home}
             report(one, effects, "event.rerouted", event.user_id, detail, self._now(one))
@@ -443,10 +445,10 @@ class PartitionProcessor:
 
 
 def _place(one: Input) -> Place | None:
-    """Where the record stands in its log; None where it doesn't stand in one."""
+    """The record's position in its log; None if it is not in one."""
     return None if one.offset < 0 else (one.topic, one.partition, one.offset)
 
 
 def _origin(one: Input) -> str:
-    """The event's place in the log: the messageId of an event that carries none."""
+    """The event's position in the log, used as the messageId of an event without one."""
     return f"{one.topic}-{one.partition}-{one.offset}"

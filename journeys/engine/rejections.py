@@ -1,6 +1,6 @@
 """Outcomes of records that could not be applied.
 
-Law: every record of the log is answered, by an outcome or as a dead letter.
+Law: every record that can't be applied is reported by an outcome or a dead letter.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from journeys.time import format_time
 def reject(
     record: Input, effects: Effects, user_id: str | None, reason: str, detail: str, at: int
 ) -> None:
-    """`event.rejected`, at `at` (ms): `reason` is a word for machines, `detail` for people."""
+    """`event.rejected`, at `at` (ms): `reason` is a word for programs, `detail` a text for
+    people."""
     report(record, effects, "event.rejected", user_id, {"reason": reason, "error": detail}, at)
 
 
 def refuse(record: Input, effects: Effects, refusal: Refusal, role: str, at: int) -> None:
-    """`event.rejected` for what the reader of the log found wrong, at `at` (ms)."""
+    """`event.rejected` for a record that the reader of the log refused, at `at` (ms)."""
     reject(record, effects, None, refusal.reason, refusal.detail, at)
     if refusal.replayable:
         effects.counts["record.refused"] += 1

@@ -3,10 +3,10 @@
 Law: pure and atomic. The same record, input, catalog and times give the same record and effects,
 and a step whose record can't be kept is rolled back and reported by one outcome.
 
-The way down: a step makes its `StepContext` and the `UserStep` over the record, and passes them to
-what the input concerns (lifecycle, timers, exits and goals, waits, entries). Those make an
-`InstanceRun` for each instance that moves, which lets its nodes record effects in the context and
-returns what became of the instance.
+The way down: a step creates a `StepContext` and a `UserStep` over the record, and passes them to
+the modules that the input concerns (lifecycle, timers, exits and goals, waits, entries). Those
+create an `InstanceRun` for each instance that moves. Its nodes record effects in the context, and
+it returns the new state of the instance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def apply_event(
     event: Event,
     arrived: Arrived,
 ) -> UserRecord:
-    """What one event does to its user's record; effects are added, or none when it raises.
+    """The user's record after an event; effects are added, or none if it raises.
 
     Raises:
         Exception: a defect; the caller makes the input a dead letter.
@@ -84,7 +84,7 @@ def apply_event(
         effects.roll_back(mark)
         if isinstance(error, NumberTooLarge):
             shorter = with_doubles(event)
-            if shorter is not None:  # such an integer costs the event nothing but its last digits
+            if shorter is not None:  # a too large integer only loses its last digits
                 return apply_event(catalog, effects, record, shorter, arrived)
         context.report("event.rejected", arrived, reason="record_too_large", error=str(error))
         return record.with_message_ids(remembered)
@@ -104,7 +104,7 @@ def _report_unread(effects: Effects, event: Event, arrived: Arrived) -> None:
 def _may_only_enter(
     catalog: RunningCatalog, record: UserRecord, event: Event, arrived: Arrived
 ) -> bool:
-    """Whether the event can do nothing but start an instance, as is so for most events."""
+    """Whether the event can do nothing but start instances; true for most events."""
     if event.name in catalog.counted:
         return False
     if not record.instances and not record.goals:
@@ -117,7 +117,7 @@ def _may_only_enter(
 
 
 def _listens(catalog: RunningCatalog, record: UserRecord, event: str) -> bool:
-    """Whether the event may do something to the user's instances, or make a version take over."""
+    """Whether the event may affect the user's instances, or make a version take over."""
     if catalog.following or event in catalog.exits or event in catalog.goals:
         return True
     places = catalog.awaited[event]
@@ -131,7 +131,7 @@ def apply_response(
     response: Response,
     arrived: Arrived,
 ) -> UserRecord:
-    """What the response to a trigger's request does to its user's record.
+    """The user's record after the response to a trigger's request.
 
     Raises:
         Exception: a defect; the caller makes the input a dead letter.
@@ -173,7 +173,7 @@ def fire_timer(
     """Fire the user's earliest timer that a clock may fire at or before `until`, ms.
 
     Args:
-        place: as of `fire_earliest`.
+        place: see `fire_earliest`.
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
         partition_time: the largest event time seen on the partition, ms.
     """
@@ -193,7 +193,7 @@ def touch(
     record: UserRecord,
     clock: Clock,
 ) -> UserRecord:
-    """What a sweep does to a user: changes of lifecycles are applied, and nothing else."""
+    """The user's record after a sweep: changes of lifecycles are applied, and nothing else."""
     context = StepContext(catalog, effects, user_id, record, clock)
     user = UserStep(context, record)
     apply_lifecycle(user)

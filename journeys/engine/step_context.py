@@ -1,6 +1,6 @@
 """What all parts of one step share: the input, the user's profile, and the effects recorded so far.
 
-Law: a step owns its context and passes it down. Nothing that is given a context calls back up.
+Law: a step owns its context and passes it down. Code that receives a context never calls back up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LATE_GRACE = 10 * SECOND
 event's arrival, so that late events of the same upload count first."""
 
 MAX_HOPS = 16
-"""Emitted events that may lead from one to the next in one step."""
+"""Longest chain of emitted events in one step."""
 
 MAX_EMITTED = 1_000
 """Events that one step may emit."""
@@ -40,7 +40,7 @@ MAX_STEP_BYTES = 8 * 1024 * 1024
 
 
 class UnknownVersion(Exception):
-    """A live instance is of a version that the catalog lacks: the worker has read too little."""
+    """A live instance has a version that the catalog lacks: the worker has not read all of it."""
 
 
 class StepContext:
@@ -48,11 +48,11 @@ class StepContext:
 
     Attributes:
         arrived: where and when the input came; None in the step of a timer alone.
-        cause: of the outcomes of instances that are recorded from here on.
+        cause: of the outcomes of instances that are recorded next.
         event: the event as expressions see it; None in the step of a timer or a response.
-        keys: what key expressions give on the event, by their text.
+        keys: the values of key expressions for the event, by their text.
         emitted: events that nodes emitted and that are not applied yet.
-        changed: whether anything of the user's record is new.
+        changed: whether any part of the user's record has changed.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class StepContext:
         return {"id": self.user_id, "traits": self.traits}
 
     def program(self, journey: str, version: str) -> Program:
-        """Raises UnknownVersion where the catalog has no such version."""
+        """Raises UnknownVersion if the catalog has no such version."""
         program = self.catalog.program(journey, version)
         if program is None:
             raise UnknownVersion(f"{journey}/{version} is not in the catalog")
@@ -121,15 +121,15 @@ class StepContext:
         return self.catalog.status.get(journey) == "running"
 
     def lifecycle_seen(self, journey: str) -> int:
-        """The newest change of the journey's lifecycle, ms; 0: there is none to observe."""
+        """The time of the newest change of the journey's lifecycle, ms; 0 if there is none."""
         history = self.catalog.lifecycles.get(journey)
         return 0 if history is None else history.changed
 
     def fire_at(self, due: int) -> int:
-        """When a clock may fire a timer that is due then; both ms.
+        """When a clock may fire a timer that is due at `due`; both ms.
 
-        An event that sets a timer that is overdue already leaves time for the rest of an upload,
-        also where it sets that timer by firing another one.
+        If an event sets a timer that is already overdue, the timer waits for the rest of an upload,
+        even if the event sets it by firing another timer.
         """
         if self.arrived is None or due > self.arrived.arrival:
             return due
@@ -138,13 +138,13 @@ class StepContext:
     # What is recorded.
 
     def merge_traits(self, new: Mapping[str, Any]) -> list[str]:
-        """Merge traits into the profile; the names of those that changed."""
+        """Merge traits into the profile; returns the names of those that changed."""
         self.traits, changed = traits.merge(self.traits, new)
         self.changed |= bool(changed)
         return changed
 
     def count(self, event: Event, time: int) -> None:
-        """Count the event at its time (ms), if a journey does."""
+        """Count the event at its time (ms), if any journey counts it."""
         counted = self.catalog.counted
         if event.name in counted:
             self.event_counts = event_counts.record_event(
@@ -153,7 +153,7 @@ class StepContext:
             self.changed = True
 
     def request(self, action: Action, size: int) -> bool:
-        """Take an action with a payload of `size` bytes; False: the step has too many."""
+        """Add an action with a payload of `size` bytes; returns False if the step has too many."""
         if self._actions >= MAX_ACTIONS or self._bytes + size > MAX_STEP_BYTES:
             return False
         self._actions += 1
@@ -165,7 +165,8 @@ class StepContext:
     def emit(
         self, name: str, properties: dict[str, Any], size: int, message_id: str, now: int
     ) -> str | None:
-        """Take an event to be applied next, at `now` (ms); why not, where it is refused.
+        """Queue an event to be applied at `now` (ms); returns the reason if it is refused, else
+        None.
 
         Args:
             size: of the properties, bytes of JSON.
@@ -217,20 +218,20 @@ class StepContext:
             )
         )
 
-    # Emitted events and timers have a context within the step's.
+    # Emitted events and timers replace the input for a while.
 
     def enter_emitted(self, emitted: Emitted) -> None:
-        """From here on the step is that of an emitted event."""
+        """Make an emitted event the input of the step."""
         self.arrived = emitted.arrived
         self.hop = emitted.hop
         self._reported = 0
 
     def surroundings(self) -> Surroundings:
-        """The input and what expressions see of it, to come back to."""
+        """The input and what expressions see of it, for `return_to`."""
         return self.event, self.keys, self.arrived, self._reported
 
     def return_to(self, surroundings: Surroundings) -> None:
-        """Back to the input around the emitted events, which all have been applied."""
+        """Restore the input that led to the emitted events, which have all been applied."""
         self.event, self.keys, self.arrived, self._reported = surroundings
         self.emitted.clear()
         self.hop = self._emitted_in_all = 0

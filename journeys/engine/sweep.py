@@ -1,7 +1,7 @@
-"""Finds the users of a partition to whom a change of the catalog has yet to be applied.
+"""Finds the users of a partition to whom a change of the catalog has not been applied yet.
 
-Law: what a change does to a user follows from the user's record alone, so a sweep may be
-interrupted and started again, and nothing waits for it.
+Law: the effect of a change on a user follows from the user's record alone, so a sweep can be
+interrupted and restarted at any time, and nothing waits for it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ class Records(Protocol):
     def naming(
         self, journeys: Collection[str], after: str | None, most: int
     ) -> tuple[list[str], str | None]:
-        """Looks at up to `most` records behind the user `after`, in a stable order.
+        """Examines up to `most` records after the user `after`, in a stable order.
 
         Returns:
             the users whose records may name one of the journeys, and the user to continue after;
-            None when all have been looked at.
+            None when all have been examined.
         """
 
 
 class Sweep:
-    """The progress of a sweep. It starts when the partition is taken over, since the owner before
+    """The progress of a sweep. It starts when the partition is taken over, since the previous owner
     may not have finished, and at every change of a journey's lifecycle.
 
     Attributes:
-        more: whether records are left to look at.
+        more: whether records are left to examine.
     """
 
     def __init__(self, catalog: RunningCatalog) -> None:
@@ -40,7 +40,7 @@ class Sweep:
         self.follow(catalog)
 
     def follow(self, catalog: RunningCatalog) -> None:
-        """Start again where the catalog has a newer change of a lifecycle."""
+        """Restart if the catalog has a newer change of a lifecycle."""
         newest = max((life.changed for life in catalog.lifecycles.values()), default=0)
         if newest > self._newest:
             self._newest = newest

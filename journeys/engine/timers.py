@@ -1,7 +1,7 @@
-"""Timers: which fires next, and the step that it makes of its own.
+"""Timers: which one fires next, and its step.
 
-Law: timers fire earliest first, of those due at once the older instance first; one that raises ends
-its own instance and leaves the others as they were.
+Law: timers fire earliest first; of those due at the same time, the older instance's first. A timer
+that raises ends its own instance and leaves the others unchanged.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from journeys.time import MINUTE, format_time
 from journeys.work import TooMuchWork
 
 LATE = MINUTE
-"""Under the wall clock, a timer that fires later than this, ms, after it was due has the time of
-firing as its logical time; any other has its due time."""
+"""The logical time of a timer is its due time. Under the wall clock, if it fires more than this,
+ms, after that, it is the time of firing."""
 
 Place = tuple[str, int, int]
 """A record of the log: topic, partition, offset."""
 
 FATAL = (MemoryError, OSError, UnknownVersion)
-"""What no input and no document can cause; it ends the process."""
+"""Errors that no input and no document can cause; they end the process."""
 
 
 def fire_before(user: UserStep, arrived: Arrived) -> None:
-    """Fire what is due at or before an input, under the input's cause."""
+    """Fire the timers due at or before an input's time, with the input as their cause."""
     context = user.context
     while (at := _first_due(user, arrived.time)) is not None:
         due = _due(user.instances[at])
@@ -58,11 +58,11 @@ def fire_earliest(user: UserStep, until: int, now: int | None, place: Place | No
 
     Args:
         now: the wall clock, ms; None under the stream clock, whose timers are never late.
-        place: the last record applied under the wall clock; under the stream clock the one that is
-            applied next; None where there is no such record.
+        place: the last record applied under the wall clock; under the stream clock the next record;
+            None if there is no such record.
     """
     ready = [at for at, one in enumerate(user.instances) if is_ready(until, one)]
-    if not ready:  # a change of a lifecycle has ended it or put it off
+    if not ready:  # a lifecycle change has ended or postponed it
         return
     at = min(ready, key=lambda at: _order(user.instances[at]))
     instance = user.instances[at]
@@ -99,7 +99,7 @@ def is_any_ready(instances: tuple[Instance, ...], until: int) -> bool:
 
 
 def _fire(user: UserStep, instance: Instance, now: int) -> None:
-    """A timer's step of its own, with the events that it emits."""
+    """The step of one timer, with the events that it emits."""
     context = user.context
     mark, saved, around = context.effects.mark(), user.save(), context.surroundings()
     run = user.resume(instance, now, "timer")
@@ -111,7 +111,7 @@ def _fire(user: UserStep, instance: Instance, now: int) -> None:
         raise
     except Exception as error:
         if isinstance(error, TooMuchWork) and around[2] is not None:
-            raise  # in the step of an event, whose budget it is; by the clock each has its own
+            raise  # the budget is the event's; a timer fired by a clock has its own
         user.restore(saved)
         context.return_to(around)
         context.effects.roll_back(mark)
@@ -119,7 +119,7 @@ def _fire(user: UserStep, instance: Instance, now: int) -> None:
 
 
 def _run(user: UserStep, instance: Instance, run: InstanceRun) -> Instance | None:
-    """What becomes of the instance; None: it ends."""
+    """Run the instance; returns None if it ends."""
     context, held = user.context, instance.held
     run.mute = held is not None and held.mute
     if effect_of(instance, Trigger.DEADLINE) is Effect.TIME_OUT:
@@ -133,8 +133,8 @@ def _run(user: UserStep, instance: Instance, run: InstanceRun) -> Instance | Non
 
 
 def _first_due(user: UserStep, time: int) -> int | None:
-    """The index of the instance whose deadline comes first of those at or before `time` (ms) that
-    may move; None: there is none."""
+    """The index of the instance with the earliest deadline at or before `time` (ms), among those
+    that may move; None if there is none."""
     first: int | None = None
     for at, instance in enumerate(user.instances):
         due = instance.wait.due

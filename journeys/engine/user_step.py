@@ -1,6 +1,6 @@
-"""The user's record while a step lasts: instances, goals and past journeys, replaced as they move.
+"""The user's record during a step: instances, goals and past journeys, replaced as they change.
 
-Law: a record that can't be kept is never built; what a run returns is written back as a whole.
+Law: a record that can't be stored is never built; what a run returns is written back as a whole.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from journeys.records.user_record import (
 )
 
 _FRAME = 64
-"""Bytes of a record that none of its parts has, about twice over."""
+"""About twice the bytes of a record that belong to none of its parts."""
 
 
 class RecordTooLarge(Exception):
-    """The record would have more than MAX_RECORD bytes, or holds what no record can."""
+    """The record would have more than MAX_RECORD bytes, or hold a value that no record can hold."""
 
 
 class NumberTooLarge(RecordTooLarge):
@@ -67,14 +67,14 @@ class UserStep:
         return InstanceRun.resume(self.context, program, instance, now, token)
 
     def add(self, run: InstanceRun, instance: Instance | None) -> None:
-        """A new instance has run to where it waits; None: it has ended already."""
+        """Add a new instance after its first run; None: it has already ended."""
         if instance is None:
             self._ended(run)
         else:
             self.instances.append(instance)
 
     def write(self, old: Instance, run: InstanceRun, new: Instance | None) -> None:
-        """Write what the run of an instance returned in its place; None: it has ended."""
+        """Replace an instance by what its run returned; None: it has ended."""
         self.context.changed = True
         at = self.instances.index(old)
         if new is None:
@@ -84,18 +84,18 @@ class UserStep:
             self.instances[at] = new
 
     def put(self, old: Instance, new: Instance) -> None:
-        """Replace an instance that doesn't run."""
+        """Replace an instance that is not running."""
         self.context.changed = True
         self.instances[self.instances.index(old)] = new
 
     def end(self, instance: Instance, now: int, reason: str, **detail: Any) -> None:
-        """End an instance wherever it stands, at `now` (ms)."""
+        """End an instance at any node, at `now` (ms)."""
         run = self.resume(instance, now)
         run.end(reason, **detail)
         self.write(instance, run, None)
 
     def _ended(self, run: InstanceRun) -> None:
-        """With an instance ends a goal that has no window of its own."""
+        """Record the end of an instance; its goal ends too if it has no window."""
         self.past = {**self.past, run.program.name: run.now}
         if any(goal.until is None and goal.instance == run.id for goal in self.goals):
             self.goals = tuple(
@@ -105,20 +105,20 @@ class UserStep:
     # The record.
 
     def save(self) -> Saved:
-        """Everything that a step of a timer may change, to come back to."""
+        """Everything that a timer's step may change, for `restore`."""
         context = self.context
         return list(self.instances), self.past, self.goals, context.traits, context.event_counts
 
     def restore(self, saved: Saved) -> None:
-        """Back to what was saved."""
+        """Restore what `save` returned."""
         context = self.context
         self.instances, self.past, self.goals, context.traits, context.event_counts = saved
 
     def record(self, message_ids: bytes) -> UserRecord:
-        """What is kept of the user.
+        """The user's new record.
 
         Raises:
-            RecordTooLarge: there is what no record can hold.
+            RecordTooLarge: it holds a value that no record can hold.
         """
         instances, context = tuple(self.instances), self.context
         return UserRecord(
@@ -133,7 +133,7 @@ class UserStep:
         )
 
     def _size(self) -> int:
-        """An upper bound of the record's bytes: what it had, and all that is new in it."""
+        """An upper bound of the record's bytes: the old size plus that of all new parts."""
         before, context = self.before, self.context
         known = set(map(id, before.instances))
         new: list[Any] = [instance for instance in self.instances if id(instance) not in known]
@@ -152,9 +152,10 @@ class UserStep:
 
 
 def check_size(record: UserRecord) -> UserRecord:
-    """The record, with its exact size where the bound is over the limit.
+    """The record, with its exact size if the bound is over the limit.
 
-    Only a record that may be too large is packed to find its size: that takes long for a large one.
+    Only a record that may be too large is packed to find its size, as packing a large record is
+    slow.
 
     Raises:
         RecordTooLarge: it has more than MAX_RECORD bytes.

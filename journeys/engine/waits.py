@@ -1,6 +1,6 @@
-"""What an awaited event, or the response to a request, does to the instances that wait for it.
+"""Moves instances by the event or the response that they wait for.
 
-Law: a deadline that has passed wins over an event or response that comes after it.
+Law: once a deadline has passed, a later event or response no longer moves the instance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from journeys.records.user_record import Instance
 
 
 def match_event(user: UserStep, event: Event, now: int) -> None:
-    """Every live instance that awaits this event, oldest first, may move at `now` (ms)."""
+    """Let every live instance that awaits this event move at `now` (ms), oldest first."""
     context = user.context
     places = context.catalog.awaited.get(event.name)
     if not places:
@@ -39,10 +39,10 @@ def match_event(user: UserStep, event: Event, now: int) -> None:
 
 
 def match_response(user: UserStep, response: Response, now: int) -> bool:
-    """The instance that waits for this response moves at `now` (ms).
+    """Move the instance that waits for this response, at `now` (ms).
 
     Returns:
-        False where no instance waits for it any more.
+        False if no instance waits for it any more.
     """
     for instance in user.instances:
         if instance.id == response.instance:
@@ -59,8 +59,8 @@ def match_response(user: UserStep, response: Response, now: int) -> bool:
 def _waits(instance: Instance, now: int) -> bool:
     """Whether an event or a response at `now` (ms) can move the instance.
 
-    It is so in state WAITING alone (instance_states.py), and by the law above. Asked for every
-    instance of a user, so it looks at the record itself.
+    That needs state WAITING (instance_states.py) and no deadline at or before `now`. It is called
+    for every instance of a user, so it reads the record directly.
     """
     due = instance.wait.due
     return instance.held is None and (due is None or due > now)

@@ -1,6 +1,6 @@
-"""CEL's conversions from one kind of value to another, and what each of them costs.
+"""CEL's conversions from one kind of value to another, with their costs.
 
-Law: as that of functions.py; a text that is no such value has none.
+Law: that of functions.py; a text that can't be converted gives NoValue.
 """
 
 from __future__ import annotations

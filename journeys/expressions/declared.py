@@ -1,6 +1,6 @@
-"""How a function is declared that the CEL library doesn't know: once, for checks and evaluation.
+"""Declares functions that the CEL library doesn't have, once for both checks and evaluation.
 
-Law: what is declared can be written both ways, `f(x, y)` and `x.f(y)`.
+Law: a declared function can be called both ways, `f(x, y)` and `x.f(y)`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Declared(NamedTuple):
     Attributes:
         takes: the kinds of its arguments, `text int`; one text for each way to call it.
         gives: the kind of its value.
-        call: is given the frame and the arguments.
+        call: takes the frame and the arguments.
         reads_now: whether its value depends on the time of the step.
     """
 
@@ -47,7 +47,7 @@ class Declared(NamedTuple):
     reads_now: bool = False
 
     def declaration(self) -> Any:
-        """As the CEL library takes it."""
+        """The declaration in the form that the CEL library takes."""
         overloads = [
             cel.Overload(
                 f"{self.name}_{way}_{takes}".replace(" ", "_"),

@@ -169,7 +169,7 @@ def _check_env(path: Path, offsets: tuple[int, ...], text: str, allowed: bool) -
 
 
 _Finding = tuple[str, int]
-"""What the library says, and where, in characters."""
+"""The library's message, and its position in characters."""
 
 
 def compile_error(error: str, text: str) -> CelError:
@@ -226,9 +226,9 @@ def _findings(error: str, text: str) -> list[_Finding]:
 
 
 def _mixes_numbers(message: str) -> bool:
-    """Whether a message says no more than that numbers of two kinds are compared."""
+    """Whether the only complaint of a message is that numbers of two kinds are compared."""
     if message.startswith("maximum number of ERROR issues"):
-        return True  # the others are of this kind, or one of them is reported
+        return True  # not a complaint itself: the other messages decide
     found = _MISMATCH.search(message)
     if found is None or found[1] not in _COMPARISONS:
         return False
@@ -264,7 +264,7 @@ def _first_error(found: list[_Finding], text: str) -> CelError:
     condition = _MISMATCH.search(message)
     if condition is not None and condition[1] in ("_?_:_", "_&&_", "_||_"):
         sign = _operator(condition[1])
-        if not text.startswith(sign[:1], offset):  # a macro is made of such operators
+        if not text.startswith(sign[:1], offset):  # macros expand to such operators
             given = [cel_hints.kind_in_words(one) for one in cel_hints.arguments(condition[2])]
             kind = given[0] if sign == "? :" else given[-1]
             return CelError(f"{MACRO_CONDITION}: found {kind}", text, offset)

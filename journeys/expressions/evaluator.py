@@ -1,9 +1,9 @@
-"""Compiles the syntax tree of an expression to functions that evaluate it with counted work.
+"""Compiles the syntax tree of an expression to functions that evaluate it and count their work.
 
-Law: the result is what CEL's specification says, for the same data always the same, and costs no
-more than the frame allows. Compared with the library that checks expressions: numbers compare by
-their exact value, doubles become text in their shortest form, and a macro doesn't go through a map,
-whose keys have no order. A property test compares the two.
+Law: the result is that of CEL's specification, always the same for the same data, and costs no more
+than the frame allows. It differs from the library that checks expressions in three ways: numbers
+compare by their exact value, doubles become text in their shortest form, and macros don't iterate
+over maps, whose keys have no order. A property test compares the two.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TEXTS = frozenset((root, name) for root in FIELDS for name in FIELDS[root]) - {
 
 
 class _Failed:
-    """Instead of the value of a macro so far, where a turn had none."""
+    """Replaces a macro's accumulated value when a turn has no value."""
 
     __slots__ = ("error",)
 
@@ -71,16 +71,15 @@ class Evaluator:
         Args:
             nul: whether a text with a NUL character may be read.
 
-        Raises:
-            NoValue: there is none for this data.
-            TooMuchWork: the input that the scope belongs to has no budget left.
+        Raises: NoValue: the expression has no value for this data. TooMuchWork: the input that the
+            scope belongs to has no budget left.
         """
         frame = Frame(scope, len(self._paths), self._slots, nul)
         frame.work(self._units)
         return to_json(self._term(frame), frame)
 
     def _compile(self, node: Any, local: dict[str, int], step: bool = False) -> Term:
-        """The function of a node; `step`: it is what a macro does at each turn."""
+        """The function of a node; `step`: the node is the step of a macro, run at each turn."""
         found = reference(node, local)
         if found is not None:
             if found.path[0] in ROOTS:
@@ -115,7 +114,7 @@ class Evaluator:
 
         return read
 
-    # What an expression makes of it.
+    # What an expression computes.
 
     def _call(self, node: Any, local: dict[str, int], step: bool) -> Term:
         call = node.call
@@ -149,7 +148,7 @@ class Evaluator:
         return lambda frame: function(frame, one(frame), other(frame))
 
     def _append(self, parts: list[Any], local: dict[str, int]) -> Term | None:
-        """`@result + [x]`, as macros such as `map` are written out, adds to the list in place."""
+        """`@result + [x]`, the expansion of macros such as `map`, appends to the list in place."""
         result, added = parts
         name = result.ident.name
         if not name.startswith("@") or name not in local or not added.HasField("list"):
@@ -171,7 +170,7 @@ class Evaluator:
         items = [self._compile(item, local) for item in written.elements]
         if items and all(item.HasField("const") for item in written.elements):
             constant = [_constant(item.const) for item in written.elements]
-            return lambda _: constant  # no list is changed but the results of macros
+            return lambda _: constant  # safe to share: only the results of macros are changed
 
         def build(frame: Frame) -> list[Any]:
             frame.build(ITEM * len(items))
@@ -205,7 +204,7 @@ class Evaluator:
         inside = {**local, loop.iter_var: item_at, loop.accu_var: result_at}
         step = self._compile(loop.loop_step, inside, step=True)
         result = self._compile(loop.result, {**local, loop.accu_var: result_at})
-        # `map` and `filter` go to the end, and a turn that fails can't be made good.
+        # `map` and `filter` never stop early, so a turn that fails is final.
         strict = loop.loop_condition.const.bool_value
         goes_on = self._compile(loop.loop_condition, inside)
         units = NODE * (2 + _nodes(loop.loop_step))
@@ -282,7 +281,7 @@ def _no_fields(what: str, name: str) -> NoValue:
 
 
 def _decided(sign: str, by: bool, left: Term, right: Term) -> Term:
-    """`&&` and `||`: a side that has no value doesn't matter where the other one decides."""
+    """`&&` and `||`: a side without a value is ignored if the other side decides."""
 
     def evaluate(frame: Frame) -> Any:
         failed: NoValue | None = None
@@ -309,7 +308,7 @@ def _decided(sign: str, by: bool, left: Term, right: Term) -> Term:
 
 
 def _no_truth(sign: str, *values: Any) -> NoValue:
-    """The error of an operator, or (without a sign) of a macro, that needs true or false."""
+    """The error of an operator that needs true or false; of a macro, if `sign` is empty."""
     return (
         unfit(sign, *values) if sign else NoValue(f"{MACRO_CONDITION}: found {kind_of(values[-1])}")
     )
@@ -336,7 +335,7 @@ def _not_strictly_false(term: Term) -> Term:
 
 
 def _matched(text: Term, written: str) -> Term:
-    """`matches` with a pattern that is written in the expression."""
+    """`matches` with a literal pattern."""
 
     def evaluate(frame: Frame) -> bool:
         value = text(frame)
@@ -351,7 +350,7 @@ def _matched(text: Term, written: str) -> Term:
 
 
 def _read(path: Path, tested: bool, frame: Frame) -> Any:
-    """The value at a path; raises NoValue where it is missing."""
+    """The value at a path; raises NoValue if it is missing."""
     root, depth = path[0], 1
     value: Any = getattr(frame.scope, root)
     if root == "now":

@@ -126,8 +126,8 @@ class Expression:
     def direct(self) -> Reader | None:
         """The fast-path function, or None if the expression is not simple enough for one.
 
-        It is compiled on first use, as that takes longer than the rest of compiling and most
-        documents wait for their first event. It raises NeedsEvaluator for data that it can't
+        It is compiled on first use, as that takes longer than the rest of compiling, and most
+        documents don't get an event at once. It raises NeedsEvaluator for data that it can't
         evaluate.
         """
         if not self._prepared:

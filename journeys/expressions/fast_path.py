@@ -2,8 +2,8 @@
 
 Law: the result is exactly the evaluator's, or NeedsEvaluator is raised and evaluator.py evaluates.
 That happens for a missing field, types that don't compare, long texts, and texts or numbers that
-may be refused; so every error comes from the evaluator, and it counts all work that is worth
-counting. A property test compares the two.
+may be refused. So every error comes from the evaluator, which also counts all costly work. A
+property test compares the two.
 
 A simple expression is compiled to the source of one Python function, which takes about half the
 time of nested closures. This module is the only one that calls `exec`. What may reach it:

@@ -1,4 +1,4 @@
-"""What one evaluation of an expression reads, binds and costs.
+"""One evaluation of an expression: the values it has read, its variables and its costs.
 
 Law: whatever the expression and the data, an evaluation takes a bounded number of turns, builds a
 bounded number of bytes and does a bounded amount of counted work.
@@ -13,7 +13,7 @@ from journeys.expressions.scope import Scope
 from journeys.work import MAX_WORK, Meter, TooMuchWork
 
 MAX_BUILT = 32_000_000
-"""Bytes that one evaluation may build: texts, lists and maps, also those it drops again."""
+"""Bytes that one evaluation may build: texts, lists and maps, discarded ones included."""
 
 MAX_TURNS = 10_000
 """Turns of all macros such as `map` in one evaluation."""
@@ -22,7 +22,7 @@ NODE = 100
 """Units of work for one node of an expression."""
 
 ITEM = 16
-"""Bytes that an item of a list takes; one of a map takes six times as many."""
+"""Bytes that an item of a list takes; an entry of a map takes six times as many."""
 
 UNREAD: Any = object()
 """In `Frame.values`: not read yet."""
@@ -62,7 +62,7 @@ class Frame:
 
         Raises:
             TooMuchWork: the input has no budget left.
-            NoValue: the same outside of a step, where the budget is of this evaluation alone.
+            NoValue: this evaluation has no budget left, outside of a step, where it has its own.
         """
         meter = self._meter
         meter.left -= units
@@ -86,7 +86,7 @@ class Frame:
         self.work(units)
 
     def pattern(self, text: str) -> Any:
-        """The regular expression of a text that is not written in the expression."""
+        """The regular expression for a text that is not a literal of the expression."""
         seen = self._meter.patterns
         if text not in seen:
             self.work(_PATTERN + len(text) * NODE)
@@ -95,7 +95,7 @@ class Frame:
 
 
 def pattern(text: str) -> Any:
-    """A compiled regular expression (RE2). Raises NoValue where the text is none, or too large."""
+    """A compiled regular expression (RE2). Raises NoValue if the text is not valid or too large."""
     compiled, why = _compiled(text)
     if compiled is None:
         raise NoValue(f"not a regular expression (RE2): {why}")
@@ -104,9 +104,9 @@ def pattern(text: str) -> Any:
 
 @lru_cache(maxsize=512)  # more than one input can pay for
 def _compiled(text: str) -> tuple[Any, str]:
-    """The compiled pattern, or None and why it can't be compiled: that may take as long, so it is
-    kept as well."""
-    import re2  # most documents have no pattern: not loaded by what starts often, as `validate`
+    """The compiled pattern, or None and why it can't be compiled. A failure may take as long, so it
+    is cached as well."""
+    import re2  # rarely needed: commands that start often, such as `validate`, don't load it
 
     options = re2.Options()
     options.max_mem = _PATTERN_MEMORY
@@ -120,5 +120,5 @@ def _compiled(text: str) -> tuple[Any, str]:
 
 
 def text_size(text: str) -> int:
-    """Bytes that a text takes in memory at most."""
+    """The most bytes that a text takes in memory."""
     return len(text) if text.isascii() else 4 * len(text)

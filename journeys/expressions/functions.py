@@ -1,7 +1,7 @@
-"""The functions of CEL, and what each of them costs.
+"""The functions of CEL, with their costs.
 
-Law: a function is given values and returns a value, or raises NoValue; what it scans or builds is
-counted first.
+Law: a function takes values and returns a value, or raises NoValue; the cost of what it scans or
+builds is counted first.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _part(name: str) -> Function:
 
 
 DECLARED = (*TEXTS, *TIMES)
-"""The functions that the library doesn't know."""
+"""The functions that the library doesn't have."""
 
 FUNCTIONS: dict[str, Function] = {
     **OPERATORS,

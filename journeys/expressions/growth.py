@@ -1,6 +1,6 @@
-"""How much an expression builds at least: what is hopeless is refused when it is pushed.
+"""The least amount that an expression builds: one that can never fit is refused at the push.
 
-Law: an expression that is refused here fails for all data but empty texts and lists.
+Law: an expression that is refused here fails for all data except empty texts and lists.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from journeys.expressions.frame import ITEM, MAX_BUILT, text_size
 
 
 def least_built(tree: Any) -> int:
-    """Bytes that an evaluation builds at least, where what it reads has one character or item.
+    """The least bytes that an evaluation builds if each value it reads has one character or item.
 
     It stops counting a little above MAX_BUILT.
     """
@@ -28,7 +28,7 @@ class _Least:
         self.built = 0
 
     def size(self, node: Any, local: Mapping[str, int]) -> int:
-        """The least size of a node's value, bytes; what it builds on the way is counted."""
+        """The least size of a node's value, bytes; intermediate values are counted in `built`."""
         if self.built > MAX_BUILT:
             return 1
         if node.HasField("const"):
@@ -60,7 +60,7 @@ class _Least:
             self.size(call.target, local)
         if call.function != "_+_":
             return 1
-        if call.args[0].ident.name.startswith("@"):  # a macro adds to its list in place
+        if call.args[0].ident.name.startswith("@"):  # a macro appends to its list in place
             return parts[1]
         self.built += sum(parts)
         return sum(parts)
@@ -83,7 +83,7 @@ class _Least:
         return max(added * turns, 1)
 
     def _turn(self, step: Any, local: Mapping[str, int]) -> int:
-        """What a turn adds to the result; both sides of `exists` and `all` are evaluated in it."""
+        """What a turn adds to the result; for `exists` and `all` it evaluates both sides."""
         if step.call.function in ("_&&_", "_||_"):
             self.size(step.call.args[1], local)
             return 0

@@ -1,6 +1,6 @@
 """Hints for expressions written in the syntax of another language, with CEL's way to write them.
 
-Law: a hint is given only where the text itself shows what was meant.
+Law: a hint is given only if the text itself shows what was meant.
 """
 
 from __future__ import annotations

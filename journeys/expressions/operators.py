@@ -1,6 +1,6 @@
-"""CEL's operators on numbers, texts, lists, maps and times, and what each of them costs.
+"""CEL's operators on numbers, texts, lists, maps and times, with their costs.
 
-Law: as that of functions.py. Arithmetic stays within 64 bits and never mixes kinds of numbers.
+Law: that of functions.py. Arithmetic stays within 64 bits and never mixes kinds of numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from journeys.expressions.values import (
 from journeys.problems import short
 
 Function = Callable[..., Any]
-"""A function of the frame and of its arguments; that of a method is the first of them."""
+"""A function of the frame and its arguments; the target of a method is its first argument."""
 
 
 def integer(value: int, like: type) -> int:

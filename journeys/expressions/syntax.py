@@ -145,14 +145,14 @@ class Syntax:
     """Variables that macros such as `exists` bind, and where."""
     counted: tuple[Counted, ...]
     ranges: tuple[Reference, ...]
-    """What macros go through, where that is a path, or (with an empty path) a map written out."""
+    """What macros iterate over, if that is a path or (with an empty path) a map literal."""
     calls: tuple[Call, ...]
     messages: tuple[tuple[str, int], ...]
-    """Messages of protobuf that it builds, `google.protobuf.Struct{...}`, and where."""
+    """Protobuf messages that it builds, `google.protobuf.Struct{...}`, and where."""
     internal: tuple[tuple[str, int], ...]
-    """Functions that only the library's own operators are meant to be, `_in_(1, [1])`."""
+    """Internal functions of operators that are called by name, `_in_(1, [1])`."""
     functions: frozenset[str]
-    """What it calls, operators too, by the library's names."""
+    """What it calls, operators included, by the library's names."""
 
 
 def read(serialized: bytes, text: str) -> Syntax:

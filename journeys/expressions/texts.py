@@ -1,6 +1,7 @@
-"""Functions of texts that CEL's standard lacks, and what each of them costs.
+"""Functions of texts that standard CEL lacks, with their costs.
 
-Law: as that of functions.py. Each takes time that grows with the sizes of texts, not their product.
+Law: that of functions.py. The time of each grows with the sum of the sizes of the texts, not with
+their product.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from journeys.expressions.values import LISTS, fit, kind_of, to_json, unfit
 from journeys.problems import short
 
 MOST_DIGITS = 20
-"""Digits after the point that `%.2f` may ask for."""
+"""The most digits after the point in `%.2f`."""
 
 _PART = 4 * ITEM
-"""Bytes that a text of a list takes beside its characters."""
+"""Bytes that a text in a list takes in addition to its characters."""
 
 
 def search_work(frame: Frame, text: str, part: str) -> None:
-    """Counts the work of finding a part in a text."""
+    """Counts the work of searching a text for a part."""
     whole, small = len(text), len(part)
-    # CPython searches long texts in linear time, and short ones at worst in the product.
+    # CPython searches long texts in linear time; for short ones the worst case is the product.
     if whole < 2_500 or (small < 100 and whole < 30_000) or small < 6:
         frame.work(whole * small)
     else:
@@ -166,7 +167,7 @@ def _piece(frame: Frame, written: str, digits: str | None, letter: str, value: A
 
 
 def _plain(frame: Frame, value: Any) -> str:
-    """A value as `%s` shows it: as `string` does; null as such, lists and maps as JSON."""
+    """A value as `%s` shows it: as `string` does, null as `null`, lists and maps as JSON."""
     if value is None:
         return "null"
     if type(value) in LISTS or type(value) is dict:

@@ -1,6 +1,6 @@
-"""Functions of times, dates and durations that CEL's standard lacks, and what each of them costs.
+"""Functions of times, dates and durations that standard CEL lacks, with their costs.
 
-Law: as that of functions.py; zones and the calendar are those of zones.py and calendar.py.
+Law: that of functions.py; zones and the calendar are those of zones.py and calendar.py.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _NUMBERS = ["int", "uint", "double"]
 
 
 def _since_1970(name: str, unit: int) -> Function:
-    """The function that gives the time so many units (of this many nanoseconds) after 1970."""
+    """A function: a number of units (of `unit` nanoseconds) to the time that long after 1970."""
     return lambda frame, value: Time(_length(name, value, unit))
 
 
 def _of_length(name: str, unit: int) -> Function:
-    """The function that gives the duration of so many units of this many nanoseconds."""
+    """A function: a number of units (of `unit` nanoseconds) to a duration."""
     return lambda frame, value: Duration(_length(name, value, unit))
 
 
@@ -94,7 +94,7 @@ def _shown(name: str, time: Any, zone: Any) -> datetime:
 
 
 def _time(name: str, value: Any, *others: Any) -> Time:
-    """A time, or a text with one, as traits have it."""
+    """A time, or a text with a time, as in traits."""
     if type(value) is str:
         return CONVERSIONS["timestamp"](None, value)  # type: ignore[no-any-return]
     if type(value) is not Time:

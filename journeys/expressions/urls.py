@@ -1,8 +1,8 @@
 """Renders URLs with `${CEL}` inside.
 
 Law: the value of an expression stays within one path segment or one query value; it can't change
-the host, the path or the parameters. So no segment that it is part of is `.` or `..`, which clients
-and servers take for a way up, whatever stands beside it.
+the host, the path or the parameters. So no segment that contains a value is `.` or `..`, which
+clients and servers resolve as a step up.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def render_url(template: str, scope: Scope) -> str:
 
 
 def _check_segments(text: str, ends: list[tuple[int, str]]) -> None:
-    """ends: where values end in the text, and their expressions."""
+    """ends: the positions in the text where values end, and their expressions."""
     start = 0
     for segment in _SEGMENT_END.split(text):
         end = start + len(segment)

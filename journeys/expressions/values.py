@@ -1,5 +1,4 @@
-"""The values of expressions: their kinds, when two are equal, which is less, and what they are as
-JSON and as text.
+"""The values of expressions: their kinds, equality, order, and their forms as JSON and as text.
 
 Law: numbers compare by their exact value, whatever their kinds. Other values of different kinds are
 never equal and have no order.
@@ -111,12 +110,13 @@ def kind_of(value: Any) -> str:
 
 
 def unfit(operator: str, *values: Any) -> NoValue:
-    """The error of an operator or function, as it is written, that doesn't take such values."""
+    """The error of an operator or function (named as it is written) that doesn't take such
+    values."""
     return NoValue(mismatch(operator, ", ".join(KINDS[type(value)] for value in values)))
 
 
 def fit(value: Any, frame: Frame) -> Any:
-    """A value of the data as expressions see it.
+    """A value from the data as expressions see it.
 
     A JSON number beyond the range of a double is null.
 
@@ -142,7 +142,7 @@ def fit(value: Any, frame: Frame) -> Any:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether the text has no half of a surrogate pair."""
+    """Whether the text is free of unpaired surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -155,7 +155,7 @@ PAIR = 600
 
 
 def equal(one: Any, other: Any, frame: Frame, depth: int = MAX_DEPTH) -> bool:
-    """Whether two values are equal; raises NoValue where they are nested too deeply."""
+    """Whether two values are equal; raises NoValue if they are nested too deeply."""
     kind, its = type(one), type(other)
     if kind is its and kind not in (dict, list):
         if kind is str:
@@ -200,7 +200,7 @@ def map_key(key: Any) -> Any:
     """A key as it is kept in a dict: equal for equal numbers, and never for true and 1.
 
     Raises:
-        NoValue: a value that can be no key.
+        NoValue: the value can't be a key.
     """
     kind = type(key)
     if kind is str:

@@ -258,7 +258,7 @@ class ForwardNode(Way, NodeModel):
 
 
 class FallibleNode(ForwardNode):
-    """A node that has a next node, and another one for where it fails."""
+    """A node that has a next node, and another one for failures."""
 
     on_error: Next | None = None
-    """The node that follows where it fails."""
+    """The node that follows if it fails."""

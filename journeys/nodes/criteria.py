@@ -28,9 +28,9 @@ class Criteria(ForwardNode):
 
     type: Literal["criteria"]
     branches: list[Branch] = Field(min_length=1)
-    """Looked at in order; the first that is true is taken."""
+    """Evaluated in order; the first that is true is taken."""
     otherwise: Next
-    """The node that follows where no branch is taken."""
+    """The node that follows if no branch is taken."""
 
     @property
     def falls_through(self) -> bool:

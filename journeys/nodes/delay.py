@@ -30,9 +30,9 @@ class UntilLocal(Model):
     time: TimeOfDay
     """The time of day."""
     weekdays: Weekdays = Field(default_factory=lambda: list(WEEKDAYS))
-    """The days on which it may be."""
+    """The days on which it may end."""
     timezone: SomeZone = "user"
-    """Where the time of day is meant."""
+    """The time zone of the time of day."""
 
 
 class Delay(FallibleNode):
@@ -60,7 +60,7 @@ class Delay(FallibleNode):
     offset: SignedDuration | None = None
     """Added to that time."""
     until_local: UntilLocal | None = None
-    """The next time of day where the user is."""
+    """Until the next such local time of day."""
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:

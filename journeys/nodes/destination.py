@@ -20,7 +20,7 @@ class DestinationNode(FallibleNode):
 
     type: Literal["destination"]
     destination: DestinationName
-    """The Destination that it is sent to."""
+    """The Destination to which the action is sent."""
     action: ShortText | None = None
     """What the destination is asked to do."""
     event_name: ShortText | None = None

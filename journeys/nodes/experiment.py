@@ -55,7 +55,7 @@ class Experiment(ForwardNode):
     variants: dict[Label, Variant] = Field(min_length=1)
     """The variants by name."""
     salt: ShortText | None = None
-    """Instead of journey and node, what users are spread by: the same salt, the same spread."""
+    """Replaces journey and node in the hash: experiments with the same salt assign alike."""
     winner: str | None = None
     """The variant that everybody gets."""
 

@@ -36,17 +36,17 @@ class Trigger(FallibleNode):
 
     type: Literal["trigger"]
     destination: DestinationName
-    """The Destination that it is sent to."""
+    """The Destination to which the request is sent."""
     method: Method | None = None
     """The method of the HTTP request."""
     path: UrlPath | None = None
-    """What is added to the destination's URL."""
+    """A path that is appended to the destination's URL."""
     payload: Data | None = None
     """What is sent."""
     response: dict[Label, ResponsePath] = Field(default_factory=dict)
-    """What of the response later nodes read, by label."""
+    """The parts of the response that later nodes can read, by label."""
     within: Duration = MINUTE
-    """How long, from when it is reached."""
+    """The time limit, from when the node is reached."""
 
     def enter(self, step: Step) -> Go | Block:
         try:

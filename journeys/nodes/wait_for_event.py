@@ -47,9 +47,9 @@ class WaitForEvent(ForwardNode):
     match: Match | None = None
     """What is compared with the instance's key instead of the entry's key."""
     within: Literal["forever"] | Duration
-    """How long, from when it is reached."""
+    """The time limit, from when the node is reached."""
     on_timeout: Next | None = None
-    """The node that follows when the time is over."""
+    """The node that follows when the time limit is over."""
 
     @model_validator(mode="after")
     def _one_way_to_name_events(self) -> Self:

@@ -22,9 +22,9 @@ class TriggerCall(msgspec.Struct, frozen=True, omit_defaults=True):
     response: dict[str, str] = {}
     """By label, the path of the part of the response to extract, such as `payload.score`."""
     method: str | None = None
-    """The HTTP method; the destination's where there is none."""
+    """The HTTP method; without it, the destination's."""
     path: str | None = None
-    """What is added to the destination's URL, already percent-encoded."""
+    """The path that is appended to the destination's URL, already percent-encoded."""
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -33,9 +33,9 @@ class Action(msgspec.Struct, frozen=True, gc=False):
     action_id: str
     """The id of the action: the same in every repetition."""
     at: str
-    """When, by the logical time of the step."""
+    """The logical time of the step."""
     destination: str
-    """The Destination that it is sent to."""
+    """The Destination to which it is sent."""
     action: str | None
     """What the destination is asked to do."""
     event_name: str | None
@@ -57,4 +57,4 @@ class Action(msgspec.Struct, frozen=True, gc=False):
     payload: Any
     """What is sent."""
     trigger: TriggerCall | UnsetType = UNSET
-    """The request of a trigger, whose response is awaited."""
+    """The request of a trigger, which waits for the response."""

@@ -1,6 +1,6 @@
 """Admission of events: the bytes of a record become an Event, or a Rejection with the reason.
 
-Law: no input, however malformed, raises, and what is odd in one field costs no other field. Every
+Law: no input raises, however malformed, and an oddity in one field affects no other field. Every
 event of the log passes through `admit`.
 """
 
@@ -27,7 +27,7 @@ MAX_DEPTH = 100
 """Deepest nesting of lists and objects in an event."""
 
 MAX_UNREAD = 20
-"""Fields that could not be read and are named; more of them are null all the same."""
+"""How many unreadable fields are named; further ones are null as well."""
 
 _CUT = 200
 _BOM = "\ufeff"
@@ -35,7 +35,7 @@ _BOM_BYTES = _BOM.encode()
 _IDS = ("userId", "anonymousId")
 _READ = frozenset(Wire.__struct_fields__)
 _NULLS = (BEYOND_DOUBLE, "NaN", "Infinity", "-Infinity")
-"""How the oddities begin for which a value is null."""
+"""The beginnings of the oddities that make a value null."""
 
 _TOO_DEEP = Rejection(
     "malformed", f"found JSON nested too deeply, expected at most {MAX_DEPTH} levels"
@@ -69,12 +69,12 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
         if isinstance(read, Rejection):
             return read
         wire, unread = read
-    # Each level needs a bracket. Most events have too few to be too deep and are not traversed.
+    # Each level needs a bracket, so most events have too few to be too deep and are not traversed.
     if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
         return _TOO_DEEP
     named = wire.userId
-    # Nearly every id is a short text, without a NUL, which can't be printed, or a byte order mark,
-    # which can't either; what else it may be is looked at apart.
+    # Nearly every id is a short printable text, so without a NUL and a byte order mark. All others
+    # go the slow way.
     if type(named) is str and 0 < len(named) <= MAX_USER_ID // 4 and named.isprintable():
         user_id = named
     else:
@@ -122,8 +122,8 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
 
 
 def is_user_id(text: str) -> bool:
-    """Whether a text can be a user's id, in records of the engine's own. The keys of what is stored
-    beside a user's record contain a NUL."""
+    """Whether a text can be a user's id in the engine's own records. Keys with a NUL are reserved
+    for data stored next to a user's record."""
     return (
         bool(text)
         and "\0" not in text
@@ -132,25 +132,25 @@ def is_user_id(text: str) -> bool:
 
 
 def explain_user_id(field: str, text: str) -> str:
-    """Why the text in a field is no user id."""
+    """Why the text in a field is not a user id."""
     found = f"{text[:40]!r} of {len(text.encode())} bytes"
     return f"field `{field}`: found {found}, expected 1 to {MAX_USER_ID} bytes of text without NUL"
 
 
 def user_of(value: bytes) -> str | None:
-    """The id of the user whom the JSON text of an event names; None where there is none."""
+    """The id of the user whom the JSON text of an event names, or None."""
     return admit(value, "").user_id
 
 
 def _odd_event(value: bytes) -> tuple[Wire, tuple[str, ...]] | Rejection:
-    """An event with something odd in it: the event, and the fields that can't be read."""
+    """The event of a text with oddities, and the fields that can't be read."""
     try:
         found = read_json(value)
     except NotJson as error:
         return Rejection("malformed", f"{error}, expected one JSON object")
     content = found.value
     if isinstance(content, dict):
-        # A byte order mark that stood within a file is part of the first field's name.
+        # Joining files can leave a byte order mark in the first field's name.
         content = {name.lstrip(_BOM): part for name, part in content.items()}
     if any(_is_cut(one) for one in found.oddities):
         return _TOO_DEEP
@@ -160,7 +160,8 @@ def _odd_event(value: bytes) -> tuple[Wire, tuple[str, ...]] | Rejection:
         return Rejection("malformed", _explain(error), _user_in(content))
     user_id = _user(wire)
     if isinstance(user_id, str) and "\ufffd" in user_id and any(map(_is_bytes, found.oddities)):
-        # Other than half of a pair, such bytes are letters, which tell two users apart.
+        # Unlike unpaired surrogates, such bytes are letters, and may be all that distinguishes two
+        # users.
         return _bad_user("userId or anonymousId", "bytes that are not UTF-8")
     return wire, tuple(str(one) for one in found.oddities if _is_unread(one))[:MAX_UNREAD]
 
@@ -174,12 +175,12 @@ def _is_bytes(odd: Oddity) -> bool:
 
 
 def _is_unread(odd: Oddity) -> bool:
-    """Whether a field is null for it, where an expression could read that field."""
+    """Whether it makes a field null that an expression could read."""
     return bool(odd.path) and odd.path[0] in _READ and odd.what.startswith(_NULLS)
 
 
 def _user_in(content: Any) -> str | None:
-    """The user of an event that is malformed elsewhere."""
+    """The user of an event that is malformed in other fields."""
     try:
         user = _user(msgspec.convert({one: content.get(one) for one in _IDS}, Wire))
     except (msgspec.ValidationError, AttributeError):
@@ -188,14 +189,14 @@ def _user_in(content: Any) -> str | None:
 
 
 def _user(wire: Wire) -> str | Rejection:
-    """The user's id: `userId`, or `anonymousId` where that is absent or empty."""
+    """The user's id: `userId`, or `anonymousId` if that is absent or empty."""
     for field in _IDS:
         found = getattr(wire, field)
         if isinstance(found, int):
             if not -(2**63) <= found < 2**64:
                 return _bad_user(field, f"the integer {_shown(found)}")
             return str(found)
-        # The key of a record has no NUL, and a byte order mark is no part of what follows it.
+        # Keys of records must not contain a NUL, and a byte order mark is not part of the id.
         user_id = (found or "").replace("\0", "\ufffd").lstrip(_BOM)
         if user_id:
             size = len(user_id.encode())

@@ -1,6 +1,6 @@
 """Dead letters: inputs and actions that can't be processed, stored whole for replay.
 
-Law: the bytes of the key and of the value can be restored exactly.
+Law: the bytes of the key and the value can be restored exactly.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from journeys.time import format_time
 from journeys.work import TooMuchWork
 
 TOO_MUCH_WORK = "too_much_work"
-"""The reason of an input whose expressions cost too much: poison, never a bug of the engine."""
+"""The reason of an input whose expressions cost too much: a bad input, not a bug of the engine."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     """A record of `journeys.dead`. Field order is that of the published records.
 
     Attributes:
-        dead_id: follows from `cause`, so a repeat has the same id.
+        dead_id: computed from `cause`, so a repeat has the same id.
         at: when it was written, ISO 8601.
         role: the role that set it aside, such as `evaluate`.
-        reason: one word for machines, or the type of the exception.
-        detail: for people; the traceback where an exception was the reason.
-        cause: where the record stood.
+        reason: one word for programs, or the type of the exception.
+        detail: for people; the traceback if an exception was the reason.
+        cause: the position of the record.
         key, value: of the record, as text.
         key_encoding, value_encoding: `base64` where the bytes are not UTF-8.
-        headers: those of `journeys.records.headers`, where the record had any.
+        headers: those of `journeys.records.headers`, if the record had any.
     """
 
     dead_id: str
@@ -49,11 +49,11 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: dict[str, str] | None = None
 
     def key_bytes(self) -> bytes | None:
-        """The key as it stood in the log. Raises ValueError where base64 is wrong."""
+        """The key as it was in the log. Raises ValueError for invalid base64."""
         return None if self.key is None else _bytes(self.key, self.key_encoding)
 
     def value_bytes(self) -> bytes:
-        """The value as it stood in the log. Raises ValueError where base64 is wrong."""
+        """The value as it was in the log. Raises ValueError for invalid base64."""
         return _bytes(self.value, self.value_encoding)
 
 
@@ -87,7 +87,7 @@ def dead_letter(
 
 
 def dead_input(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
-    """An input on which the step raised, with the traceback of a defect. `at` is in ms."""
+    """The dead letter of an input whose step raised; a defect has its traceback. `at` is in ms."""
     reason, detail = type(error).__name__, ""
     if isinstance(error, TooMuchWork):
         reason, detail = TOO_MUCH_WORK, str(error)
@@ -104,7 +104,7 @@ def dead_input(one: Input, error: Exception, at: int, role: str) -> DeadLetter:
 
 
 def place_of(cause: Cause) -> tuple[str, int, int]:
-    """Topic, partition and offset of a cause that is a record, not only a timer."""
+    """Topic, partition and offset of a cause that has a record and is not only a timer."""
     assert cause.topic is not None
     assert cause.partition is not None
     assert cause.offset is not None
@@ -112,7 +112,7 @@ def place_of(cause: Cause) -> tuple[str, int, int]:
 
 
 def _text(data: bytes) -> tuple[str, str | None]:
-    """The bytes as text, and its encoding where it is not UTF-8."""
+    """The bytes as text, and the encoding if they are not UTF-8."""
     try:
         return data.decode(), None
     except UnicodeDecodeError:

@@ -1,6 +1,6 @@
 """The effects of a batch of steps: actions, outcomes, dead letters and rerouted events.
 
-Law: effects are values; nothing here sends anything. What is rolled back has left no trace.
+Law: effects are values; nothing here sends anything. A rollback leaves no trace.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Reroute(NamedTuple):
 
 
 class Samples(msgspec.Struct, frozen=True, array_like=True):
-    """What has been reported in the current minute of a partition's time and is not again.
+    """What has been reported in the current minute of a partition's time, and is not repeated in
+    it.
 
     It is part of the partition's state, so what is reported depends on the log alone.
 
@@ -42,20 +43,20 @@ class Samples(msgspec.Struct, frozen=True, array_like=True):
     reported: frozenset[bytes] = frozenset()
 
     def pack(self, partition_time: int) -> str:
-        """As short text without blanks; empty where nothing was reported in the minute of
-        `partition_time`, ms."""
+        """The samples as a short text without blanks; empty if nothing was reported in the minute
+        of `partition_time`, ms."""
         if not self.reported or self.minute != partition_time // MINUTE:
             return ""
         return urlsafe_b64encode(_pack_samples((self.minute, sorted(self.reported)))).decode()
 
     @classmethod
     def unpack(cls, text: str) -> Samples:
-        """What `pack` made. Raises ValueError where it is damaged."""
+        """The samples from the text of `pack`. Raises ValueError if it is damaged."""
         return _unpack_samples(urlsafe_b64decode(text)) if text else cls()
 
 
 MOST_SAMPLES = 100
-"""Of one minute and partition; what comes beyond that is only counted."""
+"""Per minute and partition; further ones are only counted."""
 
 _pack_samples = msgspec.msgpack.Encoder().encode
 _unpack_samples = msgspec.msgpack.Decoder(Samples).decode
@@ -71,11 +72,11 @@ class Sampler:
     __slots__ = ("samples",)
 
     def __init__(self, samples: str = "") -> None:
-        """samples: what `Samples.pack` made; empty: nothing has been reported."""
+        """samples: the text of `Samples.pack`; empty: nothing has been reported."""
         self.samples = Samples.unpack(samples)
 
     def is_sample(self, kind: str, journey: str, version: str, partition_time: int) -> bool:
-        """Whether this is the first of its kind, of a journey's version, in this minute.
+        """Whether this is the first of its kind for a journey's version in this minute.
 
         Args:
             kind: a word for what is reported once a minute.
@@ -105,8 +106,8 @@ class Effects:
 
     Attributes:
         counts: how often something happened that is not reported as an outcome, by name.
-        size: about how many bytes a transaction gets by them, and by the changed records: what can
-            be large of it.
+        size: about how many bytes they and the changed records add to a transaction; only what may
+            be large is counted.
         sampler: what is reported once a minute; it continues from one batch to the next.
         meter: of the work of expressions, per input.
     """

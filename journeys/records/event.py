@@ -14,7 +14,7 @@ import msgspec
 class Wire(msgspec.Struct, gc=False):
     """An event as producers write it. Other fields are ignored; they remain in the log.
 
-    An id may be an integer, which stands for its decimal text; an empty one stands for none.
+    An id may be an integer, which is read as its decimal text; an empty id counts as absent.
     """
 
     event: str | None = None
@@ -88,10 +88,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 def with_doubles(event: Event) -> Event | None:
-    """The event with doubles in place of integers of more than 64 bits; None where it has none.
+    """The event with doubles in place of integers of more than 64 bits; None if it has none.
 
-    Such an integer is the nearest double, and null beyond the range of a double. What could not be
-    read of the event has been reported already.
+    Such an integer becomes the nearest double, or null beyond the range of a double. Unreadable
+    fields of the event have already been reported.
     """
     wire = event.wire
     parts = {name: _shortened(getattr(wire, name)) for name in ("properties", "context", "traits")}
@@ -101,7 +101,7 @@ def with_doubles(event: Event) -> Event | None:
 
 
 def _shortened(value: Any) -> Any:
-    """The value itself where it holds no such integer. Its depth is bounded by admission."""
+    """Returns the value itself if it holds no such integer. Its depth is bounded by admission."""
     if isinstance(value, dict):
         changed = {name: _shortened(part) for name, part in value.items()}
         return value if all(changed[name] is value[name] for name in value) else changed

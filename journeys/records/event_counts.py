@@ -1,12 +1,11 @@
 """The times of a user's recent events, from which `count('event', '10m')` is computed.
 
 Law: for each event name that some journey counts, the newest 1,000 event times are kept, whatever
-order the events arrive in and whatever windows journeys use. So a count depends on nothing but the
-events themselves.
+order the events arrive in and whatever windows journeys use. So a count depends only on the events.
 
-A ring holds the times from the newest to the oldest: the newest in 6 bytes, then how many
-milliseconds each one is older than the one before it, as a varint: 7 bits a byte, the low ones
-first, the top bit set where more follow. Events minutes apart take 3 bytes each.
+A ring holds the times from newest to oldest: the newest in 6 bytes, then for each further one the
+milliseconds by which it is older than the one before, as a varint: 7 bits a byte, the low ones
+first, the top bit set if more follow. Events minutes apart take 3 bytes each.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ _HEAD = 6
 """Bytes of the newest time: enough for any year up to 9999."""
 _MORE = 0x80
 _UNFINISHED = bytes(range(_MORE, 0x100))
-"""The bytes that are not the last one of their varint."""
+"""The bytes that are not the last of their varint."""
 
 
 def add(ring: bytes, time: int) -> bytes:
     """Add one event time.
 
     Args:
-        ring: the kept times; empty: none.
-        time: the new event time, ms. It is kept even when it is older than the newest 1,000, so
-            that the step that adds it counts it; the next one to be added takes its place.
+        ring: the kept times; may be empty.
+        time: the new event time, ms. It is kept even if it is older than the newest 1,000, so that
+            its own step counts it; the next time to be added replaces it.
     """
     if not ring:
         return time.to_bytes(_HEAD)
@@ -43,7 +42,7 @@ def add(ring: bytes, time: int) -> bytes:
     if time >= newest:
         ring = time.to_bytes(_HEAD) + _varint(time - newest) + ring[_HEAD:]
         return _without_oldest(ring) if full else ring
-    # It goes in between two times, whose distance it divides.
+    # It goes between two times and splits their distance.
     newer = newest
     for older, start, end in _distances(ring):
         if older <= time:
@@ -80,7 +79,8 @@ def count(ring: bytes, now: int, window: int) -> int:
 def record_event(
     rings: Mapping[str, bytes], event: str, time: int, counted: Collection[str]
 ) -> dict[str, bytes]:
-    """Record one event that some journey counts, and drop the names that none counts any more.
+    """Record one event that some journey counts, and drop the names that no journey counts any
+    more.
 
     Args:
         rings: the kept times by event name.
@@ -102,7 +102,7 @@ def ring_of(times: Iterable[int]) -> bytes:
 
 
 def _distances(ring: bytes) -> Iterator[tuple[int, int, int]]:
-    """Each time (ms) after the newest one, with where its varint begins and ends."""
+    """Each time (ms) after the newest one, with the start and end of its varint."""
     time, start, shift, distance = int.from_bytes(ring[:_HEAD]), _HEAD, 0, 0
     for end, byte in enumerate(ring[_HEAD:], _HEAD + 1):
         distance |= (byte & 0x7F) << shift
@@ -115,7 +115,7 @@ def _distances(ring: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _without_oldest(ring: bytes) -> bytes:
-    """The ring without its oldest time; it has another one."""
+    """The ring without its oldest time; it must hold at least two."""
     end = len(ring) - 1
     while end > _HEAD and ring[end - 1] & _MORE:
         end -= 1

@@ -1,7 +1,7 @@
-"""The headers that tell the engine's own records from plain events and from dead letters.
+"""The headers that distinguish the engine's own records from plain events and dead letters.
 
-Law: both names and all kinds are written here and nowhere else. A record without the header
-`journeys-record` is a plain event (in `journeys.events`) or a dead letter (in `journeys.dead`).
+Law: the names and kinds are defined only here. A record without the header `journeys-record` is a
+plain event (in `journeys.events`) or a dead letter (in `journeys.dead`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ RECORD = "journeys-record"
 """Names the record's kind."""
 
 ORIGIN = "journeys-origin"
-"""Where an event stood before it was moved or put back: `TOPIC-PARTITION-OFFSET`."""
+"""The position of an event before it was moved or replayed: `TOPIC-PARTITION-OFFSET`."""
 
 SIGNATURE = "journeys-signature"
-"""Shows that the engine wrote the record, where keys are set. Bytes, made outside of the engine."""
+"""Proves that the engine wrote the record, if signing keys are set. Bytes, computed outside of the
+engine."""
 
 MAX_ORIGIN = 300
-"""Characters of an origin: a topic's name has at most 249."""
+"""Longest origin, characters: a topic's name has at most 249."""
 
 Kind = Literal["event", "response", "clock", "barrier", "mark", "dead-mark"]
-"""`event` is an event that the engine moved to its user's partition. `mark` says nothing: its place
-in the log and the time with which the broker stamps it are all there is to it. `dead-mark` stands
-in `journeys.dead` alone."""
+"""`event` is an event that the engine moved to its user's partition. `mark` has no content: only
+its position and its broker timestamp matter. `dead-mark` occurs only in `journeys.dead`."""
 
 KINDS: frozenset[str] = frozenset(get_args(Kind))
 
@@ -32,7 +32,7 @@ Headers = list[tuple[str, bytes]]
 
 
 def build(kind: Kind, origin: str | None = None) -> Headers:
-    """The headers of a new record; `origin` as of ORIGIN."""
+    """The headers of a new record; for `origin` see ORIGIN."""
     headers = [(RECORD, kind.encode())]
     if origin is not None:
         headers.append((ORIGIN, origin.encode()))
@@ -40,7 +40,7 @@ def build(kind: Kind, origin: str | None = None) -> Headers:
 
 
 class Found(NamedTuple):
-    """What a record's headers name, as it stands there: any text. None: there is no such header."""
+    """The engine's headers of a record, unvalidated; None: there is no such header."""
 
     kind: str | None = None
     origin: str | None = None
@@ -48,8 +48,8 @@ class Found(NamedTuple):
 
 
 def read(headers: Iterable[tuple[str, bytes | None]]) -> Found:
-    """The engine's own among the headers of a record; of equal names the last one counts. A header
-    without a value counts as an empty text, which is no kind."""
+    """The engine's headers among those of a record; the last one of a name counts. A header without
+    a value counts as an empty text, which is not a valid kind."""
     kind = origin = signature = None
     for name, text in headers:
         if name == RECORD:
@@ -62,7 +62,7 @@ def read(headers: Iterable[tuple[str, bytes | None]]) -> Found:
 
 
 def as_texts(kind: str | None, origin: str | None) -> dict[str, str] | None:
-    """What `read` gave, as a dead letter keeps it; None where there was neither."""
+    """Kind and origin as a dead letter keeps them; None if there is neither."""
     texts = {RECORD: kind, ORIGIN: origin}
     return {name: text for name, text in texts.items() if text is not None} or None
 
@@ -71,7 +71,7 @@ def from_texts(texts: Mapping[str, str] | None, default_origin: str | None = Non
     """The headers that a dead letter keeps, to be written again.
 
     Args:
-        default_origin: the origin where the letter names none; None adds no origin.
+        default_origin: the origin if the letter has none; None adds no origin.
     """
     kept = dict(texts or {})
     if default_origin is not None:

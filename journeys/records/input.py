@@ -8,7 +8,7 @@ import msgspec
 
 
 class Refusal(NamedTuple):
-    """Why the reader of the log refuses a record: found out where there is I/O, a clock or a key.
+    """Why the reader of the log refuses a record, by checks that need I/O, a clock or a key.
 
     Attributes:
         reason: a fixed word, such as `unsigned`.
@@ -28,7 +28,7 @@ class Input(msgspec.Struct, frozen=True, gc=False):
         arrival: the record's timestamp, ms, or None where the log has none.
         kind: the header `journeys-record`; None for an ordinary event.
         origin: the header `journeys-origin`: the first position of a rerouted event.
-        refusal: why the record must not be applied; None: nothing is known against it.
+        refusal: why the record must not be applied, or None.
     """
 
     topic: str
@@ -43,9 +43,9 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClockRecord(msgspec.Struct):
-    """Advances the stream clock to a time, or to the `end`, when all timers have fired.
+    """Advances the stream clock to a time, or to the `end`, at which all timers have fired.
 
-    The time is read as that of an event.
+    The time has the formats of an event's time.
     """
 
     time: str | int | float

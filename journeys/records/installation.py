@@ -1,8 +1,8 @@
-"""The installation's own account of its topics, kept in the catalog: one record for the
+"""What an installation has recorded about its topics in the catalog: one record for the
 installation, and one for each topic.
 
-Law: a topic is known by Kafka's id of it, not by its name. One that was deleted and made again has
-lost what it held, whatever it is called.
+Law: a topic is identified by its Kafka id, not by its name. A topic that was deleted and recreated
+has lost its records, even if the name is the same.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ INSTALLATION_KEY = b"\x00installation"
 _TOPIC_KEY = b"\x00topic/"
 _MOST_FORMER = 16
 _SINCE = "#"
-"""No name of a topic has it."""
+"""No topic name contains it."""
 
 Continuation = Literal["start", "same"]
-"""Where a role goes on whose position belongs to a former topic: at the `start` of the present one,
-or, as that one is a copy with the same offsets, at the `same` position."""
+"""Where a role whose position belongs to a former topic continues: at the `start` of the present
+topic, or at the `same` position if that is a copy with the same offsets."""
 
 
 def log_name(topic: str, log: str) -> str:
-    """How records and their ids name the log of a topic: as the topic, and where it was made again,
-    with the id since when; an offset of the former log is another record's."""
+    """How records and ids name the log of a topic: by the topic's name, and if its offsets began
+    again, also by the id since then, as the same offset in the former log is another record."""
     return f"{topic}{_SINCE}{log}" if log else topic
 
 
@@ -40,8 +40,9 @@ class TopicRecord(msgspec.Struct, frozen=True):
 
     id: Kafka's id of the topic.
     partitions: how many it has.
-    former: ids that the topic had before it was made again, each with what a position in it means.
-    log: the id with which its offsets began again; "" while they are those of the first topic.
+    former: earlier ids of the topic, before it was recreated, each with where to continue from a
+        position in it.
+    log: the id with which its offsets began again; "" if they are still those of the first topic.
     """
 
     id: str
@@ -50,7 +51,7 @@ class TopicRecord(msgspec.Struct, frozen=True):
     log: str = ""
 
     def replaced_by(self, id: str, partitions: int, go_on: Continuation) -> TopicRecord:
-        """The record after the topic was made again. The oldest former ids are forgotten."""
+        """The record after the topic was recreated. The oldest former ids are dropped."""
         former = {**self.former, self.id: go_on}
         former.pop(id, None)
         kept = dict(list(former.items())[-_MOST_FORMER:])
@@ -63,7 +64,7 @@ class _Installation(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as the broker has it."""
+    """A topic as the broker reports it."""
 
     id: str
     partitions: int
@@ -71,7 +72,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A topic that isn't as it was recorded. found: None where it is missing."""
+    """A topic that differs from its record. found: None if it is missing."""
 
     topic: str
     recorded: TopicRecord
@@ -88,9 +89,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The account of one installation, folded from the catalog's records.
+    """What is recorded about one installation, folded from the catalog's records.
 
-    id: made up when the installation was; "" where there is no record of one.
+    id: chosen when the installation was created; "" if there is no record of it.
     topics: by name, without the installation's prefix.
     """
 
@@ -102,10 +103,10 @@ class Installation:
         return bool(self.id)
 
     def with_record(self, key: bytes, value: bytes | None) -> Installation:
-        """The account after one more record of the catalog; other records change nothing.
+        """The state after one more record of the catalog; records of other kinds change nothing.
 
         Raises:
-            msgspec.MsgspecError: the value is none of such a record.
+            msgspec.MsgspecError: the value is not valid for such a record.
         """
         if key == INSTALLATION_KEY:
             id = "" if value is None else msgspec.json.decode(value, type=_Installation).id
@@ -121,7 +122,7 @@ class Installation:
         return replace(self, topics=topics)
 
     def differences(self, found: Mapping[str, Found]) -> list[Difference]:
-        """The recorded topics that are not as they were, in order of name."""
+        """The recorded topics that have changed, in order of name."""
         return [
             Difference(name, recorded, found.get(name))
             for name, recorded in sorted(self.topics.items())

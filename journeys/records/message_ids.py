@@ -1,7 +1,7 @@
 """The deduplication window: the messageIds of a user's recent events.
 
 Law: it holds the last 64 ids and those of the last hour of partition time, never more than 1,024.
-An id that comes again counts as new, so a producer that repeats itself for hours is still known.
+A repeated id moves to the newest end, so a producer that repeats one for hours is still recognised.
 It is one byte string of 14-byte entries, oldest first: 8 bytes of hash, 6 bytes of time (ms).
 """
 
@@ -22,7 +22,7 @@ _pack = struct.Struct(">q").pack
 
 
 def find(seen: bytes, message: bytes, partition_time: int) -> int:
-    """Where a messageId is in the window, in bytes; -1 where it is not.
+    """The position of a messageId in the window, in bytes; -1 if it is absent.
 
     Args:
         seen: the window.
@@ -44,7 +44,7 @@ def refresh(seen: bytes, at: int, partition_time: int) -> bytes:
     """Make the entry that `find` found the newest one.
 
     Args:
-        at: where it is, in bytes.
+        at: its position, in bytes.
         partition_time: the largest event time seen on the partition, ms.
     """
     rest = seen[:at] + seen[at + ENTRY :]

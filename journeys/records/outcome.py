@@ -75,11 +75,11 @@ DETAILS: dict[OutcomeType, tuple[str, ...]] = {
 
 
 MAX_SHOWN = 1024
-"""Most bytes of UTF-8 that an outcome shows of a text that comes from data."""
+"""Most bytes of UTF-8 that an outcome shows of a text from data."""
 
 
 def shown(text: str) -> str:
-    """The text as an outcome shows it: cut where it is long."""
+    """The text as an outcome shows it: cut if it is long."""
     if len(text) <= MAX_SHOWN // 4 or len(data := text.encode(errors="replace")) <= MAX_SHOWN:
         return text
     return data[: MAX_SHOWN - 3].decode(errors="ignore") + "…"
@@ -111,7 +111,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     type: str
     """What happened."""
     at: str
-    """When, by the logical time of the step."""
+    """The logical time of the step."""
     user_id: str | None
     """The user's id."""
     journey: str | None
@@ -127,7 +127,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     cause: Cause
     """The record or the timer that caused it."""
     detail: dict[str, Any] | None
-    """What there is to say of this type of outcome."""
+    """Details, depending on the type."""
 
 
 def of_input(
@@ -144,11 +144,11 @@ def of_input(
     key: str | None = None,
     node: str | None = None,
 ) -> Outcome:
-    """The outcome of an input, apart from the run of an instance.
+    """The outcome of an input itself, not of an instance's run.
 
     Args:
         at: ISO 8601.
-        journey: and what follows: where the input concerns them.
+        journey: and the following: if the input concerns them.
     """
     return Outcome(
         outcome_id, type, at, user_id, journey, version, instance, key, node, cause, detail

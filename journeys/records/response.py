@@ -15,10 +15,10 @@ from journeys.records.admission import MAX_EVENT, explain_user_id, is_user_id
 from journeys.records.tolerant_json import NotJson, read_json
 
 MAX_TEXT = 16 * 1024
-"""Characters of a text that a label can hold; a longer text is left out. Those of `error` too."""
+"""Longest text of a label, characters; a longer one is left out. Also the longest `error`."""
 
 MAX_ID = 64
-"""Characters of an id that the engine makes."""
+"""Longest id that the engine generates, characters."""
 
 PATH_PATTERN = r"(status_code|body|payload(\.[^.\s]+)+|headers\.[A-Za-z0-9!#$%&'*+^_`|~-]+)"
 
@@ -36,7 +36,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
         action_id: the id of the request; it identifies the visit that waits for it.
         ok: whether the destination answered with a success status.
         labels: what the node asked to extract from the answer.
-        unread: why a label that the answer has a part for could not be read, by label.
+        unread: by label, why a part that the answer contains could not be read.
         status_code: None if there was no answer.
         error: why the request failed, if it did.
     """
@@ -67,10 +67,10 @@ def encode(response: Response) -> bytes:
 
 
 def decode(value: bytes) -> Response:
-    """Decode a response, as strictly as an event: anybody may have written it.
+    """Decode a response, as strictly as an event: anyone may have written it.
 
     Raises:
-        ValueError: the bytes are not one, or a part of it is what the engine never writes.
+        ValueError: the bytes are not a response, or contain something that the engine never writes.
     """
     if len(value) > MAX_EVENT:
         raise ValueError(f"found {len(value)} bytes, expected at most {MAX_EVENT}")
@@ -86,7 +86,7 @@ def decode(value: bytes) -> Response:
 def extract(
     wanted: Mapping[str, str], status_code: int, headers: Mapping[str, str], body: str | bytes
 ) -> Extracted:
-    """Extract labels from an HTTP response. What is odd elsewhere in the body costs no label.
+    """Extract labels from an HTTP response. Oddities elsewhere in the body affect no label.
 
     Args:
         wanted: the path for each label: `status_code`, `body`, `payload.a.0.b`, `headers.name`.
@@ -94,8 +94,8 @@ def extract(
         body: `payload` is the body parsed as JSON.
 
     Returns:
-        the labels that were found. A label whose part is missing or is not a scalar is left out;
-        one that holds what can't be read is left out and reported.
+        the labels that were found. A label whose part is missing or not a scalar is left out; one
+        whose part can't be read is left out and reported.
     """
     payload: Any = None
     odd: dict[tuple[str, ...], str] = {}
@@ -104,7 +104,7 @@ def extract(
         try:
             payload, oddities = read_json(body)
         except NotJson as error:
-            if body.strip():  # without a body its parts are missing
+            if body.strip():  # without a body all of its parts are missing
                 whole_body = f"the body is no JSON: {error}"
         else:
             odd = {tuple(map(str, one.path)): one.what for one in oddities}

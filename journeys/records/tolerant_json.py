@@ -1,10 +1,10 @@
-"""JSON as producers and servers write it, read so that one odd field costs no other field.
+"""Reads JSON as producers and servers write it; an oddity in one field affects no other field.
 
-Law: pure. What the strict decoder reads means the same here (an integer of up to 4,300 digits is
-one, so anyone who reads a number looks at its size). Beyond that: a byte order mark
-at the start is skipped; a half of a surrogate pair, and bytes that are not UTF-8, are U+FFFD;
-control characters in a text stay; a number beyond a double, NaN and Infinity are null; what is
-nested more deeply than MAX_DEPTH is null. Whatever was changed is listed. All else is no JSON.
+Law: pure. What the strict decoder accepts means the same here (that includes integers of up to
+4,300 digits, so callers must check the size of numbers). Beyond that: a byte order mark at the
+start is skipped; unpaired surrogates and bytes that are not UTF-8 become U+FFFD; control characters
+in a text stay; a number beyond the range of a double, NaN and Infinity become null, as does
+anything nested more deeply than MAX_DEPTH. Every change is listed. All else is not JSON.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 MAX_DEPTH = 100
-"""Lists and objects inside each other that are read; what is deeper becomes null."""
+"""Deepest nesting of lists and objects; anything deeper becomes null."""
 MAX_ODDITIES = 1_000
-"""How many oddities of one text are listed; later ones are repaired all the same."""
+"""How many oddities of one text are listed; later ones are repaired as well."""
 _SHOWN = 40
 
 BEYOND_DOUBLE = "a number beyond the range of a double"
@@ -30,13 +30,13 @@ _strict = msgspec.json.Decoder().decode
 
 
 class NotJson(ValueError):
-    """A text that is no JSON, however odd; says what was found, and where."""
+    """The text is not even tolerant JSON; the message says what was found, and where."""
 
 
 class Oddity(NamedTuple):
-    """What was read otherwise than it was written.
+    """A difference between what was written and what was read.
 
-    path: the keys and indexes that lead to it; empty for what concerns the text as a whole.
+    path: the keys and indexes that lead to it; empty if it concerns the whole text.
     what: what was found, such as `a number beyond the range of a double: 1e400`.
     """
 
@@ -49,14 +49,14 @@ class Oddity(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The value of a text, and what is odd about it; nothing where the strict decoder reads it."""
+    """The value of a text and its oddities; none if the strict decoder reads it."""
 
     value: Any
     oddities: tuple[Oddity, ...] = ()
 
 
 def read_json(data: bytes | str) -> Found:
-    """The value of a JSON text: strictly if that works, else tolerantly. Raises NotJson."""
+    """Reads a JSON text, strictly if that works, else tolerantly. Raises NotJson."""
     try:
         return Found(_strict(data))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -64,7 +64,7 @@ def read_json(data: bytes | str) -> Found:
 
 
 def read_odd_json(data: bytes | str) -> Found:
-    """The value of a JSON text that the strict decoder has refused. Raises NotJson."""
+    """Reads a JSON text that the strict decoder has refused. Raises NotJson."""
     odd = _Oddities()
     if isinstance(data, bytes):
         try:
@@ -105,7 +105,7 @@ class _Oddities:
             self.found.append(Oddity(path, what))
 
     def repaired(self, value: Any, path: tuple[str | int, ...]) -> Any:
-        """The value with nothing odd in it. Its depth is bounded by MAX_DEPTH."""
+        """The value without its oddities. Its depth is bounded by MAX_DEPTH."""
         if isinstance(value, str):
             return self._text(value, path)
         if isinstance(value, _Number):
@@ -136,7 +136,7 @@ def _float(text: str) -> Any:
 def _int(text: str) -> Any:
     try:
         return int(text)
-    except ValueError:  # more digits than Python, and so the strict decoder, reads
+    except ValueError:  # more digits than Python, and so the strict decoder, accepts
         return _beyond(text)
 
 
@@ -155,7 +155,7 @@ _decoder = json.JSONDecoder(
 
 
 def _cut(text: str, odd: _Oddities) -> str:
-    """The text with null in place of what is nested too deeply. Linear in its length."""
+    """The text with null in place of anything nested too deeply. Linear in its length."""
     parts: list[str] = []
     depth = kept = 0
     for token in _TOKEN.finditer(text):

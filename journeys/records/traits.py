@@ -13,7 +13,7 @@ import msgspec
 from journeys.records.outcome import MAX_SHOWN
 
 MOST_NAMES = 100
-"""Trait names that one `profile.changed` outcome lists, and MAX_SHOWN bytes of them; it only counts
+"""Most trait names that one `profile.changed` outcome lists, within MAX_SHOWN bytes; it only counts
 the others."""
 LONGEST_NAME = 256
 """Characters of a trait's name that the outcome shows."""

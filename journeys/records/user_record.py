@@ -181,8 +181,8 @@ _PREFIX = bytes([VERSION])
 _OLD = frozenset({b"\x01", b"\x02", b"\x03", b"\x04"})
 """Older versions lack trailing fields: 1 has no `event_counts`; 2 no `goals`, `lifecycle_seen` and
 `held`; 3 no `deadline`. Missing fields are read as empty, and the deadline is computed. Up to 4,
-the rings of `event_counts` hold times of 8 bytes in the order of the log. A record that is written
-again is of the newest version."""
+the rings of `event_counts` hold times of 8 bytes in the order of the log. Records are always
+written in the newest version."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 
@@ -192,7 +192,7 @@ class UnknownRecordVersion(Exception):
 
 
 def packed_size(parts: list[Any]) -> int:
-    """Bytes that parts of a record take, or a few more.
+    """Bytes that parts of a record take; may be a few too many.
 
     Raises:
         OverflowError: a number in it needs more than 64 bits.
@@ -201,7 +201,7 @@ def packed_size(parts: list[Any]) -> int:
 
 
 def encode(record: UserRecord) -> bytes:
-    """The record's bytes: the version in front, then msgpack.
+    """The record's bytes: the version, then msgpack.
 
     Raises:
         OverflowError: a number in it needs more than 64 bits.

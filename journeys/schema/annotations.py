@@ -48,7 +48,7 @@ def base_of(annotation: Any) -> Any:
 
 
 def annotation_at(model: type[BaseModel], root: YamlNode, path: Path) -> Any:
-    """The annotation of the value at a path of a document; Any where the model has none."""
+    """The annotation of the value at a path of a document; Any if the model has none."""
     annotation: Any = model
     node: YamlNode | None = root
     for part in path:

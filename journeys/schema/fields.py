@@ -107,7 +107,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Marks a text with the words it may be; a message suggests the nearest but lists none."""
+    """Marks a text with its allowed words; messages suggest the nearest but don't list them."""
 
     words: frozenset[str]
 

@@ -22,7 +22,7 @@ class Findings:
     """Collects the problems of one document, at most one for each place and message.
 
     Attributes:
-        warnings: problems with which the document is accepted all the same.
+        warnings: problems that don't reject the document.
     """
 
     source: Source

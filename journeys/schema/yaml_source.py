@@ -188,12 +188,12 @@ def _decode(given: str | bytes) -> str:
 
 
 def _unified(text: str) -> str:
-    """The text with `\\n` as its only line end and without a byte order mark."""
+    """The text with `\\n` as the only line end and without a byte order mark."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _place(before: str) -> tuple[int, int]:
-    """Line and column of what follows a text."""
+    """Line and column right after a text."""
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 

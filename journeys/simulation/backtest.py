@@ -23,7 +23,7 @@ from journeys.time import format_time
 
 _SLICE = 1_000
 _NOWHERE = -1
-"""The offset of a record that stands on no line of the history."""
+"""The offset of a record that is not a line of the history."""
 
 
 class MemoryRecords:
@@ -60,7 +60,7 @@ class MemoryRecords:
     def next_due(self) -> tuple[int, str] | None:
         heap, due = self._heap, self._due
         while heap and due.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)  # outdated: the record has changed since
+            heapq.heappop(heap)  # outdated: the record has changed since then
         return heap[0] if heap else None
 
 

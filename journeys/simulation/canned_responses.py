@@ -74,7 +74,7 @@ class CannedResponses(Model):
     """A file of responses."""
 
     responses: list[Canned]
-    """What triggers are answered with; the first that fits is taken."""
+    """The responses to triggers; the first that matches is used."""
 
 
 def read_responses(text: str | bytes, file: str) -> list[Canned] | list[Problem]:

@@ -1,7 +1,7 @@
 """Runs one user's events on a virtual clock and collects the timeline: what each event, timer and
 response caused.
 
-Law: a backtest decides what happens and when; the timeline is only read from its effects.
+Law: a backtest decides what happens and when; the timeline only shows its effects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Times in a history that run ahead of the records around them are cut back, as arrival does live.
+"""Limits times in a history that are ahead of the records around them, as the arrival does live.
 
-Law: a history in the order of its times passes unchanged, late events included. One stray clock
-moves nobody else's timers.
+Law: a history in the order of its times passes unchanged, late events included. One wrong clock
+doesn't move the timers of other users.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ AHEAD = HOUR
 """How far ahead of the records around it a time may be by default, ms."""
 
 LOOK_AHEAD = 10_000
-"""Records with a time that a time is compared with."""
+"""How many following records with a time a time is compared with."""
 
 _FEWEST = 3
-"""Fewer records than that say nothing about the one before them."""
+"""Fewer records than this prove nothing about the one before them."""
 
 
 class Stray(NamedTuple):
-    """A time that was cut back.
+    """A time that was limited.
 
     Attributes:
         line: its number, from 1.
@@ -53,13 +53,14 @@ _decode = msgspec.json.Decoder(_Times).decode
 def cut_back(
     lines: Iterable[bytes], max_ahead: int, tell: Callable[[Stray], None]
 ) -> Iterator[bytes]:
-    """The lines of a history, in order; a stray one gets a `receivedAt`, which limits its time.
+    """The lines of a history, in order; a line with a stray time gets a `receivedAt`, which limits
+    it.
 
     A time is stray if it is ahead of all times before it, and of nearly all of the next LOOK_AHEAD
-    ones: a clock that is wrong may have sent several events in a row.
+    ones: a client with a wrong clock may have sent several events in a row.
 
     Args:
-        lines: one JSON event each; what is none passes unchanged.
+        lines: one JSON event each; other lines pass unchanged.
         max_ahead: how far ahead a time may be, ms.
         tell: called with each stray time, in order.
     """
@@ -97,7 +98,7 @@ def cut_back(
 
 
 class _Window:
-    """The times of the records that come next, also in their order once that is asked for."""
+    """The times of the next records, also sorted once that is needed."""
 
     def __init__(self) -> None:
         self.times: deque[int] = deque()
@@ -140,7 +141,7 @@ def _time_of(line: bytes) -> int | None:
 
 
 def _time_as_admitted(line: bytes) -> int | None:
-    """The same for a line with something odd in it, which may be an event all the same."""
+    """The same for a line with oddities, which may still be an event."""
     event = admit(line, "")
     if isinstance(event, Rejection):
         return None
@@ -153,6 +154,6 @@ def _ms(time: str | float) -> int:
 
 
 def _limited(line: bytes, time: int) -> bytes:
-    """The line with another `receivedAt`: of two fields of one name the last one counts."""
+    """The line with another `receivedAt` appended: of two fields with one name the last counts."""
     end = line.rindex(b"}")
     return line[:end] + b',"receivedAt":"' + format_time(time).encode() + b'"}' + line[end + 1 :]

@@ -1,7 +1,7 @@
-"""What every field means: the docstring below it in its class.
+"""The meaning of every field, from the docstring below it in its class.
 
-Law: a field's meaning stands in the file of its model and nowhere else. The source is read only
-when somebody asks, so no command starts later for it.
+Law: the meaning of a field is written only in the file of its model. The source is read on demand,
+so no command starts more slowly.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from functools import cache
 
 
 def field_texts(model: type) -> Mapping[str, str]:
-    """What the fields of a model or record mean, by the name of the attribute, one line each.
+    """The meanings of a model's or record's fields, by attribute name, one line each.
 
-    A field that a class declares again without a text keeps that of the class above it.
+    A field that a subclass declares again without a docstring keeps that of its base class.
     """
     fields = tuple(getattr(model, "model_fields", getattr(model, "__struct_fields__", ())))
     found: dict[str, str] = {}
@@ -27,7 +27,7 @@ def field_texts(model: type) -> Mapping[str, str]:
 
 @cache
 def _texts_of_module(name: str) -> Mapping[str, Mapping[str, str]]:
-    """By class and attribute; nothing where a module has no source, as those written in C."""
+    """By class and attribute; empty if a module has no source, such as one written in C."""
     try:
         source = inspect.getsource(sys.modules[name])
     except (OSError, TypeError):

@@ -177,7 +177,7 @@ def _mermaid(drawing: Drawing) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    # A directive, `%%{init: ...}%%`, is looked for in all of the text, labels included.
+    # Mermaid looks for a directive, `%%{init: ...}%%`, in all of the text, labels included.
     return "".join(f"#{ord(char)};" if char in '"#<>&;`%\\' else char for char in printable(text))
 
 

@@ -1,10 +1,9 @@
 """JSON Schemas of the documents that users write and of the records that the engine writes.
 
 Law: they are generated from the models alone, and every field is described by the docstring below
-it. What a value may be is
-chosen by `if` and `then`, on its `kind`, its `type` or whether it is a mapping: so an editor says
-what is wrong with the one that is meant. That names and expressions fit together is checked only by
-`journeys validate`.
+it. `if` and `then` select the schema of a value by its `kind`, its `type` or whether it is a
+mapping, so that an editor reports errors only against the form that was meant. Names and
+expressions are checked only by `journeys validate`.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from journeys.views.docstrings import field_texts
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 VERSION = 1
-"""Of the schemas: another one when documents that were valid no longer are."""
+"""The version of the schemas; it changes when documents that were valid no longer are."""
 
 Schema = dict[str, Any]
 
 
 def schemas(kinds: Kinds) -> dict[str, Callable[[], Schema]]:
-    """How each schema is made, by the name of its file before `.schema.json`.
+    """The function that creates each schema, by its file name without `.schema.json`.
 
     `documents` is any document: what an editor needs for a file that may hold several kinds.
     """
@@ -55,7 +54,7 @@ def schemas(kinds: Kinds) -> dict[str, Callable[[], Schema]]:
 
 
 class _Described(GenerateJsonSchema):
-    """What pydantic makes of a model, with what each of its fields means."""
+    """Pydantic's schema of a model, with the meaning of each field."""
 
     def model_schema(self, schema: Any) -> Schema:
         found, model = super().model_schema(schema), schema["cls"]
@@ -85,10 +84,10 @@ def _finished(name: str, title: str, schema: Schema) -> Schema:
 
 
 def _describe(part: Schema, model: type, attributes: Mapping[str, str]) -> None:
-    """Says of every field what it means, and what it may be.
+    """Adds to every field its meaning and its allowed values.
 
     Args:
-        attributes: the names in the class of the fields that have another one there.
+        attributes: the attribute names of the fields whose names differ in the class.
 
     Raises:
         LookupError: a field has no docstring.
@@ -104,7 +103,7 @@ def _describe(part: Schema, model: type, attributes: Mapping[str, str]) -> None:
 
 
 def _chosen(part: Any, parts: Schema) -> Any:
-    """The schema with `if` and `then` for each choice, where a value shows which one is meant."""
+    """The schema with `if` and `then` for each choice, if a value shows which one is meant."""
     if isinstance(part, list):
         return [_chosen(one, parts) for one in part]
     if not isinstance(part, dict):

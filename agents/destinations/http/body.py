@@ -1,6 +1,6 @@
-"""What is taken from a destination's answer: an excerpt for people, labels for a journey.
+"""What is extracted from a destination's answer: an excerpt for people, labels for a journey.
 
-Law: whatever a destination answers, what is taken of it is valid text of a bounded size, without
+Law: whatever a destination answers, the extracted values are valid text of a bounded size, without
 secrets.
 """
 
@@ -18,13 +18,13 @@ from journeys.records.response import Extracted, extract
 READ_BYTES = 64 * 1024
 """How much of a body is read."""
 MOST_CHUNKS = 2_048
-"""In how many pieces; one that comes in more is as one that is too long."""
+"""In how many chunks; a body in more chunks counts as too long."""
 EXCERPT = 500
 """Characters of a body that are shown to people."""
 _LOOKED_AT = 16 * EXCERPT
-"""Characters that secrets are taken out of, before the excerpt is cut: a mask may be shorter."""
+"""Characters in which secrets are masked before the excerpt is cut, as a mask may be shorter."""
 _SLOW = frozenset({"punycode", "idna"})
-"""Codecs of Python that no server means, and that take a second for READ_BYTES."""
+"""Codecs of Python that servers don't use, and that take a second for READ_BYTES."""
 
 
 def in_body(path: str) -> bool:
@@ -35,12 +35,12 @@ def in_body(path: str) -> bool:
 def labels_of(
     wanted: Mapping[str, str], response: httpx.Response, body: bytes | None, secrets: Secrets
 ) -> Extracted:
-    """The labels that an answer gives, and why others could not be read; one whose part is not
-    there is left out.
+    """The labels found in an answer, and why others could not be read; a label whose part is
+    missing is left out.
 
     Args:
         wanted: the path of each label.
-        body: None where it is not known as a whole.
+        body: None if it was not read completely.
     """
     text = None if body is None else text_of(response, body)
     unread: dict[str, str] = {}
@@ -63,12 +63,12 @@ def labels_of(
 def _masked(value: Any, secrets: Secrets) -> Any:
     if isinstance(value, str):
         return secrets.masked(value)
-    return MASK if secrets.masked(str(value)) == MASK else value  # a number may be a secret too
+    return MASK if secrets.masked(str(value)) == MASK else value  # a number may be a secret, too
 
 
 def text_of(response: httpx.Response, data: bytes) -> str | None:
-    """A body as text, by its charset as far as there is such a one; None for one that is encoded
-    otherwise."""
+    """A body as text, decoded by its charset if that is known; None if it has a content
+    encoding."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return None
     try:
@@ -76,12 +76,12 @@ def text_of(response: httpx.Response, data: bytes) -> str | None:
         text = data.decode("utf-8" if charset in _SLOW else charset, errors="replace")
     except Exception:  # noqa: BLE001 - parsers of headers and codecs raise whatever comes to them
         text = data.decode("utf-8", errors="replace")
-    return text.encode("utf-8", "replace").decode()  # utf-7 gives halves of surrogate pairs
+    return text.encode("utf-8", "replace").decode()  # utf-7 can give unpaired surrogates
 
 
 def excerpt_of(response: httpx.Response, data: bytes, whole: bool, secrets: Secrets) -> str:
-    """At most EXCERPT characters of a body, or of the beginning of one. What is not plain text is
-    reported as its size alone: a secret in it could not be recognized."""
+    """At most EXCERPT characters of a body, or of its beginning. If it is not plain text, only its
+    size is reported, as a secret in it could not be recognized."""
     text = text_of(response, data)
     if text is None or "\0" in text:
         return f"({len(data)} bytes that are no plain text)"

@@ -1,9 +1,9 @@
-"""Makes one HTTP request for an action, and of its response a result.
+"""Makes one HTTP request for an action, and turns the response into a result.
 
-What the request is says the type of the destination: `http`, or another one that speaks HTTP.
+The type of the destination builds the request: `http`, or another type that uses HTTP.
 
 Law: redirects are not followed, cookies not kept and proxies of the environment not used, so a call
-goes where the document says and nowhere else; and it takes no longer than the document says.
+goes only where the document says; and it takes no longer than the document allows.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NOT_SENDABLE = (
     httpcore.LocalProtocolError,
     UnicodeError,
 )
-"""What is wrong with a request that was made: no other attempt would fare better."""
+"""Errors of the request itself: every other attempt would fail as well."""
 _FAILURES = (
     httpx.TransportError,
     httpcore.NetworkError,
@@ -62,29 +62,29 @@ _FAILURES = (
     anyio.EndOfStream,
     OSError,
 )
-"""What the network and the other side can do to a call."""
+"""Errors of the network and the other side."""
 _NONE: Mapping[str, str] = {}
 MARK = {"Journeys-Test": "true"}
-"""The header that says of a request that it is a test event."""
+"""The header that marks a request as a test event."""
 
 
 RequestOf = Callable[[Any, Received, bytes, Secrets], Request]
-"""The request of an action: from the destination, the action, its record as it was received, and
-what `${env.NAME}` means. Raises CantBeSent."""
+"""Builds the request of an action from the destination, the action, its record as it was received,
+and the values of `${env.NAME}`. Raises CantBeSent."""
 
 
 class HttpCaller:
-    """Makes the calls. One for a type: connections are kept alive and shared."""
+    """Makes the calls. One per type: connections are kept alive and shared."""
 
     def __init__(self, parts: Parts, request_of: RequestOf) -> None:
         self._request_of = request_of
         self._now = parts.now
         self.secrets = parts.secrets
-        # Made now: reading the certificates takes a moment that belongs to no call.
+        # Created now, so that no call has to wait until the certificates are read.
         self._client = httpx.AsyncClient(
             transport=GuardedTransport(parts.guard),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # it keeps none
-            timeout=None,  # each call has its destination's
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # keeps no cookies
+            timeout=None,  # each call has its destination's timeout
             follow_redirects=False,
             trust_env=False,
         )
@@ -98,7 +98,7 @@ class HttpCaller:
         *,
         test: bool = False,
     ) -> CallResult:
-        """As `Caller.call`."""
+        """See `Caller.call`."""
         try:
             request = self._request(destination, action, value, test)
         except CantBeSent as error:
@@ -115,7 +115,7 @@ class HttpCaller:
     def preview(
         self, destination: Destination, action: Received, value: bytes, *, test: bool = False
     ) -> Preview:
-        """As `Caller.preview`."""
+        """See `Caller.preview`."""
         request, masked = self._request(destination, action, value, test), self.secrets.masked
         headers = {name: masked(text) for name, text in request.headers.items()}
         body = None if request.body is None else masked(request.body.decode())
@@ -148,9 +148,9 @@ class HttpCaller:
 
         Args:
             timeout: ms for all of it.
-            labels: what of the response each label is.
+            labels: by label, the path of the part of the response.
             confirm: see `call`.
-            excerpt: whether the beginning of the body is kept also of a success.
+            excerpt: whether the beginning of the body is kept even if the call succeeds.
         """
         started_at, clock = self._now(), time.monotonic()
 
@@ -201,7 +201,7 @@ class HttpCaller:
             failed = f"internal error: {type(error).__name__}"
         if response is None:
             return answer("retriable", reason, failed)
-        # The status is known; what came of the body matters only to those who asked for it.
+        # The status is known; a failure to read the body only matters if parts of it are needed.
         status, meaning = response.status_code, meaning_of(response.status_code)
         rest: dict[str, Any] = {"status": status}
         try:
@@ -223,16 +223,16 @@ class HttpCaller:
         return answer(meaning, "refused", error_text, **rest)
 
     def _masked(self, text: str) -> str:
-        """A text of the network or a library, as text that can be written."""
+        """A text from the network or a library, masked and valid as UTF-8."""
         return self.secrets.masked(text.encode("utf-8", "replace").decode())
 
     async def close(self) -> None:
-        """Gives up all connections at once."""
+        """Closes all connections at once."""
         await self._client.aclose()
 
 
 class _Body:
-    """The beginning of a response's body, at most READ_BYTES. ended: there is no more of it."""
+    """The beginning of a response's body, at most READ_BYTES. ended: it is complete."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -243,7 +243,7 @@ class _Body:
         return b"".join(self._parts)[:READ_BYTES]
 
     async def read(self, response: httpx.Response) -> None:
-        """Reads on to the end of a short body, so that the connection can be used again."""
+        """Reads a short body to its end, so that the connection can be reused."""
         size = 0
         async for chunk in response.aiter_raw():
             self._parts.append(chunk)
@@ -253,7 +253,7 @@ class _Body:
         self.ended = True
 
     async def skip(self, response: httpx.Response) -> None:
-        """The same for a body that doesn't matter, and for a moment only."""
+        """The same for a body that isn't needed, for a short time only."""
         with suppress(*_FAILURES):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self.read(response)

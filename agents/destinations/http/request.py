@@ -1,7 +1,7 @@
-"""The HTTP request that an action is, for one destination.
+"""The HTTP request for an action to one destination.
 
-Law: every attempt of an action is the same request with the same idempotency key; what an action
-carries fills places that the destination's document has for it, and can't make others.
+Law: every attempt of an action is the same request with the same idempotency key; an action's data
+only fills the places that the destination's document provides, and can't add others.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tables.deliveries import Received
 _PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _PRINTABLE = re.compile("[ -~]*")
 MAX_HEADER = 16 * 1024
-"""The longest value of a header, characters; no server takes a longer one."""
+"""The longest value of a header, characters; servers don't accept longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a destination is sent. body: None where there is none."""
+    """A request to a destination. body: None if there is none."""
 
     method: str
     url: str
@@ -45,7 +45,7 @@ def request_of(
         value: the action's record as it was received.
 
     Raises:
-        CantBeSent: there is none.
+        CantBeSent: it can't be built.
     """
     method: str = destination.method
     path = None
@@ -79,8 +79,8 @@ def url_of(template: str, action: Received, path: str | None = None) -> str:
 
 
 def header_of(field: str, template: str, action: Received, secrets: Secrets) -> str:
-    """The value of a header for an action: what is not printable ASCII in it is percent-encoded
-    UTF-8. field: how errors call it. Raises CantBeSent."""
+    """The value of a header for an action; anything but printable ASCII in its values is
+    percent-encoded as UTF-8. field: its name in errors. Raises CantBeSent."""
     try:
         value = render(template, _scope(action, secrets), env=True)
         text = (value if isinstance(value, str) else as_text(value, template)).strip(" ")
@@ -112,6 +112,6 @@ def _headers(destination: HttpDestination, action: Received, secrets: Secrets) -
 
 
 def header_text(text: str) -> str:
-    """Any text as the value of a header: what is not printable ASCII, and `%`, is percent-encoded
-    UTF-8, as in a URL."""
+    """Any text as the value of a header: `%` and anything but printable ASCII are percent-encoded
+    as UTF-8, as in a URL."""
     return quote(text, safe=_PLAIN).strip()

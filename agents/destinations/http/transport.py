@@ -1,8 +1,8 @@
-"""How httpx reaches a destination: only through connections to addresses that were checked.
+"""Connects httpx to destinations, only at addresses that were checked.
 
-Law: the address that was checked is the address that is connected to; there is no second look-up.
-However a call ends, nothing of it is left for the next one: a connection is used again only when
-its last answer was read to the end, and any other is closed, by a task that no call can cancel.
+Law: a connection goes to the address that was checked; there is no second lookup. However a call
+ends, nothing of it is left for the next one: a connection is reused only if its last answer was
+read to the end; any other is closed, by a task that no call can cancel.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from agents.destinations.addresses import Guard
 KEEP_ALIVE_SECONDS = 15.0
 MOST_READS = 4_096
 MOST_BYTES = 256 * 1024
-"""How often a call reads from its connection, and how much: more of either is no answer, whether it
-comes as endless interim responses or byte by byte."""
+"""How many reads and bytes a call takes from its connection. An answer with more of either is an
+error, such as endless interim responses or single bytes."""
 _READ_BYTES = 16 * 1024
-"""Of one read: what comes of it is parsed without a pause for the others on the event loop."""
+"""Bytes per read, as one read is parsed without yielding to the event loop."""
 _CLOSE_SECONDS = 1.0
 
 _Origin = tuple[bytes, bytes, int | None]
 
 
 class TooMuch(httpcore.RemoteProtocolError):
-    """The other side sends without end what is no answer."""
+    """The other side's answer doesn't end within the limits."""
 
 
 class _GuardedStream(httpcore.AsyncNetworkStream):
@@ -69,8 +69,8 @@ class _GuardedStream(httpcore.AsyncNetworkStream):
 
 
 class _Connection(httpcore.AsyncNetworkBackend):
-    """One connection to an origin; also what opens it, so that its socket is known from the first
-    moment on and can be closed whatever httpcore has lost sight of."""
+    """One connection to an origin. It also opens the socket itself, so that it can always close it,
+    even if httpcore has lost track of it."""
 
     def __init__(self, origin: _Origin, guard: Guard, context: ssl.SSLContext) -> None:
         scheme, host, port = origin
@@ -98,7 +98,7 @@ class _Connection(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connects to what the guard gives, one address after the other.
+        """Tries the addresses from the guard, one after the other.
 
         Raises AddressRefused, OSError for an unknown name, httpcore.ConnectError.
         """
@@ -111,7 +111,7 @@ class _Connection(httpcore.AsyncNetworkBackend):
             except httpcore.ConnectError as error:
                 failed = error
             else:
-                if self._closed:  # meanwhile
+                if self._closed:  # in the meantime
                     await self.close()
                     break
                 return _GuardedStream(self._socket, self)
@@ -133,11 +133,11 @@ class _Connection(httpcore.AsyncNetworkBackend):
         return await self._http.handle_async_request(request)
 
     def usable(self) -> bool:
-        """Whether it can carry another request: the other side has not closed it, nor sent more
-        than its answers, which would be taken for the next one's."""
+        """Whether it can carry another request: the other side has neither closed it nor sent more
+        than its answers, as that would be read as the next answer."""
         if not self._http.is_idle() or self._http.has_expired():
             return False
-        # None of the libraries says it in public.
+        # No public interface of the libraries tells.
         connection: Any = self._http._connection
         socket: Any = self._socket
         unread, _ = connection._h11_state.trailing_data
@@ -145,14 +145,14 @@ class _Connection(httpcore.AsyncNetworkBackend):
             return False
         if self.encrypted is None:
             return True
-        # What came with the answer's last bytes is decrypted only when it is read.
+        # Data that arrived with the answer's last bytes is decrypted only when it is read.
         stream: Any = self.encrypted
         tls = stream._stream
         return not (tls._read_bio.pending or tls._ssl_object.pending())
 
     async def close(self) -> None:
         self._closed = True
-        with suppress(Exception):  # whatever state it is in, the socket is closed all the same
+        with suppress(Exception):  # the socket is closed in any state
             await self._http.aclose()
         if self._socket is not None:
             with suppress(Exception):
@@ -160,19 +160,19 @@ class _Connection(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Connections to every origin; how many is bounded by who calls, per destination.
+    """Connections to every origin; the callers limit their number, per destination.
 
-    httpx's own transport does not let its caller choose how connections are made; and httpcore's
-    pool looks at every connection for every request (64 calls at once: 12 ms of CPU a call instead
-    of 1).
+    httpx's own transport does not let its caller choose how connections are opened, and httpcore's
+    pool examines every connection for every request (64 concurrent calls: 12 ms of CPU per call
+    instead of 1).
     """
 
     def __init__(self, guard: Guard, context: ssl.SSLContext | None = None) -> None:
-        """context: by default, the certificates that the system trusts."""
+        """context: by default, it trusts the system's certificates."""
         self._guard = guard
         self._ssl = context or ssl.create_default_context()
         self._free: dict[_Origin, deque[_Connection]] = {}
-        """The ones that wait for a request, the longest waiting first."""
+        """Free connections, the longest free first."""
         self._used: set[_Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -210,7 +210,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     def _take(self, origin: _Origin) -> _Connection:
-        """A connection that can carry a request; those that can't any more are closed."""
+        """A connection that can carry a request; free ones that no longer can are closed."""
         free = self._free.get(origin, ())
         connection = None
         while free and connection is None:
@@ -224,7 +224,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         return connection
 
     def give_back(self, connection: _Connection) -> None:
-        """Its answer was read to the end."""
+        """Keeps a connection whose answer was read to the end."""
         if not connection.usable():
             self.drop(connection, failed=False)
             return
@@ -236,8 +236,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             self._close(free.popleft())
 
     def drop(self, connection: _Connection, *, failed: bool) -> None:
-        """It is not used again. failed: so the ones that wait may be as bad, and are closed, too:
-        the next call, such as a probe, starts with a connection of its own."""
+        """Closes a connection instead of reusing it. failed: the free ones may be broken as well
+        and are closed, too, so that the next call, such as a probe, opens a new connection."""
         self._used.discard(connection)
         self._close(connection)
         if failed:
@@ -259,7 +259,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A response's body; its connection is free for the next request once it was read."""
+    """A response's body; its connection is free for the next request once the body was read."""
 
     def __init__(
         self, response: httpcore.Response, transport: GuardedTransport, connection: _Connection
@@ -275,7 +275,7 @@ class _Stream(httpx.AsyncByteStream):
             async for part in self._response.aiter_stream():
                 yield part
             self._ended = True
-        except GeneratorExit:  # the reader has enough
+        except GeneratorExit:  # the reader stopped early
             raise
         except BaseException:
             self._failed = True

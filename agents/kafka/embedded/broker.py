@@ -36,9 +36,10 @@ HOST = "127.0.0.1"
 START_SECONDS = 60.0
 LOG_LINES_SHOWN = 25
 # Below Linux's and macOS's ephemeral ports: while the broker is down, a client that connects to an
-# ephemeral port may be given that very port as its own and meet itself; the broker can't return.
+# ephemeral port may get the same port as its own and connect to itself; then the broker can't
+# return.
 PORTS = range(20_000, 30_000)
-CHOICES = 3  # of ports, where another program took one first
+CHOICES = 3  # attempts to choose ports, as another program may take one first
 JVM_FLAGS = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -54,7 +55,7 @@ class EmbeddedKafkaError(UserError):
 
 
 class ClusterNode(NamedTuple):
-    """What makes a broker one of several that are one cluster, each of them a controller as well.
+    """Makes a broker a node of a cluster in which every node is a controller, too.
 
     id: of the node, from 1 on
     cluster: the cluster's id: a UUID as Kafka writes it, the same for all nodes
@@ -67,22 +68,22 @@ class ClusterNode(NamedTuple):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The properties that say so."""
+        """The broker properties for this."""
         voters = (f"{id}@{HOST}:{port}" for id, port in self.controller_ports.items())
         return {"node.id": str(self.id), "controller.quorum.voters": ",".join(voters)}
 
 
 class EmbeddedKafka:
-    """One Kafka broker of our own; a context manager that starts it and stops it.
+    """An embedded Kafka broker; a context manager that starts and stops it.
 
     Args:
-        data_dir: folder of the broker's data, kept on stop and used again by the next start;
-            without it a temporary folder that is removed on stop.
+        data_dir: folder of the broker's data, kept on stop and reused by the next start; without
+            it, a temporary folder that is removed on stop.
         port: TCP port on 127.0.0.1; without it a free one.
         report: called with a line of progress when the start takes longer than usual (download).
         listeners: more listeners on 127.0.0.1, such as `{"SASL_SSL": 20001}`.
-        settings: properties of the broker, beside ours or instead of them.
-        node: which one of a cluster it is; `start` returns once most of the cluster's nodes run.
+        settings: additional properties of the broker, which override the defaults.
+        node: the broker's place in a cluster; `start` returns once most of the cluster's nodes run.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients, `127.0.0.1:PORT`; the same one after `restart`."""
+        """The address for clients, `127.0.0.1:PORT`; unchanged by `restart`."""
         if self._ports is None:
             raise EmbeddedKafkaError("The embedded Kafka has not been started.")
         return f"{HOST}:{self._ports[0]}"
@@ -122,7 +123,7 @@ class EmbeddedKafka:
 
     @property
     def log_path(self) -> Path:
-        """The file that holds what the broker printed (warnings and errors)."""
+        """The file with the broker's output (warnings and errors)."""
         return self._folder() / "broker.log"
 
     def is_running(self) -> bool:
@@ -164,7 +165,7 @@ class EmbeddedKafka:
         return self
 
     def _start_on_free_ports(self, java: list[str]) -> None:
-        """Starts on free ports; chooses others where another program took one meanwhile."""
+        """Starts on free ports; chooses others if another program has taken one in the meantime."""
         for _ in range(CHOICES):
             own = self._node and self._node.controller_ports[self._node.id]
             self._ports = _choose_ports(self._named_port, own)
@@ -193,13 +194,14 @@ class EmbeddedKafka:
         self._command(b"K")
 
     def restart(self) -> Self:
-        """Starts the broker again on the same port with the same data; one that runs is killed."""
+        """Starts the broker again on the same port with the same data; kills it first if it
+        runs."""
         self._folder()
         self.kill()
         return self.start()
 
     def wait(self) -> None:
-        """Blocks for as long as the broker runs.
+        """Blocks while the broker runs.
 
         Raises:
             EmbeddedKafkaError: it ended by itself.
@@ -251,7 +253,7 @@ class EmbeddedKafka:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C in the terminal is for us; we then stop the broker
+                start_new_session=True,  # Ctrl-C in the terminal reaches only us; we then stop it
                 pass_fds=[claim.fileno()],  # so the claim lasts as long as the guard
             )
         assert self._guard.stdout is not None
@@ -263,7 +265,7 @@ class EmbeddedKafka:
             classes.unlink(missing_ok=True)
 
     def _wait_until_it_answers(self) -> None:
-        # A broker that isn't there yet is ordinary here: no log lines, and quick tries.
+        # Here the broker is often not up yet: no log lines, and quick attempts.
         client = AdminClient(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -280,7 +282,7 @@ class EmbeddedKafka:
                 found = client.list_topics(timeout=0.5)
             except KafkaException:
                 continue
-            # Where another broker took the port first, that one answers, and ours ends.
+            # If another broker took the port first, that one answers, and ours ends.
             if found.brokers and found.cluster_id == self._cluster_id():
                 return
         raise EmbeddedKafkaError(
@@ -318,10 +320,10 @@ def broker_properties(
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
         "log.dirs": data,
-        # Topics are created on purpose and checked; a typing error must not make one.
+        # Topics are created explicitly and checked; a misspelt name must not create one.
         "auto.create.topics.enable": "false",
         "message.max.bytes": 16 * 1024 * 1024,
-        # One node: every internal topic has one replica. Few partitions, since each costs files.
+        # One node: every internal topic has one replica. Few partitions, as each costs files.
         "default.replication.factor": 1,
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 4,
@@ -331,11 +333,11 @@ def broker_properties(
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
-        # After a kill the controller waits for the end of the dead broker's session (9 s unless
-        # set) before it lets the same node in again.
+        # After a kill the controller waits for the end of the dead broker's session (9 s by
+        # default) before it admits the same node again.
         "broker.session.timeout.ms": 3_000,
         "broker.heartbeat.interval.ms": 500,
-        # Only topics that say so themselves lose old data.
+        # Only topics with their own retention lose old data.
         "log.retention.ms": -1,
         # The default of 128 MB would be a quarter of the heap.
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
@@ -348,7 +350,8 @@ def broker_properties(
 
 
 def _claim(claim: IO[str], folder: Path) -> None:
-    """Locks the folder for one broker: a second one would hang the first, despite Kafka's lock."""
+    """Locks the folder for one broker: despite Kafka's own lock, a second broker would make the
+    first hang."""
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -361,7 +364,7 @@ def new_cluster_id() -> str:
 
 
 def _format(java: list[str], config: Path, node: ClusterNode | None) -> None:
-    """Makes the data folder that a KRaft node needs before its first start."""
+    """Creates the data folder that a KRaft node needs before its first start."""
     tool = [*java, "kafka.tools.StorageTool", "format", "--config", str(config)]
     # "=" since a random id may begin with a dash
     one = [f"--cluster-id={new_cluster_id()}", "--standalone"]
@@ -389,8 +392,8 @@ def _choose_ports(named: int | None, controller: int | None) -> tuple[int, int]:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the broker's own socket does it: connections of an older broker that are only waiting
-        # for their end (TIME_WAIT) are no hindrance.
+        # Like the broker's own socket: connections of an older broker in TIME_WAIT don't block the
+        # port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

