@@ -106,19 +106,13 @@ class Consumer(driver.Consumer):
             yield record
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-<<<<<<< HEAD
-        """app/base.py:1799 returns at once when the worker is stopping: the group would give its
-        partitions away while their last batches are being committed, and these would be fenced."""
+        """app/base.py:1799 doesn't wait when the worker is stopping: the group would give its
+        partitions to other workers, which would fence the last batches during their commit."""
         try:
             await self.app.quiesce()
         except Exception as error:
             self.app.exit.fail(error)  # aiokafka only logs it, and goes on
             raise
-=======
-        """app/base.py:1799 doesn't wait when the worker is stopping: the group would give its
-        partitions to other workers, which would fence the last batches during their commit."""
-        await self.app.quiesce()
->>>>>>> plain-words
         await super().on_partitions_revoked(revoked)
 
     async def wait_empty(self) -> None:

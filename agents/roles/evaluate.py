@@ -54,15 +54,9 @@ class Evaluator:
         self._catalog = reader.catalog
         self._running = RunningCatalog(self._catalog)
         self._processors: dict[int, PartitionProcessor] = {}
-<<<<<<< HEAD
         self._known: dict[int, int] = {}
         """By partition, how far of journeys.config its processor's catalog was read: an offset. It
         is part of the partition's state, so that the next owner reads as far as the last one."""
-=======
-        self._passed: dict[int, int] = {}
-        """By partition, the offset in its newest barrier. It is part of the partition's state, so
-        that a new owner reads at least as much of the catalog as the last owner did."""
->>>>>>> plain-words
         self._poison = PoisonGauge()
 
     async def compute(self, batch: Batch) -> None:
@@ -143,13 +137,8 @@ class Evaluator:
         """Reads the catalog at least as far as the newest barrier among the inputs and as far as
         the partition's last owner had.
 
-<<<<<<< HEAD
         Returns the inputs, with a barrier refused where it names more than the catalog has, and the
         offsets that the others name, by their place among the inputs.
-=======
-        Returns the inputs, with barriers refused that are beyond the catalog, and the offsets of
-        the other barriers, by index.
->>>>>>> plain-words
         """
         barriers = {}
         for number, one in enumerate(inputs):
@@ -169,7 +158,6 @@ class Evaluator:
         return inputs, barriers
 
 
-<<<<<<< HEAD
 def notes(known: int, samples: str) -> str:
     """What the role keeps of a partition beside its records: how far it knows journeys.config (an
     offset), and what was reported in the current minute."""
@@ -180,18 +168,6 @@ def read_notes(text: str) -> tuple[int, str]:
     """The two values of `notes`. Notes of older versions have no offset: 0."""
     known, named, samples = text.rpartition(":")
     return int(known) if named else 0, samples
-=======
-def notes(passed: int, samples: str) -> str:
-    """What the role stores about a partition besides its records: the offset in its newest barrier,
-    and what was reported in the current minute."""
-    return f"{passed}:{samples}" if passed else samples
-
-
-def read_notes(text: str) -> tuple[int, str]:
-    """The arguments of `notes` from its text. Older versions wrote only the samples."""
-    passed, named, samples = text.rpartition(":")
-    return int(passed) if named else 0, samples
->>>>>>> plain-words
 
 
 def build(settings: Settings) -> App:

@@ -25,9 +25,13 @@ _KINDS = {
 }
 
 
+ABSENT: Any = object()
+"""The value of an argument that is left out; a null is a value."""
+
+
 def given(*values: Any) -> list[Any]:
     """The arguments without those left out."""
-    return [value for value in values if value is not None]
+    return [value for value in values if value is not ABSENT]
 
 
 class Declared(NamedTuple):

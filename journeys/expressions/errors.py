@@ -274,6 +274,11 @@ def _first_error(found: list[_Finding], text: str) -> CelError:
 def _unknown_function(name: str, text: str, at: int) -> CelError:
     if name in ROOTS:
         return CelError(f"'{name}' is not a function: write it without '()'", text, at, name)
+    forms = [
+        f"{name}({', '.join(t.split())})" for one in DECLARED if one.name == name for t in one.takes
+    ]
+    if forms:
+        return CelError(f"'{name}' takes other arguments: {' or '.join(forms[:2])}", text, at)
     tail, near = cel_hints.unknown_function(name), None
     if not tail and name not in _FUNCTIONS:
         tail, near = suggest(name, _FUNCTIONS)

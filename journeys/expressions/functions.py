@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from journeys.expressions.conversions import CONVERSIONS
+from journeys.expressions.declared import ABSENT, given
 from journeys.expressions.frame import Frame, NoValue
 from journeys.expressions.operators import OPERATORS, Function
 from journeys.expressions.texts import TEXTS, search_work
-from journeys.expressions.times import TIMES
+from journeys.expressions.times import IN_ZONE, TIMES
 from journeys.expressions.values import (
     LISTS,
     SECOND,
@@ -91,16 +92,17 @@ _LENGTHS = {
 def _part(name: str) -> Function:
     read, unit = _PARTS[name], _LENGTHS.get(name)
 
-    def part(frame: Frame, value: Any, zone: Any = None) -> int:
-        if type(value) is Duration and unit is not None and zone is None:
+    def part(frame: Frame, value: Any, zone: Any = ABSENT) -> int:
+        if type(value) is Duration and unit is not None and zone is ABSENT:
             length = abs(value.ns) // unit
             if name == "getMilliseconds":
                 length %= 1_000
             return -length if value.ns < 0 else length
-        if type(value) is not Time or type(zone) not in (str, type(None)):
-            raise unfit(name, value) if zone is None else unfit(name, value, zone)
+        if type(value) is not Time or (zone is not ABSENT and type(zone) is not str):
+            raise unfit(name, *given(value, zone))
         at = value.datetime()
-        if zone is not None:
+        if zone is not ABSENT:
+            frame.work(IN_ZONE + len(zone))
             try:
                 at = clock_time(at, zone)
             except ValueError as error:

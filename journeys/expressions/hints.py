@@ -56,7 +56,21 @@ _FUNCTIONS = {
     **dict.fromkeys(("concat", "append"), "a + b, or list.join(', ')"),
     **dict.fromkeys(("replaceAll", "sub", "gsub"), "x.replace('a', 'b')"),
     **dict.fromkeys(("sprintf", "printf"), "'%s'.format([x])"),
-    **dict.fromkeys(("addMonths", "date_add", "dateAdd", "add_months"), "plus(t, 'P1M', zone)"),
+    **dict.fromkeys(
+        (
+            "addMonths",
+            "date_add",
+            "dateAdd",
+            "add_months",
+            "addDays",
+            "addYears",
+            "months",
+            "years",
+        ),
+        "plus(t, 'P1M', zone)",
+    ),
+    **dict.fromkeys(("formatDate", "strftime", "toDate", "dateFormat"), "date(t, zone)"),
+    **dict.fromkeys(("indexOf", "charAt"), "x.contains('a'), x.split(' ') or x.substring(0, 3)"),
 }
 _ORDER = ("<", "<=", ">", ">=")
 _MACROS = "all|exists|exists_one|filter|map"
@@ -211,6 +225,10 @@ def _way_out(operator: str, given: list[str]) -> str | None:
         return "write 'a' in list"
     if operator in ("==", "!=") and "null" in kinds and len(kinds) > 1:
         return "it is never null: test whether it exists with has(...)"
+    if operator == "format":
+        return "write '%s'.format([x])"
+    if operator == "plus" and "a duration" in kinds:
+        return "write t + duration('1h')"
     sign = not operator.isidentifier() and operator != "[]"
     if sign and kinds & {"a time", "a duration"} and kinds & {"text", *NUMBERS}:
         time = "a time" in kinds and operator not in ("+", "-")

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from journeys.expressions.frame import ITEM, Frame, NoValue, text_size
+from journeys.expressions.frame import ITEM, Frame, NoValue
 from journeys.expressions.values import (
     LISTS,
     NUMBERS,
@@ -45,7 +45,8 @@ def _add(frame: Frame, one: Any, other: Any) -> Any:
     kind, its = type(one), type(other)
     if kind is its:
         if kind is str:
-            frame.build(text_size(one) + text_size(other))
+            width = 1 if one.isascii() and other.isascii() else 4  # the widest character decides
+            frame.build(width * (len(one) + len(other)))
             return one + other
         if kind is int or kind is Uint:
             return integer(int(one) + int(other), kind)

@@ -263,7 +263,7 @@ class _Reader:
         elif node.HasField("call"):
             name = node.call.function
             self.functions.add(name)
-            if name[:1] == "_" and name.isidentifier():
+            if name[:1] == "." or (name[:1] == "_" and name.isidentifier()):
                 self.internal.append((name, self._text.find(name)))
             if name == COUNT:
                 self._count(node)

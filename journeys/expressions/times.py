@@ -12,13 +12,15 @@ from typing import Any
 
 from journeys import calendar
 from journeys.expressions.conversions import CONVERSIONS
-from journeys.expressions.declared import Declared, given
+from journeys.expressions.declared import ABSENT, Declared, given
 from journeys.expressions.frame import Frame, NoValue
 from journeys.expressions.operators import Function
-from journeys.expressions.values import SECOND, Duration, Time, Uint, unfit
+from journeys.expressions.values import SECOND, Duration, Time, Uint, kind_of, unfit
 from journeys.problems import short
 from journeys.zones import WEEKDAYS, instant_of, zone_of
 
+IN_ZONE = 10_000
+"""Units of work for a time in a zone."""
 _MS = 1_000_000
 _UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 7 * 86_400}
 _NUMBERS = ["int", "uint", "double"]
@@ -43,13 +45,14 @@ def _length(name: str, value: Any, unit: int) -> int:
     raise unfit(name, value)
 
 
-def _plus(frame: Frame, time: Any, period: Any, zone: Any = None) -> Time:
+def _plus(frame: Frame, time: Any, period: Any, zone: Any = ABSENT) -> Time:
     at = _time("plus", time, period, zone)
     if type(period) is not str:
         raise unfit("plus", *given(time, period, zone))
     ms, rest = divmod(at.ns, _MS)
     try:
-        return Time(calendar.plus(ms, calendar.parse_period(period), _zone(zone)) * _MS + rest)
+        where = _zone(frame, zone, 4 * IN_ZONE)
+        return Time(calendar.plus(ms, calendar.parse_period(period), where) * _MS + rest)
     except ValueError as error:
         raise _no_value("plus", period, error) from None
 
@@ -57,38 +60,51 @@ def _plus(frame: Frame, time: Any, period: Any, zone: Any = None) -> Time:
 def _local(frame: Frame, text: Any, zone: Any) -> Time:
     if type(text) is not str:
         raise unfit("local", text, zone)
-    where = _zone(zone)
+    where = _zone(frame, zone)
     try:
         return Time(instant_of(calendar.parse_local(text), where) * _MS)
     except ValueError as error:
         raise _no_value("local", text, error) from None
 
 
-def _next_anniversary(frame: Frame, born: Any, zone: Any = None) -> Time:
+def _next_anniversary(frame: Frame, born: Any, zone: Any = ABSENT) -> Time:
     if type(born) is not Time and type(born) is not str:
         raise unfit("next_anniversary", *given(born, zone))
-    where = _zone(zone)
+    where = _zone(frame, zone, 3 * IN_ZONE)
     try:
-        if isinstance(born, Time):
-            local = calendar.clock_of(born.ns // _MS, where)
-        else:
-            local = calendar.parse_local(born)
+        local = _local_birth(born, where)
         return Time(calendar.next_anniversary(local, frame.scope.now, where) * _MS)
     except ValueError as error:
         raise _no_value("next_anniversary", str(born), error) from None
 
 
-def _date(frame: Frame, time: Any, zone: Any = None) -> str:
-    return _shown("date", time, zone).date().isoformat()
+def _local_birth(born: Any, zone: tzinfo) -> datetime:
+    """A date as the clock of a zone shows it: of a time, of a text of one, or a text without a
+    zone."""
+    if type(born) is str:
+        try:
+            return calendar.parse_local(born)
+        except ValueError:
+            try:
+                born = CONVERSIONS["timestamp"](None, born)
+            except NoValue:
+                born = None
+            if born is None:
+                raise
+    return calendar.clock_of(born.ns // _MS, zone)
 
 
-def _weekday(frame: Frame, time: Any, zone: Any = None) -> str:
-    return WEEKDAYS[_shown("weekday", time, zone).weekday()]
+def _date(frame: Frame, time: Any, zone: Any = ABSENT) -> str:
+    return _shown(frame, "date", time, zone).date().isoformat()
 
 
-def _shown(name: str, time: Any, zone: Any) -> datetime:
+def _weekday(frame: Frame, time: Any, zone: Any = ABSENT) -> str:
+    return WEEKDAYS[_shown(frame, "weekday", time, zone).weekday()]
+
+
+def _shown(frame: Frame, name: str, time: Any, zone: Any) -> datetime:
     try:
-        return calendar.clock_of(_time(name, time, zone).ns // _MS, _zone(zone))
+        return calendar.clock_of(_time(name, time, zone).ns // _MS, _zone(frame, zone))
     except ValueError as error:
         raise NoValue(str(error)) from None
 
@@ -102,11 +118,13 @@ def _time(name: str, value: Any, *others: Any) -> Time:
     return value
 
 
-def _zone(value: Any) -> tzinfo:
-    if value is None:
+def _zone(frame: Frame, value: Any, work: int = IN_ZONE) -> tzinfo:
+    if value is ABSENT:
         value = "UTC"
     if type(value) is not str:
-        raise NoValue("a time zone is a text such as 'Europe/Berlin'")
+        expected = "expected a time zone as text, such as 'Europe/Berlin'"
+        raise NoValue(f"found {kind_of(value)}, {expected}")
+    frame.work(work + len(value))
     found = zone_of(value)
     if found is None:
         raise NoValue(f"{short(value)!r} is not the name of a time zone")

@@ -90,7 +90,9 @@ class OneBatch:
 
 
 def evaluator(reader: Log | None = None) -> Evaluator:
-    return Evaluator("wall", 1, reader or Log(), Signatures.of(Settings.from_env({}), "an installation"))
+    return Evaluator(
+        "wall", 1, reader or Log(), Signatures.of(Settings.from_env({}), "an installation")
+    )
 
 
 def event(offset: int) -> Message:

@@ -74,6 +74,9 @@ def test_format_is_what_python_makes_of_it(whole: int, number: float, plain: str
         ("format('%s', ['a'])", "a"),
         ("split('a b', ' ')", ["a", "b"]),
         ("['a', 'b'].join()", "ab"),
+        ("'%.2f'.format([9007199254740993])", "9007199254740993.00"),
+        ("next_anniversary('1980-05-01T09:00:00Z')", "2026-05-01T09:00:00.000Z"),
+        ("next_anniversary('1980-05-01T23:30:00Z', 'Asia/Tokyo')", "2026-05-01T23:30:00.000Z"),
         ("join([])", ""),
         ("days(1.5)", "129600s"),
         ("weeks(2) == hours(336)", True),
@@ -98,7 +101,20 @@ def test_by_hand(text: str, expected: Any) -> None:
     [
         ("'%s'.format([])", "'%s' has no value: found 0 values"),
         ("'a'.format([1])", "found 1 values for 0 places"),
-        ("'%'.format([1])", "found '%', expected %s, %d"),
+        ("'%'.format([1])", "found '%' at the end, write %% for a percent sign"),
+        ("'100%'.format([])", "found '%' at the end, write %% for a percent sign"),
+        ("'%q'.format([])", "found '%q', expected %s, %d"),
+        ("'%s'.format(dyn(5))", "write '%s'.format([x])"),
+        ("plus(now, dyn(duration('1h')))", "write t + duration('1h')"),
+        ("[{'a': 1}].join()", "write list.map(x, x.name).join(', ')"),
+        ("local('2026-05-01 09:00', dyn(null))", "found null, expected a time zone as text"),
+        ("date('2026-05-01T09:00:00Z', dyn(null))", "found null, expected a time zone as text"),
+        ("date(dyn(null))", "'date' doesn't take null"),
+        ("plus(timestamp('2026-05-01T09:00:00Z'), dyn(null))", "doesn't take a time and null"),
+        ("'a'.split(',', dyn(null))", "'split' doesn't take text, text and null"),
+        ("['a'].join(dyn(null))", "'join' doesn't take a list and null"),
+        ("'a'.substring(0, dyn(null))", "'substring' doesn't take text, int and null"),
+        ("timestamp('2026-05-01T09:00:00Z').getHours(dyn(null))", "doesn't take a time and null"),
         ("'%q'.format([1])", "found '%q', expected %s, %d"),
         ("'%.2d'.format([1])", "expected '%.2f' or '%.2e'"),
         ("'%.99f'.format([1])", "with at most 20 digits"),
@@ -146,6 +162,37 @@ def test_what_is_declared_takes_that_and_nothing_else(function: Any) -> None:
             loose = f"{function.name}({', '.join([f'dyn({first})', *rest])})"
             with pytest.raises(ExpressionFailed):
                 compile_cel(loose).evaluate(Scope())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("local('2026-01-01')", "'local' takes other arguments: local(text, text)"),
+        ("plus(now)", "'plus' takes other arguments: plus(time, text) or plus(text, text)"),
+        ("'a b'.split()", "'split' takes other arguments: split(text, text) or split("),
+        (".lower('a') == 'a'", "unknown function '.lower'"),
+        (".size('a') == 1", "unknown function '.size'"),
+        ("months(1)", "expected plus(t, 'P1M', zone)"),
+    ],
+)
+def test_a_call_that_can_not_be_is_refused_when_pushed(text: str, message: str) -> None:
+    with pytest.raises(CelError) as refused:
+        compile_cel(text)
+    assert message in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "size(event.properties.parts.join('')) > 5",
+        "size('%s%s%s%s%s%s%s%s%s'.format(event.properties.parts)) > 5",
+        "event.properties.parts[0] + event.properties.parts[8] == ''",
+    ],
+)
+def test_one_wide_character_makes_all_of_a_text_wide_and_is_counted(text: str) -> None:
+    parts = ["x" * 4_000_000] * 8 + ["😀"] if "[8]" not in text else ["x" * 9_000_000] * 8 + ["😀"]
+    with pytest.raises(ExpressionFailed, match="bytes"):
+        value(text, parts=parts)
 
 
 def test_what_depends_on_now_is_not_constant() -> None:
