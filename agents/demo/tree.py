@@ -78,6 +78,8 @@ def _how(node: Any, path: Path) -> str:
             return variant
         case ("branches", int(number), _):
             return f"branch {number + 1}"
+        case ("cases", str(value)):
+            return value
         case ("on_timeout",):
             return f"after {_span(node.within)}"
         case ("next",):

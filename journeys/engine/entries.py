@@ -11,10 +11,11 @@ from typing import Any
 from journeys.catalog.program import Program
 from journeys.catalog.running import Entered
 from journeys.engine.exits_and_goals import watch
-from journeys.engine.instance_run import InstanceRun, as_text
+from journeys.engine.instance_run import InstanceRun
 from journeys.engine.user_step import UserStep
 from journeys.expressions.expression import ExpressionFailed, condition
 from journeys.expressions.scope import Scope
+from journeys.expressions.values import plain_text
 from journeys.ids import instance_id
 from journeys.nodes.base import Go
 from journeys.records.event import Arrived, Event
@@ -51,7 +52,7 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
         key = None
         if program.key is not None:
             try:
-                key = as_text(program.key.evaluate(scope))
+                key = plain_text(program.key.evaluate(scope))
                 error = f"{entry.key}: neither text, an integer, true nor false"
                 if key is not None and len(key) > MAX_KEY // 4 and len(key.encode()) > MAX_KEY:
                     error = f"{entry.key}: found a text of more than {MAX_KEY} bytes"

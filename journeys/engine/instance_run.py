@@ -16,6 +16,7 @@ from journeys.catalog.program import Program
 from journeys.engine.step_context import StepContext
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel, condition
 from journeys.expressions.urls import render_url
+from journeys.expressions.values import plain_text
 from journeys.ids import action_id, outcome_id
 from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
 from journeys.records import traits as profile
@@ -31,17 +32,6 @@ MAX_NODES = 1_000
 _SHOWN = 64
 _NOTHING: Mapping[str, Any] = {}
 _LIVE_ROOTS = frozenset({"event", "now"})
-
-
-def as_text(value: Any) -> str | None:
-    """A key as text: texts as they are, integers in decimal, true or false; None: no key."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    return None
 
 
 def _look(value: Any, path: tuple[str, ...]) -> Any:
@@ -299,7 +289,7 @@ class InstanceRun:
             return key is not None and key == self.key  # a failing `match` is reported every time
         compiled = compile_cel(text)
         try:
-            key = as_text(compiled.evaluate(self.scope()))
+            key = plain_text(compiled.evaluate(self.scope()))
         except ExpressionFailed as error:
             if expression is not None:
                 self.fail(error)

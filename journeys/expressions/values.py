@@ -36,6 +36,18 @@ class Uint(int):
     __slots__ = ()
 
 
+def plain_text(value: Any) -> str | None:
+    """A key or a case as text: texts as they are, integers in decimal, `true` or `false`; None for
+    all other values."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return None
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Time:
     """A point in time: nanoseconds since 1970."""

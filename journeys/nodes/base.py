@@ -13,6 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 import msgspec
 from pydantic import StringConstraints
 
+from journeys.expressions.expression import ExpressionFailed
+from journeys.expressions.values import plain_text
+from journeys.problems import shown
 from journeys.records.action import TriggerCall
 from journeys.records.outcome import OutcomeType
 from journeys.records.response import Response
@@ -151,6 +154,19 @@ class Step(Protocol):
         Returns:
             whether it was emitted; False if the payload is too large. Both are reported.
         """
+
+
+def plain_value(step: Step, expression: str) -> str:
+    """The value of an expression as text: a text, an integer in decimal, `true` or `false`.
+
+    Raises ExpressionFailed, also where the value is none of these.
+    """
+    value = step.value(expression)
+    text = plain_text(value)
+    if text is None:
+        expected = "expected a text, an integer, true or false"
+        raise ExpressionFailed(expression, f"found {shown(value)}, {expected}")
+    return text
 
 
 class NodeModel(Model):

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.nodes.base import ForwardNode, Go, Label, LintWarning, Step, Way
-from journeys.schema.fields import ShortText, Weight
+from journeys.expressions.expression import ExpressionFailed
+from journeys.nodes.base import ForwardNode, Go, Label, LintWarning, Step, Way, plain_value
+from journeys.schema.fields import ShortText, Value, Weight
 
 _SCALE = 2.0**-53
 
@@ -27,10 +28,10 @@ def unit_hash(salt: str, user: str, variant: str) -> float:
     return ((int.from_bytes(digest, "big") >> 11) + 0.5) * _SCALE
 
 
-def choose(salt: str, user: str, weights: dict[str, float]) -> str:
-    """The variant of a user: the largest score -weight / ln(u); ties by name."""
+def choose(salt: str, whom: str, weights: dict[str, float]) -> str:
+    """The variant of a user or a group: the largest score -weight / ln(u); ties by name."""
     scores = (
-        (-weight / log(unit_hash(salt, user, name)), name)
+        (-weight / log(unit_hash(salt, whom, name)), name)
         for name, weight in weights.items()
         if weight > 0
     )
@@ -49,6 +50,10 @@ class Experiment(ForwardNode):
         variants: {x: {weight: 1, next: left}, y: {weight: 2, set: {a: 1}}, z: {weight: 0}}
         next: right
         """,
+        """
+        variants: {x: {weight: 1, next: left}, y: {weight: 1}}
+        by: event.properties.k
+        """,
     )
 
     type: Literal["experiment"]
@@ -56,6 +61,8 @@ class Experiment(ForwardNode):
     """The variants by name."""
     salt: ShortText | None = None
     """Replaces journey and node in the hash: experiments with the same salt assign alike."""
+    by: Value | None = None
+    """Whose variant it is: users for whom it has the same value get the same variant."""
     winner: str | None = None
     """The variant that everybody gets."""
 
@@ -75,13 +82,23 @@ class Experiment(ForwardNode):
     def enter(self, step: Step) -> Go:
         name = self.winner or choose(
             self.salt or f"{step.journey}/{step.node}",
-            step.user_id,
+            self._whom(step),
             {name: variant.weight for name, variant in self.variants.items()},
         )
         variant = self.variants[name]
         step.report("experiment.assigned", variant=name)
         step.capture("variant", name)
         return Go(variant.next or self.next, variant.set)
+
+    def _whom(self, step: Step) -> str:
+        """Whose variant it is; the user's own where `by` gives no value."""
+        if self.by is None:
+            return step.user_id
+        try:
+            return plain_value(step, self.by)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return step.user_id
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if self.next is not None and not self.falls_through:

@@ -47,7 +47,7 @@ DETAILS: dict[OutcomeType, tuple[str, ...]] = {
     "wait.started": ("due",),
     "wait.matched": ("event", "message_id", "action_id", "ok", "status_code", "error", "unread"),
     "wait.timed_out": (),
-    "criteria.matched": ("branch", "next"),
+    "criteria.matched": ("branch", "case", "next"),
     "experiment.assigned": ("variant",),
     "expression.failed": ("error", "kind"),
     "action.requested": ("destination", "action_id"),

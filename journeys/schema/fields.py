@@ -287,6 +287,13 @@ PropertyName = Annotated[
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 """A short free text."""
 
+Case = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1_024),
+    Expected("a value as text: a text, an integer in decimal, 'true' or 'false'"),
+]
+"""A value that an expression may have, as text."""
+
 Condition = Annotated[str, Holds("condition"), Expected("CEL that is true or false")]
 """CEL that is true or false."""
 

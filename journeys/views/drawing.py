@@ -131,6 +131,8 @@ def _label(node: NodeModel, path: Path) -> str:
     part: Any = as_written(node)
     for step in path[:-1]:
         part = part[step]
+    if len(path) == 2:  # a map of names to nodes, such as cases
+        return _cut(path[1])
     names = [str(step) for step in path[1:-1] if isinstance(step, str)]
     return ", ".join([*names, _words(part)])
 

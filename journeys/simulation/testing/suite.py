@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag
 
-from journeys.engine.instance_run import as_text
+from journeys.expressions.values import plain_text
 from journeys.problems import Problem
 from journeys.schema.fields import EventName, Expected, Method, Model, NodeName, Slug
 from journeys.schema.findings import Findings
@@ -270,6 +270,6 @@ def known_keys(data: list[Any]) -> set[str]:
         value = left.pop()
         if isinstance(value, dict | list):
             left += value.values() if isinstance(value, dict) else value
-        elif (key := as_text(value)) is not None:
+        elif (key := plain_text(value)) is not None:
             found.add(key)
     return found

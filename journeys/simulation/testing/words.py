@@ -14,6 +14,7 @@ from typing import Any
 from journeys.catalog.catalog import Catalog
 from journeys.catalog.program import Program
 from journeys.nodes.base import NodeModel
+from journeys.nodes.criteria import Criteria
 from journeys.nodes.emit_event import EmitEvent
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
@@ -111,6 +112,7 @@ class _Words:
     actions: Set[str]
     event_names: Set[str]
     variants: Set[str]
+    cases: Set[str]
     payloads: dict[str | None, Set[str] | None]
     plain_keys: bool
     """Whether every key is the unchanged value of a field of an event that a test sends."""
@@ -156,6 +158,7 @@ class _Words:
             {text for _, node in senders if (text := getattr(node, "action", None))},
             {text for _, node in senders if (text := getattr(node, "event_name", None))},
             {name for _, node in every if isinstance(node, Experiment) for name in node.variants},
+            {case for _, node in every if isinstance(node, Criteria) for case in node.cases or ()},
             _payloads(senders),
             all(_PLAIN_KEY.fullmatch(one.entry.key or "") for one in catalog.versions.values())
             and not any(
@@ -354,6 +357,7 @@ def _outcome(like: OutcomeLike, path: Path, words: _Words) -> Iterator[Mistake]:
         known["reason"] = f"a reason of {one.type}", _REASONS[one.type]
     if one.type == "criteria.matched":
         known["next"] = "a node", words.nodes.keys()
+        known["case"] = "a case of a criteria", words.cases
     for name, value in (one.detail or {}).items():
         at = (*path, "detail", name)
         if name not in fields:

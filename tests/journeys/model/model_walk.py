@@ -171,8 +171,15 @@ class Walk:
 
     def _reach_criteria(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
         node = self.node(one)
-        for index, branch in enumerate(node["branches"]):
-            if self.holds(user, one, moment, branch["when"]):
+        if "switch" in node:
+            value = self._plain(user, one, moment, node["switch"])
+            if value in node["cases"]:
+                to = node["cases"][value]
+                self.tell(user, one, moment, "criteria.matched", case=value, next=to)
+                return to, None
+        for index, branch in enumerate(node.get("branches", [])):
+            conditions = branch.get("any_of") or [branch["when"]]
+            if any(self.holds(user, one, moment, condition) for condition in conditions):
                 to = branch.get("next", node["next"])
                 self.tell(user, one, moment, "criteria.matched", branch=index, next=to)
                 return to, branch.get("set")
@@ -184,7 +191,10 @@ class Walk:
         node = self.node(one)
         salt = node.get("salt", f"{one.name}/{one.node}")
         weights = {name: variant["weight"] for name, variant in node["variants"].items()}
-        name = node.get("winner") or variant_of(salt, user.id, weights)
+        name = node.get("winner")
+        if name is None:
+            whom = self._plain(user, one, moment, node["by"]) if "by" in node else None
+            name = variant_of(salt, user.id if whom is None else whom, weights)
         self.tell(user, one, moment, "experiment.assigned", variant=name)
         self._capture(one, variant=name)
         variant = node["variants"][name]
@@ -298,6 +308,16 @@ class Walk:
         except Failed:
             self.tell(user, one, moment, "expression.failed")
             return False
+
+    def _plain(self, user: User, one: Instance, moment: Moment, wanted: Cel) -> str | None:
+        """A text, an integer or a truth value, as text; None, and told, where there is none."""
+        try:
+            value = key_text(wanted.value(self.see(user, one, moment)))
+        except Failed:
+            value = None
+        if value is None:
+            self.tell(user, one, moment, "expression.failed")
+        return value
 
     def same_key(self, user: User, one: Instance, moment: Moment, match: Cel | str | None) -> bool:
         """Whether an event is about the instance's key; without a `match`, by the entry's key."""

@@ -51,6 +51,8 @@ _event_conditions = st.sampled_from(EVENT_CONDITIONS)
 _spans = st.sampled_from([10 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, DAY])
 _sets = st.dictionaries(st.sampled_from("pq"), st.sampled_from(VALUES), max_size=2)
 _weights = st.sampled_from([0, 1, 2.5])
+_plain = st.sampled_from([*KEYS, *(value for value in VALUES if isinstance(value, Cel))])
+_cases = st.sampled_from(["1", "2", "k", "true", "yes", "u1"])
 _matches = st.sampled_from(["none", "none", *KEYS])
 
 
@@ -245,7 +247,13 @@ def _delay(draws: _Draws, node: Document) -> None:
 def _criteria(draws: _Draws, node: Document) -> None:
     draw = draws.draw
     node["otherwise"] = draw(draws.to)
-    node["branches"] = [{"when": draw(_conditions)} for _ in range(draw(st.integers(1, 3)))]
+    if _one_in(draw, 3):
+        node["switch"] = draw(_plain)
+        node["cases"] = draw(st.dictionaries(_cases, draws.to, min_size=1, max_size=3))
+        return
+    one = st.fixed_dictionaries({"when": _conditions})
+    several = st.fixed_dictionaries({"any_of": st.lists(_conditions, min_size=1, max_size=2)})
+    node["branches"] = draw(st.lists(one | one | several, min_size=1, max_size=3))
     for branch in node["branches"]:
         draws.leads(branch)
         draws.sometimes(branch, "set", _sets)
@@ -257,6 +265,7 @@ def _experiment(draws: _Draws, node: Document) -> None:
         draws.leads(variant)
         draws.sometimes(variant, "set", _sets)
     draws.sometimes(node, "salt", st.just("pepper"))
+    draws.sometimes(node, "by", _plain)
     if _one_in(draws.draw, 6):
         node["winner"] = draws.draw(st.sampled_from("xy"))
 

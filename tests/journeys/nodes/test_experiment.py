@@ -54,3 +54,22 @@ def test_an_experiment_stores_nothing_that_no_later_node_reads() -> None:
     world = World(journey(nodes))
     world.event(properties={"big": "x" * 1000})
     assert world.instance().context == {}
+
+
+def test_a_group_gets_one_variant_whoever_its_members_are() -> None:
+    nodes = SPLIT.format(a=1, b=1, c=1).replace(
+        "experiment", "experiment\n  by: event.properties.company"
+    )
+
+    def reason(user: str, **properties: object) -> str:
+        world = World(journey(nodes))
+        world.event(user=user, properties=properties)
+        return str(world.told("journey.exited")[0].detail["reason"])
+
+    for company in ("acme", "globex", 7, True):
+        text = company if isinstance(company, str) else str(company).lower()
+        group = choose("tour/split", text, {"a": 1, "b": 1, "c": 1})
+        assert {reason(f"u{n}", company=company) for n in range(10)} == {group}
+    alone = choose("tour/split", "u-1", {"a": 1, "b": 1, "c": 1})
+    for nobody in ({}, {"company": None}, {"company": 1.5}, {"company": ["acme"]}):
+        assert reason("u-1", **nobody) == alone
