@@ -106,20 +106,15 @@ class Consumer(driver.Consumer):
             yield record
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """app/base.py:1799 doesn't wait when the worker is stopping: the group would give its
-        partitions to other workers, which would fence the last batches during their commit."""
+        """Faust waits for acknowledgements here, of which there are none, and not even for those in
+        a worker that is stopping (app/base.py:1799): the group would give its partitions to other
+        workers, which would fence the last batches during their commit."""
         try:
             await self.app.quiesce()
         except Exception as error:
-            self.app.exit.fail(error)  # aiokafka only logs it, and goes on
+            self.app.exit.fail(error)  # aiokafka only logs it, and continues
             raise
         await super().on_partitions_revoked(revoked)
-
-    async def wait_empty(self) -> None:
-        """transport/consumer.py:867 waits for acknowledgements that never come (a stopping worker
-        hung for 35 s). With transactions, only the batches in flight have to end."""
-        await self.app.quiesce()
-        await super().wait_empty()
 
 
 class Transport(driver.Transport):

@@ -19,7 +19,7 @@ from journeys.expressions.expression import (
 )
 from journeys.expressions.interpolation import Hole, UnclosedError, pieces
 from journeys.expressions.scope import Path
-from journeys.expressions.values import kind_of
+from journeys.expressions.values import kind_of, number_text, plain_text
 
 
 def render(data: Any, scope: Scope, *, env: bool = False) -> Any:
@@ -97,15 +97,12 @@ def as_text(value: Any, expression: str) -> str:
     Raises:
         ExpressionFailed: the value is null, a list or a map.
     """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, float):
-        return repr(value).removesuffix(".0")
-    raise ExpressionFailed(expression, f"{kind_of(value)} has no form as text")
+        return number_text(value)
+    text = plain_text(value)
+    if text is None:
+        raise ExpressionFailed(expression, f"{kind_of(value)} has no form as text")
+    return text
 
 
 def _hole(hole: Hole, env: bool) -> Expression:

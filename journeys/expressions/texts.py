@@ -142,10 +142,10 @@ def _format(frame: Frame, text: Any, values: Any) -> str:
             continue
         if found[2] == "":
             raise NoValue("format: found '%' at the end, write %% for a percent sign")
-        if used == len(values) and found[2] in _LETTERS:
-            raise NoValue(f"format: {short(found[0])!r} has no value: found {len(values)} values")
         if used == len(values):
-            raise _no_directive(found[0])
+            if found[2] not in _LETTERS:
+                raise _no_directive(found[0])
+            raise NoValue(f"format: {short(found[0])!r} has no value: found {len(values)} values")
         pieces.append(_piece(frame, found[0], found[1], found[2], fit(values[used], frame)))
         used += 1
     if used < len(values):

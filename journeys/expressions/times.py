@@ -6,6 +6,7 @@ Law: that of functions.py; zones and the calendar are those of zones.py and cale
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -82,15 +83,10 @@ def _local_birth(born: Any, zone: tzinfo) -> datetime:
     """A date as the clock of a zone shows it: of a time, of a text of one, or a text without a
     zone."""
     if type(born) is str:
-        try:
-            return calendar.parse_local(born)
-        except ValueError:
-            try:
-                born = CONVERSIONS["timestamp"](None, born)
-            except NoValue:
-                born = None
-            if born is None:
-                raise
+        with suppress(NoValue):
+            born = CONVERSIONS["timestamp"](None, born)
+    if type(born) is str:
+        return calendar.parse_local(born)
     return calendar.clock_of(born.ns // _MS, zone)
 
 
