@@ -72,6 +72,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment())
 
+    def close(self) -> None:
+        """Called for a rebalance in a worker that is stopping. drivers/aiokafka.py:766 would run
+        aiokafka's coroutines on the main thread's event loop, which can crash uvloop, and the group
+        would not learn that the member leaves; `on_thread_stop` closes aiokafka on its own loop."""
+
     def dead_task(self) -> tuple[str, BaseException | None] | None:
         """The name of an aiokafka background task that has ended, if any (issues #175 #523), and
         its error."""
