@@ -6,7 +6,11 @@ difference is then to be read.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,7 +32,16 @@ def test_a_page_is_true(page: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", LIVE, ids=name_of)
 def test_a_page_that_runs_the_engine_is_true(page: Path, tmp_path: Path) -> None:
-    read(page, Reader(tmp_path, live=True))
+    with one_at_a_time():
+        read(page, Reader(tmp_path, live=True))
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Waits for other processes: the pages name the port at which their receiver listens."""
+    with (Path(tempfile.gettempdir()) / "journeys-pages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read(page: Path, reader: Reader) -> None:

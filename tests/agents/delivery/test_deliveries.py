@@ -155,7 +155,7 @@ def test_a_destination_that_is_down_is_called_when_it_is_up(site: Site) -> None:
     name = site.destination(f"http://127.0.0.1:{port}")
     sent = site.request(name)
     site.start(name)
-    site.wait_for_line("started")
+    site.wait_for_line("it is tried again")
     down = time.monotonic() + 3
     while time.monotonic() < down:
         assert site.dead_letters(actions(name)) == []
