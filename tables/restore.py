@@ -57,7 +57,7 @@ def restore(
     """
     log = fetch_log_ends(client, topic, partition)
     if topic_id not in (log.topic_id, ""):
-        raise AnotherChangelog(f"{topic} was deleted and made again: what it held is gone")
+        raise AnotherChangelog(f"{topic} was deleted and recreated: what it held is gone")
     if not _belongs(store, log):
         store.clear()
     store.changelog = log.topic_id

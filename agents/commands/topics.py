@@ -31,7 +31,7 @@ def create(
 ) -> None:
     """Create the topics of a new installation and record them, then check them all.
 
-    Topics that were recorded and are missing are not made again: `journeys topics adopt` does that.
+    Topics that were recorded and are missing are not recreated: `journeys topics adopt` does that.
     """
     from agents.kafka.checking import check_topics
     from agents.kafka.creating import create_topics

@@ -174,7 +174,7 @@ def _step(
     name = topic.name
     before, now = recorded.topics.get(logical(name)), found.get(name)
     if now is None:
-        fate = "is missing and is made again, empty"
+        fate = "is missing and is recreated, empty"
     elif before is None:
         fate = f"is recorded as it is, {counted(now.partitions, 'partition')}"
     elif before.id != now.id:

@@ -111,7 +111,7 @@ def _accept_loss(bootstrap: str, survey: Survey, role: str) -> Installation:
         ):
             continue
         accepted[logical(name)] = difference.recorded.replaced_by(now.id, now.partitions, "start")
-        last_line(f"{name} was deleted and made again: {role} continues at its beginning")
+        last_line(f"{name} was deleted and recreated: {role} continues at its beginning")
     if not accepted:
         return recorded
     try:

@@ -198,7 +198,7 @@ def _begin(
         if known == "same":
             position = replace(position, topic_id=log.topic_id)
         else:
-            text = f"{name} was deleted and made again; {position.source} of the old log was next"
+            text = f"{name} was deleted and recreated; {position.source} of the old log was next"
             if known is None and not accept_loss:
                 raise OffsetGone(
                     f"{text}, and what wasn't applied of it is lost. --accept-loss continues at "
@@ -210,7 +210,7 @@ def _begin(
         text = f"{name} ends at {log.end}, before {position.source}, the next record to apply"
         if not accept_loss:
             raise OffsetGone(
-                f"{text}: the log was cut off, or deleted and made again. --accept-loss continues "
+                f"{text}: the log was cut off, or deleted and recreated. --accept-loss continues "
                 "with what it holds"
             )
         if position.topic_id:

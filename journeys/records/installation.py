@@ -83,7 +83,7 @@ class Difference:
         if self.found is None:
             return "is missing"
         if self.found.id != self.recorded.id:
-            return "was deleted and made again"
+            return "was deleted and recreated"
         return f"has {self.found.partitions} partitions instead of {self.recorded.partitions}"
 
 

@@ -90,7 +90,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     topic: str | None = None
     """The topic of the input; for a timer, of the record before which it fired. `TOPIC#ID` where it
-    was made again, with Kafka's id of it: its offsets began again."""
+    was recreated, with Kafka's id of it: its offsets began again."""
     partition: int | None = None
     """Its partition."""
     offset: int | None = None

@@ -197,7 +197,7 @@ class Stack:
         return self._followed[topic].new()
 
     def forget(self, topic: str) -> None:
-        """A topic is made again: what was read of it says nothing any more."""
+        """A topic is recreated: what was read of it says nothing any more."""
         if log := self._followed.pop(topic, None):
             log.close()
         self._ends = {}

@@ -144,7 +144,7 @@ def test_a_changelog_made_again_is_refused_before_anything_starts_from_zero(
     changelog.create()
     for copy in (store, changelog.store("new")):
         held = list(copy.items())
-        with pytest.raises(AnotherChangelog, match="deleted and made again"):
+        with pytest.raises(AnotherChangelog, match="deleted and recreated"):
             restore(copy, changelog.topic, 0, CODEC, changelog.client, topic_id=id)
         assert list(copy.items()) == held
 

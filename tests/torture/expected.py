@@ -158,7 +158,7 @@ _TYPES = {
 
 def by_partition(log: Iterable[Arrived]) -> Iterator[Arrived]:
     """One partition after the other, the records of each in the order in which they were written:
-    a topic that was made again counts from zero again."""
+    a topic that was recreated counts from zero again."""
     found: dict[int, list[Arrived]] = defaultdict(list)
     for record in log:
         found[record.partition].append(record)

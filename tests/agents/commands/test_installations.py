@@ -41,7 +41,7 @@ def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
     sent = "".join(json.dumps({"userId": f"u{n}", "event": "Signed Up"}) + "\n" for n in range(20))
     assert journeys.run("send", "-", stdin=sent).returncode == 0
     log, kept = CommittedLog(broker, "journeys.users", 3), set[bytes | None]()
-    while len(kept) < 20:  # what is written later would be found in the topic that is made again
+    while len(kept) < 20:  # what is written later would be found in the topic that is recreated
         kept |= {one.key() for one in log.new(wait=0.5)} - {POSITION_KEY}
     log.close()
     make_again(broker, "journeys.users", 3)
@@ -57,7 +57,7 @@ def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
         done = journeys.run(*command)
         assert done.returncode == 1
         assert re.fullmatch(
-            r"journeys: The topic journeys\.users of this installation was deleted and made again: "
+            r"journeys: The topic journeys\.users of this installation was deleted and recreated: "
             r"what it held is gone\. `journeys topics adopt` .*\n",
             done.stderr,
         )

@@ -84,8 +84,8 @@ def add_partitions(bootstrap: str, name: str) -> None:
 
 FAULTS: dict[Callable[[str, str], None], str] = {
     delete: "is missing: what it held is gone",
-    make_again: "was deleted and made again: what it held is gone",
-    make_again_and_fill: "was deleted and made again: what it held is gone",
+    make_again: "was deleted and recreated: what it held is gone",
+    make_again_and_fill: "was deleted and recreated: what it held is gone",
     add_partitions: f"has {PARTITIONS + 2} partitions instead of",
 }
 
@@ -184,12 +184,12 @@ def test_a_role_that_accepts_the_loss_goes_on_at_the_beginning_of_its_own_source
     before = check_topics(bootstrap).installation.topics[logical(EVENTS)]
     make_again(bootstrap, EVENTS)
     for role in ("register", "deliver"):
-        with pytest.raises(TopicError, match="was deleted and made again"):
+        with pytest.raises(TopicError, match="was deleted and recreated"):
             check_topics(bootstrap, accept_loss_of=role)
     layout = check_topics(bootstrap, accept_loss_of="evaluate")
     after = layout.installation.topics[logical(EVENTS)]
     assert (after.former[before.id], after.log) == ("start", after.id)
-    assert f"{EVENTS} was deleted and made again: evaluate continues" in capfd.readouterr().err
+    assert f"{EVENTS} was deleted and recreated: evaluate continues" in capfd.readouterr().err
     assert check_topics(bootstrap).installation == layout.installation
 
 

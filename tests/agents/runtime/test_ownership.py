@@ -233,8 +233,8 @@ def test_a_new_owner_goes_on_where_the_position_says(
         (Position(9, 7), {}, "in/3: 9 to 9 are no longer in the log", Position(10, 7, "now")),
         (Position(51, 7, "now"), {}, "in/3 ends at 50, before 51", Position(50, 7, "now")),
         (Position(51, 7), {}, "in/3 ends at 50, before 51", Position(10, 7, "now")),
-        (Position(20, 7, "old"), {}, "in/3 was deleted and made again", Position(10, 7, "now")),
-        (Position(99, 7, "old"), {}, "in/3 was deleted and made again", Position(10, 7, "now")),
+        (Position(20, 7, "old"), {}, "in/3 was deleted and recreated", Position(10, 7, "now")),
+        (Position(99, 7, "old"), {}, "in/3 was deleted and recreated", Position(10, 7, "now")),
         (Position(5, 7, "old"), {"older": "start"}, "was deleted and", Position(10, 7, "now")),
         (Position(51, 7, "old"), {"old": "same"}, "in/3 ends at 50", Position(50, 7, "now")),
         (Position(5, 7, "old"), {"old": "same"}, "5 to 9 are no longer", Position(10, 7, "now")),
@@ -266,7 +266,7 @@ async def test_a_source_that_was_made_again_is_never_gone_on_with_in_silence(
     delete_topics(job.admin, job.source)
     job.admin.create_topics([NewTopic(job.source, PARTITIONS, 1)])[job.source].result()
     job.write(events)
-    with pytest.raises(OffsetGone, match=f"{job.source}/0 was deleted and made again; 10 of"):
+    with pytest.raises(OffsetGone, match=f"{job.source}/0 was deleted and recreated; 10 of"):
         await second.own(job.where(0), 1)
     third = job.process(3, accept_loss=True)
     await third.own(job.where(0), 1)

@@ -1,4 +1,4 @@
-"""Topics that lose what they held, are made again under running workers, or are read slowly."""
+"""Topics that lose what they held, are recreated under running workers, or are read slowly."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _make_again(stage: Stage, topic: str) -> None:
         if one.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
     }
     stage.stack.forget(topic)
-    stage.fault(f"{topic} made again")
+    stage.fault(f"{topic} recreated")
     delete_topics(admin, topic)
     (made,) = admin.create_topics([NewTopic(topic, PARTITIONS, config=own)]).values()
     made.result(10)
@@ -156,7 +156,7 @@ def actions_made_again(stage: Stage) -> None:
 
 @scenario(10)
 def users_made_again(stage: Stage) -> None:
-    """Nobody starts from zero by himself: nothing is made again."""
+    """Nobody starts from zero by himself: nothing is recreated."""
     _make_again(stage, USERS)
     _ends_and_says_why(stage, "evaluate", USERS)
 
