@@ -42,7 +42,9 @@ from tables.view import View
 SESSION_TIMEOUT_SECONDS = 6.0
 """How long it takes to detect a killed worker; a prototype resumed within 8.4 s."""
 _GROUP_COMMIT_SECONDS = 2.0
-_WATCH_SECONDS = 5.0
+_WATCH_SECONDS = 30.0
+"""Not more often: confluent-kafka 2.16.1 never frees the topic id of a description, 165 bytes for
+each topic at each look."""
 _NEVER_SECONDS = 365 * 24 * 3600.0
 
 
