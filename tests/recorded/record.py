@@ -1,7 +1,7 @@
 """Records what the examples bring about, to the byte: `python -m tests.recorded.record`.
 
 Each test of an example is a small history: its events, times and responses. What the engine makes
-of it is kept beside this file. A record is written anew only where a change of meaning is meant; the
+of it is kept beside this file. A record is rewritten only where a change of meaning is meant; the
 difference then shows in review what it changes for users who are under way.
 """
 
