@@ -81,7 +81,7 @@ def _how(node: Any, path: Path) -> str:
         case ("cases", str(value)):
             return value
         case ("on_timeout",):
-            return f"after {_span(node.within)}"
+            return f"after {_within(node.within)}"
         case ("next",):
             return ""
         case _:
@@ -91,13 +91,17 @@ def _how(node: Any, path: Path) -> str:
 def _what(node: Any) -> str:
     match node.type:
         case "wait_for_event":
-            return f"waits {node.within if node.within == 'forever' else _span(node.within)}"
+            return f"waits {_within(node.within)}"
         case "delay":
-            return f"delay {_span(node.for_)}"
+            return f"delay {_within(node.for_)}"
         case "destination":
             return f"→ {node.destination}"
         case _:
             return str(node.type)
+
+
+def _within(length: int | str) -> str:
+    return _span(length) if isinstance(length, int) else length
 
 
 def _span(ms: int) -> str:

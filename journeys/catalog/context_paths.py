@@ -26,7 +26,8 @@ def expression_paths(part: BaseModel) -> Iterator[tuple[str, ...]]:
     for _, value, holds in marked(part, Holds):
         if isinstance(value, str) and value in holds.literals:
             continue
-        yield from data_paths(value) if holds.kind == "data" else compile_cel(value).paths
+        in_data = holds.kind in ("data", "duration")
+        yield from data_paths(value) if in_data else compile_cel(value).paths
 
 
 def path_tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> Paths:

@@ -98,7 +98,7 @@ def check_expressions(
 
 def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode, str, Path]]:
     """The texts of a field that are or contain expressions."""
-    if holds.kind != "data":
+    if holds.kind in ("condition", "value"):
         if isinstance(node.value, str) and node.value not in holds.literals:
             yield node, node.value, path
     elif isinstance(node.value, str):
@@ -129,8 +129,8 @@ def _check(
         )
 
     try:
-        if holds.kind == "data":
-            found = data_expressions(text, env=holds.env)
+        if holds.kind in ("data", "duration"):
+            found = data_expressions(text, env=holds.env, duration=holds.kind == "duration")
         else:
             found = [(compile_cel(text), 0)]
     except CelError as error:
@@ -153,6 +153,8 @@ def _check(
             expected = " or ".join([", ".join(kinds[:-1]), kinds[-1]])
             if "timestamp" in holds.types and expression.type in ("int", "uint", "double"):
                 expected += ": write seconds(x) or ms(x), which say what the number counts"
+            if "duration" in holds.types and expression.type in ("int", "uint", "double"):
+                expected += ": write hours(x) or days(x), which say what the number counts"
             problem(
                 0,
                 f"the value is {kind_in_words(expression.type)}, expected {expected}",

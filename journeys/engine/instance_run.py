@@ -15,6 +15,7 @@ from msgspec import UNSET
 from journeys.catalog.program import Program
 from journeys.engine.step_context import StepContext
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel, condition
+from journeys.expressions.templates import duration
 from journeys.expressions.urls import render_url
 from journeys.expressions.values import plain_text
 from journeys.ids import action_id, outcome_id
@@ -277,6 +278,9 @@ class InstanceRun:
 
     def render_url(self, template: str) -> str:
         return render_url(template, self.scope())
+
+    def duration(self, of: int | str) -> int:
+        return of if isinstance(of, int) else duration(of, self.scope())
 
     def matches_key(self, expression: str | None) -> bool:
         own = self.program.journey.entry.key

@@ -28,6 +28,7 @@ from journeys.expressions.functions import DECLARED
 from journeys.expressions.growth import least_built
 from journeys.expressions.scope import VARIABLES, CountPath, Reader, count_readers
 from journeys.expressions.scope import Scope as Scope
+from journeys.expressions.times import DURATIONS, LENGTHS
 from journeys.expressions.values import kind_of
 
 MAX_EXPRESSION = 10_000
@@ -145,11 +146,13 @@ class Expression:
 
 
 @lru_cache(maxsize=16_384)
-def compile_cel(text: str, *, env: bool = False) -> Expression:
+def compile_cel(text: str, *, env: bool = False, duration: bool = False) -> Expression:
     """Compile and check one expression; the result is cached.
 
     Args:
         env: whether it may read `env`, as the headers of a Destination may.
+        duration: whether it gives how long to wait: `seconds(x)` and `ms(x)` are durations in it,
+            and no times.
 
     Raises:
         CelError: the text is not a valid expression.
@@ -166,6 +169,8 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
         raise CelError("a NUL character in an expression", text, text.index("\0"))
     try:
         syntax = _parsed(text)
+        if duration:
+            cel_ast.rename_calls(syntax.tree, LENGTHS)
     except UnicodeError:
         raise CelError("the expression is not valid Unicode", text, 0) from None
     except DecodeError:  # protobuf's own limit, a little above the library's
@@ -178,7 +183,7 @@ def compile_cel(text: str, *, env: bool = False) -> Expression:
     # of that variable and rejects it; so tested paths are not declared.
     tested = frozenset(".".join(one.path) for one in syntax.references if one.tested)
     try:
-        checked = _library(tested.intersection(VARIABLES)).compile(text)
+        checked = _library(tested.intersection(VARIABLES), duration).compile(text)
         kind = checked.return_type().name().lower()
     except RuntimeError as error:
         kind = mixed_type(str(error), syntax.tree, text)
@@ -192,10 +197,13 @@ def _parsed(text: str) -> cel_ast.Syntax:
 
 
 @lru_cache(maxsize=256)
-def _library(undeclared: frozenset[str] = frozenset()) -> Any:
+def _library(undeclared: frozenset[str] = frozenset(), duration: bool = False) -> Any:
+    declared = {one.name: one.declaration() for one in DECLARED}
+    if duration:
+        declared |= {one.name: one.declaration() for one in DURATIONS}
     return cel.NewEnv(
         variables={name: kind for name, kind in VARIABLES.items() if name not in undeclared},
-        functions=[_COUNT, *(one.declaration() for one in DECLARED)],
+        functions=[_COUNT, *declared.values()],
     )
 
 

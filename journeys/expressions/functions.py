@@ -15,7 +15,7 @@ from journeys.expressions.declared import ABSENT, given
 from journeys.expressions.frame import Frame, NoValue
 from journeys.expressions.operators import OPERATORS, Function
 from journeys.expressions.texts import TEXTS, search_work
-from journeys.expressions.times import IN_ZONE, TIMES
+from journeys.expressions.times import DURATIONS, IN_ZONE, LENGTHS, TIMES
 from journeys.expressions.values import (
     LISTS,
     SECOND,
@@ -125,5 +125,6 @@ FUNCTIONS: dict[str, Function] = {
     "matches": _matches,
     **{name: _part(name) for name in _PARTS},
     **{one.name: one.call for one in DECLARED},
+    **{LENGTHS[one.name]: one.call for one in DURATIONS},
 }
 """By the library's name."""

@@ -6,7 +6,9 @@ joined from its pieces.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,9 @@ from journeys.expressions.expression import (
 from journeys.expressions.interpolation import Hole, UnclosedError, pieces
 from journeys.expressions.scope import Path
 from journeys.expressions.values import kind_of, number_text, plain_text
+from journeys.time import LONGEST, parse_duration
+
+_SECONDS = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)s")
 
 
 def render(data: Any, scope: Scope, *, env: bool = False) -> Any:
@@ -68,8 +73,13 @@ def data_paths(data: Any) -> frozenset[Path]:
     return frozenset()
 
 
-def data_expressions(text: str, *, env: bool = False) -> list[tuple[Expression, int]]:
+def data_expressions(
+    text: str, *, env: bool = False, duration: bool = False
+) -> list[tuple[Expression, int]]:
     """The expressions in a text, each with its offset in characters.
+
+    Args:
+        duration: whether they are meant to give durations, see `compile_cel`.
 
     Raises:
         CelError: one is not valid; its position is relative to `text`.
@@ -81,11 +91,35 @@ def data_expressions(text: str, *, env: bool = False) -> list[tuple[Expression, 
     found = []
     for hole in holes:
         try:
-            found.append((_hole(hole, env), hole.offset))
+            found.append((compile_cel(hole.text, env=env, duration=duration), hole.offset))
         except CelError as error:
             offset = hole.offset + error.offset
             raise CelError(error.message, text, offset, error.nearest) from None
     return found
+
+
+def duration(text: str, scope: Scope) -> int:
+    """What the expression of a duration, `${CEL}`, gives: ms, also 0 or less.
+
+    Raises:
+        ExpressionFailed: it gives no duration, or one of more than 1,000 years.
+    """
+    (hole,) = pieces(text)
+    assert isinstance(hole, Hole), "checked when the document was"
+    value = compile_cel(hole.text, duration=True).evaluate(scope)
+    if isinstance(value, str):
+        try:
+            seconds = _SECONDS.fullmatch(value)
+            ms = int(Decimal(seconds[1]) * 1_000) if seconds else parse_duration(value)
+        except ValueError as error:
+            raise ExpressionFailed(hole.text, f"{str(error)[:200]}") from None
+        if abs(ms) > LONGEST:
+            raise ExpressionFailed(hole.text, f"{value[:40]} is longer than 1,000 years")
+        return ms
+    expected = "expected a duration"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        expected += ": write hours(x) or days(x), which say what the number counts"
+    raise ExpressionFailed(hole.text, f"found {kind_of(value)}, {expected}")
 
 
 def as_text(value: Any, expression: str) -> str:

@@ -132,6 +132,14 @@ def _no_value(name: str, text: str, error: ValueError) -> NoValue:
     return NoValue(f"{name}({short(text)!r}): {why}" if why.startswith("expected") else why)
 
 
+DURATIONS = tuple(
+    Declared(name, _NUMBERS, "duration", _of_length(name, unit))
+    for name, unit in (("seconds", SECOND), ("ms", _MS))
+)
+"""What functions are where a duration is meant that are times elsewhere."""
+LENGTHS = {one.name: f"{one.name} of a duration" for one in DURATIONS}
+"""Their names in the tree of an expression; none can be written in one."""
+
 TIMES = (
     Declared("seconds", _NUMBERS, "time", _since_1970("seconds", SECOND)),
     Declared("ms", _NUMBERS, "time", _since_1970("ms", _MS)),

@@ -111,6 +111,11 @@ class Step(Protocol):
     def render_url(self, template: str) -> str:
         """The same for a part of a URL: the values are percent-encoded."""
 
+    def duration(self, of: int | str) -> int:
+        """A duration, written out or of an expression, ms; raises ExpressionFailed.
+
+        That of an expression may be 0 or less."""
+
     def matches_key(self, expression: str | None) -> bool:
         """Whether the event has the instance's key.
 

@@ -11,10 +11,10 @@ from journeys.expressions.expression import ExpressionFailed
 from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, Mover, Step
 from journeys.problems import shown
 from journeys.schema.fields import (
-    Duration,
     Model,
     Moment,
     SignedDuration,
+    SomeDuration,
     SomeZone,
     TimeOfDay,
     Weekdays,
@@ -40,6 +40,11 @@ class Delay(FallibleNode):
     examples = (
         "{for: 2h, next: left, set: {a: '${entry.properties.n}'}}",
         """
+        for: '${duration(event.properties.n > 0 ? "1h" : "2h")}'
+        next: left
+        on_error: right
+        """,
+        """
         until: 'event.properties.n > 0 ? event.timestamp : now'
         offset: 2h
         next: left
@@ -53,7 +58,7 @@ class Delay(FallibleNode):
     )
 
     type: Literal["delay"]
-    for_: Duration | None = Field(default=None, alias="for")
+    for_: SomeDuration | None = Field(default=None, alias="for")
     """How long to wait."""
     until: Moment | None = None
     """The time to wait for."""
@@ -69,8 +74,8 @@ class Delay(FallibleNode):
             raise ValueError("a delay needs exactly one of `for`, `until` and `until_local`")
         if self.offset is not None and self.until is None:
             raise ValueError("`offset` needs `until`")
-        if self.on_error is not None and self.until is None:
-            raise ValueError("`on_error` needs `until`: no other delay can fail")
+        if self.on_error is not None and not self._can_fail:
+            raise ValueError("`on_error` needs an expression in `for` or `until`, which can fail")
         return self
 
     def reads(self) -> tuple[tuple[str, ...], ...]:
@@ -80,22 +85,32 @@ class Delay(FallibleNode):
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
         if way is not None and way[-1] == "on_error":
             return ("here",)
-        return ("apart",) if self.until is None else ("here", "apart")
+        return ("here", "apart") if self._can_fail else ("apart",)
+
+    @property
+    def _can_fail(self) -> bool:
+        """Whether an expression says how long it takes: that may be no time at all, too."""
+        return self.until is not None or isinstance(self.for_, str)
 
     def enter(self, step: Step) -> Go | Block | End:
-        if self.for_ is not None:
+        if isinstance(self.for_, int):
             return Block(step.now + self.for_)
         local = self.until_local
         if local is not None:
             days = [WEEKDAYS.index(day) for day in local.weekdays]
             return Block(next_local(step.now, local.time, days, step.zone(local.timezone)))
-        assert self.until is not None, "a delay has one of the three"
         try:
-            due = _time(self.until, step.value(self.until)) + (self.offset or 0)
+            due = self._due(step)
         except ExpressionFailed as error:
             step.fail(error)
             return Go(self.on_error) if self.on_error is not None else End("error")
         return Block(due) if due > step.now else Go(self.next)
+
+    def _due(self, step: Step) -> int:
+        if self.for_ is not None:
+            return step.now + step.duration(self.for_)
+        assert self.until is not None, "a delay has one of the three"
+        return _time(self.until, step.value(self.until)) + (self.offset or 0)
 
     def on_timer(self, step: Step) -> Go:
         return Go(self.next)

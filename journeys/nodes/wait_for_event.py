@@ -8,9 +8,20 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.expressions.expression import always
-from journeys.nodes.base import Block, ForwardNode, Go, Labels, LintWarning, Mover, Next, Step, Way
-from journeys.schema.fields import Condition, Duration, EventName, Match
+from journeys.expressions.expression import ExpressionFailed, always
+from journeys.nodes.base import (
+    Block,
+    End,
+    ForwardNode,
+    Go,
+    Labels,
+    LintWarning,
+    Mover,
+    Next,
+    Step,
+    Way,
+)
+from journeys.schema.fields import Condition, EventName, Match, SomeDuration
 from journeys.schema.marks import Path
 
 
@@ -35,6 +46,12 @@ class WaitForEvent(ForwardNode):
         on_timeout: right
         next: right
         """,
+        """
+        event: answer
+        within: ${hours(event.properties.n)}
+        on_timeout: right
+        on_error: left
+        """,
     )
 
     type: Literal["wait_for_event"]
@@ -46,10 +63,12 @@ class WaitForEvent(ForwardNode):
     """A condition on the event."""
     match: Match | None = None
     """What is compared with the instance's key instead of the entry's key."""
-    within: Literal["forever"] | Duration
+    within: Literal["forever"] | SomeDuration
     """The time limit, from when the node is reached."""
     on_timeout: Next | None = None
     """The node that follows when the time limit is over."""
+    on_error: Next | None = None
+    """The node that follows if the expression of `within` fails."""
 
     @model_validator(mode="after")
     def _one_way_to_name_events(self) -> Self:
@@ -57,7 +76,13 @@ class WaitForEvent(ForwardNode):
             raise ValueError("a wait_for_event needs either `event` or `any_of`, and not both")
         if self.within == "forever" and self.on_timeout is not None:
             raise ValueError("`on_timeout` is never taken where `within` is forever")
+        if self.on_error is not None and not self._can_fail:
+            raise ValueError("`on_error` needs an expression in `within`, which can fail")
         return self
+
+    @property
+    def _can_fail(self) -> bool:
+        return isinstance(self.within, str) and self.within != "forever"
 
     @property
     def falls_through(self) -> bool:
@@ -74,8 +99,17 @@ class WaitForEvent(ForwardNode):
             return (self.event,)
         return tuple(dict.fromkeys(awaited.event for awaited in self.any_of or ()))
 
-    def enter(self, step: Step) -> Block:
-        return Block(None if self.within == "forever" else step.now + self.within)
+    def enter(self, step: Step) -> Go | Block | End:
+        if isinstance(self.within, int):
+            return Block(step.now + self.within)
+        if self.within == "forever":
+            return Block(None)
+        try:
+            length = step.duration(self.within)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return Go(self.on_error) if self.on_error is not None else End("error")
+        return Block(step.now + length) if length > 0 else self.on_timer(step)
 
     def on_event(self, step: Step) -> Go | None:
         name = step.event["event"]
@@ -95,11 +129,14 @@ class WaitForEvent(ForwardNode):
         return Go(self.on_timeout or self.next)
 
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
+        if way is not None and way[-1] == "on_error":
+            return ("here",)
+        by_time: tuple[Mover, ...] = ("here", "apart") if self._can_fail else ("apart",)
         if way is not None and way[-1] == "on_timeout":
-            return ("apart",)
+            return by_time
         own = way is not None and way[0] == "any_of"
         timed = self.within != "forever" and self.on_timeout is None
-        return ("event", "apart") if timed and not own else ("event",)
+        return ("event", *by_time) if timed and not own else ("event",)
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if self.next is not None and not self.falls_through:

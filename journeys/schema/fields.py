@@ -58,8 +58,10 @@ def _text(text: Callable[[int], str]) -> PlainSerializer:
         text: formats the number.
     """
 
-    def serialize(value: int, info: SerializationInfo) -> int | str:
-        return text(value) if info.context and _AS_WRITTEN in info.context else value
+    def serialize(value: int | str, info: SerializationInfo) -> int | str:
+        if isinstance(value, int) and info.context and _AS_WRITTEN in info.context:
+            return text(value)
+        return value
 
     return PlainSerializer(serialize)
 
@@ -69,14 +71,15 @@ class Holds:
     """Marks a field that holds expressions.
 
     Attributes:
-        kind: `condition` and `value` are CEL; `data` is data with `${CEL}` inside.
+        kind: `condition` and `value` are CEL; `data` is data with `${CEL}` inside; `duration` is a
+            duration written out, or `${CEL}` that gives one.
         env: whether `${env.NAME}` is allowed (headers of destinations).
         literals: words that are not parsed as CEL, such as `none`.
         types: the CEL types that a value may have; empty: any. It is checked when the document is
             validated, as far as the type is known then.
     """
 
-    kind: Literal["condition", "value", "data"]
+    kind: Literal["condition", "value", "data", "duration"]
     env: bool = False
     literals: frozenset[str] = frozenset()
     types: tuple[str, ...] = ()
@@ -113,6 +116,7 @@ class Among:
 
 
 DURATION = "a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H"
+SOME_DURATION = f"{DURATION}, or CEL that gives one, such as ${{days(user.traits.trial_days)}}"
 SIGNED_DURATION = "a duration such as 1h, or -1h for before"
 TIME_OF_DAY = "a time of day such as '09:00' or '23:59:59'"
 DAYS = "mon, tue, wed, thu, fri, sat, sun or a range of them such as mon-fri"
@@ -129,6 +133,15 @@ def _duration(value: object) -> int:
     if ms <= 0:
         raise ValueError(f"expected {DURATION}")
     return ms
+
+
+def _some_duration(value: object) -> int | str:
+    if not isinstance(value, str) or "${" not in value:
+        return _duration(value)
+    with suppress(UnclosedError):  # reported by the check of expressions
+        if len(pieces(value)) > 1:
+            raise ValueError(f"expected {SOME_DURATION}")
+    return value
 
 
 def _signed_duration(value: object) -> int:
@@ -226,6 +239,16 @@ Duration = Annotated[
     Expected(DURATION, like_duration),
 ]
 """Milliseconds, more than 0; written `90s 15m 1h 2d 1w` or in ISO 8601."""
+
+SomeDuration = Annotated[
+    int | str,
+    BeforeValidator(_some_duration),
+    _text(format_duration),
+    _pattern(rf"({_LENGTH}|\$\{{.+\}})"),
+    Holds("duration", types=("duration",)),
+    Expected(SOME_DURATION, like_duration),
+]
+"""As Duration, or the text `${CEL}` of an expression that gives one."""
 
 SignedDuration = Annotated[
     int,

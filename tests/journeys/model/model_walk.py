@@ -135,19 +135,15 @@ class Walk:
 
     def _reach_delay(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
         node = self.node(one)
-        due = moment.now + node.get("for", 0)
-        if "until" in node:
+        due = moment.now
+        if "for" in node or "until" in node:
             try:
-                value = node["until"].value(self.see(user, one, moment))
-                if not isinstance(value, int) or isinstance(value, bool):
-                    raise Failed("no time")
+                if "for" in node:
+                    due += self._length(user, one, moment, node["for"])
+                else:
+                    due = node["until"].value(self.see(user, one, moment)) + node.get("offset", 0)
             except Failed:
-                self.tell(user, one, moment, "expression.failed")
-                if "on_error" not in node:
-                    self.end(user, one, moment, "error")
-                    return None
-                return node["on_error"], None
-            due = value + node.get("offset", 0)
+                return self._fail(user, one, moment)
         if "until_local" in node:
             local = node["until_local"]
             zone = self._zone(user, one, local.get("timezone", "user"))
@@ -155,6 +151,20 @@ class Walk:
         if due <= moment.now:
             return node["next"], None
         self._stay(user, one, moment, due)
+        return None
+
+    def _length(self, user: User, one: Instance, moment: Moment, length: Cel | int) -> int:
+        if isinstance(length, int):
+            return length
+        found: int = length.value(self.see(user, one, moment))
+        return found
+
+    def _fail(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
+        """An expression without which the node can't go on has failed."""
+        self.tell(user, one, moment, "expression.failed")
+        if "on_error" in self.node(one):
+            return self.node(one)["on_error"], None
+        self.end(user, one, moment, "error")
         return None
 
     def _zone(self, user: User, one: Instance, of: str) -> str:
@@ -165,9 +175,22 @@ class Walk:
             named = [of]
         return next(name for name in named if is_zone(name))
 
-    def _reach_wait_for_event(self, user: User, one: Instance, moment: Moment) -> None:
-        within = self.node(one)["within"]
-        self._stay(user, one, moment, None if within == "forever" else moment.now + within)
+    def _reach_wait_for_event(
+        self, user: User, one: Instance, moment: Moment
+    ) -> tuple[Any, Any] | None:
+        node = self.node(one)
+        if node["within"] == "forever":
+            self._stay(user, one, moment, None)
+            return None
+        try:
+            length = self._length(user, one, moment, node["within"])
+        except Failed:
+            return self._fail(user, one, moment)
+        if length <= 0:
+            self.tell(user, one, moment, "wait.timed_out")
+            return node.get("on_timeout", node["next"]), None
+        self._stay(user, one, moment, moment.now + length)
+        return None
 
     def _reach_criteria(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
         node = self.node(one)

@@ -110,6 +110,34 @@ PAYLOADS = [
 ]
 
 
+def _no_length(s: See) -> Any:
+    """A bare number says no length, and what is absent doesn't either."""
+    raise Failed(f"{s.entry} has no length")
+
+
+def _less_one(value: Any) -> int:
+    """An integer is taken from an integer alone."""
+    if not isinstance(value, int):
+        raise TypeError
+    return _length(value, MINUTE) - MINUTE
+
+
+def _length(value: Any, unit: int) -> int:
+    """So many units, ms; texts, truth values and nothing say no length."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return int(value * unit)
+
+
+LENGTHS = [
+    Cel("minutes(entry.properties.n)", lambda s: _length(s.entry["properties"]["n"], MINUTE)),
+    Cel("minutes(event.properties.n - 1)", lambda s: _less_one(s.event["properties"]["n"])),
+    Cel("seconds(user.traits.t)", lambda s: _length(s.user["traits"]["t"], 1_000)),
+    Cel("duration('36m')", lambda s: 36 * MINUTE),
+    Cel("entry.properties.n", _no_length),
+]
+
+
 def _no_time(s: See) -> Any:
     """A bare number says no time, and what is absent doesn't either."""
     raise Failed(f"{s.entry} has no time")

@@ -12,6 +12,7 @@ from tests.journeys.model.random_expressions import (
     CONDITIONS,
     EVENT_CONDITIONS,
     KEYS,
+    LENGTHS,
     PAYLOADS,
     UNTIL,
     VALUES,
@@ -36,7 +37,7 @@ def written(journey: Document) -> Document:
 def _written(part: Any, name: str = "", data: bool = False) -> Any:
     data = data or name in _DATA
     if isinstance(part, Cel):
-        return f"${{{part.text}}}" if data else part.text
+        return f"${{{part.text}}}" if data or name in _DURATIONS else part.text
     if isinstance(part, Joined):
         return f"{part.before}${{{part.hole.text}}}"
     if isinstance(part, dict):
@@ -51,6 +52,7 @@ _event_conditions = st.sampled_from(EVENT_CONDITIONS)
 _spans = st.sampled_from([10 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, DAY])
 _sets = st.dictionaries(st.sampled_from("pq"), st.sampled_from(VALUES), max_size=2)
 _weights = st.sampled_from([0, 1, 2.5])
+_lengths = st.sampled_from(LENGTHS)
 _plain = st.sampled_from([*KEYS, *(value for value in VALUES if isinstance(value, Cel))])
 _cases = st.sampled_from(["1", "2", "k", "true", "yes", "u1"])
 _matches = st.sampled_from(["none", "none", *KEYS])
@@ -162,6 +164,12 @@ class _Draws:
         if _one_in(self.draw, 3):
             part[field] = self.draw(values)
 
+    def goes_on(self, node: Document) -> None:
+        """From here it only goes on: how long it waits is not known, so it may not wait at all."""
+        node.pop("next", None)
+        self.waits, self.to = False, st.sampled_from(self.later or [""])
+        self.leads(node)
+
     def leads(self, part: Document, field: str = "next") -> None:
         if self.later or self.waits:
             self.sometimes(part, field, self.to)
@@ -229,6 +237,10 @@ def _delay(draws: _Draws, node: Document) -> None:
     way = draws.draw(st.sampled_from(["for", "for", "until", "until_local"]))
     if way == "for":
         node["for"] = draws.draw(_spans)
+        if _one_in(draws.draw, 3):
+            node["for"] = draws.draw(_lengths)
+            draws.goes_on(node)
+            draws.leads(node, "on_error")
     elif way == "until_local":
         local: Document = {"time": draws.draw(st.sampled_from(["00:00", "09:00", "14:30"]))}
         days = st.sampled_from([["mon"], ["sun"], ["mon", "fri"]])
@@ -238,10 +250,8 @@ def _delay(draws: _Draws, node: Document) -> None:
     else:
         node["until"] = draws.draw(st.sampled_from(UNTIL))
         draws.sometimes(node, "offset", st.sampled_from([-HOUR, 10 * MINUTE, HOUR]))
-        node.pop("next", None)
-        if draws.later:
-            draws.sometimes(node, "next", st.sampled_from(draws.later))
-            draws.sometimes(node, "on_error", st.sampled_from(draws.later))
+        draws.goes_on(node)
+        draws.leads(node, "on_error")
 
 
 def _criteria(draws: _Draws, node: Document) -> None:
@@ -273,6 +283,10 @@ def _experiment(draws: _Draws, node: Document) -> None:
 def _wait_for_event(draws: _Draws, node: Document) -> None:
     draw = draws.draw
     node["within"] = draw(st.just("forever") | _spans | _spans | _spans)
+    if _one_in(draw, 5):
+        node["within"] = draw(_lengths)
+        draws.goes_on(node)
+        draws.leads(node, "on_error")
     if node["within"] != "forever":
         draws.leads(node, "on_timeout")
     draws.sometimes(node, "where", _conditions)

@@ -309,7 +309,7 @@ def test_under_wall_a_late_delay_counts_the_next_from_when_it_fired() -> None:
         ("{type: delay, for: 1h, offset: 1h}", "node 'pause' (delay): 'offset' needs 'until'"),
         (
             "{type: delay, for: 1h, on_error: pause}",
-            "'on_error' needs 'until': no other delay can fail",
+            "'on_error' needs an expression in 'for' or 'until'",
         ),
         (
             "{type: delay, until: now, offset: 1}",
