@@ -141,6 +141,9 @@ def _check(
             message = "an empty condition: expected CEL that is true or false"
         problem(error.offset, message, near=error.nearest)
         return []
+    if holds.kind == "duration" and [len(text)] != [len(one.text) + 3 for one, _ in found]:
+        problem(0, "expected one expression alone, such as ${days(user.traits.trial_days)}", text)
+        return []
     for expression, start in found:
         if holds.kind == "condition" and expression.type not in ("bool", "dyn"):
             found_kind = kind_in_words(expression.type)

@@ -125,7 +125,8 @@ def type_words(annotation: Any, marks: tuple[Any, ...] = ()) -> str:
         holds = [mark for mark in (*marks, *more) if isinstance(mark, Holds)]
         inner = get_args(option)
         if told:
-            words.append(WORDS[told[-1]])
+            by_data = any(one.kind == "duration" for one in holds)
+            words.append(WORDS[told[-1]] + ", or ${CEL} that gives one" * by_data)
         elif holds:
             words.append("data")
         elif get_origin(option) is Literal:
