@@ -131,6 +131,37 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
     raise ValueError("a time of day needs a day of the week")
 
 
+def next_in_window(
+    now: int, opens: int, closes: int, weekdays: Collection[int], zone: tzinfo
+) -> int:
+    """The first instant, `now` or later, inside a daily window: from `opens` on, before `closes`.
+
+    Daylight saving time as for next_local; a window that it leaves no time for is left out.
+
+    Args:
+        now: ms since 1970.
+        opens, closes: ms since local midnight; a window that closes at or before the time at which
+            it opens closes on the next day.
+        weekdays: the days on which it may open; 0 is Monday.
+
+    Returns:
+        ms since 1970; `now` inside a window, else when the next one opens.
+    """
+    if now > _NEAR_THE_END:
+        return next_in_window(now - _CYCLE, opens, closes, weekdays, zone) + _CYCLE
+    today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone)
+    # That of the day before yesterday can still be open if the clock has skipped a day.
+    for days in range(-2, 16):
+        day = datetime.combine(today.date() + timedelta(days), datetime.min.time())
+        if day.weekday() in weekdays:
+            start = instant_of(day + timedelta(milliseconds=opens), zone)
+            over_night = timedelta(days=closes <= opens)
+            end = instant_of(day + over_night + timedelta(milliseconds=closes), zone)
+            if start < end and now < end:
+                return max(now, start)
+    raise ValueError("a window that never opens")
+
+
 def instant_of(local: datetime, zone: tzinfo) -> int:
     """The instant, ms since 1970, at which the clock of a zone shows a time without a zone.
 

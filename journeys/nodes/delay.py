@@ -3,6 +3,7 @@
 If the time has already passed, the instance continues in the same step.
 """
 
+from datetime import tzinfo
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,21 +19,42 @@ from journeys.schema.fields import (
     SomeZone,
     TimeOfDay,
     Weekdays,
+    Window,
 )
 from journeys.schema.marks import Path
 from journeys.time import parse_time
-from journeys.zones import WEEKDAYS, next_local
+from journeys.zones import WEEKDAYS, next_in_window, next_local
 
 
 class UntilLocal(Model):
-    """The next such time of day, on one of the weekdays, strictly after the node is reached."""
+    """The next such time of day, on one of the weekdays, strictly after the node is reached; or a
+    time inside a window, at once if it is open."""
 
-    time: TimeOfDay
+    time: TimeOfDay | None = None
     """The time of day."""
+    between: Window | None = None
+    """When the window opens and closes."""
     weekdays: Weekdays = Field(default_factory=lambda: list(WEEKDAYS))
-    """The days on which it may end."""
+    """The days on which it may end, or on which the window opens."""
     timezone: SomeZone = "user"
     """The time zone of the time of day."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.time is None) == (self.between is None):
+            raise ValueError("`until_local` needs exactly one of `time` and `between`")
+        if self.between is not None and self.between[0] == self.between[1]:
+            raise ValueError("`between` needs two different times")
+        return self
+
+    def next(self, now: int, zone: tzinfo) -> int:
+        """When it is next so, in ms; `now` in an open window."""
+        days = [WEEKDAYS.index(day) for day in self.weekdays]
+        if self.between is not None:
+            opens, closes = self.between
+            return next_in_window(now, opens, closes, days, zone)
+        assert self.time is not None, "it has one of both"
+        return next_local(now, self.time, days, zone)
 
 
 class Delay(FallibleNode):
@@ -54,6 +76,10 @@ class Delay(FallibleNode):
         until_local: {time: "09:00", weekdays: [mon-fri]}
         next: left
         set: {a: '${entry.properties.n}'}
+        """,
+        """
+        until_local: {between: ["09:00", "18:00"], weekdays: [mon-fri]}
+        next: left
         """,
     )
 
@@ -85,7 +111,9 @@ class Delay(FallibleNode):
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
         if way is not None and way[-1] == "on_error":
             return ("here",)
-        return ("here", "apart") if self._can_fail else ("apart",)
+        local = self.until_local
+        window = local is not None and local.between is not None
+        return ("here", "apart") if window or self._can_fail else ("apart",)
 
     @property
     def _can_fail(self) -> bool:
@@ -97,8 +125,8 @@ class Delay(FallibleNode):
             return Block(step.now + self.for_)
         local = self.until_local
         if local is not None:
-            days = [WEEKDAYS.index(day) for day in local.weekdays]
-            return Block(next_local(step.now, local.time, days, step.zone(local.timezone)))
+            due = local.next(step.now, step.zone(local.timezone))
+            return Block(due) if due > step.now else Go(self.next)
         try:
             due = self._due(step)
         except ExpressionFailed as error:

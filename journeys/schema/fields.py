@@ -264,6 +264,9 @@ TimeOfDay = Annotated[
 ]
 """Milliseconds since midnight on the clock; written `09:00` or `23:59:59`."""
 
+Window = Annotated[list[TimeOfDay], Field(min_length=2, max_length=2)]
+"""When a window opens and closes, each day; it may span midnight."""
+
 Weekdays = Annotated[
     list[Annotated[str, AfterValidator(_days), Among(frozenset(WEEKDAYS)), Expected(DAYS)]],
     Field(min_length=1),

@@ -174,9 +174,13 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     found = shown(node.value)
     kind = "" if error is None else error["type"]
     limits = {} if error is None else error.get("ctx", {})
-    if kind in ("too_short", "string_too_short"):
-        expected = "at least one" if kind == "too_short" else "a text that is not empty"
-        found = "nothing" if kind == "too_short" else found
+    if kind == "string_too_short":
+        expected = "a text that is not empty"
+    elif kind in ("too_short", "too_long"):
+        count = len(node.value)
+        found = {0: "nothing", 1: "1 item"}.get(count, f"{count} items")
+        least, most = limits.get("min_length"), limits.get("max_length")
+        expected = f"at most {most}" if least is None else f"at least {least}".replace(" 1", " one")
     elif kind == "string_too_long":
         expected = f"at most {limits['max_length']} characters"
         found = f"{len(node.value)} characters"

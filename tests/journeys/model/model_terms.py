@@ -5,7 +5,7 @@ Law: nothing of the engine is used here. Times are ms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -148,6 +148,25 @@ def next_local(now: int, time: str, weekdays: Collection[str], zone: str) -> int
         if found > now and DAYS[day.weekday()] in weekdays:
             return found
     raise AssertionError("no such day in a week")
+
+
+def in_window(now: int, window: Sequence[str], weekdays: Collection[str], zone: str) -> int:
+    """The first millisecond from `now` on at which a window is open: looked for at every moment at
+    which one opens or closes."""
+    clock = ZoneInfo(zone)
+    today = datetime.fromtimestamp(now / 1000, clock).date()
+    times = [tuple(map(int, time.split(":"))) for time in window]
+    spans = []
+    for day in (today + timedelta(days=count) for count in range(-2, 16)):
+        if DAYS[day.weekday()] in weekdays:
+            last = day + timedelta(days=1) if times[1] <= times[0] else day
+            opens, closes = (
+                round(datetime(on.year, on.month, on.day, *at, tzinfo=clock).timestamp() * 1000)
+                for on, at in ((day, times[0]), (last, times[1]))
+            )
+            spans.append((opens, closes))
+    moments = [now, *(opens for opens, _ in spans if opens > now)]
+    return min(one for one in moments if any(start <= one < end for start, end in spans))
 
 
 def is_zone(name: Any) -> bool:

@@ -24,6 +24,7 @@ from tests.journeys.model.model_terms import (
     Told,
     User,
     action_id,
+    in_window,
     is_zone,
     iso,
     key_text,
@@ -147,7 +148,11 @@ class Walk:
         if "until_local" in node:
             local = node["until_local"]
             zone = self._zone(user, one, local.get("timezone", "user"))
-            due = next_local(moment.now, local["time"], local.get("weekdays", DAYS), zone)
+            days = local.get("weekdays", DAYS)
+            if "between" in local:
+                due = in_window(moment.now, local["between"], days, zone)
+            else:
+                due = next_local(moment.now, local["time"], days, zone)
         if due <= moment.now:
             return node["next"], None
         self._stay(user, one, moment, due)

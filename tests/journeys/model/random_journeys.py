@@ -232,6 +232,9 @@ def _emit_event(draws: _Draws, node: Document) -> None:
     draws.leads(node, "on_error")
 
 
+_WINDOWS = [["09:00", "18:00"], ["22:00", "06:00"], ["00:00", "12:30"], ["02:15", "02:45"]]
+
+
 def _delay(draws: _Draws, node: Document) -> None:
     """Until a time that may be over it goes on only: a way round might never come to wait."""
     way = draws.draw(st.sampled_from(["for", "for", "until", "until_local"]))
@@ -247,6 +250,10 @@ def _delay(draws: _Draws, node: Document) -> None:
         draws.sometimes(local, "weekdays", days)
         draws.sometimes(local, "timezone", st.sampled_from(["journey", *ZONES]))
         node["until_local"] = local
+        if _one_in(draws.draw, 3):
+            del local["time"]
+            local["between"] = draws.draw(st.sampled_from(_WINDOWS))
+            draws.goes_on(node)
     else:
         node["until"] = draws.draw(st.sampled_from(UNTIL))
         draws.sometimes(node, "offset", st.sampled_from([-HOUR, 10 * MINUTE, HOUR]))

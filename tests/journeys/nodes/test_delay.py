@@ -328,8 +328,8 @@ def test_under_wall_a_late_delay_counts_the_next_from_when_it_fired() -> None:
         ("{type: delay, until: nwo}", "unknown name 'nwo': did you mean 'now'?"),
         (
             "{type: delay, until_local: {weekdays: [mon]}}",
-            "'time' is missing in 'until_local' of node 'pause' (delay): expected a time of day "
-            "such as '09:00' or '23:59:59'",
+            "'until_local' of node 'pause' (delay): 'until_local' needs exactly one of 'time' and "
+            "'between'",
         ),
         *(
             (
