@@ -14,7 +14,6 @@ from tests.journeys.model.model_terms import (
     DAY,
     HOUR,
     MINUTE,
-    Cel,
     Document,
     Failed,
     Instance,
@@ -289,21 +288,24 @@ class Model(Lives):
             at, cause = iso(moment.now), moment.cause
             self.told.append(Told(type, at, user.id, name, version, None, key, None, cause, detail))
 
-        def holds(where: Cel | None) -> bool:
-            try:
-                return where is None or where.holds(see)
-            except Failed:
-                minute = self.time // MINUTE
-                if self.failed_entries.get((name, version)) != minute:
-                    self.failed_entries[name, version] = minute
-                    tell("expression.failed", None)
-                return False
+        def any_holds(ways: list[Any]) -> bool:
+            """One that failed is told of unless another holds."""
+            failed = False
+            for way in ways:
+                try:
+                    if "where" not in way or way["where"].holds(see):
+                        return True
+                except Failed:
+                    failed = True
+            minute = self.time // MINUTE
+            if failed and self.failed_entries.get((name, version)) != minute:
+                self.failed_entries[name, version] = minute
+                tell("expression.failed", None)
+            return False
 
         ways = entry.get("any_of", [{"event": entry.get("event")}])
         ways = [way for way in ways if way["event"] == event["event"]]
-        if not ways or not holds(entry.get("where")):
-            return
-        if not any(holds(way.get("where")) for way in ways):
+        if not ways or not any_holds([entry]) or not any_holds(ways):
             return
         if (
             "max_lateness" in entry

@@ -163,13 +163,14 @@ def _leads_to(node: dict[str, Any]) -> set[str]:
     if node["type"] == "exit":
         return set()
     if node["type"] == "criteria":
-        found = {node["otherwise"], *(branch.get("next", below) for branch in node["branches"])}
+        branches = (branch.get("next", below) for branch in node.get("branches", []))
+        found = {node["otherwise"], *branches, *node.get("cases", {}).values()}
     elif node["type"] == "experiment":
         found = {variant.get("next", below) for variant in node["variants"].values()}
     elif node["type"] == "wait_for_event":
         found = {branch.get("next", below) for branch in node.get("any_of", [{}])}
         if node["within"] != "forever":
-            found.add(node.get("on_timeout", below))
+            found |= {node.get("on_timeout", below), node.get("on_error")}
     else:
         found = {below, node.get("on_error", below)}
     return found - {None}

@@ -225,9 +225,10 @@ def test_one_partition_and_four_say_the_same_of_a_log_in_order_of_time(
 
 # --- Every instance's story ----------------------------------------------------------------------
 
-STORY = re.compile("E(R(S(M(?=[RX]|$)|T(?=[RX])|(?=X|$))|D)?)*X?")
+STORY = re.compile("E(R(S(M(?=[RX]|$)|T(?=[RX])|(?=X|$))|T(?=[RX])|D)?)*X?")
 """It enters and reaches node after node. At some it stays: at a delay (D), or for an answer (S)
-that comes or is timed out, unless the instance exits; and nothing follows an exit."""
+that comes or is timed out, at once if there is no time to wait, unless the instance exits; and
+nothing follows an exit."""
 
 
 LETTERS = {
