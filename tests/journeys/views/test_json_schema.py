@@ -122,6 +122,7 @@ _RULES: dict[str, Any] = {
     "minLength": lambda value, rule, *_: _if(len(value) < rule, "too short"),
     "maxLength": lambda value, rule, *_: _if(len(value) > rule, "too long"),
     "minItems": lambda value, rule, *_: _if(len(value) < rule, "too few"),
+    "maxItems": lambda value, rule, *_: _if(len(value) > rule, "too many"),
     "minProperties": lambda value, rule, *_: _if(len(value) < rule, "too few"),
     "minimum": lambda value, rule, *_: _if(value < rule, "too small"),
     "maximum": lambda value, rule, *_: _if(value > rule, "too large"),
