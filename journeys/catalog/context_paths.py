@@ -26,8 +26,10 @@ def expression_paths(part: BaseModel) -> Iterator[tuple[str, ...]]:
     for _, value, holds in marked(part, Holds):
         if isinstance(value, str) and value in holds.literals:
             continue
-        in_data = holds.kind in ("data", "duration")
-        yield from data_paths(value) if in_data else compile_cel(value).paths
+        if holds.whole:
+            yield from compile_cel(value).paths
+        else:
+            yield from data_paths(value, duration=holds.kind == "duration")
 
 
 def path_tree(paths: Iterable[tuple[str, ...]], roots: Collection[str] = _KEPT) -> Paths:

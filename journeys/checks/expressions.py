@@ -98,7 +98,7 @@ def check_expressions(
 
 def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode, str, Path]]:
     """The texts of a field that are or contain expressions."""
-    if holds.kind in ("condition", "value"):
+    if holds.whole:
         if isinstance(node.value, str) and node.value not in holds.literals:
             yield node, node.value, path
     elif isinstance(node.value, str):
@@ -129,10 +129,10 @@ def _check(
         )
 
     try:
-        if holds.kind in ("data", "duration"):
-            found = data_expressions(text, env=holds.env, duration=holds.kind == "duration")
-        else:
+        if holds.whole:
             found = [(compile_cel(text), 0)]
+        else:
+            found = data_expressions(text, env=holds.env, duration=holds.kind == "duration")
     except CelError as error:
         message = error.message
         if "timestamp" in holds.types and is_time(text):
@@ -141,7 +141,7 @@ def _check(
             message = "an empty condition: expected CEL that is true or false"
         problem(error.offset, message, near=error.nearest)
         return []
-    if holds.kind == "duration" and [len(text)] != [len(one.text) + 3 for one, _ in found]:
+    if holds.kind == "duration" and [text] != [f"${{{one.text}}}" for one, _ in found]:
         problem(0, "expected one expression alone, such as ${days(user.traits.trial_days)}", text)
         return []
     for expression, start in found:

@@ -62,10 +62,11 @@ def _text(hole: Hole, env: bool) -> Callable[[Scope], str]:
     return lambda scope: as_text(evaluate(scope, True), hole.text)
 
 
-def data_paths(data: Any) -> frozenset[Path]:
-    """The paths that the expressions inside data read."""
+def data_paths(data: Any, *, duration: bool = False) -> frozenset[Path]:
+    """The paths that the expressions inside data read; duration: see `compile_cel`."""
     if isinstance(data, str):
-        return frozenset().union(*(found.paths for found, _ in data_expressions(data, env=True)))
+        found = data_expressions(data, env=True, duration=duration)
+        return frozenset().union(*(expression.paths for expression, _ in found))
     if isinstance(data, dict):
         return frozenset().union(*map(data_paths, data.values()))
     if isinstance(data, list | tuple):

@@ -154,10 +154,7 @@ def guesses_of(annotation: Any) -> Iterator[Callable[[str], str | None]]:
 def takes_text(annotation: Any) -> bool:
     """Whether the type is text but not CEL."""
     return all(
-        base is str
-        and not any(
-            isinstance(mark, Holds) and mark.kind in ("condition", "value") for mark in marks
-        )
+        base is str and not any(isinstance(mark, Holds) and mark.whole for mark in marks)
         for base, marks in options_of(annotation, None)
     )
 

@@ -84,6 +84,11 @@ class Holds:
     literals: frozenset[str] = frozenset()
     types: tuple[str, ...] = ()
 
+    @property
+    def whole(self) -> bool:
+        """Whether the whole text is CEL, without `${...}`."""
+        return self.kind in ("condition", "value")
+
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         schema: dict[str, Any] = handler(core)
         if self.kind == "data":

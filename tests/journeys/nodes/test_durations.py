@@ -35,6 +35,7 @@ def tour(place: tuple[str, str], expression: str, more: str = "") -> Journey:
         ("seconds(event.properties.x)", 1.5, 1_500),
         ("ms(event.properties.x)", 1, 1),
         ("ms(event.properties.x) + hours(1)", 1, HOUR + 1),
+        ("seconds(entry.properties.x) + ms(5)", 3, 3_005),
         ("duration(event.properties.x)", "36h", 36 * HOUR),
         ("event.properties.x", "36h", 36 * HOUR),
         ("event.properties.x", "2d", 2 * DAY),
