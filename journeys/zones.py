@@ -9,8 +9,8 @@ surrounding blanks of names are ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -118,16 +118,13 @@ def next_local(now: int, time_of_day: int, weekdays: Collection[int], zone: tzin
     """
     if now > _NEAR_THE_END:
         return next_local(now - _CYCLE, time_of_day, weekdays, zone) + _CYCLE
-    today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone)
     clock = (datetime.min + timedelta(milliseconds=time_of_day)).time()
     # Yesterday's time can still be ahead if the clock skipped midnight. Tomorrow's can be over if
     # the clock went back across midnight; a weekday's next one is then eight days ahead.
-    for days in range(-1, 9):
-        day = today.date() + timedelta(days)
-        if day.weekday() in weekdays:
-            instant = instant_of(datetime.combine(day, clock), zone)
-            if instant > now:
-                return instant
+    for day in _days_around(now, range(-1, 9), weekdays, zone):
+        instant = instant_of(datetime.combine(day, clock), zone)
+        if instant > now:
+            return instant
     raise ValueError("a time of day needs a day of the week")
 
 
@@ -149,17 +146,24 @@ def next_in_window(
     """
     if now > _NEAR_THE_END:
         return next_in_window(now - _CYCLE, opens, closes, weekdays, zone) + _CYCLE
-    today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone)
     # That of the day before yesterday can still be open if the clock has skipped a day.
-    for days in range(-2, 16):
-        day = datetime.combine(today.date() + timedelta(days), datetime.min.time())
-        if day.weekday() in weekdays:
-            start = instant_of(day + timedelta(milliseconds=opens), zone)
-            over_night = timedelta(days=closes <= opens)
-            end = instant_of(day + over_night + timedelta(milliseconds=closes), zone)
-            if start < end and now < end:
-                return max(now, start)
+    length = timedelta(milliseconds=(closes - opens) % DAY or DAY)
+    for day in _days_around(now, range(-2, 16), weekdays, zone):
+        first = datetime.combine(day, datetime.min.time()) + timedelta(milliseconds=opens)
+        start, end = instant_of(first, zone), instant_of(first + length, zone)
+        if start < end and now < end:
+            return max(now, start)
     raise ValueError("a window that never opens")
+
+
+def _days_around(
+    now: int, days: Iterable[int], weekdays: Collection[int], zone: tzinfo
+) -> Iterator[date]:
+    """Those of the days that are on these weekdays, in order; 0 is the zone's day at `now`, ms."""
+    today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone).date()
+    for day in (today + timedelta(number) for number in days):
+        if day.weekday() in weekdays:
+            yield day
 
 
 def instant_of(local: datetime, zone: tzinfo) -> int:

@@ -81,7 +81,7 @@ def _how(node: Any, path: Path) -> str:
         case ("cases", str(value)):
             return value
         case ("on_timeout",):
-            return f"after {_within(node.within)}"
+            return f"after {_span(node.within)}"
         case ("next",):
             return ""
         case _:
@@ -91,20 +91,18 @@ def _how(node: Any, path: Path) -> str:
 def _what(node: Any) -> str:
     match node.type:
         case "wait_for_event":
-            return f"waits {_within(node.within)}"
+            return f"waits {_span(node.within)}"
         case "delay":
-            return f"delay {_within(node.for_)}"
+            return f"delay {_span(node.for_)}"
         case "destination":
             return f"→ {node.destination}"
         case _:
             return str(node.type)
 
 
-def _within(length: int | str) -> str:
-    return _span(length) if isinstance(length, int) else length
-
-
-def _span(ms: int) -> str:
+def _span(ms: int | str) -> str:
+    if isinstance(ms, str):  # `forever`, or an expression
+        return ms
     for unit, letter in _UNITS:
         if ms % unit == 0:
             return f"{ms // unit}{letter}"

@@ -279,8 +279,8 @@ class InstanceRun:
     def render_url(self, template: str) -> str:
         return render_url(template, self.scope())
 
-    def duration(self, of: int | str) -> int:
-        return of if isinstance(of, int) else duration(of, self.scope())
+    def duration(self, template: str) -> int:
+        return duration(template, self.scope())
 
     def matches_key(self, expression: str | None) -> bool:
         own = self.program.journey.entry.key

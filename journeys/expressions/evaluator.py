@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from journeys.expressions.frame import ITEM, NODE, UNREAD, Frame, NoValue, pattern
-from journeys.expressions.functions import FUNCTIONS, search
+from journeys.expressions.functions import Functions, search
 from journeys.expressions.scope import FIELDS, ROOTS, Path, Reader, Scope
 from journeys.expressions.syntax import COUNT, counted_variable, reference
 from journeys.expressions.values import (
@@ -54,12 +54,14 @@ class Evaluator:
     Args:
         tree: the expression as the library parsed it.
         counts: how to read the variables that replace calls of `count`.
+        functions: what it may call.
     """
 
-    __slots__ = ("_counts", "_paths", "_slots", "_term", "_units")
+    __slots__ = ("_counts", "_functions", "_paths", "_slots", "_term", "_units")
 
-    def __init__(self, tree: Any, counts: Mapping[str, Reader]) -> None:
+    def __init__(self, tree: Any, counts: Mapping[str, Reader], functions: Functions) -> None:
         self._counts = counts
+        self._functions = functions
         self._paths: dict[tuple[Path, bool], int] = {}
         self._slots = 0
         self._term = self._compile(tree, {})
@@ -136,7 +138,7 @@ class Evaluator:
             return _not_strictly_false(*terms)
         if name == "matches" and parts[-1].const.HasField("string_value"):
             return _matched(terms[0], parts[-1].const.string_value)
-        function = FUNCTIONS[name]
+        function = self._functions[name]
         if len(terms) == 1:
             (only,) = terms
             return lambda frame: function(frame, only(frame))

@@ -24,11 +24,11 @@ from journeys.expressions.fast_path import (
     compile_prefilter,
 )
 from journeys.expressions.frame import MAX_BUILT, NoValue
-from journeys.expressions.functions import DECLARED
+from journeys.expressions.functions import DECLARED, FUNCTIONS, FUNCTIONS_OF_DURATIONS, Functions
 from journeys.expressions.growth import least_built
 from journeys.expressions.scope import VARIABLES, CountPath, Reader, count_readers
 from journeys.expressions.scope import Scope as Scope
-from journeys.expressions.times import DURATIONS, LENGTHS
+from journeys.expressions.times import DURATIONS
 from journeys.expressions.values import kind_of
 
 MAX_EXPRESSION = 10_000
@@ -76,6 +76,7 @@ class Expression:
         "_counts",
         "_direct",
         "_evaluator",
+        "_functions",
         "_prepared",
         "_tree",
         "calls",
@@ -86,7 +87,12 @@ class Expression:
     )
 
     def __init__(
-        self, text: str, type: str, syntax: cel_ast.Syntax, counts: Mapping[str, CountPath]
+        self,
+        text: str,
+        type: str,
+        syntax: cel_ast.Syntax,
+        counts: Mapping[str, CountPath],
+        functions: Functions,
     ) -> None:
         self.text = text
         self.type = type
@@ -97,6 +103,7 @@ class Expression:
         self.calls = syntax.calls
         self._counts = count_readers(counts)
         self._tree = syntax.tree
+        self._functions = functions
         self._prepared = False
         self._direct: Reader | None = None
         self._evaluator: Evaluator | None = None
@@ -138,7 +145,7 @@ class Expression:
     def by_evaluator(self, scope: Scope, *, nul: bool = False) -> Any:
         """`evaluate` without the fast path."""
         if self._evaluator is None:
-            self._evaluator = Evaluator(self._tree, self._counts)
+            self._evaluator = Evaluator(self._tree, self._counts, self._functions)
         try:
             return self._evaluator(scope, nul)
         except NoValue as error:
@@ -169,8 +176,6 @@ def compile_cel(text: str, *, env: bool = False, duration: bool = False) -> Expr
         raise CelError("a NUL character in an expression", text, text.index("\0"))
     try:
         syntax = _parsed(text)
-        if duration:
-            cel_ast.rename_calls(syntax.tree, LENGTHS)
     except UnicodeError:
         raise CelError("the expression is not valid Unicode", text, 0) from None
     except DecodeError:  # protobuf's own limit, a little above the library's
@@ -189,7 +194,8 @@ def compile_cel(text: str, *, env: bool = False, duration: bool = False) -> Expr
         kind = mixed_type(str(error), syntax.tree, text)
     if syntax.bound and least_built(syntax.tree) > MAX_BUILT:
         raise CelError(f"it builds texts and lists of more than {MAX_BUILT} bytes", text, 0)
-    return Expression(text, kind, syntax, counts)
+    functions = FUNCTIONS_OF_DURATIONS if duration else FUNCTIONS
+    return Expression(text, kind, syntax, counts, functions)
 
 
 def _parsed(text: str) -> cel_ast.Syntax:

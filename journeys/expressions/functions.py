@@ -6,7 +6,7 @@ builds is counted first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from journeys.expressions.declared import ABSENT, given
 from journeys.expressions.frame import Frame, NoValue
 from journeys.expressions.operators import OPERATORS, Function
 from journeys.expressions.texts import TEXTS, search_work
-from journeys.expressions.times import DURATIONS, IN_ZONE, LENGTHS, TIMES
+from journeys.expressions.times import DURATIONS, IN_ZONE, TIMES
 from journeys.expressions.values import (
     LISTS,
     SECOND,
@@ -115,7 +115,10 @@ def _part(name: str) -> Function:
 DECLARED = (*TEXTS, *TIMES)
 """The functions that the library doesn't have."""
 
-FUNCTIONS: dict[str, Function] = {
+Functions = Mapping[str, Function]
+"""What functions compute, by the library's name."""
+
+FUNCTIONS: Functions = {
     **OPERATORS,
     **CONVERSIONS,
     "size": _size,
@@ -125,6 +128,7 @@ FUNCTIONS: dict[str, Function] = {
     "matches": _matches,
     **{name: _part(name) for name in _PARTS},
     **{one.name: one.call for one in DECLARED},
-    **{LENGTHS[one.name]: one.call for one in DURATIONS},
 }
-"""By the library's name."""
+
+FUNCTIONS_OF_DURATIONS: Functions = {**FUNCTIONS, **{one.name: one.call for one in DURATIONS}}
+"""The same in an expression that gives how long to wait."""

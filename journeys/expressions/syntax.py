@@ -5,7 +5,7 @@ Law: everything that an expression can read is covered by a path found here or b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,28 +180,6 @@ def read(serialized: bytes, text: str) -> Syntax:
         tuple(reader.internal),
         frozenset(reader.functions),
     )
-
-
-def rename_calls(node: Any, names: Mapping[str, str]) -> None:
-    """Gives the functions that a tree calls other names, where there is one."""
-    if node.HasField("select"):
-        rename_calls(node.select.operand, names)
-    elif node.HasField("call"):
-        node.call.function = names.get(node.call.function, node.call.function)
-        for one in (*[node.call.target] * node.call.HasField("target"), *node.call.args):
-            rename_calls(one, names)
-    elif node.HasField("list"):
-        for one in node.list.elements:
-            rename_calls(one, names)
-    elif node.HasField("struct"):
-        for entry in node.struct.entries:
-            for one in (*[entry.map_key] * entry.HasField("map_key"), entry.value):
-                rename_calls(one, names)
-    elif node.HasField("comprehension"):
-        loop = node.comprehension
-        parts = (loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)
-        for one in parts:
-            rename_calls(one, names)
 
 
 def reference(node: Any, local: Collection[str] = ()) -> Reference | None:

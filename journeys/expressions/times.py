@@ -137,8 +137,6 @@ DURATIONS = tuple(
     for name, unit in (("seconds", SECOND), ("ms", _MS))
 )
 """What functions are where a duration is meant that are times elsewhere."""
-LENGTHS = {one.name: f"{one.name} of a duration" for one in DURATIONS}
-"""Their names in the tree of an expression; none can be written in one."""
 
 TIMES = (
     Declared("seconds", _NUMBERS, "time", _since_1970("seconds", SECOND)),

@@ -111,10 +111,8 @@ class Step(Protocol):
     def render_url(self, template: str) -> str:
         """The same for a part of a URL: the values are percent-encoded."""
 
-    def duration(self, of: int | str) -> int:
-        """A duration, written out or of an expression, ms; raises ExpressionFailed.
-
-        That of an expression may be 0 or less."""
+    def duration(self, template: str) -> int:
+        """The duration that `${CEL}` gives, ms, also 0 or less; raises ExpressionFailed."""
 
     def matches_key(self, expression: str | None) -> bool:
         """Whether the event has the instance's key.
@@ -283,3 +281,9 @@ class FallibleNode(ForwardNode):
 
     on_error: Next | None = None
     """The node that follows if it fails."""
+
+    def failed(self, step: Step, error: ExpressionFailed) -> Go | End:
+        """An expression failed without which the node has no result: that is reported, and the
+        instance follows `on_error`, or ends."""
+        step.fail(error)
+        return Go(self.on_error) if self.on_error is not None else End("error")

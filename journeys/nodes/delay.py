@@ -125,17 +125,17 @@ class Delay(FallibleNode):
             return Block(step.now + self.for_)
         local = self.until_local
         if local is not None:
-            due = local.next(step.now, step.zone(local.timezone))
-            return Block(due) if due > step.now else Go(self.next)
+            return self._until(local.next(step.now, step.zone(local.timezone)), step)
         try:
-            due = self._due(step)
+            return self._until(self._due(step), step)
         except ExpressionFailed as error:
-            step.fail(error)
-            return Go(self.on_error) if self.on_error is not None else End("error")
+            return self.failed(step, error)
+
+    def _until(self, due: int, step: Step) -> Go | Block:
         return Block(due) if due > step.now else Go(self.next)
 
     def _due(self, step: Step) -> int:
-        if self.for_ is not None:
+        if isinstance(self.for_, str):
             return step.now + step.duration(self.for_)
         assert self.until is not None, "a delay has one of the three"
         return _time(self.until, step.value(self.until)) + (self.offset or 0)

@@ -12,7 +12,7 @@ from journeys.expressions.expression import ExpressionFailed, always
 from journeys.nodes.base import (
     Block,
     End,
-    ForwardNode,
+    FallibleNode,
     Go,
     Labels,
     LintWarning,
@@ -32,7 +32,7 @@ class Awaited(Way):
     """A condition on the event."""
 
 
-class WaitForEvent(ForwardNode):
+class WaitForEvent(FallibleNode):
     blocking = True
     captures = frozenset({"event"})
     examples = (
@@ -67,8 +67,6 @@ class WaitForEvent(ForwardNode):
     """The time limit, from when the node is reached."""
     on_timeout: Next | None = None
     """The node that follows when the time limit is over."""
-    on_error: Next | None = None
-    """The node that follows if the expression of `within` fails."""
 
     @model_validator(mode="after")
     def _one_way_to_name_events(self) -> Self:
@@ -107,8 +105,7 @@ class WaitForEvent(ForwardNode):
         try:
             length = step.duration(self.within)
         except ExpressionFailed as error:
-            step.fail(error)
-            return Go(self.on_error) if self.on_error is not None else End("error")
+            return self.failed(step, error)
         return Block(step.now + length) if length > 0 else self.on_timer(step)
 
     def on_event(self, step: Step) -> Go | None:

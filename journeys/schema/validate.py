@@ -179,8 +179,9 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     elif kind in ("too_short", "too_long"):
         count = len(node.value)
         found = {0: "nothing", 1: "1 item"}.get(count, f"{count} items")
-        least, most = limits.get("min_length"), limits.get("max_length")
-        expected = f"at most {most}" if least is None else f"at least {least}".replace(" 1", " one")
+        least = limits.get("min_length")
+        at_least = f"at least {'one' if least == 1 else least}"
+        expected = f"at most {limits['max_length']}" if least is None else at_least
     elif kind == "string_too_long":
         expected = f"at most {limits['max_length']} characters"
         found = f"{len(node.value)} characters"

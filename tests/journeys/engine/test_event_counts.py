@@ -13,6 +13,7 @@ from journeys.checks.check import check
 from journeys.records import event_counts as counts
 from journeys.records.user_record import decode, encode
 from tests.journeys.builders import DAY, HOUR, MINUTE, SECOND, START, World, journey
+from tests.journeys.reported import told
 
 SEND = "send: {type: destination, destination: d, payload: \"${count('view', '10m')}\"}"
 
@@ -224,9 +225,9 @@ def test_a_count_that_has_no_answer_is_refused_when_it_is_pushed(
         "kind: Journey\nname: tour\nnodes: {done: {type: exit}}\nentry:\n"
         f'  {{event: view, where:         "{expression}"}}\n'
     )
-    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
-    assert len(told) == 1, told
-    assert problem in told[0]
+    problems = told(text)
+    assert len(problems) == 1, problems
+    assert problem in problems[0]
 
 
 def test_a_destination_counts_nothing() -> None:

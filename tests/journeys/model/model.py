@@ -289,7 +289,7 @@ class Model(Lives):
             self.told.append(Told(type, at, user.id, name, version, None, key, None, cause, detail))
 
         def any_holds(ways: list[Any]) -> bool:
-            """One that failed is told of unless another holds."""
+            """A failure is reported unless another of them holds."""
             failed = False
             for way in ways:
                 try:

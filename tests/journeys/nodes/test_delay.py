@@ -8,6 +8,7 @@ from agents.kinds import KINDS
 from journeys.checks.check import check
 from journeys.documents.journey import Journey
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, iso, journey
+from tests.journeys.reported import told
 
 # START is Sunday, 2026-01-18 at 12:00 UTC.
 UNTIL = """
@@ -358,9 +359,9 @@ def test_under_wall_a_late_delay_counts_the_next_from_when_it_fired() -> None:
 )
 def test_a_delay_that_can_not_be_is_refused_with_its_place(fields: str, problem: str) -> None:
     text = f"kind: Journey\nname: tour\nentry: {{event: start}}\nnodes: {{pause: {fields}}}\n"
-    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
-    assert len(told) == 1, told
-    assert problem in told[0]
+    problems = told(text)
+    assert len(problems) == 1, problems
+    assert problem in problems[0]
 
 
 def test_a_journey_has_no_zone_that_is_none() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agents.kinds import KINDS
-from journeys.checks.check import check
 from journeys.documents.journey import Journey
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, iso, journey
+from tests.journeys.reported import HEAD, told
 
 NODES = """
 pause: {{type: {node}, {field}: "{text}"{more}}}
@@ -125,8 +124,7 @@ def test_it_is_read_once_when_the_node_is_reached(place: tuple[str, str]) -> Non
 
 
 def problems(fields: str) -> list[str]:
-    text = f"kind: Journey\nname: tour\nentry: {{event: start}}\nnodes: {{pause: {fields}}}\n"
-    return [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
+    return told(f"{HEAD}  pause: {fields}\n")
 
 
 @places
@@ -150,15 +148,15 @@ def test_what_can_not_be_a_duration_is_refused(
     place: tuple[str, str], written: str, problem: str
 ) -> None:
     node, field = place
-    (told,) = problems(f'{{type: {node}, {field}: "{written}"}}')
-    assert problem in told
+    (found,) = problems(f'{{type: {node}, {field}: "{written}"}}')
+    assert problem in found
 
 
 @places
 def test_on_error_needs_what_can_fail(place: tuple[str, str]) -> None:
     node, field = place
-    (told,) = problems(f"{{type: {node}, {field}: 1h, on_error: pause}}")
-    assert f"expression in '{field}'" in told.replace("`", "'")
+    (found,) = problems(f"{{type: {node}, {field}: 1h, on_error: pause}}")
+    assert f"expression in '{field}'" in found.replace("`", "'")
 
 
 def test_outside_of_a_duration_seconds_is_a_time() -> None:

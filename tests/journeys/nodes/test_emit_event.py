@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from agents.kinds import KINDS
-from journeys.checks.check import check
 from journeys.documents.journey import Journey
 from journeys.ids import action_id, instance_id
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, iso, journey
+from tests.journeys.reported import told
 
 
 def emitting(
@@ -269,5 +266,5 @@ def test_a_timer_whose_emitted_events_do_not_fit_the_record_leaves_nothing_of_th
 def test_an_emit_event_that_can_not_be_is_refused(fields: str, problem: str) -> None:
     nodes = "nodes: {tell: {type: emit_event" + fields + "}}"
     text = f"kind: Journey\nname: tour\nentry: {{event: start}}\n{nodes}"
-    told: list[Any] = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
-    assert any(problem in one for one in told), told
+    problems = told(text)
+    assert any(problem in one for one in problems), problems

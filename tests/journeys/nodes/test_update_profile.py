@@ -8,6 +8,7 @@ from agents.kinds import KINDS
 from journeys.checks.check import check
 from journeys.records.user_record import decode, encode
 from tests.journeys.builders import HOUR, MINUTE, World, journey
+from tests.journeys.reported import told
 
 MARK = """
 mark: {type: update_profile, traits: {seen: '${entry.properties.n}', old: null, at: '${now}'}}
@@ -131,8 +132,8 @@ def test_an_event_that_makes_the_record_too_large_is_refused_as_a_whole() -> Non
 def test_an_update_profile_that_can_not_be_is_refused(fields: str, problem: str) -> None:
     nodes = "nodes: {mark: {type: update_profile" + fields + "}}"
     text = f"kind: Journey\nname: tour\nentry: {{event: start}}\n{nodes}"
-    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
-    assert any(problem in one for one in told), told
+    problems = told(text)
+    assert any(problem in one for one in problems), problems
 
 
 def test_a_trait_called_set_sets_no_label() -> None:

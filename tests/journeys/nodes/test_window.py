@@ -7,19 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agents.kinds import KINDS
-from journeys.checks.check import check
 from journeys.documents.journey import Journey
-from journeys.time import HOUR, MINUTE
+from journeys.time import HOUR, MINUTE, parse_time
 from journeys.zones import WEEKDAYS, next_in_window
 from tests.journeys.builders import START, World, iso, journey
+from tests.journeys.reported import HEAD, told
 
 BERLIN = "Europe/Berlin"
 ALL = range(7)
-
-
-def ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1_000)
 
 
 def window(now: str, opens: str, closes: str, days: str = "", zone: str = BERLIN) -> str:
@@ -29,7 +24,7 @@ def window(now: str, opens: str, closes: str, days: str = "", zone: str = BERLIN
         for text in (opens, closes)
     )
     weekdays = [WEEKDAYS.index(day) for day in days.split()] or list(ALL)
-    found = next_in_window(ms(now), at, end, weekdays, ZoneInfo(zone))
+    found = next_in_window(parse_time(now), at, end, weekdays, ZoneInfo(zone))
     return datetime.fromtimestamp(found / 1_000, UTC).astimezone(ZoneInfo(zone)).isoformat(" ")
 
 
@@ -96,7 +91,7 @@ def test_it_is_open_as_a_minute_by_minute_search_says() -> None:
     zone = ZoneInfo(BERLIN)
     for opens, closes in ((2 * HOUR + 30 * MINUTE, 3 * HOUR), (23 * HOUR, 2 * HOUR)):
         for day in ("2026-03-28", "2026-10-24", "2026-06-05"):
-            begin = ms(f"{day}T12:00:00+00:00")
+            begin = parse_time(f"{day}T12:00:00+00:00")
             for now in range(begin, begin + 36 * HOUR, 7 * MINUTE):
                 found = next_in_window(now, opens, closes, ALL, zone)
                 assert next_in_window(found, opens, closes, ALL, zone) == found >= now
@@ -127,11 +122,11 @@ def tour(fields: str, zone: str = "UTC") -> Journey:
         ('["12:00:01", "12:00"]', iso(1_000)),
     ],
 )
-def test_inside_it_goes_on_and_outside_it_waits(between: str, due: str | None) -> None:
+def test_inside_it_continues_and_outside_it_waits(between: str, due: str | None) -> None:
     world = World(tour(f"between: {between}"))
     world.event()
-    told = [str((one.detail or {})["due"]) for one in world.told("wait.started")]
-    assert told == ([] if due is None else [due])
+    dues = [str((one.detail or {})["due"]) for one in world.told("wait.started")]
+    assert dues == ([] if due is None else [due])
     world.clock("end")
     assert [one.split()[:2] for one in world.story("journey.exited")] == [
         ["journey.exited", "done"]
@@ -157,9 +152,5 @@ def test_the_users_zone_says_whether_it_is_open() -> None:
     ],
 )
 def test_a_window_that_can_not_be_is_refused(fields: str, problem: str) -> None:
-    text = (
-        "kind: Journey\nname: tour\nentry: {event: start}\n"
-        f"nodes: {{pause: {{type: delay, until_local: {{{fields}}}}}}}\n"
-    )
-    told = [str(one) for one in check([("tour.yaml", text)], KINDS)[1]]
-    assert any(problem in one for one in told), told
+    found = told(f"{HEAD}  pause: {{type: delay, until_local: {{{fields}}}}}\n")
+    assert any(problem in one for one in found), found
