@@ -104,6 +104,8 @@ class Calls:
         """The deliveries whose results are handed in but not committed yet."""
         self._paused = False
         self._quiet = asyncio.Event()
+        self.ended = 0
+        """The calls that have ended, however."""
 
     def add(self, call: Call) -> None:
         """Calls the delivery when it is its turn; does nothing if it already waits or is being
@@ -168,6 +170,12 @@ class Calls:
     @property
     def in_flight(self) -> int:
         return len(self._tasks)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a call should end soon: one is in flight, or one is ready and neither the circuit
+        nor the rate holds it up."""
+        return bool(self._tasks) or (bool(self._ready) and self._later is None)
 
     @property
     def circuit_open(self) -> bool:
@@ -257,6 +265,7 @@ class Calls:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         call, round = self._tasks.pop(task)
+        self.ended += 1
         if task in self._given_up:
             self._given_up.discard(task)
             self._circuit.abandoned(round)

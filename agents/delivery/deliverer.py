@@ -117,12 +117,22 @@ class Deliverer:
             self._looked_at = destination
             self._warnings.lacking(self._callers.secrets.lacking(destination.model_dump()))
 
+    # ---- what the watchdog asks
     @property
-    def longest_call(self) -> float:
+    def ended(self) -> int:
+        return self.calls.ended
+
+    @property
+    def has_work(self) -> bool:
+        return self.calls.has_work
+
+    @property
+    def longest(self) -> float:
         """Seconds after which any call in flight has ended."""
         destination = self._destinations().get(self.name)
         return 0.0 if destination is None else destination.timeout / 1_000
 
+    # ---- what the app tells
     def released(self, partition: int) -> None:
         """The partition is given up."""
         self.calls.release(partition)

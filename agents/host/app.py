@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import faust
 import uvloop
@@ -46,6 +46,21 @@ _WATCH_SECONDS = 30.0
 """Not more often: confluent-kafka 2.16.1 never frees the topic id of a description, 165 bytes for
 each topic at each look."""
 _NEVER_SECONDS = 365 * 24 * 3600.0
+
+
+class Calls(Protocol):
+    """What a role does beside its loops, as the watchdog sees it.
+
+    ended: how many calls have ended. has_work: whether one should end soon. longest: seconds that a
+    call may take.
+    """
+
+    @property
+    def ended(self) -> int: ...
+    @property
+    def has_work(self) -> bool: ...
+    @property
+    def longest(self) -> float: ...
 
 
 class Source:
@@ -119,6 +134,8 @@ class App(faust.App):
         """For every partition that was ever owned."""
         self.gauges: list[ReadGauges] = []
         """What a role adds to the metrics page."""
+        self.calls: dict[str, Calls] = {}
+        """By what is called, what a role adds to the watchdog's duties."""
         self._reader: SourceReader | None = None
         self._group_commits: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None

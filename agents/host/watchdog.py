@@ -11,12 +11,12 @@ recovery that ended silently leave the process alive without output (watched unt
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from aiokafka.errors import InconsistentGroupProtocolError
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from agents.host.app import App
 from agents.runtime.exits import end_now, ended_by_errors
@@ -25,6 +25,26 @@ from agents.runtime.source_reader import Where
 LIMIT_SECONDS = 90.0
 _BEAT_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
+_ASKED_PER_LIMIT = 6
+"""How often within the limit the broker is asked for the ends of partitions that don't move."""
+
+
+class _Work(NamedTuple):
+    """Something that must make progress while it has work. longest: seconds that one step may
+    take."""
+
+    name: str
+    progress: Any
+    has_work: bool
+    longest: float
+
+
+class _Progress(NamedTuple):
+    """The progress that was seen last; since when (s) there is no more, though there is work."""
+
+    seen: Any
+    since: float
+    longest: float
 
 
 class Watchdog:
@@ -38,8 +58,11 @@ class Watchdog:
         self._beat = now
         self._rebalancing_since: float | None = now
         self._restored = 0
-        self._stuck_since: dict[Where, float] = {}
-        self._progress: dict[Where, tuple[int, int]] = {}
+        self._progress: dict[str, _Progress] = {}
+        self._asked_at = now
+        self._positions: dict[Where, int] = {}
+        self._ends: dict[Where, int] = {}
+        self._admin: AdminClient | None = None
         self._dead_task: tuple[str, BaseException | None] | None = None
 
     def start(self) -> None:
@@ -61,23 +84,65 @@ class Watchdog:
             self._rebalancing_since = None
         elif self._rebalancing_since is None or restored != app.restored:
             self._rebalancing_since = now  # a restore may take any time while it progresses
-        stuck_since = {}
-        for where, lag in app.lag().items():
-            loop = app.ownership.loops[where]
-            before, self._progress[where] = self._progress.get(where), (loop.position, loop.batches)
-            goes_on = self._progress[where] != before or not loop.has_work(lag)
-            stuck_since[where] = now if goes_on else self._stuck_since.get(where, now)
-        self._stuck_since = stuck_since  # replaced as a whole: the other thread reads it
+        progress = {}
+        for work in self._work():
+            last = self._progress.get(work.name)
+            since = now
+            if last is not None and last.seen == work.progress and work.has_work and app.ready():
+                since = last.since
+            progress[work.name] = _Progress(work.progress, since, work.longest)
+        self._progress = progress  # replaced as a whole: the other thread reads it
         thread = getattr(app._consumer, "_thread", None)
         if thread is not None and not app.stopping:
             self._dead_task = thread.dead_task()
 
+    def _work(self) -> Iterator[_Work]:
+        for where, loop in self._app.ownership.loops.items():
+            progress, end = (loop.position, loop.batches), self._ends.get(where, 0)
+            yield _Work("/".join(map(str, where)), progress, loop.has_work(end), 0.0)
+        for name, calls in self._app.calls.items():
+            yield _Work(f"calls to {name}", calls.ended, calls.has_work, calls.longest)
+
     def _watch(self) -> None:
+        try:
+            self._watch_on()
+        except Exception as error:  # noqa: BLE001 - nobody else would notice
+            end_now(f"stopped, as the watchdog failed: {error!r}")
+
+    def _watch_on(self) -> None:
         while True:
             time.sleep(_BEAT_SECONDS)
+            now = time.monotonic()
+            if now - self._asked_at > self._limit / _ASKED_PER_LIMIT:
+                self._asked_at = now
+                self._ask_for_ends()
             reason = self._reason(time.monotonic())
             if reason is not None:
                 end_now(f"stopped by the watchdog: {reason}")
+
+    def _ask_for_ends(self) -> None:
+        """Asks the broker where the partitions end whose position hasn't moved since the last time.
+
+        A consumer that has fallen silent knows of no new records. An end is where the first open
+        transaction begins, so that all before it can be read.
+        """
+        loops = dict(self._app.ownership.loops)
+        before, self._positions = self._positions, {w: loop.position for w, loop in loops.items()}
+        still = [where for where, at in self._positions.items() if before.get(where) == at]
+        if not still:
+            return
+        try:
+            self._admin = self._admin or AdminClient(dict(self._app.client))
+            asked = self._admin.list_offsets(
+                {TopicPartition(*where): OffsetSpec.latest() for where in still},
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=_ANSWER_SECONDS,
+            )
+            for partition, answer in asked.items():
+                end = answer.result(2 * _ANSWER_SECONDS).offset
+                self._ends[partition.topic, partition.partition] = end
+        except (KafkaException, TimeoutError):
+            self._admin = None  # the next one finds the leaders again
 
     def _reason(self, now: float) -> str | None:
         if self._dead_task is not None:
@@ -93,9 +158,9 @@ class Watchdog:
                 f"not ready for {self._limit:.0f} s (starting, rebalancing or recovering); "
                 "does the broker answer?"
             )
-        for (topic, partition), stuck in self._stuck_since.items():
-            if now - stuck > self._limit:
-                return f"{topic}/{partition}: work without progress for {self._limit:.0f} s"
+        for name, (_, since, longest) in self._progress.items():
+            if now - since > self._limit + longest:
+                return f"{name}: work without progress for {now - since:.0f} s"
         return None
 
 

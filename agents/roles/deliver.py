@@ -68,7 +68,7 @@ class DeliverApp(App):
         self.stopping = True
         await asyncio.gather(
             *(
-                one.calls.drain(min(one.longest_call, _LAST_CALLS_SECONDS) + _COMMIT_SECONDS)
+                one.calls.drain(min(one.longest, _LAST_CALLS_SECONDS) + _COMMIT_SECONDS)
                 for one in self.deliverers
             )
         )
@@ -153,6 +153,7 @@ def _add(
     )
 
     app.gauges.append(deliverer.gauges)
+    app.calls[name] = deliverer
 
     async def deliver(batches: Any) -> None:
         async for batch in batches:

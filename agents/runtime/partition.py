@@ -405,11 +405,9 @@ class PartitionLoop:
         known."""
         return self._timers.log.watermark
 
-    def has_work(self, lag: int) -> bool:
-        """Whether a batch should end soon, given `lag` records that are known to be in the log. Not
-        while the role takes no inputs, nor if an open transaction hides those records."""
+    def has_work(self, end: int) -> bool:
+        """Whether a batch should end soon, given that all records before `end` can be read. Not
+        while the role takes no inputs."""
         if self._at_work:
             return True
-        if self._capacity(self.partition) <= 0:
-            return False
-        return len(self._queue) > 0 or (lag > 0 and self._queue.end is None)
+        return self._capacity(self.partition) > 0 and (bool(self._queue) or self.position < end)

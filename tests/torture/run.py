@@ -93,13 +93,14 @@ def run(name: str, seed: int, directory: Path, scale: float = 1) -> Result:
             scenario.does(play)
             play.users.join()
             left = play.settle()
+            states = list(play.states()) if left else []
             account = draw_up(play.read, play.stack.dead(), play.receiver.requests, play.faults)
         except BaseException:
             _tell(play, [])
             raise
         result = Result(name, account, play.done, left, time.monotonic() - began)
         if result.faults():
-            _tell(play, account.shown)
+            _tell(play, [*account.shown, *states])
         return result
 
 

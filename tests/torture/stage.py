@@ -238,6 +238,18 @@ class Stage:
             self.pause(1)
         return left
 
+    def states(self) -> Iterator[str]:
+        """What each worker is at; nothing of one that doesn't answer."""
+        folder = Path(self.environment[ORDERS])
+        for supervisor in self.roles.values():
+            for name in supervisor.names:
+                pid = supervisor.pid(name)
+                told = folder / f"told {pid}"
+                (folder / f"tell {pid}").touch()
+                with suppress(AssertionError):
+                    wait_until(told.exists, 10)
+                    yield f"{name}, process {pid}:\n{told.read_text()}"
+
     # ---- what came of it
     def read(self, topic: str) -> list[Message]:
         """All committed records, and before them those that the topic has forgotten."""

@@ -7,6 +7,8 @@ is `agents.cli`.
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import signal
 import sys
@@ -136,9 +138,58 @@ def tell_memory(folder: Path) -> None:
     threading.Thread(target=tell, daemon=True).start()
 
 
+def tell_state(orders: Path) -> None:
+    """Writes what the process is at when it is asked: `Stage.states`."""
+    begin, apps = app.App.__init__, []
+
+    def begin_and_note(self: Any, *positional: Any, **arguments: Any) -> None:
+        begin(self, *positional, **arguments)
+        apps.append(self)
+
+    def look() -> None:
+        asked = orders / f"tell {os.getpid()}"
+        while True:
+            time.sleep(1)
+            if asked.exists():
+                part = orders / f"part {os.getpid()}"
+                part.write_text("\n".join(map(_state, apps)))
+                part.replace(orders / f"told {os.getpid()}")
+                asked.unlink()
+
+    app.App.__init__ = begin_and_note  # type: ignore[method-assign]
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _state(of: app.App) -> str:
+    text = io.StringIO()
+    names = ("stopping", "reading", "rebalancing", "rebalancing_count", "restarting")
+    print({name: getattr(of, name) for name in names}, of.exit.failed, file=text)
+    for described in (of._reader, *of.ownership.loops.values(), *of.calls.values()):
+        print(type(described).__name__, _fields(described), file=text)
+        if hasattr(described, "calls"):
+            print("  Calls", _fields(described.calls), file=text)
+    for task in asyncio.all_tasks(of.loop):
+        task.print_stack(limit=5, file=text)
+    return text.getvalue()
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Its plain fields, and how many its collections hold."""
+    fields = {name: getattr(of, name) for name in getattr(of, "__slots__", ())} or vars(of)
+    return {
+        name: value if isinstance(value, int | str | float | None) else len(value)
+        for name, value in fields.items()
+        if isinstance(value, int | str | float | None) or hasattr(value, "__len__")
+    } | {name: repr(fields[name]) for name in _WHOLE if name in fields}
+
+
+_WHOLE = ("_applied", "_committed", "_confirmation", "_task", "_end_of", "_later")
+
+
 if __name__ == "__main__":
     if ORDERS in os.environ:
         make_mortal()
+        tell_state(Path(os.environ[ORDERS]))
     if CLOCK in os.environ:
         set_clock(Path(os.environ[CLOCK]))
     if GROUP in os.environ:

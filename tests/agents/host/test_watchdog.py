@@ -24,11 +24,19 @@ ENDS = {
     "loses aiokafka's coordinator": "coordinator task has ended",
     "loses a service of Faust": "a service of Faust's",
     "never ends a rebalance": "not ready for",
-    "hangs in a batch": "work without progress",
-    "loses the watchdog's own beat": "ZeroDivisionError",
+    "hangs in a batch": "/0: work without progress",
+    "hears nothing from its consumer": "/0: work without progress",
+    "hangs in a call": "calls to elsewhere: work without progress",
+    "loses the watchdog's own beat": "NoneType",
     "nobody reads its stderr": "",
 }
-LIVES = ("is idle", "has no room", "waits for an open transaction", "restores slowly")
+LIVES = (
+    "is idle",
+    "has no room",
+    "waits for an open transaction",
+    "waits for a long call",
+    "restores slowly",
+)
 
 
 class Worker:

@@ -4,7 +4,10 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer
 
 from agents.host.app import App
 from agents.host.worker import run
@@ -12,6 +15,20 @@ from agents.kafka.client import base_config
 from tables import restore as restoring
 from tables.store import Store
 from tests.agents.runtime.counting import CODEC, State
+
+
+class Deaf:
+    """A consumer that gets no more records, and doesn't know that there are any."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def consume(self, count: int, seconds: float) -> list[Message]:
+        time.sleep(seconds)
+        return []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
 
 
 class Misbehaving(App):
@@ -37,8 +54,19 @@ class Misbehaving(App):
             case "never ends a rebalance":
                 self.on_rebalance_start()
                 await self.quiesce()
+            case "hears nothing from its consumer":
+                assert self._reader is not None
+                self._reader._consumer = Deaf(self._reader._consumer)
+                await asyncio.sleep(0.5)  # its last real answer has come
+                producer = Producer(self.client)
+                producer.produce(f"in-{self.conf.id}", key=b"u", value=b"unheard", partition=0)
+                assert producer.flush(30) == 0
+            case "hangs in a call":
+                self.calls["elsewhere"] = SimpleNamespace(ended=7, has_work=True, longest=1.0)
+            case "waits for a long call":
+                self.calls["elsewhere"] = SimpleNamespace(ended=7, has_work=True, longest=60.0)
             case "loses the watchdog's own beat":
-                self.lag = lambda: 1 / 0  # type: ignore[assignment,return-value]
+                self.ownership.loops = None  # type: ignore[assignment]
             case _:
                 pass
 
