@@ -121,7 +121,7 @@ def ms_of_number(number: int | float) -> int:
 
     Args:
         number: an integer, or one with a fraction; it counts as the decimal that JSON wrote. (The
-            type says both: where this is compiled, a `float` alone is a C double.)
+            annotation names both, since in compiled code a `float` alone is a C double.)
 
     Returns:
         milliseconds since 1970; fractions of a millisecond are cut off.

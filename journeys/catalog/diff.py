@@ -1,7 +1,7 @@
 """What a push would change: every document, node and field, before and after.
 
-Law: it is the difference between the catalog and the catalog as the push would leave it, so it
-says what an apply does and not what files look like.
+Law: the catalog is compared with the catalog as the push would leave it. So the result shows what
+an apply does, not how files differ.
 """
 
 from __future__ import annotations

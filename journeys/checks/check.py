@@ -229,7 +229,7 @@ def _duplicates(documents: list[Checked]) -> None:
             findings = document.findings
             findings.at(
                 findings.node(("name",)),
-                f"{document.kind} '{document.name}' is there twice: "
+                f"{document.kind} '{document.name}' is defined twice: "
                 f"the first is at {other.findings.source.file}:{place.line}:{place.column}",
                 found=document.name,
             )

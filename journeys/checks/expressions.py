@@ -155,9 +155,9 @@ def _check(
             kinds = [kind_in_words(kind) for kind in holds.types if kind != "uint"]
             expected = " or ".join([", ".join(kinds[:-1]), kinds[-1]])
             if "timestamp" in holds.types and expression.type in ("int", "uint", "double"):
-                expected += ": write seconds(x) or ms(x), which say what the number counts"
+                expected += ": write seconds(x) or ms(x), which give the number a unit"
             if "duration" in holds.types and expression.type in ("int", "uint", "double"):
-                expected += ": write hours(x) or days(x), which say what the number counts"
+                expected += ": write hours(x) or days(x), which give the number a unit"
             problem(
                 0,
                 f"the value is {kind_in_words(expression.type)}, expected {expected}",
@@ -181,7 +181,7 @@ def _journey_names(expression: Expression, names: _Names, path: Path) -> Iterato
         root, name = reference[:2]
         if path[0] in _OUTSIDE:
             if path[0] == "entry":
-                message = f"'{root}' has nothing yet in the entry"
+                message = f"'{root}' has no value yet in the entry"
             else:
                 known = "event, entry, user, journey or now"
                 message = f"'{root}' can't be read in {_OUTSIDE[str(path[0])]}: expected {known}"
@@ -214,12 +214,14 @@ def _step_names(
         and (reference[3] not in names.responses.get(name, ()))
     ):
         tail, near = suggest(str(reference[3]), names.responses.get(name, ()))
-        message = f"node '{name}' takes no '{reference[3]}' from its response{tail}"
+        message = f"node '{name}' extracts no '{reference[3]}' from its response{tail}"
         yield message, offsets[3], near
     elif name == path[1] and not names.has_captured(name, path):
-        yield f"node '{name}' has nothing yet when it is reached first", offsets[1], None
+        message = f"node '{name}' has no value yet when it is reached for the first time"
+        yield message, offsets[1], None
     elif not names.has_captured(name, path):
-        yield f"node '{name}' is on no way to '{path[1]}': it has nothing yet", offsets[1], None
+        message = f"node '{name}' is on no way to '{path[1]}', so it has no value there"
+        yield message, offsets[1], None
 
 
 def _names(root: YamlNode, graph: Graph | None) -> _Names:

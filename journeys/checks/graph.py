@@ -114,7 +114,7 @@ def check_graph(findings: Findings) -> Graph:
         ring = " -> ".join(short(name) for name in [*shown, cycle[0]])
         findings.at(
             findings.key(("nodes", cycle[0])),
-            f"the nodes {ring} go round without waiting: "
+            f"the nodes {ring} form a cycle without a wait: "
             "expected a delay or a wait_for_event among them",
             found=ring,
             expected="a delay or a wait_for_event",

@@ -55,7 +55,7 @@ def _nodes(findings: Findings, journey: Journey, written: Sequence[Written]) -> 
 
 
 def _entries(findings: Findings, journey: Journey) -> None:
-    """Alternatives of the entry that never apply, as an earlier one takes all of their events."""
+    """Alternatives of the entry that never apply: an earlier one takes all of their events."""
     ways = journey.entry.any_of or []
     for index, one in enumerate(ways):
         for before, other in enumerate(ways[:index]):
@@ -63,8 +63,8 @@ def _entries(findings: Findings, journey: Journey) -> None:
                 path = ("entry", "any_of", index)
                 findings.warn(
                     findings.node(path),
-                    f"{field_name(findings.root, path)}: 'any_of[{before}]' takes every such event "
-                    "before: this one adds nothing",
+                    f"{field_name(findings.root, path)}: 'any_of[{before}]' already takes every "
+                    "such event: this one adds nothing",
                 )
                 break
 
@@ -122,7 +122,7 @@ def _keys(findings: Findings, journey: Journey, written: Sequence[Written]) -> N
                 why = "the key is the same for every event: expected CEL that reads 'event'"
                 _at(findings, one, why)
             elif inherits and any(path[0] == "entry" for path in paths):
-                why = "an awaited event is asked for this key, too: expected 'event' for 'entry'"
+                why = "this is also evaluated for awaited events: expected 'event' for 'entry'"
                 _at(findings, one, why)
         elif one.path in matched:
             if journey.entry.key is None:
@@ -130,9 +130,10 @@ def _keys(findings: Findings, journey: Journey, written: Sequence[Written]) -> N
                 _at(findings, one, why)
             elif one.expression.type not in ("string", "int", "uint", "bool", "dyn"):
                 kind = kind_in_words(one.expression.type)
-                _at(findings, one, f"it never matches: {kind} is no key, expected text or an int")
+                why = f"it never matches: {kind} is not a key, expected text or an int"
+                _at(findings, one, why)
             elif not any(path[0] == "event" for path in paths):
-                why = "it says the same of every event: expected CEL that reads 'event', or 'none'"
+                why = "it is the same for every event: expected CEL that reads 'event', or 'none'"
                 _at(findings, one, why)
 
 
@@ -148,7 +149,7 @@ def _goal(findings: Findings, journey: Journey) -> None:
             path = ("nodes", name, "within")
             findings.warn(
                 findings.node(path),
-                f"{field_name(findings.root, path)}: it outlasts the goal, which counts for "
+                f"{field_name(findings.root, path)}: it outlasts the goal's window, which ends "
                 f"{format_duration(window)} after the entry",
             )
 
@@ -163,7 +164,7 @@ def _loops(findings: Findings, journey: Journey) -> None:
             path = ("nodes", name, "event")
             findings.warn(
                 findings.node(path),
-                f"{field_name(findings.root, path)}: the journey enters on it again, up to 16 "
+                f"{field_name(findings.root, path)}: this event enters the journey again, up to 16 "
                 "times in a row: expected another event, or a 'key' or 'reentry' of the entry",
             )
 
@@ -212,7 +213,7 @@ def _spelling(findings: Findings, written: Sequence[Written]) -> None:
             one, other = distinguished(name, first)
             findings.warn(
                 place,
-                f"the {what} {one} is called {other} on line {line}: is it another one?",
+                f"the {what} {one} is written {other} on line {line}: is a different one meant?",
                 found=name,
                 near=first,
             )

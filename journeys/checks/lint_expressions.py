@@ -81,7 +81,7 @@ def _constant(findings: Findings, one: Written) -> None:
         _warn(findings, one, f"the condition always fails, so it never holds: {error.why}")
     else:
         always = "true" if value is True else "false"
-        _warn(findings, one, f"the condition is always {always}: expected one that reads something")
+        _warn(findings, one, f"the condition is always {always}: expected one that reads data")
 
 
 def _calls(findings: Findings, one: Written) -> None:
@@ -102,7 +102,7 @@ def _key(findings: Findings, journey: Journey, one: Written) -> None:
         return
     offset = one.expression.offsets["journey", "key"][1]
     if one.path[0] == "entry":
-        why = "'journey.key' has nothing yet in the entry: it always fails"
+        why = "'journey.key' has no value yet in the entry: it always fails"
         _warn(findings, one, why, offset)
     elif journey.entry.key is None:
         why = "'journey.key' always fails: expected a 'key' in the entry"
@@ -125,7 +125,7 @@ def _no_event(
         if False in having:
             way = "expected 'entry' or 'steps.<node>.event'"
             when = "here" if having == {False} else "on some of the ways here"
-            _warn(findings, one, f"there is no event {when}, where it fails: {way}", min(offsets))
+            _warn(findings, one, f"there is no event {when}, so it fails: {way}", min(offsets))
 
 
 def _reached(journey: Journey, graph: Graph) -> dict[str, set[bool]]:

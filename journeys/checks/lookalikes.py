@@ -60,8 +60,8 @@ def lint_lookalikes(
             shown, meant = distinguished(name, other)
             findings.warn(
                 place,
-                f"the {what} {shown} looks like {meant} in {its.source.file}:{line}, and is "
-                "another name: write both alike",
+                f"the {what} {shown} looks like {meant} in {its.source.file}:{line}, but is "
+                "a different name: write both the same way",
                 found=name,
                 near=other,
             )

@@ -55,7 +55,7 @@ def _check_url(findings: Findings, key: str, node: YamlNode) -> None:
             key,
             node,
             f"found {_character(wrong.group())}, expected an address without white space "
-            "and control characters",
+            "or control characters",
             found=_character(wrong.group()),
         )
         return
@@ -131,7 +131,7 @@ def _check_headers(findings: Findings, key: str, headers: YamlNode) -> None:
                 findings,
                 key,
                 headers.keys[name],
-                f"'{name}' is there twice, first as '{first}'",
+                f"'{name}' is given twice, first as '{first}'",
                 found=name,
             )
         if name.lower() in _OURS:

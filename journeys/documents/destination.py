@@ -46,7 +46,7 @@ class RateLimit(Model):
 
 
 class Destination(Document):
-    """Where actions go. Subclasses, one for each type, say `type` and their fields."""
+    """Where actions go. Subclasses, one for each type, define `type` and their fields."""
 
     kind: Literal["Destination"]
     name: Slug

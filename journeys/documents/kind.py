@@ -24,7 +24,7 @@ from journeys.schema.marks import Path, Refers, marked
 
 
 class Document(Model):
-    """A document as the user writes it. Subclasses give `kind` as a literal, and their fields."""
+    """A document as the user writes it. Subclasses define `kind`, a literal, and their fields."""
 
     kind: str
     """What kind of document this is."""

@@ -1,4 +1,4 @@
-"""kind: Lifecycle: pauses, resumes or archives a journey, apart from what it does.
+"""kind: Lifecycle: pauses, resumes or archives a journey without changing it.
 
 Law: it changes the status of a journey in the catalog and has no catalog record itself.
 """

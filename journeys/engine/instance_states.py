@@ -8,11 +8,11 @@ The table for people:
 | state   | awaited event, response   | deadline                       | journey resumed   | end   |
 |---------|---------------------------|--------------------------------|-------------------|-------|
 | WAITING | running: MOVE             | running: TIME_OUT              | before the dead-  | ENDED |
-|         | paused: DECIDE -> DECIDED | paused: STOP_CLOCK             | line: as it was;  |       |
+|         | paused: DECIDE -> DECIDED | paused: STOP_CLOCK             | line: unchanged;  |       |
 |         |                           |                                | else -> HELD      |       |
 | HELD    | no effect                 | running: TIME_OUT              | TAKE_TURN         | ENDED |
 |         |                           | paused: STOP_CLOCK             |                   |       |
-| DECIDED | no effect                 | running: GO where was decided  | TAKE_TURN         | ENDED |
+| DECIDED | no effect                 | running: GO to decided node    | TAKE_TURN         | ENDED |
 |         |                           | paused: STOP_CLOCK             |                   |       |
 
 After MOVE, TIME_OUT and GO the instance runs from node to node until it is WAITING again or ENDED.
@@ -53,14 +53,14 @@ class Effect(StrEnum):
     """What a trigger does."""
 
     MOVE = auto()
-    """The node says where the instance goes; it runs on."""
+    """The node decides where the instance goes, and it continues there."""
     DECIDE = auto()
-    """The node says where the instance goes; the decision is stored until the journey is
+    """The node decides where the instance goes; the decision is stored until the journey is
     resumed."""
     TIME_OUT = auto()
-    """The node's `on_timer` says where the instance goes; it runs on."""
+    """The node's `on_timer` decides where the instance goes, and it continues there."""
     GO = auto()
-    """The instance runs on to the node that was decided."""
+    """The instance continues at the node that was decided."""
     STOP_CLOCK = auto()
     """The instance has no timer until its journey is resumed."""
     TAKE_TURN = auto()

@@ -25,8 +25,8 @@ from journeys.time import MINUTE, format_time
 from journeys.work import TooMuchWork
 
 LATE = MINUTE
-"""The logical time of a timer is its due time. Under the wall clock, if it fires more than this,
-ms, after that, it is the time of firing."""
+"""A timer's logical time is its due time. Under the wall clock, a timer that fires more than this
+(ms) late has the time at which it fires as its logical time."""
 
 Place = tuple[str, int, int]
 """A record of the log: topic, partition, offset."""
@@ -156,7 +156,7 @@ def _order(instance: Instance) -> tuple[int, int]:
 
 def _due(instance: Instance) -> int:
     due = instance.wait.due
-    assert due is not None, "a timer is of a wait with a deadline"
+    assert due is not None, "only a wait with a deadline has a timer"
     return due
 
 

@@ -48,7 +48,7 @@ _CONSTANTS = {
 }
 _UNCHECKED = "CEL doesn't accept the expression here: write it in another way"
 _MESSAGES = {
-    "has() argument": "'has' asks for a field: has(event.properties.x)",
+    "has() argument": "'has' takes a field: has(event.properties.x)",
     "invalid int literal": "a number beyond 64 bits: write it in quotes",
     "invalid uint literal": "a number beyond 64 bits: write it in quotes",
     "invalid double literal": "a number that can't be read: expected one such as 1.5",
@@ -202,7 +202,7 @@ def mixed_type(error: str, tree: Any, text: str) -> str:
 
 
 def kind_of_tree(node: Any) -> str:
-    """The type of a node, as far as its operator tells."""
+    """The type of a node, if its operator alone determines it."""
     if node.HasField("comprehension"):
         loop = node.comprehension
         return kind_of_tree(loop.accu_init if loop.result.HasField("ident") else loop.result)

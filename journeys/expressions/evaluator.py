@@ -40,7 +40,7 @@ _TEXTS = frozenset((root, name) for root in FIELDS for name in FIELDS[root]) - {
 
 
 class _Failed:
-    """Replaces a macro's accumulated value when a turn has no value."""
+    """Replaces a macro's accumulated value when an iteration has no value."""
 
     __slots__ = ("error",)
 
@@ -81,7 +81,7 @@ class Evaluator:
         return to_json(self._term(frame), frame)
 
     def _compile(self, node: Any, local: dict[str, int], step: bool = False) -> Term:
-        """The function of a node; `step`: the node is the step of a macro, run at each turn."""
+        """The function of a node; `step`: the node is a macro's step, run in each iteration."""
         found = reference(node, local)
         if found is not None:
             if found.path[0] in ROOTS:
@@ -206,7 +206,7 @@ class Evaluator:
         inside = {**local, loop.iter_var: item_at, loop.accu_var: result_at}
         step = self._compile(loop.loop_step, inside, step=True)
         result = self._compile(loop.result, {**local, loop.accu_var: result_at})
-        # `map` and `filter` never stop early, so a turn that fails is final.
+        # `map` and `filter` never stop early, so an iteration that fails is final.
         strict = loop.loop_condition.const.bool_value
         goes_on = self._compile(loop.loop_condition, inside)
         units = NODE * (2 + _nodes(loop.loop_step))
@@ -283,7 +283,7 @@ def _no_fields(what: str, name: str) -> NoValue:
 
 
 def _decided(sign: str, by: bool, left: Term, right: Term) -> Term:
-    """`&&` and `||`: a side without a value is ignored if the other side decides."""
+    """`&&` and `||`: an operand without a value is ignored if the other operand decides."""
 
     def evaluate(frame: Frame) -> Any:
         failed: NoValue | None = None

@@ -158,8 +158,8 @@ def compile_cel(text: str, *, env: bool = False, duration: bool = False) -> Expr
 
     Args:
         env: whether it may read `env`, as the headers of a Destination may.
-        duration: whether it gives how long to wait: `seconds(x)` and `ms(x)` are durations in it,
-            and no times.
+        duration: whether its value is a duration; then `seconds(x)` and `ms(x)` are durations, not
+            times.
 
     Raises:
         CelError: the text is not a valid expression.

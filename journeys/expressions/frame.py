@@ -1,7 +1,7 @@
 """One evaluation of an expression: the values it has read, its variables and its costs.
 
-Law: whatever the expression and the data, an evaluation takes a bounded number of turns, builds a
-bounded number of bytes and does a bounded amount of counted work.
+Law: whatever the expression and the data, an evaluation takes a bounded number of iterations,
+builds a bounded number of bytes and does a bounded amount of counted work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_BUILT = 32_000_000
 """Bytes that one evaluation may build: texts, lists and maps, discarded ones included."""
 
 MAX_TURNS = 10_000
-"""Turns of all macros such as `map` in one evaluation."""
+"""Iterations of all macros such as `map` in one evaluation."""
 
 NODE = 100
 """Units of work for one node of an expression."""
@@ -68,7 +68,7 @@ class Frame:
         meter.left -= units
         meter.spent += units
         if meter.left < 0:
-            why = f"more than {MAX_WORK} units of work: turns of macros times sizes of values"
+            why = f"more than {MAX_WORK} units of work: iterations of macros times sizes of values"
             raise NoValue(why) if self.scope.meter is None else TooMuchWork(why)
 
     def build(self, size: int) -> None:
@@ -79,10 +79,10 @@ class Frame:
         self.work(16 * size)  # so that all evaluations of one input build 60 MB at most
 
     def turn(self, units: int) -> None:
-        """Count a turn of a macro; raises NoValue beyond MAX_TURNS."""
+        """Count an iteration of a macro; raises NoValue beyond MAX_TURNS."""
         self._turns += 1
         if self._turns > MAX_TURNS:
-            raise NoValue(f"more than {MAX_TURNS} turns of macros such as map or exists")
+            raise NoValue(f"more than {MAX_TURNS} iterations of macros such as map or exists")
         self.work(units)
 
     def pattern(self, text: str) -> Any:

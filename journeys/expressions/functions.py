@@ -131,4 +131,4 @@ FUNCTIONS: Functions = {
 }
 
 FUNCTIONS_OF_DURATIONS: Functions = {**FUNCTIONS, **{one.name: one.call for one in DURATIONS}}
-"""The same in an expression that gives how long to wait."""
+"""The same for expressions whose value is a duration."""

@@ -50,7 +50,7 @@ class _Least:
 
     def _call(self, call: Any, local: Mapping[str, int]) -> int:
         if call.function in ("_&&_", "_||_", "@not_strictly_false"):
-            self.size(call.args[0], local)  # the other side may not be evaluated
+            self.size(call.args[0], local)  # the other operand may not be evaluated
             return 1
         if call.function == "_?_:_":
             self.size(call.args[0], local)
@@ -83,7 +83,8 @@ class _Least:
         return max(added * turns, 1)
 
     def _turn(self, step: Any, local: Mapping[str, int]) -> int:
-        """What a turn adds to the result; for `exists` and `all` it evaluates both sides."""
+        """What an iteration adds to the result: nothing for `exists` and `all`, whose condition is
+        counted all the same."""
         if step.call.function in ("_&&_", "_||_"):
             self.size(step.call.args[1], local)
             return 0

@@ -80,8 +80,8 @@ def _next_anniversary(frame: Frame, born: Any, zone: Any = ABSENT) -> Time:
 
 
 def _local_birth(born: Any, zone: tzinfo) -> datetime:
-    """A date as the clock of a zone shows it: of a time, of a text of one, or a text without a
-    zone."""
+    """The local time of a date in a zone. The date is a time, a text with a zone, or a text without
+    one, which is read as local time."""
     if type(born) is str:
         with suppress(NoValue):
             born = CONVERSIONS["timestamp"](None, born)
@@ -136,7 +136,7 @@ DURATIONS = tuple(
     Declared(name, _NUMBERS, "duration", _of_length(name, unit))
     for name, unit in (("seconds", SECOND), ("ms", _MS))
 )
-"""What functions are where a duration is meant that are times elsewhere."""
+"""Functions that give a time, but a duration in expressions whose value is a duration."""
 
 TIMES = (
     Declared("seconds", _NUMBERS, "time", _since_1970("seconds", SECOND)),

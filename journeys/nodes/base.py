@@ -260,7 +260,7 @@ USERS_ZONE = ("entry", "context", "timezone")
 
 
 class Way(Model):
-    """A way on: to a node, and with labels for those behind it."""
+    """A way to the next node, with labels for the nodes that follow it."""
 
     next: Next | None = None
     """The node that follows; without it, the one below."""
@@ -283,7 +283,7 @@ class FallibleNode(ForwardNode):
     """The node that follows if it fails."""
 
     def failed(self, step: Step, error: ExpressionFailed) -> Go | End:
-        """An expression failed without which the node has no result: that is reported, and the
-        instance follows `on_error`, or ends."""
+        """Called when an expression fails that the node needs. The failure is reported, and the
+        instance follows `on_error`, or ends if there is none."""
         step.fail(error)
         return Go(self.on_error) if self.on_error is not None else End("error")

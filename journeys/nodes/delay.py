@@ -40,7 +40,7 @@ class UntilLocal(Model):
     """The time zone of the time of day."""
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _time_or_window(self) -> Self:
         if (self.time is None) == (self.between is None):
             raise ValueError("`until_local` needs exactly one of `time` and `between`")
         if self.between is not None and self.between[0] == self.between[1]:
@@ -48,12 +48,12 @@ class UntilLocal(Model):
         return self
 
     def next(self, now: int, zone: tzinfo) -> int:
-        """When it is next so, in ms; `now` in an open window."""
+        """The next such time, in ms; `now` in an open window."""
         days = [WEEKDAYS.index(day) for day in self.weekdays]
         if self.between is not None:
             opens, closes = self.between
             return next_in_window(now, opens, closes, days, zone)
-        assert self.time is not None, "it has one of both"
+        assert self.time is not None, "`time` or `between` is set"
         return next_local(now, self.time, days, zone)
 
 
@@ -117,7 +117,7 @@ class Delay(FallibleNode):
 
     @property
     def _can_fail(self) -> bool:
-        """Whether an expression says how long it takes: that may be no time at all, too."""
+        """Whether an expression gives the length of the delay; that length may be 0, too."""
         return self.until is not None or isinstance(self.for_, str)
 
     def enter(self, step: Step) -> Go | Block | End:
@@ -137,7 +137,7 @@ class Delay(FallibleNode):
     def _due(self, step: Step) -> int:
         if isinstance(self.for_, str):
             return step.now + step.duration(self.for_)
-        assert self.until is not None, "a delay has one of the three"
+        assert self.until is not None, "a delay has `for`, `until` or `until_local`"
         return _time(self.until, step.value(self.until)) + (self.offset or 0)
 
     def on_timer(self, step: Step) -> Go:
@@ -153,5 +153,5 @@ def _time(expression: str, value: object) -> int:
         except ValueError as error:
             raise ExpressionFailed(expression, f"{str(error)[:200]}, {expected}") from None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        expected = "expected a time: write seconds(x) or ms(x), which say what the number counts"
+        expected = "expected a time: write seconds(x) or ms(x), which give the number a unit"
     raise ExpressionFailed(expression, f"found {shown(value)}, {expected}")

@@ -62,7 +62,7 @@ class Experiment(ForwardNode):
     salt: ShortText | None = None
     """Replaces journey and node in the hash: experiments with the same salt assign alike."""
     by: Value | None = None
-    """Whose variant it is: users for whom it has the same value get the same variant."""
+    """What decides the variant instead of the user's id: the same value gives the same variant."""
     winner: str | None = None
     """The variant that everybody gets."""
 
@@ -91,7 +91,7 @@ class Experiment(ForwardNode):
         return Go(variant.next or self.next, variant.set)
 
     def _whom(self, step: Step) -> str:
-        """Whose variant it is; the user's own where `by` gives no value."""
+        """What decides the variant: the value of `by`, or the user's id if there is none."""
         if self.by is None:
             return step.user_id
         try:

@@ -84,4 +84,4 @@ class Trigger(FallibleNode):
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome == "wait.started":
             return f"for {self.destination} to answer"
-        return f"no answer of {self.destination}" if outcome == "wait.timed_out" else ""
+        return f"no answer from {self.destination}" if outcome == "wait.timed_out" else ""

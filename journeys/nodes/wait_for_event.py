@@ -146,7 +146,7 @@ class WaitForEvent(FallibleNode):
                 if other.event == one.event and (
                     other.where in (None, one.where) or always(other.where)
                 ):
-                    why = f"'any_of[{before}]' takes every such event before"
+                    why = f"'any_of[{before}]' already takes every such event"
                     yield LintWarning(("any_of", index), f"{why}: this one is never taken")
                     break
         distinct = captured_read or any(one.next or one.set for one in ways)

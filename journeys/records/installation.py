@@ -25,8 +25,9 @@ topic, or at the `same` position if that is a copy with the same offsets."""
 
 
 def log_name(topic: str, log: str) -> str:
-    """How records and ids name the log of a topic: by the topic's name, and if its offsets began
-    again, also by the id since then, as the same offset in the former log is another record."""
+    """The name of a topic's log in records and ids: the topic's name. If the topic was recreated
+    and its offsets restarted, the topic's id is added, since the same offset in the former log is
+    another record."""
     return f"{topic}{_SINCE}{log}" if log else topic
 
 
@@ -42,7 +43,7 @@ class TopicRecord(msgspec.Struct, frozen=True):
     partitions: how many it has.
     former: earlier ids of the topic, before it was recreated, each with where to continue from a
         position in it.
-    log: the id with which its offsets began again; "" if they are still those of the first topic.
+    log: the topic's id when its offsets last restarted; "" if they never did.
     """
 
     id: str

@@ -71,7 +71,7 @@ DETAILS: dict[OutcomeType, tuple[str, ...]] = {
     "config.accepted": ("kind", "name", "status", "changed", "documents"),
     "config.rejected": ("problems",),
 }
-"""What an outcome's `detail` may hold, by its type; no other type is made yet."""
+"""What an outcome's `detail` may hold, by its type; no other type is written yet."""
 
 
 MAX_SHOWN = 1024
@@ -89,8 +89,8 @@ class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The cause of an outcome: an input, or a timer with the place of the log where it fired."""
 
     topic: str | None = None
-    """The topic of the input; for a timer, of the record before which it fired. `TOPIC#ID` where it
-    was recreated, with Kafka's id of it: its offsets began again."""
+    """The topic of the input; for a timer, of the record before which it fired. `TOPIC#ID`, with
+    Kafka's id of the topic, if it was recreated and its offsets restarted."""
     partition: int | None = None
     """Its partition."""
     offset: int | None = None

@@ -104,8 +104,8 @@ def extract(
         try:
             payload, oddities = read_json(body)
         except NotJson as error:
-            if body.strip():  # without a body all of its parts are missing
-                whole_body = f"the body is no JSON: {error}"
+            if body.strip():  # an empty body has no parts, so they are missing and not unreadable
+                whole_body = f"the body is not JSON: {error}"
         else:
             odd = {tuple(map(str, one.path)): one.what for one in oddities}
     text = body if isinstance(body, str) else body.decode(errors="replace")

@@ -4,7 +4,7 @@ Law: pure. What the strict decoder accepts means the same here (that includes in
 4,300 digits, so callers must check the size of numbers). Beyond that: a byte order mark at the
 start is skipped; unpaired surrogates and bytes that are not UTF-8 become U+FFFD; control characters
 in a text stay; a number beyond the range of a double, NaN and Infinity become null, as does
-anything nested more deeply than MAX_DEPTH. Every change is listed. All else is not JSON.
+anything nested more deeply than MAX_DEPTH. Every change is listed. Anything else is not JSON.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _beyond(text: str) -> _Number:
 
 
 def _constant(text: str) -> _Number:
-    return _Number(f"{text}, which is no number of JSON")
+    return _Number(f"{text}, which is not a JSON number")
 
 
 _decoder = json.JSONDecoder(
@@ -195,4 +195,4 @@ def _words(error: json.JSONDecodeError) -> str:
     for message, words in _WORDS.items():
         if error.msg.startswith(message):
             return words
-    return "found what JSON doesn't have"
+    return "found something that JSON doesn't allow"

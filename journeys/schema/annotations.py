@@ -179,7 +179,7 @@ def text_at(node: YamlNode | None, key: str) -> str | None:
 
 
 def expects(annotation: Any) -> str:
-    """What a type accepts, as messages say it after 'expected'."""
+    """What a type accepts, as messages name it after 'expected'."""
     texts = []
     options = options_of(annotation, None)
     models = [base for base, _ in options if is_model(base)]

@@ -1,6 +1,6 @@
 """The types of the fields of documents: names, durations, times, conditions, data and so on.
 
-Law: the type of a field says all about its content, so checks and engine treat every condition,
+Law: the type of a field fully describes its content, so checks and engine treat every condition,
 value and duration alike, and a node type needs no checking code of its own.
 """
 

@@ -1,4 +1,5 @@
-"""Limits times in a history that are ahead of the records around them, as the arrival does live.
+"""Limits times in a history that are ahead of the records around them, as production does with the
+arrival time.
 
 Law: a history in the order of its times passes unchanged, late events included. One wrong clock
 doesn't move the timers of other users.

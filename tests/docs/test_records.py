@@ -72,7 +72,7 @@ LIMITS = {
     "nesting levels of a document": yaml_source.MAX_DEPTH,
     "characters of an expression": expressions.MAX_EXPRESSION,
     "bytes of texts, lists and mappings that one evaluation builds": frame.MAX_BUILT,
-    "turns of all macros in one evaluation": frame.MAX_TURNS,
+    "iterations of all macros in one evaluation": frame.MAX_TURNS,
     "work of all expressions of one event": work.MAX_WORK,
     "problems reported for one document": problems.MOST_PROBLEMS,
     "problems reported for one push": problems.MOST_IN_ALL,

@@ -51,7 +51,7 @@ def labels_of(
             if (in_body(path) if text is None else path == "body")
         }
         why = f"the body is longer than {READ_BYTES} bytes, or broke off" if body is None else None
-        unread = dict.fromkeys(sorted(lost), why or "the body is no plain text")
+        unread = dict.fromkeys(sorted(lost), why or "the body is not plain text")
         wanted = {label: path for label, path in wanted.items() if label not in lost}
     found = extract(wanted, response.status_code, response.headers, text or "")
     return Extracted(
@@ -84,6 +84,6 @@ def excerpt_of(response: httpx.Response, data: bytes, whole: bool, secrets: Secr
     size is reported, as a secret in it could not be recognized."""
     text = text_of(response, data)
     if text is None or "\0" in text:
-        return f"({len(data)} bytes that are no plain text)"
+        return f"({len(data)} bytes that are not plain text)"
     shown = text[:_LOOKED_AT]
     return secrets.masked(shown, whole=whole and shown == text)[:EXCERPT]

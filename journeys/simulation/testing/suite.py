@@ -181,7 +181,7 @@ class Case(Model):
     events: list[Given] = Field(default_factory=list)
     """What the user does, in order."""
     responses: list[Canned] = Field(default_factory=list)
-    """What triggers are answered with; the first that fits is taken."""
+    """The responses to triggers; the first that matches is used."""
     until: Literal["end"] | Moment = "end"
     """How far time continues after the events."""
     expect: Annotated[
@@ -203,7 +203,7 @@ class Suite(Model):
     start: Moment = START
     """When it begins."""
     responses: list[Canned] = Field(default_factory=list)
-    """What triggers are answered with; the first that fits is taken."""
+    """The responses to triggers; the first that matches is used."""
     tests: list[Case] = Field(min_length=1)
     """The tests."""
 

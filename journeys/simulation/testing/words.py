@@ -337,12 +337,12 @@ def _outcome(like: OutcomeLike, path: Path, words: _Words) -> Iterator[Mistake]:
         yield from _unknown(at, one.type, "a type of outcome", OUTCOME_TYPES)
         return
     if one.type in _OF_WORKERS:
-        yield at, f"no test has an outcome of the type {one.type}", one.type, None
+        yield at, f"no test produces outcomes of the type {one.type}", one.type, None
         return
     makers = _NODES_OF.get(one.type)
     if makers is not None and not any(makers & types for types in words.nodes.values()):
         kinds = " or ".join(sorted(makers))
-        yield at, f"no node is a {kinds}, which {one.type} comes of", one.type, None
+        yield at, f"only a {kinds} reports {one.type}, and there is none", one.type, None
     if one.node is not None:
         yield from _node((*path, "node"), one.node, words, _NODES_OF.get(one.type))
     fields = set(next((names for type, names in DETAILS.items() if type == one.type), ()))

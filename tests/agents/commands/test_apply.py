@@ -65,7 +65,7 @@ def test_a_push_with_one_mistake_changes_nothing_and_is_told_at_its_own_line(
     done = journeys.run("apply", good, bad, worse)
     assert done.returncode == 1
     assert done.stdout == (
-        "bad.yaml:4:7: Destination 'unseen' is there twice: the first is at good.yaml:3:7\n"
+        "bad.yaml:4:7: Destination 'unseen' is defined twice: the first is at good.yaml:3:7\n"
         "worse.yaml:5:1: the key 'name' is duplicated: the first is on line 2\n"
     )
     assert done.stderr == "rejected: nothing has changed\n"

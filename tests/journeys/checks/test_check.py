@@ -132,7 +132,7 @@ def test_a_good_document_has_no_problems() -> None:
         (
             "where: event.properties.total >= 50.0",
             "where: attr.x == 1",
-            "7:10: 'where' in the entry: 'attr' has nothing yet in the entry",
+            "7:10: 'where' in the entry: 'attr' has no value yet in the entry",
         ),
         (
             "nodes:",
@@ -272,13 +272,13 @@ def test_a_good_document_has_no_problems() -> None:
             "more: '${attr.offer}'",
             "more: '${steps.split.variant}'",
             "40:74: 'more' in 'payload' of node 'call' (destination): "
-            "node 'split' is on no way to 'call': it has nothing yet",
+            "node 'split' is on no way to 'call', so it has no value there",
         ),
         (
             "more: '${attr.offer}'",
             "more: '${steps.bought.event.event}'",
             "40:74: 'more' in 'payload' of node 'call' (destination): "
-            "node 'bought' is on no way to 'call': it has nothing yet",
+            "node 'bought' is on no way to 'call', so it has no value there",
         ),
         (
             "kind: Destination",
@@ -363,7 +363,7 @@ def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
 def test_a_name_that_is_there_twice_is_told_with_the_first_place() -> None:
     problems = check([("a.yaml", MAILER), ("b.yaml", MAILER)], KINDS)[1]
     assert [str(problem) for problem in problems] == [
-        "b.yaml:2:27: Destination 'mailer' is there twice: the first is at a.yaml:2:27"
+        "b.yaml:2:27: Destination 'mailer' is defined twice: the first is at a.yaml:2:27"
     ]
 
 

@@ -56,7 +56,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey(WAIT, "event: start, key: entry.properties.k"),
-            "3:28: 'key' in the entry: an awaited event is asked for this key, too: "
+            "3:28: 'key' in the entry: this is also evaluated for awaited events: "
             "expected 'event' for 'entry'",
         ),
         (
@@ -66,12 +66,12 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey(WAIT.replace("x,", "x, match: entry.properties.k,"), KEYED),
-            "5:46: 'match' in node 'w' (wait_for_event): it says the same of every event: "
+            "5:46: 'match' in node 'w' (wait_for_event): it is the same for every event: "
             "expected CEL that reads 'event', or 'none'",
         ),
         (
             journey(WAIT.replace("x,", "x, match: event.timestamp,"), KEYED),
-            "5:46: 'match' in node 'w' (wait_for_event): it never matches: a time is no key, "
+            "5:46: 'match' in node 'w' (wait_for_event): it never matches: a time is not a key, "
             "expected text or an int",
         ),
         (
@@ -86,12 +86,12 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey(WAIT.replace("1h", "8d"), top="goal: {event: won, within: 7d}\n"),
-            "6:47: 'within' in node 'w' (wait_for_event): it outlasts the goal, which counts for "
+            "6:47: 'within' in node 'w' (wait_for_event): it outlasts the goal's window, which ends "
             "1w after the entry",
         ),
         (
             journey(WAIT.replace("1h", "forever").replace(", on_timeout: e", "").replace("next: a", "next: e").replace("\na: {type: exit}", ""), top="goal: {event: won, within: 7d}\n"),
-            "6:47: 'within' in node 'w' (wait_for_event): it outlasts the goal, which counts for "
+            "6:47: 'within' in node 'w' (wait_for_event): it outlasts the goal's window, which ends "
             "1w after the entry",
         ),
         (
@@ -104,12 +104,12 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
                 "w: {type: wait_for_event, within: 1h, on_timeout: e, any_of: "
                 "[{event: x, next: e}, {event: x, where: user.id != ''}]}"
             ),
-            "5:86: 'any_of[1]' in node 'w' (wait_for_event): 'any_of[0]' takes every such event "
-            "before: this one is never taken",
+            "5:86: 'any_of[1]' in node 'w' (wait_for_event): 'any_of[0]' already takes every such "
+            "event: this one is never taken",
         ),
         (
             journey("e: {type: exit}", "any_of: [{event: a}, {event: a, where: user.id != ''}]"),
-            "3:30: 'any_of[1]' in the entry: 'any_of[0]' takes every such event before: "
+            "3:30: 'any_of[1]' in the entry: 'any_of[0]' already takes every such event: "
             "this one adds nothing",
         ),
         (
@@ -123,7 +123,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         (
             journey("c: {type: criteria, branches: [{when: '1 == 2'}], otherwise: e}"),
             "5:42: 'when' in 'branches[0]' of node 'c' (criteria): the condition is always false: "
-            "expected one that reads something",
+            "expected one that reads data",
         ),
         (
             journey(
@@ -157,7 +157,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("s: {type: emit_event, event: start}", "event: start"),
-            "5:32: 'event' in node 's' (emit_event): the journey enters on it again, up to 16 "
+            "5:32: 'event' in node 's' (emit_event): this event enters the journey again, up to 16 "
             "times in a row: expected another event, or a 'key' or 'reentry' of the entry",
         ),
         (
@@ -166,7 +166,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("d: {type: delay, for: 1h}\nu: {type: update_profile, traits: {a: '${event.event}'}}"),
-            "6:44: 'a' in 'traits' of node 'u' (update_profile): there is no event here, where it "
+            "6:44: 'a' in 'traits' of node 'u' (update_profile): there is no event here, so it "
             "fails: expected 'entry' or 'steps.<node>.event'",
         ),
         (
@@ -175,7 +175,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
                 "u: {type: update_profile, traits: {a: '${event.event}'}}"
             ),
             "6:44: 'a' in 'traits' of node 'u' (update_profile): there is no event on some of the "
-            "ways here, where it fails: expected 'entry' or 'steps.<node>.event'",
+            "ways here, so it fails: expected 'entry' or 'steps.<node>.event'",
         ),
         (
             journey("u: {type: update_profile, traits: {a: '${journey.key}'}}"),
@@ -184,7 +184,7 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey("e: {type: exit}", f"{KEYED}, where: journey.key != ''"),
-            "3:63: 'where' in the entry: 'journey.key' has nothing yet in the entry: "
+            "3:63: 'where' in the entry: 'journey.key' has no value yet in the entry: "
             "it always fails",
         ),
         (
@@ -214,13 +214,13 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
         ),
         (
             journey(WAIT.replace("event: x", "event: Start")),
-            "5:36: the event 'Start' is called 'start' on line 3: is it another one?",
+            "5:36: the event 'Start' is written 'start' on line 3: is a different one meant?",
         ),
         (
             journey(
                 "u: {type: update_profile, traits: {a: '${user.traits.Mail}${user.traits.mail}'}}"
             ),
-            "5:75: the trait 'mail' is called 'Mail' on line 5: is it another one?",
+            "5:75: the trait 'mail' is written 'Mail' on line 5: is a different one meant?",
         ),
         (
             DESTINATIONS.replace("'}", "', headers: {Authorization: Bearer abc}}"),

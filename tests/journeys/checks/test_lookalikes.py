@@ -53,7 +53,9 @@ def test_a_lookalike_within_a_document_is_told_once() -> None:
     written = unicodedata.normalize("NFD", "é")
     condition = f'\'event.properties["é"] == event.properties["{written}"]\''
     found = _warnings(ONE.format("a", "x", condition))
-    assert found == ["the property 'e\\u0301' is called '\\xe9' on line 3: is it another one?"]
+    assert found == [
+        "the property 'e\\u0301' is written '\\xe9' on line 3: is a different one meant?"
+    ]
 
 
 def test_an_escaped_opening_is_pointed_out() -> None:

@@ -234,7 +234,7 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("now() > event.timestamp", "1: 'now' is not a function: write it without '()'"),
         ("event.properties.l.any(x, x)", "24: unknown name 'x': instead of 'any' write list.exists(x, ...)"),
         ("event.properties.l.exists(x)", "27: unknown name 'x': 'exists' takes a name and what to do: list.exists(x, x > 3)"),
-        ("has(user)", "5: 'has' asks for a field: has(event.properties.x)"),
+        ("has(user)", "5: 'has' takes a field: has(event.properties.x)"),
         ("if (true) true", "1: 'if' is a reserved word of CEL: expected condition ? one : other"),
         ("event.event == 5", "13: '==' doesn't take text and int: write string(x), or int(x) where the text is a number"),
         ("size(user.id) + 1.5 > 2.0", "15: '+' doesn't take int and double: int and double don't mix, write double(x)"),
@@ -247,7 +247,7 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("user.id == null", "9: '==' doesn't take text and null: it is never null: test whether it exists with has(...)"),
         ("now.year == 2026", "4: found a field of a time, which has no fields: write getFullYear(), getHours() and so on"),
         ("user.id", "1: the condition is text, expected true or false"),
-        ("attr.x == 1", "1: 'attr' has nothing yet in the entry"),
+        ("attr.x == 1", "1: 'attr' has no value yet in the entry"),
     ],
 )  # fmt: skip
 def test_a_condition_is_told_in_words_at_its_place(condition: str, message: str) -> None:
@@ -299,12 +299,12 @@ def test_what_can_not_be_there_yet_is_told_by_the_way_that_leads_there() -> None
         "expected event, entry, user, journey or now",
         "5:27: 'match' in 'goal' of Journey 'tour': 'attr' can't be read in the goal: "
         "expected event, entry, user, journey or now",
-        "8:63: 'a' in 'set' of node 'tell' (delay): node 'ask' takes no 'cod' from its response: "
+        "8:63: 'a' in 'set' of node 'tell' (delay): node 'ask' extracts no 'cod' from its response: "
         "did you mean 'code'?",
         "8:86: 'b' in 'set' of node 'tell' (delay): node 'ask' captures no 'status': "
         "expected 'response'",
-        "11:52: 'd' in 'set' of node 'missed' (delay): node 'wait' is on no way to 'missed': "
-        "it has nothing yet",
+        "11:52: 'd' in 'set' of node 'missed' (delay): node 'wait' is on no way to 'missed', "
+        "so it has no value there",
         "19:48: 'e' in 'set' of node 'two' (delay): no node on the way to 'two' sets 'label'",
         "27:7: 'name' in Lifecycle 'tuor': 'tuor' is not a journey: did you mean 'tour'?",
     ]

@@ -23,7 +23,7 @@ from tests.journeys.reported import HEAD, MAILER, told
             "  a: {type: destination, destination: mailer, payload: 1}\n"
             "  b: {type: destination, destination: mailer, payload: 1, next: a}\n",
             [
-                "6:3: the nodes a -> b -> a go round without waiting: "
+                "6:3: the nodes a -> b -> a form a cycle without a wait: "
                 "expected a delay or a wait_for_event among them"
             ],
         ),
@@ -31,7 +31,7 @@ from tests.journeys.reported import HEAD, MAILER, told
             "  a: {type: criteria, branches: [{when: 'true', next: a}], otherwise: b}\n"
             "  b: {type: exit}\n",
             [
-                "5:3: the nodes a -> a go round without waiting: "
+                "5:3: the nodes a -> a form a cycle without a wait: "
                 "expected a delay or a wait_for_event among them"
             ],
         ),

@@ -83,7 +83,7 @@ def test_a_document_without_a_name_or_twice_is_refused(kind: Kind, text: str) ->
     assert "'name' is missing" in str(check([("f", _documents(text, name=None))], KINDS)[1])
     twice = text + "\n---\n" + _last_alone(text)
     (problem,) = check([("f", twice)], KINDS)[1]
-    assert f"{kind.name} '{_last(text)['name']}' is there twice" in problem.message
+    assert f"{kind.name} '{_last(text)['name']}' is defined twice" in problem.message
 
 
 @every_kind

@@ -110,7 +110,7 @@ def test_whatever_it_is_it_is_read_or_refused(data: bytes | str) -> None:
         (b"\xef\xbb\xbf{}", "a byte order mark"),
         (b'{"a": "\xe9"}', "bytes that are not UTF-8, the first one at byte 7"),
         (b"[" * 101 + b"]" * 101, "JSON nested more deeply than 100 levels"),
-        (b'{"a": NaN}', "a: NaN, which is no number of JSON"),
+        (b'{"a": NaN}', "a: NaN, which is not a JSON number"),
     ],
 )
 def test_what_was_read_otherwise_is_told_with_its_place(text: bytes, told: str) -> None:
