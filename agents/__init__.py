@@ -1,4 +1,4 @@
-"""What moves.
+"""The running system.
 
 The roles register, evaluate and deliver, the runtime loop that they share, the clients of Kafka and
 of destinations, the demo and the command line. Imports go one way: agents -> tables -> journeys.

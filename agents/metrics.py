@@ -36,7 +36,7 @@ BATCH_SECONDS = Metric(
     "journeys_batch_seconds",
     "histogram",
     _PARTITION,
-    "From taking a batch to having applied it, with its transaction where it had one of its own.",
+    "Time from taking a batch until it was applied, including its transaction if it had its own.",
 )
 TRANSACTION_SECONDS = Metric(
     "journeys_transaction_seconds",
@@ -48,7 +48,7 @@ RECORDS_CHANGED = Metric(
     "journeys_records_changed_total",
     "counter",
     _PARTITION,
-    "Records committed to the partition's changelog, but for that of its position.",
+    "Records committed to the partition's changelog, except its position record.",
 )
 RECORDS_RESTORED = Metric(
     "journeys_records_restored_total",
@@ -63,13 +63,16 @@ SENT_RECORDS = Metric(
     "Records committed to a topic, changelogs included.",
 )
 SENT_BYTES = Metric(
-    "journeys_sent_bytes_total", "counter", ("topic",), "Bytes of the values of those records."
+    "journeys_sent_bytes_total",
+    "counter",
+    ("topic",),
+    "Bytes of the values of the records committed to a topic.",
 )
 LAG = Metric(
     "journeys_lag_records",
     "gauge",
     _PARTITION,
-    "Records of the source that are known to be there and are not committed as applied.",
+    "Records known to be in the source that are not committed as applied.",
 )
 SOURCE_OFFSET = Metric(
     "journeys_source_offset", "gauge", _PARTITION, "The next source offset after what is committed."
@@ -135,16 +138,17 @@ CALL_RESULTS = Metric(
     "Calls that ended, by what they mean for the delivery: delivered, retriable or final.",
 )
 CALL_SECONDS = Metric(
-    "journeys_call_seconds_total", "counter", ("destination",), "Time that those calls took in all."
+    "journeys_call_seconds_total",
+    "counter",
+    ("destination",),
+    "Total duration of the calls that ended.",
 )
-CALLS_IN_FLIGHT = Metric(
-    "journeys_calls_in_flight", "gauge", ("destination",), "Calls that are under way."
-)
+CALLS_IN_FLIGHT = Metric("journeys_calls_in_flight", "gauge", ("destination",), "Calls in flight.")
 DELIVERIES_OUTSTANDING = Metric(
     "journeys_deliveries_outstanding",
     "gauge",
     ("destination",),
-    "Deliveries that are called, wait for their turn or wait for a retry.",
+    "Deliveries that are in flight, are queued or wait for a retry.",
 )
 CIRCUIT_OPEN = Metric(
     "journeys_circuit_open",

@@ -47,10 +47,12 @@ def _plan() -> Plan:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--only", type=_listed, help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--only", type=_listed, help=f"the parts to measure, of {', '.join(PARTS)}")
     parser.add_argument("--contenders", type=_listed, default=(), help="names; all unless given")
-    parser.add_argument("--rounds", type=int, help="how often; 3, and 1 of --short")
-    parser.add_argument("--events", type=int, help="of a throughput run; 300,000, or 60,000")
+    parser.add_argument("--rounds", type=int, help="number of rounds: 3, or 1 with --short")
+    parser.add_argument(
+        "--events", type=int, help="events of a throughput run: 300,000, or 60,000 with --short"
+    )
     parser.add_argument(
         "--short",
         action="store_true",

@@ -29,9 +29,9 @@ from benchmarks.verify import Verdict
 
 RATES = (500, 2_000, 10_000)
 SECONDS = 11.0
-"""Of each rate that are measured."""
+"""How long each rate is measured."""
 SETTLE_SECONDS = 2.0
-"""Of each rate before that."""
+"""How long each rate runs before it is measured."""
 WARM_RATE, WARM_SECONDS = 2_000, 7.0
 TICK_SECONDS = 0.005
 _FIRST_SECONDS = 60.0

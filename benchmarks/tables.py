@@ -182,7 +182,7 @@ def recovery(results: Sequence[Result]) -> str:
 
 
 def goals(results: Sequence[Result], *, all_of_them: bool = True) -> str:
-    """What was set out and what was reached; else only of what was measured."""
+    """The goals and what was measured; without `all_of_them` only the goals that were measured."""
     rows = []
     for goal in GOALS:
         found = goal.reached(results)

@@ -49,5 +49,6 @@ def fetch_log_ends(client: Mapping[str, Any], topic: str, partition: int) -> Log
     asking = Asking(lambda: AdminClient(dict(client)))
     first = asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.earliest()))
     end = asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.latest()))
-    # The id last: no offsets of a topic that was recreated meanwhile count as those of the old.
+    # The id is read last, so that offsets of a topic that was recreated meanwhile are not taken
+    # for those of the old one.
     return LogEnds(asking.ask_for(_LIMIT_SECONDS, topic_id), first, end)

@@ -1,1 +1,1 @@
-"""What a person, a page or a command asks of a running engine."""
+"""Clients of a running engine: pushes, events, dead letters and the catalog."""

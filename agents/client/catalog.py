@@ -2,7 +2,7 @@
 
 Law: a worker has read the catalog to its end before it starts, and up to a barrier before it
 applies the records after the barrier. It reads without a group, so every worker sees everything
-(Faust's GlobalTable doesn't tell the application how far it has recovered).
+(Faust's GlobalTable doesn't report to the application how far it has recovered).
 """
 
 import asyncio
@@ -42,8 +42,8 @@ class CatalogReader:
     async def read_past(self, config_offset: int) -> Catalog:
         """The catalog with at least every record of `journeys.config` before this offset.
 
-        If the catalog doesn't reach that far yet, all of it: `config_offset` says how far. Waits
-        until the broker says where the catalog ends.
+        If the catalog doesn't reach that offset yet, all of it is returned, and `config_offset` is
+        where it ends. Waits until the broker has returned the end of the catalog.
         """
         if self.config_offset < config_offset:
             async with self._lock:

@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
 
 class _Value(msgspec.Struct):
-    """The fields of actions, events and responses that identify the user and the rest."""
+    """The fields of actions, events and responses by which letters are selected."""
 
     action_id: Any = None
     user_id: Any = None
@@ -213,7 +213,7 @@ def original(letter: Letter) -> Record:
     topic = topic_of(cause.topic or "")
     is_event = topic == logical(EVENTS)
     if cause.partition is None or not (is_event or letter.destination):
-        raise UserError(f"{letter.id} is no input of {EVENTS} or of {actions('*')}.")
+        raise UserError(f"{letter.id} is not an input of {EVENTS} or of {actions('*')}.")
     place = f"{cause.topic}-{cause.partition}-{cause.offset}" if is_event else None
     kept = headers.from_texts(letter.record.headers, default_origin=place)
     return Record(physical(topic), cause.partition, letter.key, letter.value, kept)

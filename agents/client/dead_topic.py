@@ -75,7 +75,7 @@ class Writer:
 
         Raises:
             Overtaken: none was written; another command has started.
-            UserError: none was written, or that isn't known; the message says which.
+            UserError: none was written, or it isn't known whether any was; the message says which.
         """
         from confluent_kafka import KafkaException
 

@@ -19,10 +19,10 @@ def apply(
     timeout: VerdictTimeout = 30.0,
     as_json: VerdictAsJson = False,
 ) -> None:
-    """Push documents: all of them come into force, or none.
+    """Push documents: all of them become active, or none.
 
     Exit code 0: accepted. 1: rejected, nothing has changed. 2: no verdict in time; it may still
-    come.
+    arrive.
     """
     from agents.client.push import REJECTED, Joined, push
     from agents.kinds import KINDS

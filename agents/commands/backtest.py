@@ -59,8 +59,8 @@ def backtest(
 ) -> None:
     """Replay a history through journeys and see what they would have done.
 
-    The clock is the events' own: timers fire as the history goes by. Exit code 1 when a document
-    is wrong.
+    Time follows the events: timers fire as the history advances. Exit code 1 when a document has
+    problems.
     """
     import msgspec
 

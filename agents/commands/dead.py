@@ -30,7 +30,9 @@ Ids = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ID]...", help="Ids, or their beginnings.", show_default=False),
 ]
-Role = Annotated[str | None, typer.Option(metavar="ROLE", help="Of this role: evaluate, deliver.")]
+Role = Annotated[
+    str | None, typer.Option(metavar="ROLE", help="Of this role: evaluate or deliver.")
+]
 Reason = Annotated[str | None, typer.Option(metavar="REASON", help="With this reason.")]
 Destination = Annotated[
     str | None, typer.Option(metavar="NAME", help="Actions for this destination.")
@@ -39,16 +41,16 @@ Journey = Annotated[str | None, typer.Option(metavar="NAME", help="Actions of th
 User = Annotated[str | None, typer.Option(metavar="ID", help="Of this user.")]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Set aside since this time (ISO 8601), or so long ago: 2h."),
+    typer.Option(
+        metavar="TIME", help="Set aside since this time (ISO 8601, or a duration ago: 2h)."
+    ),
 ]
 Until = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Set aside before this time, or so long ago.")
+    str | None, typer.Option(metavar="TIME", help="Set aside before this time (as for --since).")
 ]
-Limit = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="At most so many, the oldest first.")
-]
-All = Annotated[bool, typer.Option("--all", help="All that are open.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which letters.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N, the oldest first.")]
+All = Annotated[bool, typer.Option("--all", help="All open dead letters.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which letters it would change.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -72,7 +74,7 @@ def show_list(
 ) -> None:
     """List dead letters that are open, the newest last.
 
-    Off a terminal each is one line of JSON.
+    If the output is not a terminal, each is one line of JSON.
     """
     from agents.client.dead_topic import read
     from agents.settings import Settings
@@ -97,7 +99,7 @@ def show(
 ) -> None:
     """Show one dead letter in full.
 
-    Exit code 1 where there is none.
+    Exit code 1 when there is none.
     """
     from agents.client.dead_topic import read
     from agents.settings import Settings
@@ -148,7 +150,7 @@ def replay(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write dead letters again to the topics they came from: actions and events.
+    """Write dead letters (actions and events) back to the topics they came from.
 
     Exit code 0: done; 1: nothing was done; 3: another `journeys dead` has started meanwhile, and
     only what this one has printed is done.
@@ -176,7 +178,7 @@ def discard(
 ) -> None:
     """Mark dead letters as dealt with; `list` no longer shows them.
 
-    Exit codes as of `replay`.
+    The exit codes are those of `replay`.
     """
     wanted = _filter(role, reason, destination, journey, user, since, until)
     change = _Change("discarded", ids or [], wanted, limit, everything, False)

@@ -24,7 +24,7 @@ def kafka(
     raise_on_signals()
     try:
         with EmbeddedKafka(data_dir=data, port=port, report=echo) as broker:
-            kept = f"Data in {data}." if data else "Its data is thrown away at the end."
+            kept = f"Data in {data}." if data else "Its data is deleted at the end."
             echo(f"Kafka listens on {broker.bootstrap}. {kept} Ctrl-C stops it.")
             broker.wait()
     except StopSignal:

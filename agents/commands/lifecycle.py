@@ -21,15 +21,15 @@ Names = Annotated[
 def pause(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
     """Pause journeys: nobody enters, nobody moves on; waits are kept.
 
-    Global exits and goals still work. Exit codes as of `apply`.
+    Global exits and goals still work. The exit codes are those of `apply`.
     """
     _push(names, "paused", timeout, as_json)
 
 
 def resume(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
-    """Run journeys, also drafts; what a pause has held up continues as `on_resume` says.
+    """Run journeys, also drafts; instances held up by a pause continue as `on_resume` says.
 
-    Exit codes as of `apply`.
+    The exit codes are those of `apply`.
     """
     _push(names, "running", timeout, as_json)
 
@@ -37,7 +37,7 @@ def resume(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson 
 def archive(names: Names, timeout: VerdictTimeout = 30.0, as_json: VerdictAsJson = False) -> None:
     """End journeys: nobody enters, and live instances exit with reason `archived`.
 
-    Exit codes as of `apply`.
+    The exit codes are those of `apply`.
     """
     _push(names, "archived", timeout, as_json)
 

@@ -56,7 +56,7 @@ def plan(
     problems = read.problems
     texts = read.documents if problems else documents_of(read)
     joined = Joined(texts)
-    changes = Rejected(problems) if problems else plan_push(joined.text, CONFIG, _in_force())
+    changes = Rejected(problems) if problems else plan_push(joined.text, CONFIG, _active_catalog())
     if isinstance(changes, Rejected):
         found = problems or [joined.own(problem) for problem in changes.problems]
         if as_json:
@@ -74,7 +74,7 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-def _in_force() -> Catalog:
+def _active_catalog() -> Catalog:
     from agents.client.catalog import CatalogReader
     from agents.kafka.broker import partitions_of
     from agents.kafka.client import base_config
@@ -104,12 +104,13 @@ def _print(changes: list[DocumentChange]) -> None:
 def _print_in_flight(older: InFlight) -> None:
     """Prints what happens to live instances of an older version."""
     if older.follow:
-        echo(f"    who is in {older.version} at {', '.join(older.follow)} follows")
+        nodes = ", ".join(older.follow)
+        echo(f"    instances of {older.version} at {nodes} continue with the new version")
     reasons: dict[str, list[str]] = {}
     for node, why in older.stay.items():
         reasons.setdefault(why, []).append(node)
-    for why, nodes in reasons.items():
-        echo(f"    who is in {older.version} at {', '.join(nodes)} stays with it: {why}")
+    for why, kept in reasons.items():
+        echo(f"    instances of {older.version} at {', '.join(kept)} keep their version: {why}")
 
 
 def _line(indent: str, change: str, text: str) -> None:

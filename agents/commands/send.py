@@ -40,8 +40,8 @@ def send(
         str | None,
         typer.Option(
             metavar="TIME|end",
-            help="After the events, move the clock of workers that run on the stream clock on to "
-            "this time (ISO 8601), or until nothing waits.",
+            help="After the events, advance the clock of workers that run on the stream clock "
+            "to this time (ISO 8601), or until nothing waits.",
             show_default=False,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def send(
 ) -> None:
     """Send events from a file.
 
-    Exit code 1 when not all of them were delivered, or the clock could not be moved.
+    Exit code 1 when not all of them were delivered, or the clock could not be advanced.
     """
     from agents.client.send import Sender, clock_record
     from agents.client.stream_clock import StreamClock
@@ -96,18 +96,18 @@ _APPLIED_SECONDS = 10.0
 
 
 def _report_clock(to: str, clock: dict[int, int], partitions: int, quietly: bool) -> bool:
-    """Reports the clock records; returns whether the clock may be where it should."""
+    """Reports the clock records; returns False if the clock is known to be elsewhere."""
     from journeys.time import format_time, parse_time
 
     if len(clock) < partitions:
         missing = partitions - len(clock)
-        text = f"the clock is to move on to {to}; in {missing} of {partitions} partitions no worker"
-        echo(f"{text} has applied that within {_APPLIED_SECONDS:.0f} s", err=True)
+        text = f"no worker has advanced the clock to {to} in {missing} of {partitions} partitions"
+        echo(f"{text} within {_APPLIED_SECONDS:.0f} s", err=True)
     if not clock:
         return True
     if to == "end":
         if not quietly:
-            echo(f"clock moved on to {format_time(max(0, *clock.values()))}, where nothing waits")
+            echo(f"clock advanced to {format_time(max(0, *clock.values()))}; nothing waits")
         return True
     wanted = parse_time(to)
     ahead = {n: time for n, time in clock.items() if time > wanted}
@@ -117,9 +117,9 @@ def _report_clock(to: str, clock: dict[int, int], partitions: int, quietly: bool
     elif ahead:
         where = f"{len(ahead)} of {partitions} partitions" if partitions > 1 else "the partition"
         at = format_time(max(ahead.values()))
-        echo(f"journeys: the clock is ahead of {to} already in {where}: at {at}", err=True)
+        echo(f"journeys: the clock is already ahead of {to} in {where}: at {at}", err=True)
     elif not quietly:
-        echo(f"clock moved on to {to}")
+        echo(f"clock advanced to {to}")
     return not behind and not ahead
 
 
@@ -142,7 +142,7 @@ def _print(sender: Sender, events: bool, clock: dict[int, int] | None, as_json: 
     if sender.without_user:
         echo(
             f"{_named(sender.without_user)} not JSON with a userId or anonymousId: sent "
-            "without a key; the engine answers with event.rejected",
+            "without a key; the engine reports event.rejected",
             err=True,
         )
     if sender.too_large:

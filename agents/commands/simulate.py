@@ -43,7 +43,7 @@ def simulate(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Whom to follow. Default: the first event's user.",
+            help="The user to follow. Default: the first event's user.",
             show_default=False,
         ),
     ] = None,
@@ -87,7 +87,7 @@ def simulate(
     """Follow one user through journeys on a virtual clock, with every decision and payload.
 
     Drafts run as if they were running. Exit code 1 when a document or an event is wrong, or when
-    what was sent was not delivered.
+    the request of --send was not delivered.
     """
     from agents.terminal import json_lines
     from agents.terminal.documents import canned_responses, catalog_of_files
@@ -116,7 +116,7 @@ def simulate(
                     echo(line)
     if follow.left_out:
         others = "event of another user" if follow.left_out == 1 else "events of other users"
-        echo(f"{follow.left_out} {others} left out; --user names whom to follow", err=True)
+        echo(f"{follow.left_out} {others} left out; --user selects the user to follow", err=True)
     scenario = follow.scenario
     if scenario is None:
         raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
@@ -124,7 +124,7 @@ def simulate(
         for instance in scenario.waiting:
             echo(describe_wait(instance))
         if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
-            echo("it continues like this; --until says how far to look", err=True)
+            echo("timers continue to fire like this; --until sets how far time continues", err=True)
     test = None if send is None else _send(send, story, documents, as_json)
     if as_json:
         from agents.terminal.test_event import as_json as sent_as_json

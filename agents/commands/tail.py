@@ -25,7 +25,7 @@ def tail(
         Stream, typer.Argument(metavar="STREAM", help="What to follow.", show_default=False)
     ],
     from_start: Annotated[
-        bool, typer.Option("--from-start", help="All that there is, not only what is new.")
+        bool, typer.Option("--from-start", help="Also existing records, not only new ones.")
     ] = False,
     exit_idle: Annotated[
         float | None,
@@ -33,7 +33,7 @@ def tail(
             min=0.1,
             callback=finite,
             metavar="SECONDS",
-            help="End when all is read and nothing new has come for this time.",
+            help="End when no new record has arrived for this time.",
             show_default=False,
         ),
     ] = None,
@@ -41,7 +41,7 @@ def tail(
 ) -> None:
     """Follow outcomes, actions or dead letters. Ctrl-C ends it.
 
-    Off a terminal each record is one line of JSON.
+    If the output is not a terminal, each record is one line of JSON.
     """
     from agents.settings import Settings
 

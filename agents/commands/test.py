@@ -38,7 +38,7 @@ def run_tests(
 ) -> None:
     """Run tests of journeys, on a virtual clock.
 
-    Exit code 1 when one fails, or a file is wrong.
+    Exit code 1 when one fails, or a file has problems.
     """
     from agents.terminal.documents import print_problems
     from agents.terminal.files import read_files

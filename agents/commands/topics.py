@@ -43,7 +43,7 @@ def create(
     for name in made:
         echo(f"made {name}")
     if not made:
-        echo("all topics were there")
+        echo("all topics exist already")
     _warn(check_topics(settings.broker, replication=copies).warning)
 
 
@@ -67,7 +67,7 @@ def check(
         echo_json(found)
         return
     names = ", ".join(layout.destinations) or "none yet"
-    echo(f"The topics are as they must be: {layout.partitions} partitions of events.")
+    echo(f"The topics are as required, with {layout.partitions} partitions of events.")
     echo(f"Destinations: {names}.")
     _warn(layout.warning)
 
@@ -79,7 +79,7 @@ def adopt(
         bool,
         typer.Option(
             "--from-start",
-            help="Where a table is lost: do everything that the log still holds again, "
+            help="Where a table is lost: apply again all records that the log still holds, "
             "instead of continuing at its end.",
         ),
     ] = False,
@@ -87,12 +87,12 @@ def adopt(
         bool,
         typer.Option(
             "--same-offsets",
-            help="The topics are copies in which every record has the offset that it had.",
+            help="The topics are copies in which every record has kept its offset.",
         ),
     ] = False,
     replication: _ReplicationOption = None,
 ) -> None:
-    """Go on with topics that are not the recorded ones: after one was deleted, or a restore.
+    """Continue with topics that are not the recorded ones: after a deletion or a restore.
 
     It shows what it would do to each topic and what that means, and asks. Stop all workers first.
     """

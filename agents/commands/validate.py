@@ -33,10 +33,10 @@ def validate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Check documents, tests of journeys and canned responses, by the given files alone.
+    """Check documents, tests of journeys and canned responses, using only the given files.
 
-    Off a terminal each problem is one line, file:line:col: message, or file:line:col: warning:
-    message. Exit code 1 when there is one that is no warning.
+    If the output is not a terminal, each problem is one line, file:line:col: message, or
+    file:line:col: warning: message. Exit code 1 when one of them is not a warning.
     """
     from agents.kinds import KINDS
     from agents.terminal.documents import print_problems

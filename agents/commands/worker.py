@@ -62,7 +62,7 @@ def worker(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Of deliver: the destinations it serves; all unless named.",
+            help="For deliver: the destinations that it serves. Default: all.",
             show_default=False,
         ),
     ] = None,
@@ -81,13 +81,13 @@ def worker(
         bool,
         typer.Option(
             "--accept-loss",
-            help="Go on where the log has lost records that were never applied, and report which.",
+            help="Continue where the log has lost records that were never applied; report them.",
         ),
     ] = False,
 ) -> None:
     """Run one worker of a role; several workers of a role share its partitions.
 
-    Ctrl-C or SIGTERM ends it in good order. Exit code 1: something is wrong that you must fix.
+    Ctrl-C or SIGTERM ends it gracefully. Exit code 1: there is a problem that you must fix.
     """
     from agents.kafka.broker import reach
 

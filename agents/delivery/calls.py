@@ -105,7 +105,7 @@ class Calls:
         self._paused = False
         self._quiet = asyncio.Event()
         self.ended = 0
-        """The calls that have ended, however."""
+        """How many calls have ended, with any result."""
 
     def add(self, call: Call) -> None:
         """Calls the delivery when it is its turn; does nothing if it already waits or is being
@@ -121,7 +121,7 @@ class Calls:
 
     def hold(self, partition: int, user: str, key: bytes) -> None:
         """Called after a takeover for each delivery, in the order of the log. If the destination is
-        ordered, the user's first delivery gets the turn."""
+        ordered, the user's first delivery has to be called before the others."""
         if self._ordered():
             lane = self._lanes.setdefault((partition, user), _Lane())
             lane.turn = lane.turn or key
@@ -130,7 +130,7 @@ class Calls:
         """The result of a call is committed. done: the delivery has ended; else it will be
         retried."""
         self._reported.discard((partition, key))
-        self._look_whether_quiet()
+        self._update_quiet()
         lane = self._lanes.get((partition, user))
         if lane is not None and lane.turn == key and (done or not self._ordered()):
             self._next(lane, (partition, user))
@@ -152,7 +152,7 @@ class Calls:
         if self._paused:
             return
         self._paused = True
-        self._look_whether_quiet()
+        self._update_quiet()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), seconds)
 
@@ -161,7 +161,7 @@ class Calls:
         self._paused = False
         self._fill()
 
-    def _look_whether_quiet(self) -> None:
+    def _update_quiet(self) -> None:
         if self._tasks or self._reported:
             self._quiet.clear()
         else:
@@ -274,5 +274,5 @@ class Calls:
         elif (error := task.exception()) is not None:
             # Its delivery would wait for ever; after a restart it is called again.
             call.loop.fail(error)
-        self._look_whether_quiet()
+        self._update_quiet()
         self._ask()

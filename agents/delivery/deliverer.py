@@ -1,5 +1,5 @@
-"""The deliver role: takes actions from the log, has them called, and keeps them until they have
-ended.
+"""The deliver role: takes actions from the log, starts their calls, and keeps them until their
+deliveries have ended.
 
 Law: an action is an outstanding record before it is called, and until the transaction that reports
 its end. So after a crash the calls that were in flight are made again, with the same idempotency
@@ -92,7 +92,7 @@ class Deliverer:
             self._warnings.circuit,
         )
 
-    # ---- what the loops ask
+    # ---- called by the loops
     def capacity(self, partition: int) -> int:
         """How many actions the partition takes now; none before its first batch."""
         capacity = self._outstanding.get(partition)
@@ -117,7 +117,7 @@ class Deliverer:
             self._looked_at = destination
             self._warnings.lacking(self._callers.secrets.lacking(destination.model_dump()))
 
-    # ---- what the watchdog asks
+    # ---- called by the watchdog
     @property
     def ended(self) -> int:
         return self.calls.ended
@@ -132,7 +132,7 @@ class Deliverer:
         destination = self._destinations().get(self.name)
         return 0.0 if destination is None else destination.timeout / 1_000
 
-    # ---- what the app tells
+    # ---- called by the app
     def released(self, partition: int) -> None:
         """The partition is given up."""
         self.calls.release(partition)
@@ -190,7 +190,7 @@ class Deliverer:
             if delivery.next_attempt_at is None:
                 calls.append(call)
         for key, delivery in found:
-            # The user's first delivery, in flight or waiting, has the turn.
+            # The user's first delivery, in flight or waiting, comes before the others.
             self.calls.hold(batch.partition, read_action(delivery.action).user_id, key)
         return calls
 
@@ -241,7 +241,7 @@ class Deliverer:
         if at is not None:
             batch.view.put(result.key, msgspec.structs.replace(delivery, next_attempt_at=at))
             return [(call, False)]
-        self._tell(batch, call, answer)
+        self._send_end(batch, call, answer)
         batch.view.delete(result.key)
         self._outstanding[batch.partition].add(delivery, -1)
         return [(call, True)]
@@ -255,7 +255,7 @@ class Deliverer:
         assert delivery.first_attempt_at is not None, "an attempt without its time"
         return next_attempt(self._retry(), id, delivery.attempts, delivery.first_attempt_at, answer)
 
-    def _tell(self, batch: Batch, call: Call, answer: CallResult) -> None:
+    def _send_end(self, batch: Batch, call: Call, answer: CallResult) -> None:
         """Sends the records of a delivery that has ended: the outcome, and a response or dead
         letter."""
         action, delivery, partition = call.action, call.delivery, batch.partition

@@ -84,14 +84,14 @@ def too_late(delivery: Delivery, now: int) -> CallResult:
     if delivery.attempts:
         return CallResult("final", now, 0, RETRIES_OVER, delivery.error, attempted=False)
     return CallResult(
-        "final", now, 0, EXPIRED, "its time was over without an answer", attempted=False
+        "final", now, 0, EXPIRED, "there was no answer within its time limit", attempted=False
     )
 
 
 def held_up(delivery: Delivery, now: int) -> CallResult:
     """The result if the time for the last attempt is over while the circuit is open. `now` is in
     ms."""
-    why = "not called until its time was over: the destination failed again and again"
+    why = "not called within its time limit: the destination kept failing"
     if delivery.error is not None:
         why = f"{delivery.error}; then {why}"
     return CallResult("final", now, 0, RETRIES_OVER, why, attempted=False)

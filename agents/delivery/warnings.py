@@ -15,8 +15,8 @@ from agents.runtime.exits import last_line
 
 LINES_A_MINUTE = 10
 _CIRCUIT = {
-    "opened": f"{FAILURES} deliveries failed one after the other: it is left alone, and "
-    "probed by one call now and then",
+    "opened": f"{FAILURES} deliveries failed one after the other: its calls are paused, "
+    "and a single call probes it from time to time",
     "closed": "it answers again: its deliveries continue",
 }
 
@@ -44,8 +44,8 @@ class Warnings:
         what = frozenset(what)
         for one in sorted(what - self._lacking):
             self._line(
-                f"{one}: its deliveries wait for that, and fail as not_configured when their time "
-                "is over"
+                f"{one}: its deliveries wait until that is fixed, and fail as not_configured when "
+                "their time limit is over"
             )
         self._lacking = what
 
@@ -62,7 +62,7 @@ class Warnings:
             self._left_out += 1
             return
         self._lines += 1
-        end = "it is tried again" if again else "it is given up"
+        end = "it will be retried" if again else "it is given up"
         self._line(f"delivery {action_id} failed: {answer.error or answer.reason}; {end}")
 
     def circuit(self, change: Change) -> None:

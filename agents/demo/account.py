@@ -186,8 +186,8 @@ def settle(
         "records of the log not applied": sum(
             max(0, end - tally.positions.get(partition, 0)) for partition, end in ends.items()
         ),
-        "outcomes that must be there": (expected.outcomes - tally.rows).total(),
-        "actions that must be there": len(expected.actions - actions),
+        "expected outcomes": (expected.outcomes - tally.rows).total(),
+        "expected actions": len(expected.actions - actions),
         "actions without a delivery": len(actions - delivered),
         "actions the receiver never accepted": len(actions - accepted.keys()),
         "deliveries given up": tally.types["action.failed"],
@@ -196,11 +196,11 @@ def settle(
     repeated = {
         "events more often in the log than acknowledged": tally.events - acknowledged,
         "outcome ids": _too_many(tally.outcomes),
-        "outcomes nobody expects": (tally.rows - expected.outcomes).total(),
+        "unexpected outcomes": (tally.rows - expected.outcomes).total(),
         "action ids": _too_many(tally.actions),
-        "actions nobody expects": len(actions - expected.actions),
+        "unexpected actions": len(actions - expected.actions),
         "deliveries reported more than once": _too_many(tally.delivered),
-        "deliveries of no action": len(delivered - actions),
+        "deliveries without an action": len(delivered - actions),
     }
     return Account(
         tally,

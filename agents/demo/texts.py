@@ -59,7 +59,7 @@ def summary(scene: Scene, account: Account) -> RenderableType:
     table.add_row(
         "actions",
         f"{len(tally.actions):,}",
-        f"in journeys.actions.*; outcomes tell of {requested:,} requested",
+        f"in journeys.actions.*; outcomes report {requested:,} requested",
     )
     retried = f"{account.requests:,} requests, {account.refused:,} answered 503 at first"
     table.add_row("delivered", f"{len(tally.delivered):,}", retried)
@@ -67,7 +67,7 @@ def summary(scene: Scene, account: Account) -> RenderableType:
     for name, found in (("lost", account.lost), ("repeated", account.repeated)):
         style = "bold red" if found else "bold green"
         table.add_row(Text(name, style), Text(f"{sum(found.values()):,}", style), _listed(found))
-    return Panel(table, title="[bold]what became of it", border_style="bright_black", expand=False)
+    return Panel(table, title="[bold]the demo's result", border_style="bright_black", expand=False)
 
 
 def _listed(found: Mapping[str, int]) -> Text:

@@ -172,7 +172,7 @@ class Guard:
         if running and (full or loop.time() - running[-1].began < _SLOW_SECONDS):
             return running[-1].found
         if sum(map(len, self._look_ups.values())) >= _LOOK_UPS:
-            raise OSError(f"{_LOOK_UPS} look-ups of names are under way: the resolver is too slow")
+            raise OSError(f"{_LOOK_UPS} name lookups are in progress: the resolver is too slow")
         one = _LookUp(loop.create_future(), loop.time())
         running.append(one)
 
@@ -203,7 +203,7 @@ class Guard:
         try:
             threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
         except RuntimeError as error:
-            tell(OSError(f"no thread for a look-up: {error}"))
+            tell(OSError(f"no thread for a lookup: {error}"))
         return one.found
 
     async def close(self) -> None:

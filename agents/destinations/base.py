@@ -58,7 +58,7 @@ class Caller(Protocol):
     """Carries out the actions of all destinations of a type, concurrently. One for the process.
 
     Every attempt of an action sends the same request with the same idempotency key, the action's
-    id. A test event (`simulate --send`) is marked as a test for the other side.
+    id. A test event (`simulate --send`) is marked as a test for the destination.
     """
 
     async def call(

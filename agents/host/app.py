@@ -44,12 +44,12 @@ SESSION_TIMEOUT_SECONDS = 6.0
 _GROUP_COMMIT_SECONDS = 2.0
 _WATCH_SECONDS = 30.0
 """Not more often: confluent-kafka 2.16.1 never frees the topic id of a description, 165 bytes for
-each topic at each look."""
+each topic and description."""
 _NEVER_SECONDS = 365 * 24 * 3600.0
 
 
 class Calls(Protocol):
-    """What a role does beside its loops, as the watchdog sees it.
+    """The calls that a role makes outside of its loops, as the watchdog sees them.
 
     ended: how many calls have ended. has_work: whether one should end soon. longest: seconds that a
     call may take.
@@ -135,7 +135,7 @@ class App(faust.App):
         self.gauges: list[ReadGauges] = []
         """What a role adds to the metrics page."""
         self.calls: dict[str, Calls] = {}
-        """By what is called, what a role adds to the watchdog's duties."""
+        """The calls of a role that the watchdog checks, by a name for what is called."""
         self._reader: SourceReader | None = None
         self._group_commits: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -238,7 +238,7 @@ class App(faust.App):
             )
         except AnotherChangelog:
             if self.watch is not None:
-                self.watch.look()  # says what can be done
+                self.watch.look()  # its error says what to do
             raise
 
     def _make_loop(self, owned: OwnedPartition) -> PartitionLoop:
@@ -348,7 +348,7 @@ class App(faust.App):
         """Stops gracefully; the process then ends with EXIT_RESTART."""
         if not self.restarting:
             self.restarting = True
-            last_line(f"{why}: starting again")
+            last_line(f"{why}: restarting")
             signal.raise_signal(signal.SIGTERM)
 
     def _leave(self, error: BaseException) -> None:

@@ -111,8 +111,8 @@ class Consumer(driver.Consumer):
             yield record
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Faust waits for acknowledgements here, of which there are none, and not even for those in
-        a worker that is stopping (app/base.py:1799): the group would give its partitions to other
+        """Faust waits for acknowledgements here, which don't exist; in a worker that is stopping it
+        doesn't wait at all (app/base.py:1799). The group would give the partitions to other
         workers, which would fence the last batches during their commit."""
         try:
             await self.app.quiesce()

@@ -1,7 +1,7 @@
 """Reports over HTTP whether this worker does its work, and its metrics.
 
 Law: readiness is computed from the loops' state at the moment of the request, and a blocked event
-loop does not answer at all. Beyond loopback, requests without the token see only that.
+loop does not answer at all. Beyond loopback, requests without the token get no further details.
 """
 
 import hmac

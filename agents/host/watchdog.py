@@ -5,7 +5,7 @@ is detected, too; the limit is longer than the longest planned broker outage, du
 progress is possible.
 
 Answers Faust issues #175 #523 #532 #640: a dead fetcher or coordinator task, a hung fetch or a
-recovery that ended silently leave the process alive without output (watched until killed).
+recovery that ended silently leave the process alive without output (observed until it was killed).
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class _Work(NamedTuple):
 
 
 class _Progress(NamedTuple):
-    """The progress that was seen last; since when (s) there is no more, though there is work."""
+    """The last progress that was seen, and since when (s) there has been none despite work."""
 
     seen: Any
     since: float
@@ -174,6 +174,6 @@ def strangers_in_group(client: Mapping[str, Any], group: str) -> str:
     except (KafkaException, TimeoutError):
         names = ""
     return (
-        f"the consumer group {group} has members that are no workers of this role"
+        f"the consumer group {group} has members that are not workers of this role"
         f"{f' ({names})' if names else ''}: they must use another group"
     )

@@ -47,11 +47,11 @@ from tables.changelog import POSITION_KEY, Position
 _ROLES = ("register", "evaluate", "deliver")
 _ANSWER_SECONDS = 10.0
 _LOST = {
-    CONFIG: "what was pushed is known to the catalog alone",
-    CATALOG: "register builds it again from journeys.config",
+    CONFIG: "pushed documents remain only in the catalog",
+    CATALOG: "register rebuilds it from journeys.config",
     EVENTS: "events that were not applied are lost",
     USERS: "profiles, instances and timers of all users are lost",
-    OUTCOMES: "what it reported is lost",
+    OUTCOMES: "the outcomes are lost",
     DEAD: "the dead letters are lost",
 }
 
@@ -176,11 +176,11 @@ def _step(
     if now is None:
         fate = "is missing and is recreated, empty"
     elif before is None:
-        fate = f"is recorded as it is, {counted(now.partitions, 'partition')}"
+        fate = f"is recorded as it is, with {counted(now.partitions, 'partition')}"
     elif before.id != now.id:
-        fate = "is not the one it was"
+        fate = "is not the recorded topic"
     elif before.partitions != now.partitions:
-        return Step(topic, f"has {now.partitions} partitions; those that were added stay empty")
+        return Step(topic, f"has {now.partitions} partitions; the added ones stay empty")
     else:
         return None
     source = _source_of(name)
@@ -196,7 +196,7 @@ def _step(
     if before is None:
         return Step(topic, fate)
     if role is None:
-        return Step(topic, f"{fate}: it is taken as it is")
+        return Step(topic, f"{fate}: it is used as it is")
     where = "at the offset that it had reached" if same_offsets else "at its beginning"
     return Step(topic, f"{fate}: {role} continues {where}")
 
@@ -214,10 +214,10 @@ def _changelog_step(
     """What adopting means for a changelog, and for its role's position in the source."""
     now, role = found.get(topic.name), reader_of(source)
     if now is not None and not _is_empty(broker, topic.name, now):
-        return Step(topic, f"{fate}: {role} continues with what it holds")
+        return Step(topic, f"{fate}: {role} continues with its records")
     if now is not None and logical(topic.name) not in recorded.topics:
         return Step(topic, f"{fate}; it is empty: {role} starts at the beginning of {source}")
-    lost = _LOST.get(topic.name, "deliveries that were under way are lost")
+    lost = _LOST.get(topic.name, "outstanding deliveries are lost")
     again = f"{fate}: {lost}"
     if now is not None:
         again = f"{fate} and is empty: {lost}"
@@ -226,10 +226,12 @@ def _changelog_step(
     if topic.name == CATALOG:
         return Step(topic, again, missing=now is None)
     if from_start or not (same or same_offsets):
-        does = "is done again" if same or same_offsets else "was not applied yet"
-        text = f"{again}. {role} starts at the beginning of {source}: all that it holds {does}"
+        state = "are applied again" if same or same_offsets else "were not applied yet"
+        text = f"{again}. {role} starts at the beginning of {source}: its records {state}"
         return Step(topic, text, missing=now is None)
-    text = f"{again}. {role} continues at the end of {source}: nothing of it is done again"
+    text = (
+        f"{again}. {role} continues at the end of {source}: none of its records are applied again"
+    )
     return Step(topic, text, missing=now is None, start_at=source)
 
 

@@ -93,9 +93,9 @@ def _check_there(
             raise missing(topic.name)
         raise TopicError(
             f"The topic {topic.name} does not exist, though others of this installation do, and "
-            f"there is no record of them in {CATALOG}. `journeys topics create` makes what is "
-            "missing where nothing is lost by it; `journeys topics adopt` shows what continuing "
-            "would mean elsewhere, and asks."
+            f"there is no record of them in {CATALOG}. `journeys topics create` creates what "
+            "is missing if nothing is lost by that; otherwise `journeys topics adopt` shows what "
+            "continuing would mean, and asks."
         )
 
 
@@ -117,5 +117,7 @@ def _accept_loss(bootstrap: str, survey: Survey, role: str) -> Installation:
     try:
         record_topics(bootstrap, accepted)
     except UserError as error:
-        last_line(f"{error} Until `journeys topics adopt` records it, other workers stop for it.")
+        last_line(
+            f"{error} Until `journeys topics adopt` records it, other workers stop because of it."
+        )
     return Installation(recorded.id, {**recorded.topics, **accepted})

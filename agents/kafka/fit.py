@@ -22,7 +22,7 @@ def check_partitions(topic: Topic, found: int, events: int, bootstrap: str) -> N
     why = "" if topic.single else f", as many as {EVENTS}"
     raise TopicError(
         f"The topic {topic.name} has {counted(found, 'partition')}; it must have {expected}{why}. "
-        "Stop the workers, delete the topic (what it holds is lost) and make it again: "
+        "Stop the workers, delete the topic (what it holds is lost) and recreate it: "
         f"`kafka-topics.sh --bootstrap-server {bootstrap} --delete --topic {topic.name}`, then "
         "`journeys topics adopt`."
     )
@@ -70,7 +70,7 @@ def single_copies(found: Mapping[str, Described]) -> str | None:
         return None
     which = "All topics have" if len(single) == len(found) else f"{', '.join(single)} have"
     return (
-        f"{which} a single copy: with the disk of a broker its part of the data is lost. On three "
+        f"{which} a single copy: if a broker's disk fails, the data on it is lost. On three "
         "brokers, `journeys topics create` makes three copies."
     )
 

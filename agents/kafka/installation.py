@@ -119,8 +119,8 @@ def why_partitions_stay(name: str, recorded: TopicRecord) -> str:
         else "The number can't change."
     )
     return (
-        f"{why} The way back: stop the workers, delete the topic (what is in it and wasn't applied "
-        "is lost), and let `journeys topics adopt` make it again."
+        f"{why} To go back, stop the workers, delete the topic (its records that were not applied "
+        "are lost), and let `journeys topics adopt` recreate it."
         if is_source(name)
         else f"{why} `journeys topics adopt` shows whether the engine can continue."
     )

@@ -201,7 +201,7 @@ def _begin(
             text = f"{name} was deleted and recreated; {position.source} of the old log was next"
             if known is None and not accept_loss:
                 raise OffsetGone(
-                    f"{text}, and what wasn't applied of it is lost. --accept-loss continues at "
+                    f"{text}, and records not applied yet are lost. --accept-loss continues at "
                     "the beginning of the new log"
                 )
             last_line(f"{text}: continuing at {log.first}, the beginning of the new one")
@@ -211,7 +211,7 @@ def _begin(
         if not accept_loss:
             raise OffsetGone(
                 f"{text}: the log was cut off, or deleted and recreated. --accept-loss continues "
-                "with what it holds"
+                "with its present records"
             )
         if position.topic_id:
             # The same log, truncated: all that is left of it has been applied.

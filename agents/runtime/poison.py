@@ -38,6 +38,6 @@ class PoisonGauge:
         if self._inputs >= WINDOW and self._dead * 2 > self._inputs:
             raise TooManyDead(
                 f"{self._dead} of the last {self._inputs} inputs could not be applied: this is a "
-                "bug and not poison. No more dead letters are written; journeys.dead has the "
-                "tracebacks."
+                "bug of the engine, not bad input. No more dead letters are written; "
+                "journeys.dead has the tracebacks."
             )

@@ -93,7 +93,7 @@ class Signatures:
                 return None
             return _refusal("unsigned", f"header `{SIGNATURE}`: found nothing, expected one")
         if len(signature) != _SIZE or signature[0] != _VERSION:
-            return _refusal("bad_signature", f"header `{SIGNATURE}`: of an unknown form")
+            return _refusal("bad_signature", f"header `{SIGNATURE}`: found an unknown format")
         signed = _HEAD.unpack_from(signature)[1]
         kind = found.kind.encode()
         origin = None if found.origin is None else found.origin.encode()
@@ -102,9 +102,12 @@ class Signatures:
         if not any(
             hmac.compare_digest(hmac.digest(one, text, "sha256"), digest) for one in self._keys
         ):
-            return _refusal("bad_signature", f"header `{SIGNATURE}`: of none of the known keys")
+            return _refusal(
+                "bad_signature",
+                f"header `{SIGNATURE}`: found a signature by none of the known keys",
+            )
         if abs(appended - signed) > MAX_AGE_MS:
-            apart = f"signed {abs(appended - signed) / 1_000:.0f} s from when it was appended"
+            apart = f"signed {abs(appended - signed) / 1_000:.0f} s before or after it was appended"
             return _refusal("stale_signature", f"{apart}, expected at most {MAX_AGE_MS // 1_000} s")
         return None
 

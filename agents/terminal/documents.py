@@ -53,7 +53,7 @@ def documents_of(files: Files) -> dict[str, bytes]:
     """The documents among the files. Raises UserError if there are none."""
     others = [*files.tests, *files.responses]
     if others and not files.documents:
-        raise UserError(f"no documents among the files: found {others[0]}, which is none")
+        raise UserError(f"no documents among the files: found {others[0]}, which has none")
     return files.documents
 
 

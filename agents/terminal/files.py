@@ -114,7 +114,7 @@ def _held(path: Path, content: bytes) -> str | None:
     keys = {match[1] for match in _KEY.finditer(content)}
     if path.name.endswith(_TESTS):
         return "tests"
-    if b"kind" in keys and b"apiVersion" not in keys:  # which every manifest of Kubernetes has
+    if b"kind" in keys and b"apiVersion" not in keys:  # every Kubernetes manifest has the latter
         return "documents"
     if b"kind" not in keys and b"tests" in keys:
         return "tests"

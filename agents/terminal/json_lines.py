@@ -115,7 +115,7 @@ def _in_words(stray: Stray) -> str:
 
     return (
         f"the time {format_time(stray.found)} runs ahead of the records around it: "
-        f"cut back to {format_time(stray.instead)}; --trust-times leaves it"
+        f"cut back to {format_time(stray.instead)}; --trust-times keeps it"
     )
 
 

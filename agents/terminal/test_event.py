@@ -22,7 +22,7 @@ def result_lines(test: TestDelivery) -> Iterator[str]:
     assert result is not None, "it was not sent"
     if result.error is None:
         answered = "" if result.status is None else f" answered {result.status}"
-        yield f"delivered: the destination{answered or ' took it'} in {result.took} ms"
+        yield f"delivered: the destination{answered or ' accepted it'} in {result.took} ms"
     else:
         yield f"failed after {result.took} ms: {result.error}"
     for label, value in result.labels.items():

@@ -67,7 +67,7 @@ def _line(error: typer.TyperException, command: Any) -> str:
         known = list(command.commands)
         return f"there is no command '{wrong[1]}'{suggest(wrong[1], known)[0]}"
     if extra := re.fullmatch(r"Got unexpected extra argument.*? \((.*)\)", text, re.DOTALL):
-        return f"found '{extra[1]}' after all that the command takes"
+        return f"found '{extra[1]}', but the command takes no more arguments"
     return "a command is missing" if text == "Missing command." else text
 
 

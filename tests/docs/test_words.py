@@ -193,7 +193,7 @@ FIGURES = {
     "MB of inputs of a transaction": input_queue.MAX_INPUT_BYTES >> 20,
     "watchdog": watchdog.LIMIT_SECONDS,
     "from one mark of a partition to the next": timers.MARK_INTERVAL_MS,
-    "deliveries under way of a partition": deliverer.MAX_OUTSTANDING,
+    "outstanding deliveries of a partition": deliverer.MAX_OUTSTANDING,
     "calls at once of a worker to one destination": calls.AT_ONCE,
     "from SIGTERM to SIGKILL by `journeys up`": supervisor.STOP_SECONDS,
 }

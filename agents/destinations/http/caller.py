@@ -62,7 +62,7 @@ _FAILURES = (
     anyio.EndOfStream,
     OSError,
 )
-"""Errors of the network and the other side."""
+"""Errors of the network and the server."""
 _NONE: Mapping[str, str] = {}
 MARK = {"Journeys-Test": "true"}
 """The header that marks a request as a test event."""
@@ -193,7 +193,7 @@ class HttpCaller:
             failed = f"{type(error).__name__}: {error}".removesuffix(": ")
         except _NOT_SENDABLE as error:
             if response is None:
-                return answer("final", "not_sendable", f"there is no such request: {error}")
+                return answer("final", "not_sendable", f"the request is not valid: {error}")
             failed = str(error)
         except Exception as error:
             if response is None:

@@ -1,7 +1,7 @@
 """Connects httpx to destinations, only at addresses that were checked.
 
 Law: a connection goes to the address that was checked; there is no second lookup. However a call
-ends, nothing of it is left for the next one: a connection is reused only if its last answer was
+ends, none of its data reaches the next call: a connection is reused only if its last answer was
 read to the end; any other is closed, by a task that no call can cancel.
 """
 
@@ -33,7 +33,7 @@ _Origin = tuple[bytes, bytes, int | None]
 
 
 class TooMuch(httpcore.RemoteProtocolError):
-    """The other side's answer doesn't end within the limits."""
+    """The server's answer doesn't end within the limits."""
 
 
 class _GuardedStream(httpcore.AsyncNetworkStream):
@@ -133,11 +133,11 @@ class _Connection(httpcore.AsyncNetworkBackend):
         return await self._http.handle_async_request(request)
 
     def usable(self) -> bool:
-        """Whether it can carry another request: the other side has neither closed it nor sent more
+        """Whether it can carry another request: the server has neither closed it nor sent more
         than its answers, as that would be read as the next answer."""
         if not self._http.is_idle() or self._http.has_expired():
             return False
-        # No public interface of the libraries tells.
+        # The libraries have no public interface for this.
         connection: Any = self._http._connection
         socket: Any = self._socket
         unread, _ = connection._h11_state.trailing_data

@@ -110,7 +110,7 @@ def test_an_event_takes_its_place_along_and_what_is_no_event_its_kind() -> None:
 @pytest.mark.parametrize("topic", ["journeys.config", "journeys.users", "orders", None])
 def test_nothing_is_put_back_where_no_input_comes_from(topic: str | None) -> None:
     letter = msgspec.structs.replace(of_action(), cause=Cause(topic, 0, 0))
-    with pytest.raises(UserError, match="is no input of"):
+    with pytest.raises(UserError, match="is not an input of"):
         original(read(letter))
 
 

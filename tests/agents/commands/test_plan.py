@@ -52,7 +52,7 @@ def test_changes_are_shown_until_they_are_applied(journeys: Journeys) -> None:
     journeys.write("journey.yaml", changed.replace("90m", "2h"))
     lines = journeys.run("plan", journey).stdout.splitlines()
     assert re.fullmatch(
-        r"    who is in [0-9a-f]{12} at later stays with it: in_flight is pin", lines[2]
+        r"    instances of [0-9a-f]{12} at later keep their version: in_flight is pin", lines[2]
     )
 
     wrong = journeys.write("wrong.yaml", changed.replace("destination: mailer", "destination: m"))

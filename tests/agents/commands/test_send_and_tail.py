@@ -166,12 +166,12 @@ def test_a_history_comes_out_of_the_workers_as_out_of_a_backtest(journeys: Journ
     assert sent.returncode == 0, sent.stderr
     assert "4 events sent in " in sent.stdout
     # The last timer: bob and cid wait an hour for what does not come.
-    assert sent.stdout.splitlines()[-1].startswith("clock moved on to 20")
+    assert sent.stdout.splitlines()[-1].startswith("clock advanced to 20")
     again = journeys.run("send", "--advance", "2000-01-01T00:00:00Z")
     assert again.returncode == 1
-    assert "journeys: the clock is ahead of 2000-01-01T00:00:00Z already in " in again.stderr
+    assert "journeys: the clock is already ahead of 2000-01-01T00:00:00Z in " in again.stderr
     later = journeys.run("send", "--advance", "2101-01-01T00:00:00Z")
-    assert (later.returncode, later.stdout) == (0, "clock moved on to 2101-01-01T00:00:00Z\n")
+    assert (later.returncode, later.stdout) == (0, "clock advanced to 2101-01-01T00:00:00Z\n")
     backtest = journeys.run(
         *("backtest", name, "--events", history, "--drain"),
         *("--outcomes", "outcomes.jsonl", "--actions", "actions.jsonl"),

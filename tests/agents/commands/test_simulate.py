@@ -81,7 +81,7 @@ def test_every_decision_is_shown_with_its_reason_and_every_payload(folder: Path)
         "tour/done [c] node.reached",
         "tour/done [c] journey.exited reason=done",
     ]
-    assert done.stderr == "1 event of another user left out; --user names whom to follow\n"
+    assert done.stderr == "1 event of another user left out; --user selects the user to follow\n"
 
 
 def test_the_user_can_be_named_and_time_be_stopped(folder: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_wrong_command_line_is_one_line_of_ours(
         ("topics create --partitions four", "--partitions: found 'four', expected a whole number"),
         ("apply x --timeout", "--timeout needs a value: expected a number, at least 0"),
         ("apply x --timeout inf", "--timeout: found 'inf', expected a finite number"),
-        ("kafka 1 2", "found '1 2' after all that the command takes"),
+        ("kafka 1 2", "found '1 2', but the command takes no more arguments"),
         ("send --advance soon", "--advance: "),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_destination_that_is_down_is_called_when_it_is_up(site: Site) -> None:
     name = site.destination(f"http://127.0.0.1:{port}")
     sent = site.request(name)
     site.start(name)
-    site.wait_for_line("it is tried again")
+    site.wait_for_line("it will be retried")
     down = time.monotonic() + 3
     while time.monotonic() < down:
         assert site.dead_letters(actions(name)) == []
@@ -383,7 +383,7 @@ def test_a_destination_that_is_added_is_taken_on(site: Site, receiver: Receiver)
     site.wait_for_line("started")
     sent = site.request(site.destination(receiver.url))
     assert site.outcome(sent).type == "action.delivered"
-    assert "a destination was added: starting again" in site.log
+    assert "a destination was added: restarting" in site.log
     assert worker.poll() is None
 
 

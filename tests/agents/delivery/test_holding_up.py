@@ -16,7 +16,7 @@ from tests.agents.delivery.receiver import Receiver, Reply, Request
 from tests.agents.delivery.site import Site
 
 AT_ONCE = 64
-OPENED, CLOSED = "it is left alone", "it answers again"
+OPENED, CLOSED = "its calls are paused", "it answers again"
 
 
 def neighbours(site: Site, count: int) -> list[str]:
@@ -173,7 +173,7 @@ def test_while_a_destination_is_left_alone_deliveries_still_end_when_their_time_
     assert attempts <= calls <= attempts + 6
     assert len(never) > 100
     assert {one.detail["error"] for one in never if one.detail is not None} == {
-        "not called until its time was over: the destination failed again and again"
+        "not called within its time limit: the destination kept failing"
     }
     assert len(site.dead_letters(actions(name))) == len(sent)
     assert not site.response(asked).ok

@@ -158,7 +158,7 @@ def test_a_wait_that_the_destination_asks_for_beyond_the_time_ends_it_at_once(
 
 def test_a_request_whose_time_is_over_when_it_is_taken_is_not_made(scores: Scores) -> None:
     response = scores.site.response(scores.late)
-    assert (response.ok, response.error) == (False, "its time was over without an answer")
+    assert (response.ok, response.error) == (False, "there was no answer within its time limit")
     assert scores.failure(scores.late)["reason"] == "expired"
     assert scores.failure(scores.late)["attempts"] == 0
     assert scores.requests(scores.late) == []

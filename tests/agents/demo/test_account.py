@@ -86,8 +86,8 @@ def test_a_history_of_which_all_is_there_once_is_clean() -> None:
     [
         (EVENT, "events acknowledged, not in the log"),
         (APPLIED, "records of the log not applied"),
-        (ENTERED, "outcomes that must be there"),
-        (ALL[3], "actions that must be there"),
+        (ENTERED, "expected outcomes"),
+        (ALL[3], "expected actions"),
         (DELIVERED, "actions without a delivery"),
     ],
 )
@@ -99,7 +99,7 @@ def test_what_is_missing_is_lost(missing: Record, told: str) -> None:
     ("twice", "told"),
     [
         (EVENT, {"events more often in the log than acknowledged"}),
-        (ENTERED, {"outcome ids", "outcomes nobody expects"}),
+        (ENTERED, {"outcome ids", "unexpected outcomes"}),
         (ALL[3], {"action ids"}),
         (DELIVERED, {"outcome ids", "deliveries reported more than once"}),
     ],

@@ -39,7 +39,7 @@ def test_a_worker_that_finds_another_program_in_its_group_says_which_and_ends(
             stranger.poll(0.2)
         assert cluster.workers[1].returncode == EXIT_FAILED
         told = cluster.log(1)
-        assert f"the consumer group {cluster.name} has members that are no workers" in told
+        assert f"the consumer group {cluster.name} has members that are not workers" in told
         assert "stranger-" in told
     finally:
         stranger.close()

@@ -129,7 +129,7 @@ def test_topics_must_have_as_many_partitions_as_the_events(bootstrap: str, name:
         create_topics(bootstrap, partitions=3)
     assert str(told.value) == (
         f"The topic {name} has 2 partitions; it must have 3, as many as journeys.events. "
-        "Stop the workers, delete the topic (what it holds is lost) and make it again: "
+        "Stop the workers, delete the topic (what it holds is lost) and recreate it: "
         f"`kafka-topics.sh --bootstrap-server {bootstrap} --delete --topic {name}`, then "
         "`journeys topics adopt`."
     )
