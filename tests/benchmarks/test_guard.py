@@ -7,7 +7,7 @@ def test_what_is_expected_and_a_little_more_passes() -> None:
     assert too_slow({name: 1.9 * cost for name, cost in EXPECTED.items()}) == []
 
 
-def test_one_loss_is_told() -> None:
+def test_one_loss_is_reported() -> None:
     (slow, *_) = EXPECTED
     assert too_slow({**EXPECTED, slow: ALLOWED * EXPECTED[slow] + 0.1}) == [slow]
 

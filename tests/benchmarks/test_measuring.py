@@ -103,7 +103,7 @@ def test_what_is_missing_repeated_or_wrong_is_found(cluster: Cluster) -> None:
     cluster.delete(names.__contains__)
 
 
-def test_one_that_ends_by_itself_is_told(cluster: Cluster) -> None:
+def test_one_that_ends_by_itself_is_reported(cluster: Cluster) -> None:
     with ToyRun(cluster, BARE, "no-such-topic", 1) as run:
         run.start()
         assert run.failed() is None
@@ -129,7 +129,7 @@ def test_what_counts_is_the_input_between_the_first_and_the_last_output() -> Non
     }
 
 
-def test_an_output_tells_how_far_its_partition_is() -> None:
+def test_an_output_shows_how_far_its_partition_is() -> None:
     progress = Progress({"a": (0, 99), "b": (0, 599), "c": (1, 299)})
     for ids, events in ((["b"], 600), (["a", "unknown"], 600), (["c", "b"], 900)):
         assert not progress.complete

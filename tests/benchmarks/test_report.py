@@ -48,7 +48,7 @@ def test_a_ratio_is_made_within_a_round() -> None:
     assert quix.is_reached(SOME[:1]) is None
 
 
-def test_a_goal_that_was_not_measured_is_told_so() -> None:
+def test_a_goal_that_was_not_measured_is_reported_as_such() -> None:
     lines = tables.goals(SOME).splitlines()
     assert len(lines) == len(GOALS) + 2
     assert "2.00x" in lines[2]

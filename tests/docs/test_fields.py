@@ -184,7 +184,7 @@ def test_a_table_has_the_fields_of_its_record(name: str) -> None:
     assert sorted(told) == sorted(RECORDS[name].__struct_fields__)
 
 
-def test_every_type_of_outcome_is_told() -> None:
+def test_every_type_of_outcome_is_documented() -> None:
     told = [plain(row[0]) for row in tables("outcomes")[""]]
     later = {"audience.entered", "audience.exited"}  # said below the table
     assert sorted(told) == sorted(OUTCOME_TYPES - later)

@@ -82,7 +82,7 @@ LIMITS = {
 }
 
 
-def test_what_the_examples_tell_is_in_the_table(tmp_path: Path) -> None:
+def test_what_the_examples_report_is_in_the_table(tmp_path: Path) -> None:
     told: dict[str, set[str]] = {}
     for page in PAGES:
         for title, text in blocks(page, "yaml"):
@@ -106,7 +106,7 @@ def test_what_a_test_may_expect_is_in_the_table() -> None:
         assert set(names) <= TOLD[type], type
 
 
-def test_what_a_delivery_tells_is_in_the_table() -> None:
+def test_what_a_delivery_reports_is_in_the_table() -> None:
     cause, answer = Cause("journeys.actions.mailer", 0, 0), CallResult("delivered", 0, 1)
     told = outcomes.delivered(ACTION, cause, 1, answer)
     assert set(told.detail or {}) == TOLD["action.delivered"]
@@ -114,7 +114,7 @@ def test_what_a_delivery_tells_is_in_the_table() -> None:
     assert set(told.detail or {}) == TOLD["action.failed"]
 
 
-def test_nothing_is_told_that_no_code_knows() -> None:
+def test_every_documented_detail_occurs_in_the_code() -> None:
     files = [path for house in ("journeys", "agents") for path in (ROOT / house).rglob("*.py")]
     code = "".join(path.read_text("utf-8") for path in files)
     for type, names in TOLD.items():

@@ -77,7 +77,7 @@ def test_without_drain_what_waits_goes_on_waiting(tmp_path: Path, documents: lis
     assert _read(actions)[0]["at"] == "1970-01-02T00:00:00.000Z"
 
 
-def test_a_bad_line_is_told_with_its_number_and_the_next_goes_on(
+def test_a_bad_line_is_reported_with_its_number_and_the_next_is_applied(
     tmp_path: Path, documents: list[Path]
 ) -> None:
     events = _events(
@@ -96,7 +96,7 @@ def test_a_bad_line_is_told_with_its_number_and_the_next_goes_on(
     assert "event.rejected" in done.stdout
 
 
-def test_a_wrong_document_is_told_with_file_line_and_column(
+def test_a_wrong_document_is_reported_with_file_line_and_column(
     tmp_path: Path, documents: list[Path]
 ) -> None:
     documents[0].write_text(WELCOME.replace("destination: mailer", "destination: maler"))

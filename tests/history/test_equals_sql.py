@@ -52,7 +52,9 @@ def test_every_outcome_and_payload_is_the_one_that_sql_computes(history: History
     assert differences(history.wanted.rows, history.got) == []
 
 
-def test_who_came_in_order_is_told_all_in_the_order_of_the_rules(history: History) -> None:
+def test_users_whose_events_came_in_order_have_outcomes_in_the_order_of_the_rules(
+    history: History,
+) -> None:
     least = {"plain": 397, "late": 0, "bursts": 50}
     assert len(history.wanted.orderly) >= least[history.log]
     assert disorder(history.wanted, history.got) == []

@@ -159,7 +159,7 @@ def test_the_last_days_of_the_calendar_have_a_next_one() -> None:
 @pytest.mark.parametrize(
     "value", [5, "Mars/Olympus", "../UTC", ["UTC"], "Europe", "+24:00", "+5:30"]
 )
-def test_what_is_no_zone_is_told_before_the_next_one_in_line(value: object) -> None:
+def test_unknown_zones_before_the_first_known_one_are_reported(value: object) -> None:
     unknown: list[object] = []
     assert find_zone([value], unknown.append) == _zone("UTC")
     assert find_zone([None, value, "", "Asia/Tokyo", "Mars"], unknown.append) == _zone("Asia/Tokyo")

@@ -53,7 +53,7 @@ def test_an_error_of_the_client_that_was_kept_is_over_with_the_next() -> None:
     assert asking.ask_for(10, answer) == 7
 
 
-def test_a_right_that_is_missing_is_told_at_once() -> None:
+def test_a_right_that_is_missing_is_reported_at_once() -> None:
     asked = 0
 
     def refuse(client: AdminClient) -> None:

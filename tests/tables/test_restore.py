@@ -133,7 +133,7 @@ def test_the_sides_of_records_have_no_due_time(changelog: Changelog) -> None:
     assert store.due_from((0, b""), 10) == [(5, b"a")]
 
 
-def test_a_changelog_made_again_is_refused_before_anything_starts_from_zero(
+def test_a_recreated_changelog_is_refused_before_anything_starts_from_zero(
     changelog: Changelog,
 ) -> None:
     changelog.write({b"a": Record(1, 5)}, 3)

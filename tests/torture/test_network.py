@@ -97,7 +97,7 @@ def test_a_reset_ends_every_connection_and_the_next_one_works(proxy: Proxy) -> N
         assert said_again(connection, b"after") == b"after"
 
 
-def test_where_nothing_listens_the_client_is_told() -> None:
+def test_where_nothing_listens_the_client_gets_an_error() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

@@ -27,7 +27,7 @@ some_faults = st.lists(st.tuples(moments, moments).map(lambda ends: Fault(*sorte
 
 
 @given(some_faults, moments, moments)
-def test_it_is_what_looking_at_every_moment_finds(faults: list[Fault], a: int, b: int) -> None:
+def test_it_equals_a_search_of_every_moment(faults: list[Fault], a: int, b: int) -> None:
     begin, end = sorted((a, b))
     longest = run = 0
     for moment in range(begin, end):

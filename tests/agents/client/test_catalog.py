@@ -74,7 +74,7 @@ async def test_an_aborted_push_is_not_waited_for(bootstrap: str) -> None:
     assert reader.config_offset == 0
 
 
-async def test_a_broker_that_does_not_answer_is_waited_for_and_that_is_said(
+async def test_waiting_for_a_broker_that_does_not_answer_is_reported(
     bootstrap: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     reader = CatalogReader(base_config(bootstrap))

@@ -131,7 +131,7 @@ def test_a_letter_is_known_by_what_is_in_it() -> None:
 
 
 @given(st.binary())
-def test_a_value_that_is_anything_names_its_key_or_nobody(value: bytes) -> None:
+def test_the_user_of_an_arbitrary_value_is_its_key_or_none(value: bytes) -> None:
     assert read(of_event(value, key=None)).user is None
     assert read(of_event(value, key=b"k")).user == "k"
 

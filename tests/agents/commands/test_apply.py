@@ -21,7 +21,7 @@ def test_a_push_without_register_has_no_verdict_until_register_comes(journeys: J
     assert verdict["cause"]["offset"] == int(offset)
 
 
-def test_accepted_documents_are_told_with_version_and_change(journeys: Journeys) -> None:
+def test_accepted_documents_are_reported_with_version_and_change(journeys: Journeys) -> None:
     journeys.worker("register")
     mailer = journeys.write("mailer.yaml", DESTINATION.rstrip())  # no line break at its end
     journey = journeys.write("journey.yaml", "%YAML 1.2\n---\n" + JOURNEY)
@@ -40,7 +40,7 @@ def test_accepted_documents_are_told_with_version_and_change(journeys: Journeys)
     assert [one["version"] for one in shown["documents"] if one["kind"] == "Journey"] == [told[1]]
 
 
-def test_a_document_with_a_warning_is_accepted_and_the_warning_told_once(
+def test_a_document_with_a_warning_is_accepted_and_the_warning_reported_once(
     journeys: Journeys,
 ) -> None:
     journeys.worker("register")
@@ -55,7 +55,7 @@ def test_a_document_with_a_warning_is_accepted_and_the_warning_told_once(
     assert journeys.run("apply", name).stderr == ""
 
 
-def test_a_push_with_one_mistake_changes_nothing_and_is_told_at_its_own_line(
+def test_a_push_with_one_mistake_changes_nothing_and_is_reported_at_its_own_line(
     journeys: Journeys,
 ) -> None:
     journeys.worker("register")

@@ -239,7 +239,7 @@ def test_letters_are_listed_by_filters_and_discarded(journeys: Journeys) -> None
         (["replay", "--user", "nobody"], 0, ""),
     ],
 )
-def test_what_is_asked_wrongly_changes_nothing(
+def test_an_invalid_request_changes_nothing(
     journeys: Journeys, arguments: list[str], code: int, said: str
 ) -> None:
     letter = poison("ann")
@@ -277,7 +277,7 @@ def test_of_two_commands_the_older_one_is_fenced_and_nothing_is_replayed_twice(
     assert listed(journeys) == []
 
 
-def test_whoever_says_no_has_done_nothing(journeys: Journeys) -> None:
+def test_answering_no_changes_nothing(journeys: Journeys) -> None:
     set_aside(journeys, poison("ann"), poison("ben"))
     terminal = Terminal(
         [str(COMMAND), "dead", "replay", "--all"], journeys.environment, journeys.folder

@@ -33,7 +33,7 @@ def make_again(broker: str, name: str, partitions: int) -> AdminClient:
     return client
 
 
-def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
+def test_a_lost_topic_ends_the_worker_and_adopting_asks_what_follows(
     journeys: Journeys,
 ) -> None:
     broker = journeys.environment["JOURNEYS_BROKER"]
@@ -72,7 +72,7 @@ def test_a_topic_that_is_lost_ends_the_worker_and_what_follows_is_asked(
     assert "nothing to adopt" in journeys.run("topics", "adopt").stdout
 
 
-def test_what_stands_in_a_topic_that_was_made_again_is_no_repeat_of_what_stood_there(
+def test_records_of_a_recreated_topic_are_not_taken_for_repeats_of_the_former_ones(
     journeys: Journeys,
 ) -> None:
     """An event without a messageId is known by its place, and so is what is said of it."""

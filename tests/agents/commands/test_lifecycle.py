@@ -75,7 +75,7 @@ def test_a_pause_keeps_what_comes_and_an_archive_ends_what_is_left(journeys: Jou
     assert [one["detail"] for one in ends] == [{"reason": "archived"}] * 2
 
 
-def test_a_journey_that_is_not_there_is_told_with_the_nearest_name(journeys: Journeys) -> None:
+def test_a_journey_that_is_not_there_is_reported_with_the_nearest_name(journeys: Journeys) -> None:
     journeys.worker("register")
     journeys.run("apply", journeys.write("journey.yaml", JOURNEY.replace("tour", "voyage")))
     done = journeys.run("pause", "voyagge")

@@ -61,7 +61,7 @@ def test_changes_are_shown_until_they_are_applied(journeys: Journeys) -> None:
     assert rejected.stdout.startswith("wrong.yaml:5:")
 
 
-def test_without_a_broker_it_is_told_in_one_line(offline: Journeys) -> None:
+def test_without_a_broker_it_is_reported_in_one_line(offline: Journeys) -> None:
     done = offline.run("plan", offline.write("mailer.yaml", DESTINATION))
     assert done.returncode == 1
     assert done.stderr.startswith("journeys: ")

@@ -28,7 +28,7 @@ def test_a_schema_is_printed_and_all_of_them_are_written(offline: Journeys) -> N
     assert made == sorted(f"{name}.schema.json" for name in schemas(KINDS))
 
 
-def test_an_unknown_schema_is_told_with_the_nearest(offline: Journeys) -> None:
+def test_an_unknown_schema_is_reported_with_the_nearest(offline: Journeys) -> None:
     done = offline.run("schema", "jorney")
     assert done.returncode == 1
     assert done.stderr == "journeys: 'jorney' is not a schema: did you mean 'journey'?\n"

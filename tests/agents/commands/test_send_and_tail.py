@@ -95,7 +95,7 @@ def test_events_stand_in_their_users_partition_in_the_order_of_the_file(
         assert by_user[f"user-{n}"] == lines[n::17]
 
 
-def test_lines_that_are_no_events_are_sent_and_told(journeys: Journeys, log: Log) -> None:
+def test_lines_that_are_not_events_are_sent_and_reported(journeys: Journeys, log: Log) -> None:
     lines = ["not json", '{"event": "Seen"}', '{"event": "Seen", "userId": 5.5}', "[]"]
     done = journeys.run("send", "-", stdin="\n".join([*lines, event("Seen", "u", 1)]))
     assert done.returncode == 0

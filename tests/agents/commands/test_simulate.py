@@ -145,7 +145,7 @@ def test_an_event_that_the_engine_refuses_is_shown_as_such(folder: Path) -> None
     assert "event.rejected" in done.stdout
 
 
-def test_a_wrong_document_is_told_with_its_place(folder: Path) -> None:
+def test_a_wrong_document_is_reported_with_its_place(folder: Path) -> None:
     (folder / "tour.yaml").write_text(DOCUMENTS.replace("otherwise: mail", "otherwise: mial"))
     done = simulate(folder, "tour.yaml", "--events", "events.jsonl")
     assert (done.returncode, done.stdout) == (1, "")

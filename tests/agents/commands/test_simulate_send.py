@@ -178,7 +178,7 @@ def test_a_refusal_is_shown_and_tried_once(simulate: Command, receiver: Receiver
         ("no token", "'headers': Authorization: JOURNEYS_SECRET_TOKEN is not set"),
     ],
 )
-def test_what_can_not_be_sent_is_told(
+def test_what_can_not_be_sent_is_reported(
     simulate: Command, receiver: Receiver, why: str, said: str
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}" if why == "away" else receiver.url
@@ -205,7 +205,7 @@ def test_what_can_not_be_sent_is_told(
         ("other/mail", "'other/mail' was never reached: did you mean 'tour/mail'?"),
     ],
 )
-def test_a_node_that_sent_nothing_is_told_with_the_nearest_one(
+def test_a_node_that_sent_nothing_is_reported_with_the_nearest_one(
     simulate: Command, receiver: Receiver, node: str, said: str
 ) -> None:
     done = simulate(receiver.url, "--send", node)

@@ -68,7 +68,7 @@ def test_a_failure_shows_what_was_expected_and_what_happened(folder: Path) -> No
     assert lines[-1].startswith("1 failed, 1 passed in ")
 
 
-def test_junit_xml_tells_each_test_and_failure(folder: Path) -> None:
+def test_junit_xml_lists_each_test_and_failure(folder: Path) -> None:
     (folder / "wrong.test.yaml").write_text("tests: 5\n")
     done = run(".", "--junit", "report.xml", folder=folder)
     assert done.returncode == 1
@@ -83,7 +83,9 @@ def test_junit_xml_tells_each_test_and_failure(folder: Path) -> None:
     assert suites["wrong.test.yaml"].get("errors") == "1"
 
 
-def test_a_wrong_file_or_journey_is_told_with_its_place_and_the_others_run(folder: Path) -> None:
+def test_a_wrong_file_or_journey_is_reported_with_its_place_and_the_others_run(
+    folder: Path,
+) -> None:
     (folder / "bad.yaml").write_text(JOURNEY.replace("delay", "dely"))
     (folder / "bad.test.yaml").write_text(TESTS)
     (folder / "lost.test.yaml").write_text(TESTS)

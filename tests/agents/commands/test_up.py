@@ -115,7 +115,7 @@ def test_what_only_a_user_can_mend_ends_up_at_once(journeys: Journeys) -> None:
     assert reason.startswith("journeys: deliver-0 can't start: JOURNEYS_ALLOW_HOSTS")
 
 
-def test_another_number_of_partitions_than_there_are_is_told(journeys: Journeys) -> None:
+def test_a_different_number_of_partitions_is_reported(journeys: Journeys) -> None:
     assert journeys.run("topics", "create").returncode == 0
     journeys.environment["JOURNEYS_PARTITIONS"] = "7"
     done = journeys.run("up")

@@ -75,7 +75,7 @@ WARNING = (
 )
 
 
-def test_a_warning_is_told_and_ends_with_code_0(offline: Journeys) -> None:
+def test_a_warning_is_reported_and_ends_with_code_0(offline: Journeys) -> None:
     done = offline.run("validate", offline.write("warned.yaml", WARNED))
     assert (done.returncode, done.stdout) == (0, WARNING)
     assert done.stderr == "2 documents in 1 file: valid, 1 warning\n"

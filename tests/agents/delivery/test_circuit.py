@@ -113,7 +113,7 @@ def test_a_probe_that_was_given_up_makes_way_for_another() -> None:
     assert circuit.wait(FIRST_PAUSE, 0) == 0
 
 
-def test_a_probe_that_says_nothing_of_the_destination_makes_way_for_another() -> None:
+def test_a_probe_that_shows_nothing_about_the_destination_is_followed_by_another() -> None:
     circuit = Circuit()
     fail(circuit, FAILURES)
     unknown = without_answer("not_sendable")

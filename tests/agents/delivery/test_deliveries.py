@@ -100,7 +100,7 @@ def test_retry_after_wins(site: Site, receiver: Receiver) -> None:
     assert 1.9 <= second.at - first.at < 30
 
 
-def test_a_final_answer_is_told_and_set_aside_without_secrets(
+def test_a_final_answer_is_reported_and_set_aside_without_secrets(
     site: Site, receiver: Receiver
 ) -> None:
     site.environment["JOURNEYS_SECRET_TOKEN"] = "t0p-secret"
@@ -297,7 +297,7 @@ def test_an_archived_destination_s_actions_are_kept_and_not_called(
 
 
 @pytest.mark.parametrize("delay", [0.5, 4.0], ids=["quick", "slow"])
-def test_a_stop_lets_calls_in_flight_end_and_none_is_made_again(
+def test_a_stop_lets_calls_in_flight_end_and_repeats_none(
     site: Site, receiver: Receiver, delay: float
 ) -> None:
     """Those that the destination has taken are told as delivered by the worker that made them."""
@@ -329,7 +329,7 @@ def test_a_stop_waits_no_longer_than_a_call_may_take(site: Site, receiver: Recei
     assert sent in site.outstanding(name)
 
 
-def test_a_secret_that_is_not_set_is_said_once_and_waited_for(
+def test_a_missing_secret_is_reported_once_and_its_deliveries_wait(
     site: Site, receiver: Receiver
 ) -> None:
     headers = {"Authorization": "Bearer ${env.TOKEN}"}
@@ -354,7 +354,7 @@ def test_a_secret_that_is_not_set_is_said_once_and_waited_for(
     assert {one.type for (one,) in outcomes.values()} == {"action.delivered"}
 
 
-def test_data_that_no_header_holds_is_delivered_and_costs_nobody_else(
+def test_unusual_data_in_headers_is_delivered_and_affects_no_other_delivery(
     site: Site, receiver: Receiver
 ) -> None:
     name = site.destination(
@@ -408,7 +408,7 @@ def test_workers_that_come_and_go_share_a_destination(site: Site, receiver: Rece
 
 
 @pytest.mark.fault
-def test_after_kill_9_every_action_is_delivered_and_told_exactly_once(
+def test_after_kill_9_every_action_is_delivered_and_reported_exactly_once(
     site: Site, receiver: Receiver
 ) -> None:
     def slowly(request: Request, before: int) -> Reply:

@@ -109,7 +109,7 @@ def test_an_ordered_destination_s_order_survives_retries_and_kill_9(
 
 
 @pytest.mark.slow
-def test_a_destination_that_is_down_is_left_alone_and_comes_back_unflooded(
+def test_a_destination_that_is_down_is_not_called_and_is_not_flooded_when_it_returns(
     site: Site, receiver: Receiver
 ) -> None:
     down = True
@@ -146,7 +146,7 @@ def test_a_destination_that_is_down_is_left_alone_and_comes_back_unflooded(
         assert beside <= 1 + answered
 
 
-def test_while_a_destination_is_left_alone_deliveries_still_end_when_their_time_is_over(
+def test_while_calls_are_paused_deliveries_still_end_at_their_time_limit(
     site: Site, receiver: Receiver
 ) -> None:
     receiver.rule = Reply(503)

@@ -78,7 +78,7 @@ def scores(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sc
         site.close()
 
 
-def test_the_answer_and_what_was_asked_of_it_come_back_as_a_response(scores: Scores) -> None:
+def test_the_answer_and_its_labels_come_back_as_a_response(scores: Scores) -> None:
     body = json.dumps({"result": {"score": 11.5}}).encode()
     id = scores.ask("good", Reply(201, body, {"X-Name": "é"}))
     response = scores.site.response(id)
@@ -123,7 +123,7 @@ def test_a_503_is_tried_again_and_only_the_last_answer_comes_back(scores: Scores
     assert len(scores.requests(id)) == 2
 
 
-def test_a_body_that_stays_away_is_asked_for_again(scores: Scores) -> None:
+def test_a_request_whose_body_breaks_off_is_retried(scores: Scores) -> None:
     torn = Reply(200, b'{"result": {"sco', {"Content-Length": "500"}, torn=True)
     id = scores.ask("torn", torn, Reply(200, b'{"result": {"score": 5}}'))
     assert scores.site.response(id).labels == {"score": 5, "code": 200}
@@ -137,7 +137,7 @@ def test_a_body_that_no_label_needs_is_not_waited_for(scores: Scores) -> None:
     assert len(scores.requests(id)) == 1
 
 
-def test_silence_is_borne_while_the_time_lasts_and_no_longer(scores: Scores) -> None:
+def test_a_missing_answer_is_waited_for_within_the_time_limit_only(scores: Scores) -> None:
     id = scores.ask("silent", Reply(hang=True), within=7_000)
     response = scores.site.response(id)
     assert (response.ok, response.status_code, response.labels) == (False, None, {})
@@ -198,7 +198,7 @@ def test_a_request_that_can_not_be_made_is_answered_too(scores: Scores) -> None:
 
 
 @pytest.mark.fault
-def test_after_kill_9_a_request_in_flight_is_made_again_while_its_time_lasts(
+def test_after_kill_9_a_request_in_flight_is_repeated_within_its_time_limit(
     broker: str, tmp_path: Path
 ) -> None:
     with Receiver() as receiver:

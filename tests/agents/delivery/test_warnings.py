@@ -8,7 +8,7 @@ from agents.destinations.call_result import CallResult
 FAILED = CallResult("retriable", 0, 0, "refused", "the destination answered 503", 503)
 
 
-def test_what_a_document_lacks_is_said_once_until_it_is_there() -> None:
+def test_a_missing_setting_is_reported_once_until_it_is_set() -> None:
     lines: list[str] = []
     warnings = Warnings("mail", lines.append)
     for _ in range(3):
@@ -22,7 +22,7 @@ def test_what_a_document_lacks_is_said_once_until_it_is_there() -> None:
     assert len(lines) == 3
 
 
-def test_deliveries_that_fail_are_said_a_few_a_minute_and_the_others_counted() -> None:
+def test_a_few_failed_deliveries_a_minute_are_logged_and_the_others_counted() -> None:
     lines: list[str] = []
     now = 0.0
     warnings = Warnings("mail", lines.append, lambda: now)
@@ -30,8 +30,8 @@ def test_deliveries_that_fail_are_said_a_few_a_minute_and_the_others_counted() -
         warnings.failed(f"a-{number}", FAILED, again=True)
     assert len(lines) == LINES_A_MINUTE
     assert lines[0] == (
-        "deliver: destination mail: delivery a-0 failed: the destination answered 503; it is tried "
-        "again"
+        "deliver: destination mail: delivery a-0 failed: the destination answered 503; it will "
+        "be retried"
     )
     now = 61.0
     warnings.failed("a-100", FAILED, again=False)

@@ -79,7 +79,7 @@ REGISTRIES = {
 
 
 @pytest.mark.parametrize("network", " ".join(REGISTRIES.values()).split())
-def test_nothing_of_the_special_registries_is_public(network: str) -> None:
+def test_no_address_of_the_special_registries_is_public(network: str) -> None:
     found = ipaddress.ip_network(network)
     size = found.num_addresses
     for number in {0, 1 % size, size // 2, size - 1}:
@@ -413,7 +413,7 @@ async def test_a_look_up_that_fails_fails_for_all_that_wait_and_no_later_one() -
     await guard.close()
 
 
-async def test_closing_lets_go_of_a_look_up_that_hangs() -> None:
+async def test_closing_gives_up_a_lookup_that_hangs() -> None:
     names = SlowNames("slow.example")
     guard = Guard(Allowed(), names)
     task = asyncio.create_task(guard.addresses("slow.example", 443))

@@ -38,7 +38,7 @@ def test_no_charset_of_an_answer_ends_or_holds_up_the_worker(
     assert msgspec.json.decode(msgspec.json.encode(found)).startswith(told)
 
 
-def test_a_secret_that_is_cut_off_is_not_told_either() -> None:
+def test_a_secret_that_is_cut_off_is_not_reported_either() -> None:
     secrets = Secrets({"JOURNEYS_SECRET_A": "t0p-secret"})
     found = excerpt_of(response(), b"so far so good: t0p-se", False, secrets)
     assert "t0p" not in found

@@ -156,7 +156,7 @@ async def test_an_answer_means_what_the_type_says(
 
 
 @every_type
-async def test_the_time_that_the_other_side_asks_for_is_kept(
+async def test_the_retry_after_of_the_server_is_kept(
     of: DestinationType, receiver: Receiver
 ) -> None:
     receiver.rule = reply(of, "retry_after")
@@ -178,7 +178,9 @@ async def test_no_answer_is_retriable_and_in_time(
 
 
 @every_type
-async def test_nobody_there_is_retriable(of: DestinationType, receiver: Receiver) -> None:
+async def test_a_server_that_is_not_there_is_retriable(
+    of: DestinationType, receiver: Receiver
+) -> None:
     receiver.close_port()
     async with calls(of, receiver.url) as call:
         result = await call()

@@ -42,7 +42,7 @@ async def test_an_idle_worker_declares_every_metric(asked: Asked) -> None:
     assert "process_resident_memory_bytes" in families
 
 
-async def test_the_page_speaks_openmetrics_to_whom_asks_for_it(asked: Asked) -> None:
+async def test_the_page_is_openmetrics_when_a_client_accepts_it(asked: Asked) -> None:
     answer = await asked.metrics("application/openmetrics-text; version=1.0.0")
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")

@@ -105,7 +105,7 @@ def test_one_of_other_jars_is_ignored_by_java(whole: Path, tmp_path: Path) -> No
     assert prints_an_id(run(*using(whole), jars=others))
 
 
-def test_one_that_is_gone_meanwhile_is_done_without(tmp_path: Path) -> None:
+def test_java_runs_without_an_archive_that_has_disappeared(tmp_path: Path) -> None:
     assert prints_an_id(run(*using(tmp_path / "gone.jsa")))
 
 

@@ -91,12 +91,12 @@ def test_no_broker_is_one_clear_line_within_the_time_given() -> None:
     assert "\n" not in str(told.value)
 
 
-def test_faust_is_told_nothing_where_the_broker_asks_for_nothing() -> None:
+def test_faust_gets_no_credentials_where_the_broker_needs_none() -> None:
     assert faust_credentials({"bootstrap.servers": "a:1", "log_level": 2}) is None
     assert faust_credentials({"security.protocol": "plaintext"}) is None
 
 
-def test_faust_is_told_who_connects() -> None:
+def test_faust_gets_the_credentials() -> None:
     client = {"sasl.username": "me", "sasl.password": "hunter2", "sasl.mechanisms": "PLAIN"}
     plain = faust_credentials({"security.protocol": "sasl_plaintext", **client})
     assert (plain.username, plain.password, plain.ssl_context) == ("me", "hunter2", None)
@@ -129,7 +129,7 @@ def test_faust_trusts_whom_librdkafka_trusts(
         ({"security.protocol": "SSL", "ssl.ca.location": "none.pem"}, "SSL_CA_LOCATION can't be"),
     ],
 )
-def test_what_faust_would_not_heed_is_refused(client: dict[str, Any], told: str) -> None:
+def test_options_that_faust_would_ignore_are_refused(client: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError) as error:
         faust_credentials(client)
     assert str(error.value).startswith(f"JOURNEYS_KAFKA_{told}")

@@ -151,7 +151,7 @@ def test_the_broker_dies_with_its_killed_guard(own_kafka: EmbeddedKafka) -> None
 
 
 @pytest.mark.fault
-def test_a_broker_that_ends_by_itself_is_told(own_kafka: EmbeddedKafka) -> None:
+def test_a_broker_that_ends_by_itself_is_reported(own_kafka: EmbeddedKafka) -> None:
     psutil.Process(own_kafka.pid).kill()
     with pytest.raises(EmbeddedKafkaError, match="The embedded Kafka ended"):
         own_kafka.wait()
@@ -159,7 +159,7 @@ def test_a_broker_that_ends_by_itself_is_told(own_kafka: EmbeddedKafka) -> None:
         _ = own_kafka.pid
 
 
-def test_a_taken_port_is_told_at_once(kafka: EmbeddedKafka) -> None:
+def test_a_taken_port_is_reported_at_once(kafka: EmbeddedKafka) -> None:
     port = int(kafka.bootstrap.split(":")[1])
     with pytest.raises(EmbeddedKafkaError) as told:
         EmbeddedKafka(port=port).start()
@@ -179,7 +179,7 @@ def test_a_port_that_another_broker_was_quicker_to_take_is_left_to_it(
         assert kafka.is_running()
 
 
-def test_a_failed_start_tells_the_end_of_the_brokers_log(tmp_path: Path) -> None:
+def test_a_failed_start_shows_the_end_of_the_brokers_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "meta.properties").write_text("version=1\ncluster.id=x\nnode.id=7\n")
@@ -204,7 +204,7 @@ def test_jdk4pys_java_is_used_where_none_is_installed(
     assert find_java() == old
 
 
-def test_without_a_network_the_missing_download_is_told(
+def test_without_a_network_the_missing_download_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -230,7 +230,7 @@ def test_records_packed_in_every_way_are_packed_anew(
         assert read(kafka.bootstrap, topic, len(values)) == values
 
 
-def test_a_java_or_a_resolver_that_is_not_installed_is_said(
+def test_a_missing_java_or_resolver_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -164,7 +164,7 @@ def test_what_an_older_version_made_is_recorded_once_that_is_agreed_to(bootstrap
     assert check_topics(bootstrap).destinations == ("mailer",)
 
 
-def test_a_new_destination_is_recorded_and_not_made_again(bootstrap: str) -> None:
+def test_a_new_destination_is_recorded_and_not_recreated(bootstrap: str) -> None:
     create_destination_topics(bootstrap, "crm")
     assert {"journeys.actions.crm", "journeys.deliveries.crm"} <= read(bootstrap).topics.keys()
     delete(bootstrap, deliveries("crm"))
@@ -194,7 +194,7 @@ def test_a_role_that_accepts_the_loss_goes_on_at_the_beginning_of_its_own_source
 
 
 @pytest.mark.parametrize(("same_offsets", "means"), [(False, "start"), (True, "same")])
-def test_a_copy_of_the_events_keeps_positions_where_that_is_said(
+def test_a_copy_of_the_events_keeps_positions_only_with_same_offsets(
     bootstrap: str, same_offsets: bool, means: str
 ) -> None:
     before = check_topics(bootstrap).installation.topics[logical(EVENTS)]

@@ -56,9 +56,7 @@ def test_all_partitions_are_read_and_an_empty_topic_ends_at_once(broker: str, to
     assert values(broker, topic) == records
 
 
-def test_what_stands_behind_an_open_transaction_is_read_when_it_ends(
-    broker: str, topic: str
-) -> None:
+def test_records_after_an_open_transaction_are_read_when_it_ends(broker: str, topic: str) -> None:
     sent(broker, topic, b"a", partition=0)
     producer = open_transaction(broker, topic, b"b", 0)
     sent(broker, topic, b"c", partition=0)

@@ -75,7 +75,7 @@ def everything_kept(bootstrap: str) -> bytes:
     return found
 
 
-def test_every_role_and_command_works_and_tells_no_secret(secured: Secured, user: Users) -> None:
+def test_every_role_and_command_works_and_shows_no_secret(secured: Secured, user: Users) -> None:
     said: list[str] = []
 
     def run(

@@ -169,7 +169,7 @@ def test_the_configuration_must_have_one_partition(bootstrap: str) -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_told_with_the_command_that_mends_it(
+def test_a_wrong_setting_is_reported_with_the_command_that_mends_it(
     bootstrap: str, name: str, settings: dict[str, str], found: str
 ) -> None:
     make(bootstrap, name, partitions=1, **settings)
@@ -197,7 +197,7 @@ def test_events_never_change_their_number_of_partitions(bootstrap: str) -> None:
     )
 
 
-def test_what_the_broker_refuses_is_told(bootstrap: str) -> None:
+def test_what_the_broker_refuses_is_reported(bootstrap: str) -> None:
     with pytest.raises(TopicError, match="The broker did not make the topic journeys"):
         create_topics(bootstrap, partitions=1, replication=3)
 
@@ -207,7 +207,7 @@ def test_without_a_broker_the_check_says_so() -> None:
         check_topics("127.0.0.1:1")
 
 
-def test_single_copies_are_told_and_too_few_are_an_error(bootstrap: str) -> None:
+def test_single_copies_are_reported_and_too_few_are_an_error(bootstrap: str) -> None:
     create_topics(bootstrap, partitions=1)
     assert (check_topics(bootstrap).warning or "").startswith("All topics have a single copy")
     with pytest.raises(TopicError, match=r"has 1 replica; JOURNEYS_REPLICATION asks for 3"):

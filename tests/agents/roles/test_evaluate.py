@@ -139,7 +139,7 @@ async def test_the_next_owner_knows_what_the_last_one_knew_before_any_barrier(
     assert [one["type"] for one in following.sent][:1] == ["journey.entered"]
 
 
-async def test_a_log_of_pushes_that_was_made_again_is_not_waited_for(tmp_path: Path) -> None:
+async def test_evaluate_does_not_wait_for_a_recreated_log_of_pushes(tmp_path: Path) -> None:
     """What the last owner knew of the old one is more than the new one holds."""
     view = View(Store(tmp_path / "store"), CODEC)
     reader = Log()

@@ -66,12 +66,12 @@ def test_a_broker_whose_clock_is_set_back_is_followed() -> None:
     assert times.broker - times.clock.now() == 3_600_005
 
 
-def test_until_the_broker_has_told_its_time_it_is_the_machines() -> None:
+def test_until_the_first_stamp_the_time_is_the_machines() -> None:
     clock = Times().clock
     assert (clock.known, clock.now()) == (False, 5)
 
 
-def test_a_commit_tells_the_brokers_time(broker: str) -> None:
+def test_a_commit_reveals_the_brokers_time(broker: str) -> None:
     name, clock = uuid.uuid4().hex[:8], BrokerClock(wall=lambda: 5)
     topic = NewTopic(f"log-{name}", 1, 1, config={"message.timestamp.type": "LogAppendTime"})
     admin = AdminClient(base_config(broker))

@@ -30,7 +30,7 @@ def test_two_workers_share_the_load(cluster: Cluster) -> None:
     assert cluster.stop(2) == 0
 
 
-def test_what_says_nothing_shares_a_transaction(cluster: Cluster) -> None:
+def test_batches_that_send_nothing_share_a_transaction(cluster: Cluster) -> None:
     cluster.start(1)
     cluster.wait_until_owned()
     cluster.produce(600, rate=300, values=lambda _: b"q")

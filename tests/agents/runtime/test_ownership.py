@@ -160,7 +160,7 @@ async def test_a_release_waits_for_a_take_over(job: Job) -> None:
         Store(app.state_dir / job.changelog / str(number)).close()
 
 
-async def test_an_open_that_fails_is_told(job: Job) -> None:
+async def test_an_open_that_fails_is_reported(job: Job) -> None:
     app = job.process()
     (app.state_dir / job.changelog).mkdir(parents=True)
     (app.state_dir / job.changelog / "0").write_text("no directory")
@@ -188,7 +188,7 @@ async def test_records_that_are_deleted_before_the_first_was_applied_are_missed(
         await second.own(job.where(0), 1)
 
 
-async def test_who_accepts_the_loss_goes_on_and_says_what_is_lost(
+async def test_accepting_the_loss_continues_and_reports_what_is_lost(
     job: Job, capfd: pytest.CaptureFixture[str]
 ) -> None:
     job.write(10)
@@ -214,7 +214,7 @@ async def test_who_accepts_the_loss_goes_on_and_says_what_is_lost(
         (Position(20, 7, "old"), {"old": "same"}, Position(20, 7, "now")),
     ],
 )
-def test_a_new_owner_goes_on_where_the_position_says(
+def test_a_new_owner_continues_at_the_position(
     position: Position | None, former: dict[str, str], begin: Position
 ) -> None:
     for accept_loss in (False, True):
@@ -254,7 +254,7 @@ def test_no_owner_goes_on_beside_its_position_unless_the_loss_is_accepted(
 
 
 @pytest.mark.parametrize("events", [3, 10, 25], ids=["shorter", "as long", "longer"])
-async def test_a_source_that_was_made_again_is_never_gone_on_with_in_silence(
+async def test_a_worker_never_silently_continues_with_a_recreated_source(
     job: Job, events: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     job.write(10)

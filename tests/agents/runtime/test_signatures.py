@@ -80,7 +80,7 @@ def test_a_signature_with_any_bit_changed_is_refused(at: int, bit: int) -> None:
 
 
 @given(st.binary(max_size=100) | st.none())
-def test_whatever_stands_for_a_signature_is_refused(noise: bytes | None) -> None:
+def test_an_arbitrary_signature_is_refused(noise: bytes | None) -> None:
     headers = [*build("barrier"), ("journeys-signature", noise)]
     assert check(SIGNER, headers) == "bad_signature"  # type: ignore[arg-type]
 

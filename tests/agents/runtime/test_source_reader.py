@@ -143,7 +143,7 @@ async def test_everything_in_order_from_the_offset_asked_for(log: Log) -> None:
     assert log.errors == []
 
 
-async def test_a_partition_that_is_full_is_held_alone(log: Log) -> None:
+async def test_only_the_partition_that_is_full_is_paused(log: Log) -> None:
     log.write(0, 30_000)
     slow, other = Partition(limit=2_000), Partition()
     log.reader.start({log.where(0): (slow, 0), log.where(1): (other, 0)})
@@ -261,7 +261,7 @@ async def test_an_offset_past_the_end_is_an_error(log: Log) -> None:
     assert isinstance(log.errors[0], OffsetGone)
 
 
-async def test_an_error_of_a_receiver_is_told(log: Log) -> None:
+async def test_an_error_of_a_receiver_is_reported(log: Log) -> None:
     class Broken(Partition):
         def feed(self, messages: list[Message]) -> None:
             raise ValueError("a bug of the loop")

@@ -171,7 +171,7 @@ def test_a_cell_that_is_not_utf_8_is_judged_as_in_json(tmp_path: Path) -> None:
     assert nul.user_id == "b\ufffdn"
 
 
-def test_a_stray_time_is_cut_back_and_told_unless_times_are_trusted(
+def test_a_stray_time_is_cut_back_and_reported_unless_times_are_trusted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "events.jsonl"

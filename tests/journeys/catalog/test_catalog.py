@@ -43,7 +43,7 @@ def version(text: str) -> str:
     return kind.version_of(kind.decode(raw))
 
 
-def test_a_push_is_in_force_and_its_version_stays_for_good() -> None:
+def test_an_accepted_push_is_active_and_its_version_stays_for_ever() -> None:
     catalog, first = pushed(Catalog(KINDS), BOTH)
     old = first.documents[0].version
     assert [tuple(one) for one in first.documents] == [
@@ -70,7 +70,7 @@ def test_an_unchanged_document_is_accepted_as_unchanged() -> None:
         assert again.entries == []
 
 
-def test_going_back_to_an_old_version_writes_only_what_is_in_force() -> None:
+def test_going_back_to_an_old_version_writes_only_which_version_is_active() -> None:
     catalog, first = pushed(Catalog(KINDS), BOTH)
     catalog, _ = pushed(catalog, JOURNEY.replace("1h", "2h"))
     catalog, back = pushed(catalog, JOURNEY)
@@ -85,7 +85,7 @@ def test_an_invalid_push_changes_nothing_not_even_its_good_documents() -> None:
     ]
 
 
-def test_references_resolve_in_the_push_first_then_in_what_is_in_force() -> None:
+def test_references_resolve_in_the_push_first_then_in_the_active_documents() -> None:
     assert "'mailer' is not a destination" in refused(Catalog(KINDS), JOURNEY)[0]
     catalog, _ = pushed(Catalog(KINDS), MAILER)
     pushed(catalog, JOURNEY)
@@ -126,7 +126,7 @@ def test_a_journey_is_not_made_a_draft_again() -> None:
 
 
 @pytest.mark.parametrize("change", ["status: paused\n", "description: told\n"])
-def test_status_and_description_change_what_is_in_force_but_no_version(change: str) -> None:
+def test_status_and_description_change_the_active_document_but_no_version(change: str) -> None:
     catalog, first = pushed(Catalog(KINDS), BOTH)
     _, second = pushed(catalog, JOURNEY + change)
     (one,) = second.documents
@@ -207,7 +207,7 @@ def status(catalog: Catalog) -> str:
     return catalog.active()[0][2]
 
 
-def test_a_change_of_life_outlasts_the_same_file_and_ends_with_one_that_says_otherwise() -> None:
+def test_a_lifecycle_change_survives_the_same_file_and_ends_with_another_status() -> None:
     catalog, first = pushed(Catalog(KINDS), BOTH)
     catalog, paused = pushed(catalog, PAUSE)
     assert [tuple(one) for one in paused.documents] == [

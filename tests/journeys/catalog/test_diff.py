@@ -55,7 +55,7 @@ def test_what_is_new_is_created() -> None:
     ]
 
 
-def test_what_is_in_force_is_unchanged_however_it_is_written() -> None:
+def test_an_active_document_is_unchanged_however_it_is_written() -> None:
     again = BOTH.replace("within: 1h", "within: 60m").replace("entry:", "status: running\nentry:")
     assert [(one.change, one.fields) for one in planned(again)] == [("unchanged", ())] * 2
 
@@ -76,7 +76,7 @@ def test_what_is_in_force_is_unchanged_however_it_is_written() -> None:
                                           "https://post.example.com/")),
     ],
 )  # fmt: skip
-def test_a_field_is_told_as_it_was_and_as_it_will_be(
+def test_a_field_is_reported_as_it_was_and_as_it_will_be(
     old: str, new: str, expected: tuple[str, str, Any, Any]
 ) -> None:
     assert old in BOTH
@@ -97,7 +97,7 @@ def test_nodes_are_added_and_removed_as_a_whole() -> None:
     ]
 
 
-def test_another_order_of_nodes_is_told_by_where_they_lead() -> None:
+def test_another_order_of_nodes_is_reported_by_where_they_lead() -> None:
     lines = BOTH.splitlines()
     moved = "\n".join([*lines[:-3], lines[-2], lines[-3], lines[-1]])
     assert told(moved) == [
@@ -106,7 +106,7 @@ def test_another_order_of_nodes_is_told_by_where_they_lead() -> None:
     ]
 
 
-def test_versions_are_told_before_and_after() -> None:
+def test_versions_are_reported_before_and_after() -> None:
     (_, journey) = planned(BOTH.replace("within: 1h", "within: 2h"))
     assert journey.before == catalog().journeys["tour"].version
     assert journey.version not in (journey.before, None)
@@ -140,11 +140,11 @@ def in_flight(text: str, before: str = BOTH) -> list[tuple[tuple[str, ...], dict
     return [(one.follow, one.stay) for one in journey.in_flight]
 
 
-def test_who_is_under_way_stays_where_nothing_is_said() -> None:
+def test_live_instances_stay_with_their_version_by_default() -> None:
     assert in_flight(BOTH.replace("1h", "2h")) == [((), {"wait": "in_flight is pin"})]
 
 
-def test_with_follow_it_is_said_who_follows_and_who_cannot_and_why() -> None:
+def test_with_follow_the_plan_names_the_nodes_that_follow_and_why_others_cannot() -> None:
     follow = BOTH.replace("entry:", "in_flight: follow\nentry:")
     assert in_flight(follow) == [(("wait",), {})]
     reading = follow.replace("'${user.id}'", "'${entry.properties.mail}'")

@@ -353,14 +353,14 @@ def test_one_mistake_is_one_problem(old: str, new: str, problem: str) -> None:
     assert told(CHECKOUT.replace(old, new, 1), "checkout.yaml")[:1] == [f"checkout.yaml:{problem}"]
 
 
-def test_all_mistakes_are_told_in_the_order_of_the_text() -> None:
+def test_all_mistakes_are_reported_in_the_order_of_the_text() -> None:
     text = CHECKOUT.replace("50.0", "'a' + 1").replace("1h", "1 hour").replace("mailer", "m", 1)
     problems = check([("a.yaml", text), ("b.yaml", "kind: X")], KINDS)[1]
     places = [(problem.file, problem.line) for problem in problems]
     assert places == [("a.yaml", 7), ("a.yaml", 14), ("a.yaml", 30), ("b.yaml", 1)]
 
 
-def test_a_name_that_is_there_twice_is_told_with_the_first_place() -> None:
+def test_a_name_that_is_there_twice_is_reported_with_the_first_place() -> None:
     problems = check([("a.yaml", MAILER), ("b.yaml", MAILER)], KINDS)[1]
     assert [str(problem) for problem in problems] == [
         "b.yaml:2:27: Destination 'mailer' is defined twice: the first is at a.yaml:2:27"

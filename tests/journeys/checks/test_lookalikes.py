@@ -30,7 +30,7 @@ def _warnings(*texts: str) -> list[str]:
     ],
 )
 @pytest.mark.parametrize("where", ["event", "property", "trait"])
-def test_a_lookalike_of_another_document_is_told(other: str, where: str) -> None:
+def test_a_lookalike_of_another_document_is_reported(other: str, where: str) -> None:
     def document(name: str, word: str) -> str:
         quoted = f'"{word}"'
         event = quoted if where == "event" else "x"
@@ -49,7 +49,7 @@ def test_a_lookalike_of_another_document_is_told(other: str, where: str) -> None
     assert not _warnings(document("a", "café à"), document("b", "cafe a"))
 
 
-def test_a_lookalike_within_a_document_is_told_once() -> None:
+def test_a_lookalike_within_a_document_is_reported_once() -> None:
     written = unicodedata.normalize("NFD", "é")
     condition = f'\'event.properties["é"] == event.properties["{written}"]\''
     found = _warnings(ONE.format("a", "x", condition))

@@ -179,11 +179,11 @@ LENGTH = "expected 'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2
         (payload("'${user.id'"), "5:57: 'payload' in node 'n' (destination): '${' is not closed: expected '}'"),
     ],
 )  # fmt: skip
-def test_a_value_is_told_with_what_was_most_likely_meant(text: str, message: str) -> None:
+def test_a_value_is_reported_with_what_was_most_likely_meant(text: str, message: str) -> None:
     assert one(text) == message
 
 
-def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
+def test_keys_and_names_that_no_line_shows_are_reported_on_one_line() -> None:
     found = told(entry(f'event: a, "x\\ny": 1, {"z" * 300}: 2'))
     assert found[0].startswith("3:19: unknown key 'x\\ny' in the entry: expected one of")
     assert found[1].startswith(f"3:30: unknown key '{'z' * 57}...' in the entry")
@@ -250,7 +250,7 @@ def test_keys_and_names_that_no_line_shows_are_told_on_one_line() -> None:
         ("attr.x == 1", "1: 'attr' has no value yet in the entry"),
     ],
 )  # fmt: skip
-def test_a_condition_is_told_in_words_at_its_place(condition: str, message: str) -> None:
+def test_a_condition_is_reported_in_words_at_its_place(condition: str, message: str) -> None:
     column, words = message.split(": ", 1)
     text = "kind: Journey\nname: tour\nnodes: {done: {type: exit}}\nentry:\n  event: start\n"
     place = f"7:{int(column) + 4}"
@@ -292,7 +292,7 @@ nodes:
 """
 
 
-def test_what_can_not_be_there_yet_is_told_by_the_way_that_leads_there() -> None:
+def test_a_name_without_a_value_is_reported_by_the_ways_that_lead_there() -> None:
     # Only the first branch sets the label, and only the event, not the time-out, is captured.
     assert told(TRIGGER + MAILER + "---\nkind: Lifecycle\nname: tuor\nstatus: paused\n") == [
         "4:28: 'where' in 'exit[0]' of Journey 'tour': 'steps' can't be read in a global exit: "
@@ -310,7 +310,7 @@ def test_what_can_not_be_there_yet_is_told_by_the_way_that_leads_there() -> None
     ]
 
 
-def test_a_type_that_is_no_text_is_told_once_and_not_shown_where_the_node_is_named() -> None:
+def test_a_type_that_is_no_text_is_reported_once_and_not_shown_where_the_node_is_named() -> None:
     nodes = "  a: {type: {b: 1}}\n  n: {type: delay, until: steps.a.event.timestamp}\n"
     assert [message.split(": ", 1)[1] for message in told(HEAD + nodes)] == [
         "unknown node type a mapping in node 'a': expected one of 'criteria', 'delay', "

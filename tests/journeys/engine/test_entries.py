@@ -39,7 +39,7 @@ def test_a_node_reached_through_a_wait_does_not_see_the_same_event_again() -> No
     assert world.instance().node == "two"
 
 
-def test_waits_are_looked_at_before_entries() -> None:
+def test_waits_are_examined_before_entries() -> None:
     world = World(journey(WAIT.replace("event: answer", "event: start"), entry="event: start"))
     world.event()
     world.event(at=1)
@@ -47,14 +47,14 @@ def test_waits_are_looked_at_before_entries() -> None:
     assert kinds == ["journey.entered", "wait.matched", "journey.entered"]
 
 
-def test_an_entry_looks_at_its_where() -> None:
+def test_an_entry_evaluates_its_where() -> None:
     world = World(journey(WAIT, entry="event: start, where: event.properties.total >= 50.0"))
     world.event(properties={"total": 49})
     world.event(properties={"total": 50})
     assert len(world.told("journey.entered")) == 1
 
 
-def test_a_failing_entry_where_is_counted_and_told_once_per_version_and_minute() -> None:
+def test_a_failing_entry_where_is_counted_and_reported_once_per_version_and_minute() -> None:
     world = World(journey(WAIT, entry="event: start, where: event.properties.total > 1"))
     for second in (0, 1, 59, 60, 61):
         world.event(at=second * SECOND)
@@ -63,7 +63,7 @@ def test_a_failing_entry_where_is_counted_and_told_once_per_version_and_minute()
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 4])
-def test_what_is_told_once_a_minute_is_no_matter_of_batches_and_owners(cut: int) -> None:
+def test_what_is_reported_once_a_minute_does_not_depend_on_batches_and_owners(cut: int) -> None:
     document = journey(WAIT, entry="event: start, where: event.properties.total > 1")
     whole = World(document)
     for second in range(5):
@@ -80,7 +80,7 @@ def test_what_is_told_once_a_minute_is_no_matter_of_batches_and_owners(cut: int)
     assert next_owner.processor.samples == whole.processor.samples
 
 
-def test_what_a_refused_step_told_is_told_again() -> None:
+def test_what_a_refused_step_reported_is_reported_again() -> None:
     large = "x" * 600_000
     document = journey(WAIT, entry="event: start, where: event.properties.total > 1")
     world = World(document)

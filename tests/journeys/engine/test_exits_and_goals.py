@@ -53,7 +53,7 @@ def test_where_may_read_the_event_and_the_entry() -> None:
     assert ended(world) == [("a", "global_exit")]
 
 
-def test_a_where_that_fails_ends_nothing_and_is_told() -> None:
+def test_a_where_that_fails_ends_nothing_and_is_reported() -> None:
     world = two_orders("exit: [{event: closed, where: event.properties.n > 1}]")
     world.event("closed", at=MINUTE)
     assert ended(world) == []

@@ -113,7 +113,7 @@ def catalog_of(verdict: Accepted, catalog: Catalog | None = None) -> Catalog:
 
 @examples(150)
 @given(damaged() | damaged() | noise)
-def test_whatever_is_pushed_is_judged_soon_and_told_at_places_in_the_text(
+def test_whatever_is_pushed_is_judged_soon_and_reported_at_places_in_the_text(
     text: str | bytes,
 ) -> None:
     before = time.process_time()

@@ -121,7 +121,7 @@ def test_spread_lets_instances_go_on_one_after_the_other() -> None:
     assert max(reminded.values()) < iso(3 * HOUR + 30 * MINUTE)
 
 
-def test_an_hour_is_the_spread_where_nothing_is_said() -> None:
+def test_the_default_spread_is_an_hour() -> None:
     world = paused("{}")
     world.clock(3 * HOUR)
     world.turn("tour", "running", 3 * HOUR)

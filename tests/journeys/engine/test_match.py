@@ -23,7 +23,7 @@ def test_without_a_key_of_its_own_no_instance_matches_a_key(k: Any) -> None:
     assert len(world.record().instances) == 2
 
 
-def test_a_failing_match_is_told_whatever_other_journeys_ask_of_the_event() -> None:
+def test_a_failing_match_is_reported_whatever_other_journeys_await() -> None:
     silent = WAIT.replace(", match: event.properties.k", "")
     world = World(journey(silent, name="a", entry=KEYED), journey(WAIT, name="b", entry=KEYED))
     world.event(properties={"k": 1})

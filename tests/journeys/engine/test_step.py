@@ -162,7 +162,7 @@ def test_the_1001st_live_instance_is_rejected_as_too_many() -> None:
     assert world.story("journey.rejected") == ["journey.rejected too_many"]
 
 
-def test_a_step_that_would_exceed_the_records_limit_is_refused_and_told() -> None:
+def test_a_step_that_would_exceed_the_records_limit_is_refused_and_reported() -> None:
     world = World(journey(WAIT))
     world.event("other", traits={"a": "x" * 600_000})
     before = world.record()

@@ -395,7 +395,7 @@ def test_the_wall_clock_fires_nothing_beyond_what_is_safe() -> None:
         ("", None),
     ],
 )
-def test_what_is_meant_as_a_duration_is_told(text: str, meant: str | None) -> None:
+def test_the_duration_that_was_meant_is_suggested(text: str, meant: str | None) -> None:
     assert like_duration(text) == meant
     if meant is not None:
         assert parse_duration(meant) > 0

@@ -92,7 +92,7 @@ def test_match_none_lets_any_key_match() -> None:
     assert len(world.told("wait.matched")) == 1
 
 
-def test_a_wait_looks_at_its_where_and_stays_when_it_fails() -> None:
+def test_a_wait_evaluates_its_where_and_stays_when_it_fails() -> None:
     nodes = WAIT.replace("event: answer", "event: answer, where: event.properties.ok")
     world = World(journey(nodes))
     world.event()

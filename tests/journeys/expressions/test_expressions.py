@@ -191,7 +191,7 @@ def test_a_condition_is_true_or_false_or_fails(value: str) -> None:
         ("1" * 10_001, (1, 1), "an expression of 10001 characters: at most 10000 are allowed"),
     ],
 )
-def test_what_is_no_expression_is_told_at_its_place(
+def test_an_invalid_expression_is_reported_at_its_place(
     text: str, place: tuple[int, int], message: str
 ) -> None:
     with pytest.raises(CelError) as error:
@@ -219,7 +219,7 @@ def test_what_is_no_expression_is_told_at_its_place(
         ("1 == 2", set()),
     ],
 )
-def test_an_expression_tells_what_it_reads(text: str, paths: set[tuple[str, ...]]) -> None:
+def test_an_expression_lists_what_it_reads(text: str, paths: set[tuple[str, ...]]) -> None:
     assert compile_cel(text).paths == paths
 
 
@@ -316,7 +316,7 @@ def test_data_that_has_no_value_fails(data: Any, why: str) -> None:
     assert failed.value.why == why
 
 
-def test_data_tells_what_it_reads() -> None:
+def test_data_lists_what_it_reads() -> None:
     data = {"a": ["${user.id} $${event.event}", 5], "b": "${entry.properties.x + 1}"}
     assert data_paths(data) == {("user", "id"), ("entry", "properties", "x")}
 

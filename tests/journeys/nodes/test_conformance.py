@@ -141,7 +141,7 @@ def test_a_node_goes_only_where_it_says_it_can(type: str) -> None:
 
 
 @every_type
-def test_a_node_is_told_when_it_is_reached_and_says_nothing_of_others(type: str) -> None:
+def test_reaching_a_node_is_reported_and_other_nodes_are_not(type: str) -> None:
     world = _live(type)
     tested = [one for one in world.told() if one.node == "tested"]
     assert tested[0].type == "node.reached"
@@ -151,7 +151,7 @@ def test_a_node_is_told_when_it_is_reached_and_says_nothing_of_others(type: str)
 
 
 @every_type
-def test_what_a_node_tells_is_of_a_type_that_readers_know(type: str) -> None:
+def test_a_node_reports_only_known_types_of_outcomes(type: str) -> None:
     for answer in ("answer", "other"):
         world = _live(type)
         world.event(answer, at=HOUR, properties={"k": "k", "n": 5})

@@ -39,7 +39,7 @@ def test_a_value_leads_to_its_case(tier: Any, reason: str, failed: int) -> None:
     assert len(world.told("expression.failed")) == failed
 
 
-def test_one_condition_of_several_is_enough_and_those_behind_it_are_not_asked() -> None:
+def test_one_condition_of_several_is_enough_and_later_ones_are_not_evaluated() -> None:
     world = World(
         journey("""
         pick:

@@ -58,7 +58,7 @@ def test_an_offset_is_after_or_before_it(offset: str, hours: int) -> None:
 
 
 @pytest.mark.parametrize("after", [-DAY, 0])
-def test_a_time_that_is_over_or_now_holds_nobody_up(after: int) -> None:
+def test_a_time_that_is_past_or_now_does_not_wait(after: int) -> None:
     world = World(until("until: event.properties.t"))
     world.event(properties={"t": iso(after)})
     assert world.told("wait.started") == []
@@ -149,7 +149,7 @@ def test_the_users_zone_is_the_traits_then_the_entry_events_then_the_journeys_th
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", 5, ["UTC"], {}, True, "x" * 5_000, "+24:00"])
-def test_a_zone_that_is_unknown_is_told_once_per_version_and_minute(zone: object) -> None:
+def test_a_zone_that_is_unknown_is_reported_once_per_version_and_minute(zone: object) -> None:
     world = World(until('until_local: {time: "09:00"}', timezone="Asia/Tokyo"))
     for second in (0, 1, 59, 60):
         world.event(at=second * 1_000, user=f"u{second}", traits={"timezone": zone})
@@ -162,7 +162,7 @@ def test_a_zone_that_is_unknown_is_told_once_per_version_and_minute(zone: object
 
 
 @pytest.mark.parametrize("zone", ["", None])
-def test_a_zone_that_is_absent_is_not_told(zone: object) -> None:
+def test_a_zone_that_is_absent_is_not_reported(zone: object) -> None:
     world = World(until('until_local: {time: "09:00"}'))
     world.event(traits={"timezone": zone}, context={"timezone": zone})
     assert world.told("expression.failed") == []

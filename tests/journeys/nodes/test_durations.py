@@ -70,7 +70,7 @@ def test_the_expression_says_how_long(
         ("event.properties.x", "-5s"),
     ],
 )
-def test_no_time_at_all_holds_nobody_up(
+def test_a_duration_of_zero_or_less_does_not_wait(
     place: tuple[str, str], expression: str, value: object
 ) -> None:
     world = World(tour(place, expression))

@@ -215,7 +215,7 @@ def test_what_a_timer_emits_is_not_late() -> None:
         ("${event.properties.big}", "event.rejected"),
     ],
 )
-def test_what_can_not_be_emitted_is_told_and_the_instance_goes_on(
+def test_an_event_that_can_not_be_emitted_is_reported_and_the_instance_continues(
     more: str, reason: str, value: str, told: str
 ) -> None:
     nodes = f"tell: {{type: emit_event, event: told, properties: {{a: '{value}'}}{more}}}\n"

@@ -40,7 +40,7 @@ def test_weights_are_relative_and_a_change_moves_only_the_users_it_must() -> Non
     assert not any(before[user] == "a" and more[user] == "b" for user in users)
 
 
-def test_a_weight_of_zero_gets_nobody_and_a_winner_everybody() -> None:
+def test_a_weight_of_zero_gets_no_user_and_a_winner_every_user() -> None:
     assert {choose("s", f"u{n}", {"a": 0, "b": 1}) for n in range(1000)} == {"b"}
     nodes = SPLIT.format(a=50, b=30, c=0).replace("experiment", "experiment\n  winner: c")
     assert {_reason(nodes, f"u{n}") for n in range(20)} == {"c"}

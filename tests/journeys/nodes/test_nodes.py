@@ -22,7 +22,7 @@ def test_set_writes_labels_that_nodes_downstream_read() -> None:
     assert world.actions()[0].payload == {"a": 1, "b": 2}
 
 
-def test_a_failing_criteria_is_false_and_told() -> None:
+def test_a_failing_criteria_is_false_and_reported() -> None:
     world = World(
         journey(
             """
@@ -48,7 +48,9 @@ def test_a_failing_criteria_is_false_and_told() -> None:
 
 
 @pytest.mark.parametrize(("on_error", "reason"), [(", on_error: failed", "failed"), ("", "went")])
-def test_a_payload_that_fails_is_skipped_told_and_goes_on(on_error: str, reason: str) -> None:
+def test_a_payload_that_fails_is_skipped_and_reported_and_the_instance_continues(
+    on_error: str, reason: str
+) -> None:
     nodes = f"""
     send: {{type: destination, destination: d, payload: {{x: '${{event.properties.x}}'}}{on_error}}}
     went: {{type: exit, reason: went}}

@@ -18,7 +18,7 @@ failed: {type: exit, reason: failed}
 """
 
 
-def test_it_writes_and_removes_traits_and_tells_their_names() -> None:
+def test_it_writes_and_removes_traits_and_reports_their_names() -> None:
     world = World(journey(MARK))
     world.event("other", traits={"old": 1, "kept": 2})
     world.event(properties={"n": 5})

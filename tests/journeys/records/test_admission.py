@@ -366,7 +366,7 @@ def test_no_json_raises(wire: dict[str, Any]) -> None:
 # What becomes of them in the log.
 
 
-def test_a_rejected_event_is_told_with_its_reason_and_place_and_the_next_goes_on() -> None:
+def test_a_rejected_event_is_reported_with_reason_and_place_and_the_next_is_applied() -> None:
     world = World(journey(STAY))
     world.raw(b"nonsense")
     world.event(timestamp="x")
@@ -385,7 +385,7 @@ def test_an_unknown_kind_of_record_is_rejected() -> None:
     assert [one.detail["reason"] for one in world.told("event.rejected")] == ["unknown_record"]
 
 
-def test_an_event_of_another_partition_is_forwarded_once_and_told() -> None:
+def test_an_event_of_another_partition_is_forwarded_once_and_reported() -> None:
     world = World(journey(STAY), partition_of=lambda user: 3)
     world.event(at=5)
     (reroute,) = world.effects.reroutes

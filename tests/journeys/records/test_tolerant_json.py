@@ -113,7 +113,7 @@ def test_whatever_it_is_it_is_read_or_refused(data: bytes | str) -> None:
         (b'{"a": NaN}', "a: NaN, which is not a JSON number"),
     ],
 )
-def test_what_was_read_otherwise_is_told_with_its_place(text: bytes, told: str) -> None:
+def test_every_repair_is_reported_with_its_place(text: bytes, told: str) -> None:
     assert [str(oddity) for oddity in read_odd_json(text).oddities] == [told]
 
 
@@ -157,7 +157,7 @@ def test_a_megabyte_of_anything_takes_a_moment(part: str) -> None:
         (b"<html>", "found no value where one is expected (line 1, column 1)"),
     ],
 )
-def test_what_is_no_json_is_told_as_what_it_is(text: bytes, told: str) -> None:
+def test_what_is_not_json_is_reported_in_words(text: bytes, told: str) -> None:
     with pytest.raises(NotJson) as raised:
         read_json(text)
     assert str(raised.value) == told

@@ -35,7 +35,7 @@ def test_identify_needs_no_event_and_only_changes_the_profile() -> None:
     assert world.story() == ["profile.changed"]
 
 
-def test_a_change_of_the_profile_is_told_by_the_names_of_its_traits() -> None:
+def test_a_profile_change_is_reported_with_the_names_of_its_traits() -> None:
     world = World(journey(WAIT))
     world.event("other", traits={"a": 1, "b": [1], "c": {"x": 1}, "d": "x"})
     world.event("other", traits={"a": 1, "b": [True], "c": {"x": 1}, "d": None, "e": None})
@@ -44,7 +44,7 @@ def test_a_change_of_the_profile_is_told_by_the_names_of_its_traits() -> None:
     assert told == [{"traits": ["a", "b", "c", "d"]}, {"traits": ["b", "d"]}, {"traits": ["a"]}]
 
 
-def test_traits_that_change_nothing_are_not_told() -> None:
+def test_traits_that_change_nothing_are_not_reported() -> None:
     world = World(journey(WAIT))
     world.event("other", traits={"a": {"x": [1, None]}})
     before = world.record().traits
@@ -53,7 +53,7 @@ def test_traits_that_change_nothing_are_not_told() -> None:
     assert world.record().traits is before
 
 
-def test_of_very_many_traits_a_hundred_names_are_told() -> None:
+def test_of_very_many_traits_a_hundred_names_are_reported() -> None:
     world = World(journey(WAIT))
     world.event("other", traits={"x" * 300: 0, **{f"t{n}": n for n in range(250)}})
     (changed,) = world.told("profile.changed")

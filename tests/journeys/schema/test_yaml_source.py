@@ -145,11 +145,13 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
         ),
     ],
 )
-def test_a_text_that_is_no_document_is_told_at_its_place(text: str | bytes, problem: str) -> None:
+def test_a_text_that_is_no_document_is_reported_at_its_place(
+    text: str | bytes, problem: str
+) -> None:
     assert told(text) == [f"f.yaml:{problem}"]
 
 
-def test_every_duplicate_key_is_told_not_only_the_first() -> None:
+def test_every_duplicate_key_is_reported_not_only_the_first() -> None:
     problems = load("a: 1\na: 2\nb: {c: 1, c: 2}\na: 3", "f")[1]
     assert [(problem.line, problem.column) for problem in problems] == [(2, 1), (3, 11), (4, 1)]
 

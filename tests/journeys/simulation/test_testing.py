@@ -107,7 +107,7 @@ def problems(text: str) -> list[str]:
         ("{path: [], actions: []}", []),
     ],
 )
-def test_an_expectation_that_is_met_says_nothing(expect: str, events: list[str]) -> None:
+def test_an_expectation_that_is_met_reports_nothing(expect: str, events: list[str]) -> None:
     assert unmet(expect, *events) == []
 
 
@@ -166,19 +166,19 @@ def test_an_expectation_that_is_met_says_nothing(expect: str, events: list[str])
         ("{profile: {vip: true}}", [START], ("expect.profile.vip", "true", "nothing")),
     ],
 )
-def test_an_expectation_that_is_not_met_is_told_at_its_place(
+def test_an_expectation_that_is_not_met_is_reported_at_its_place(
     expect: str, events: list[str], found: tuple[str, str, str]
 ) -> None:
     assert unmet(expect, *events) == [found]
 
 
-def test_an_action_too_many_is_told() -> None:
+def test_an_action_too_many_is_reported() -> None:
     ((what, expected, found),) = unmet("{actions: []}", START)
     assert (what, expected) == ("expect.actions", "0 in all")
     assert found.startswith("one more: to mailer at 2026-01-01T01:00:00.000Z: {")
 
 
-def test_each_thing_that_was_never_to_happen_is_told() -> None:
+def test_each_thing_that_was_never_to_happen_is_reported() -> None:
     never = "{not: {actions: [{destination: mailer}], outcomes: [wait.timed_out], exit: late}}"
     assert [what for what, _, _ in unmet(never, START)] == [
         "expect.not.actions[0]",
@@ -203,7 +203,7 @@ def test_the_profile_is_there_before_the_first_event() -> None:
     )
 
 
-def test_time_goes_on_as_far_as_is_said() -> None:
+def test_time_continues_as_far_as_the_test_says() -> None:
     assert unmet("{waiting: wait, actions: []}", START, case="until: +59m") == []
     assert unmet("{exit: late}", START, case="until: 2026-01-01T01:00:00Z") == []
 
@@ -316,7 +316,7 @@ def test_the_journey_beside_the_tests_is_the_one_that_is_tested() -> None:
         ),
     ],
 )
-def test_a_mistake_in_a_file_of_tests_is_told_like_one_in_a_document(
+def test_a_mistake_in_a_file_of_tests_is_reported_like_one_in_a_document(
     text: str, message: str
 ) -> None:
     found = problems(text)
@@ -356,7 +356,7 @@ def test_a_journey_that_goes_round_ends_a_scenario() -> None:
     assert len(scenario.waiting) == 1
 
 
-def test_every_type_of_outcome_that_the_engine_tells_can_be_expected() -> None:
+def test_every_type_of_outcome_that_the_engine_reports_can_be_expected() -> None:
     told = {
         type
         for path in (ROOT / "journeys").rglob("*.py")

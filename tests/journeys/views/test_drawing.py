@@ -61,7 +61,7 @@ def test_every_node_is_a_box_with_its_type_and_its_fields() -> None:
     ]
 
 
-def test_what_holds_wherever_an_instance_stands_has_a_box_without_arrows() -> None:
+def test_rules_that_apply_at_every_node_have_boxes_without_arrows() -> None:
     more = """
 goal: {event: bought, match: none, within: 1w, exit: true}
 exit:

@@ -172,7 +172,7 @@ def test_an_editor_sees_what_is_wrong(change: dict[str, Any]) -> None:
     assert check("journey", journey | change) != []
 
 
-def test_a_default_is_told_as_it_would_be_written() -> None:
+def test_a_default_is_reported_as_it_would_be_written() -> None:
     timeout = SCHEMAS["destination"]()["properties"]["timeout"]
     assert timeout["default"] == "10s"
     assert "a duration such as" in timeout["description"]
@@ -210,7 +210,7 @@ def test_every_field_is_described_and_no_choice_is_left_to_be_guessed(name: str)
 
 
 @pytest.mark.parametrize("type", EXAMPLES)
-def test_what_is_wrong_with_a_node_is_said_of_its_own_type(type: str) -> None:
+def test_mistakes_in_a_node_are_reported_against_its_own_type(type: str) -> None:
     node = fields_of(type)
     nodes = {"n": {**node, "nxt": "left"}}
     journey = {"kind": "Journey", "name": "j", "entry": {"event": "e"}, "nodes": nodes}
