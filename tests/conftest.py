@@ -33,12 +33,12 @@ refuse_stale()
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Thousands of tests stay in memory; looking through them again and again would be most of what
-# collecting garbage costs.
+# Thousands of tests stay in memory; traversing them again and again would be most of the cost of
+# garbage collection.
 gc.set_threshold(50_000, 20, 20)
 
-# How long an example takes says more of what else the machine does.
-# The same examples every time: a run says something of the change under test and nothing else.
+# No deadline: the time of an example depends mostly on the load of the machine.
+# The same examples every time: a run depends on the change under test and nothing else.
 settings.register_profile(
     "usual", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

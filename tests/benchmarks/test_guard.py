@@ -1,4 +1,4 @@
-"""The guard tells a gross loss of speed, and nothing less."""
+"""The guard reports a gross loss of speed, and nothing less."""
 
 from benchmarks.guard import ALLOWED, EXPECTED, measure, too_slow
 

@@ -1,4 +1,4 @@
-"""The page says what the results say."""
+"""The page shows what the results contain."""
 
 from __future__ import annotations
 

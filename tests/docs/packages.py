@@ -164,7 +164,7 @@ def _id(package: str) -> str:
 
 
 def _single(package: str) -> list[str]:
-    """The names of the modules of a package that stands for single modules."""
+    """The modules of a package entry that represents single modules."""
     layer = _layer(package)
     if not package.endswith("/*"):
         return []

@@ -1,4 +1,4 @@
-"""The pages of the documentation, cut into what can be held true.
+"""The pages of the documentation, split into parts that can be tested.
 
 Law: nothing that is shown in a block escapes: a language that nobody here reads is an error.
 """

@@ -54,7 +54,7 @@ WORDS: dict[str, str] = {
     "status_code, body, payload.<name> or headers.<name>": "response path",
     "a journey and a node, as in abandoned-checkout/score": "journey/node",
 }
-"""What the pages call what a message says is expected."""
+"""How the pages name what a message expects."""
 
 PLAIN = {str: "text", int: "integer", float: "number", bool: "boolean", Any: "anything"}
 PLURAL = {"node": "nodes", "day": "days", "response path": "response paths"}
@@ -69,7 +69,7 @@ OTHERWISE = {
     ("ExpectedAction", "node"): "node",
     ("ExpectedOutcome", "node"): "node",
 }
-"""Fields whose type says less than its page can."""
+"""Fields that their page describes more exactly than their type."""
 DEFAULTS = {
     ("UntilLocal", "weekdays"): "all",
     ("HttpDestination", "retry"): "its defaults",

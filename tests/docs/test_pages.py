@@ -45,7 +45,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def read(page: Path, reader: Reader) -> None:
-    """Follows the page to its end and tells all that is wrong with it."""
+    """Follows the page to its end and reports all that is wrong with it."""
     document = parse(page, reader.evaluate)
     wrong = []
     examples = list(document.examples())

@@ -1,4 +1,4 @@
-"""What the README and the pages name is there: commands, options, files, settings, node types."""
+"""What the README and the pages name exists: commands, options, files, settings, node types."""
 
 from __future__ import annotations
 

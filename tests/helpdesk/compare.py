@@ -1,4 +1,4 @@
-"""Compares what the engine said of the help desk's history with what SQL says it must say.
+"""Compares what the engine reported about the help desk's history with what SQL computes.
 
 It takes actions and outcomes as decoded JSON, so a backtest and the whole pipeline are held to the
 same table. Nothing of the engine is imported here.

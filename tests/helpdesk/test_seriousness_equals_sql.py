@@ -42,7 +42,7 @@ def expected() -> Counter[Row]:
 
 @pytest.fixture(scope="module")
 def actual() -> Counter[Row]:
-    """What the engine tells, in rows of the same shape."""
+    """What the engine reports, in rows of the same shape."""
     backtest = Backtest(running(JOURNEY.read_text()), EVENTS.name)
     outcomes: list[Any] = []
     payloads = {}

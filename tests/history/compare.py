@@ -1,4 +1,4 @@
-"""Holds what the engine told of a history to what SQL says it must tell.
+"""Compares what the engine reported about a history with what SQL computes.
 
 A case is a journey (NAME.yaml) and its SQL (NAME.sql), which fills the table `expected` from the
 table of events alone. Nothing of the engine is imported here: it is given as decoded JSON, so a
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 class Row(NamedTuple):
-    """One outcome; `line` and `timer` are its cause, and `n` counts what its instance told."""
+    """One outcome; `line` and `timer` are its cause, and `n` counts its instance's outcomes."""
 
     user: str
     journey: str | None
@@ -48,7 +48,7 @@ class Expected(NamedTuple):
     orderly: frozenset[str]
 
 
-# ---- What must be told
+# ---- Expected rows
 
 
 def expected(log: Path, names: Collection[str]) -> Expected:
@@ -116,7 +116,7 @@ def _local_times(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """When clocks of a zone show what `local` shows in UTC, found by looking at them.
+    """The instant at which the clock of a zone shows `local`, found by search.
 
     The first of the quarters of an hour around it at which they do; where none is, they skip it,
     and the offset that held a day before counts.
@@ -146,11 +146,11 @@ def _table(db: duckdb.DuckDBPyConnection, name: str, types: dict[str, str], rows
     )
 
 
-# ---- What was told
+# ---- Reported rows
 
 
 def actual(outcomes: Iterable[Json], actions: Iterable[Json]) -> list[Row]:
-    """The engine's outcomes as rows, in its order; an action's payload is told where requested."""
+    """The engine's outcomes as rows, in its order; a payload is in the row that requests it."""
     told = [one for one in outcomes if (one["detail"] or {}).get("kind") != "zone"]
     sent = {one["action_id"]: one for one in actions}
     emitted = _emitted(told)
@@ -184,7 +184,7 @@ def actual(outcomes: Iterable[Json], actions: Iterable[Json]) -> list[Row]:
 
 
 def _emitted(told: list[Json]) -> dict[str, str]:
-    """Ids that only the engine can know, by names that SQL can tell: who emitted, and where."""
+    """Names that SQL can compute for ids that only the engine can know: who emitted, and where."""
     entries = {
         one["instance"]: one["detail"]["message_id"]
         for one in told
@@ -234,7 +234,7 @@ def differences(wanted: Iterable[Row], got: Iterable[Row], most: int = 12) -> li
 
 
 def disorder(wanted: Expected, got: Iterable[Row]) -> list[str]:
-    """Of each user who came in order, the first row that is told out of order."""
+    """For each user whose events came in order, the first row that is reported out of order."""
     stories: dict[str, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
     for side, rows in enumerate((wanted.rows, got)):
         for row in rows:

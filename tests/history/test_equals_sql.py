@@ -29,7 +29,7 @@ def documents() -> str:
 
 @pytest.fixture(scope="module", params=LOGS)
 def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> History:
-    """One log through all journeys at once, and what SQL says of each of them."""
+    """One log applied to all journeys at once, and the rows that SQL expects of each."""
     name: str = request.param
     log = logs.write(LOGS[name](), tmp_path_factory.mktemp("logs") / f"{name}.jsonl")
     backtest = Backtest(running(documents()), log.name)

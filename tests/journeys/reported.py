@@ -1,4 +1,4 @@
-"""Documents, and what is told of them."""
+"""Documents, and what is reported about them."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_what_is_no_local_time(text: str) -> None:
     st.sampled_from(ZONES),
 )
 def test_an_anniversary_is_the_first_day_that_comes(born: datetime, now: int, name: str) -> None:
-    """Day after day is looked at, as a person would."""
+    """Searches day by day, as a person would."""
     born = born.replace(microsecond=0)
     at = next_anniversary(born, now, zone(name))
     assert at > now

@@ -37,7 +37,7 @@ def _wall(ms: int, zone: ZoneInfo) -> datetime:
 
 
 def _showings(start: int, end: int, clock: int, days: set[int], zone: ZoneInfo) -> Iterator[int]:
-    """When clocks show a time of day: minute after minute is looked at, as a person would.
+    """When clocks show a time of day: searched minute by minute, as a person would.
 
     A time that is skipped comes when the clock would show it had it not been put forward.
     """

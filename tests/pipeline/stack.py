@@ -165,7 +165,7 @@ class Stack:
         return [json.loads(message.value()) for message in self.read(OUTCOMES)]
 
     def journey_outcomes(self) -> list[dict[str, Any]]:
-        """The outcomes but for the verdicts on what was pushed."""
+        """The outcomes except the verdicts on pushes."""
         return [one for one in self.outcomes() if not one["type"].startswith("config.")]
 
     def actions(self, *destinations: str) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ class Stack:
         return [json.loads(message.value()) for message in self.read(*topics)]
 
     def dead(self) -> list[dict[str, Any]]:
-        """The dead letters, whatever became of them since."""
+        """The dead letters, whatever their status."""
         return [json.loads(one.value()) for one in self.read(DEAD) if not is_mark(one)]
 
     def applied(self) -> bool:
@@ -197,7 +197,7 @@ class Stack:
         return self._followed[topic].new()
 
     def forget(self, topic: str) -> None:
-        """A topic is recreated: what was read of it says nothing any more."""
+        """A topic is recreated: what was read of it is no longer valid."""
         if log := self._followed.pop(topic, None):
             log.close()
         self._ends = {}

@@ -76,8 +76,8 @@ def apply(installation: Stack, receiver: Receiver, within: str) -> None:
 
 
 def story(installation: Stack, user: str, last: str) -> list[tuple[str, str | None]]:
-    """What was told of a user and of which node, once the last of it is there. Deliver tells beside
-    evaluate, so what it tells is left out."""
+    """The types and nodes of a user's outcomes, once the last one is there. Those of deliver are
+    left out, as it runs concurrently with evaluate."""
 
     def told() -> list[tuple[str, str | None]]:
         found = [

@@ -2,7 +2,7 @@
 
 Each test of an example is a small history: its events, times and responses. What the engine makes
 of it is kept beside this file. A record is rewritten only where a change of meaning is meant; the
-difference then shows in review what it changes for users who are under way.
+difference then shows in review what it changes for live instances.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""After an error a new client asks, so a change of leaders costs a question and no more."""
+"""After an error a new client asks, so a change of leaders costs one question at most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tables.asking import Asking
 
 
 class Brokers:
-    """Makes clients; each of them tells its number to the question."""
+    """Makes clients, each with a number that the question can read."""
 
     def __init__(self) -> None:
         self.made: list[AdminClient] = []

@@ -254,8 +254,8 @@ def _look_at_timers(
     ends: Mapping[str, list[Arrived]],
     faults: Sequence[Fault],
 ) -> None:
-    """By the broker's clock none is told before it is due, and none fires at a place of the log
-    that is stamped before, or behind what would have prevented it. ends: by order."""
+    """By the broker's clock no timer is reported before it is due, and none fires at a record that
+    was stamped before its due time, or after one that would have prevented it. ends: by order."""
     stamped = {_place(one): one.timestamp()[1] for one in written}
     told_at = [(json.loads(one.value()), one.timestamp()[1]) for one in records]
     entered = {

@@ -73,15 +73,15 @@ class Node:
                 "share.coordinator.state.topic.min.isr": in_sync,
                 # A leader that is back leads again within seconds, not within five minutes.
                 "leader.imbalance.check.interval.seconds": "5",
-                # A copy that stands still counts as one of the log for so long, as its broker does
-                # (30 s and 9 s unless set): longer than users wait, or no timer is due meanwhile.
+                # How long a suspended copy counts as in sync, and its broker as alive (30 s and
+                # 9 s by default): longer than users wait, or no timer would be due meanwhile.
                 "replica.lag.time.max.ms": "10000",
                 "broker.session.timeout.ms": "7000",
             },
         )
 
     def stop_still(self) -> None:
-        """SIGSTOP: its machine stands still until `go_on`."""
+        """SIGSTOP: the node is suspended until `go_on`."""
         os.kill(self.kafka.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
@@ -137,7 +137,7 @@ class Cluster:
         return self._node(described[group].result(20).coordinator.id)
 
     def controller(self) -> Node:
-        """The active one, which the nodes' own books tell: clients are given any broker's id."""
+        """The active one, from the nodes' own metadata: clients are given any broker's id."""
         books = []
         for node in self.nodes:
             book = node.folder / "data" / "__cluster_metadata-0" / "quorum-state"

@@ -1,4 +1,4 @@
-"""How long an installation was left alone: what is late in spite of that is stuck."""
+"""How long an installation ran without faults: what is late in spite of that is stuck."""
 
 from __future__ import annotations
 

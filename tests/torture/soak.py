@@ -34,7 +34,7 @@ RATE = 50.0
 SAMPLE_SECONDS = 5.0
 BLOCKS = 12
 WARM_UP = 0.3
-"""This share of the time is left out: buffers fill, code is loaded, allocators find their size."""
+"""This share is not measured: buffers fill, code is loaded, allocators find their size."""
 MB = 1024 * 1024
 
 

@@ -115,7 +115,7 @@ class Stage:
         ).start()
 
     def stop(self, role: str) -> None:
-        """Ends all workers of a role in good order."""
+        """Stops all workers of a role gracefully."""
         self.roles.pop(role).stop()
 
     def wait_ready(self) -> None:
@@ -143,13 +143,13 @@ class Stage:
         supervisor.wait_ready(SETTLE_SECONDS)
 
     def freeze(self, role: str, seconds: float) -> None:
-        """A worker's machine stands still for so long."""
+        """Suspends a worker for some time."""
         with self.stopped(role):
             self.pause(seconds)
 
     @contextmanager
     def stopped(self, role: str) -> Iterator[None]:
-        """A worker's machine stands still as long as the block."""
+        """Suspends a worker for the duration of the block."""
         supervisor, name = self.worker(role)
         pid = supervisor.pid(name)
         if pid is None:
@@ -175,7 +175,7 @@ class Stage:
         self.fault(f"{role}: {point}")
 
     def set_clocks(self, by: float) -> None:
-        """All workers' clocks are wrong by so many seconds."""
+        """Makes all workers' clocks wrong by this many seconds."""
         self.fault(f"clocks {by:+.0f} s")
         Path(self.environment[CLOCK]).write_text(str(by))
 
@@ -239,7 +239,7 @@ class Stage:
         return left
 
     def states(self) -> Iterator[str]:
-        """What each worker is at; nothing of one that doesn't answer."""
+        """The state of each worker, without those that don't answer."""
         folder = Path(self.environment[ORDERS])
         for supervisor in self.roles.values():
             for name in supervisor.names:
@@ -287,7 +287,7 @@ def stage(
     roles: Mapping[str, int] = ROLES,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
-    """An installation whose journeys are in force and whose workers are ready."""
+    """An installation whose journeys are active and whose workers are ready."""
     orders = directory / "orders"
     orders.mkdir(parents=True)
     with ExitStack() as within:

@@ -12,7 +12,7 @@ from tests.torture.network import WAYS, Network, Proxy, Way
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """The port of a server that says everything again."""
+    """The port of a server that echoes everything."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -1,4 +1,4 @@
-"""What the soak says of samples: of those that grow, of those that do not, of too few."""
+"""What the soak concludes from samples that grow, that do not grow, or that are too few."""
 
 import random
 

@@ -89,7 +89,7 @@ class Traffic:
         return event
 
     def begin(self, count: int) -> list[tuple[str, str]]:
-        """Begins so many orders at once; returns when Kafka has them. Gives users and orders."""
+        """Begins this many orders at once; returns users and orders when Kafka has them."""
         begun = [(f"u{n % self._users}", f"o{self._prefix}{self._sent}-{n}") for n in range(count)]
         for user, order in begun:
             self._send_of("begin", user, order)

@@ -91,7 +91,7 @@ def make_mortal() -> None:
 
 
 def set_clock(by: Path) -> None:
-    """This machine's clock is wrong by so many seconds as a file says, which may change."""
+    """This machine's clock is wrong by the number of seconds in a file, which may change."""
     right, right_ns = time.time, time.time_ns
 
     def wrong() -> float:
@@ -139,7 +139,7 @@ def tell_memory(folder: Path) -> None:
 
 
 def tell_state(orders: Path) -> None:
-    """Writes what the process is at when it is asked: `Stage.states`."""
+    """Writes the state of the process on request: `Stage.states`."""
     begin, apps = app.App.__init__, []
 
     def begin_and_note(self: Any, *positional: Any, **arguments: Any) -> None:

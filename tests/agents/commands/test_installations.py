@@ -1,5 +1,5 @@
-"""What a worker, and who runs it, are told where a topic is lost, and two installations on one
-cluster that know nothing of each other."""
+"""What a worker and its operator see when a topic is lost; and two independent installations on
+one cluster."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_lost_topic_ends_the_worker_and_adopting_asks_what_follows(
 def test_records_of_a_recreated_topic_are_not_taken_for_repeats_of_the_former_ones(
     journeys: Journeys,
 ) -> None:
-    """An event without a messageId is known by its place, and so is what is said of it."""
+    """An event without a messageId is identified by its position, and so are its outcomes."""
     broker = journeys.environment["JOURNEYS_BROKER"]
     ids, log = [], CommittedLog(broker, OUTCOMES, 3)
     for number, accepting in enumerate(((), ("--accept-loss",))):

@@ -1,4 +1,4 @@
-"""`journeys pause`, `resume` and `archive`, with users under way on real workers."""
+"""`journeys pause`, `resume` and `archive`, with live instances on real workers."""
 
 from __future__ import annotations
 

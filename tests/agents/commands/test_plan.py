@@ -1,4 +1,4 @@
-"""`journeys plan`: what an apply would change, against the catalog in force; exit codes."""
+"""`journeys plan`: what an apply would change, compared with the present catalog; exit codes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_changes_are_shown_until_they_are_applied(journeys: Journeys) -> None:
         '    + nodes.mail.next: "later"',
         "    + nodes.later (delay)",
     ]
-    assert lines[4:] == ["1 changed"]  # nobody can be under way: no node of the old one waits
+    assert lines[4:] == ["1 changed"]  # no live instances: no node of the old version waits
     read = json.loads(journeys.run("plan", journey, "--json").stdout)
     assert read["accepted"] is True
     assert [one["change"] for one in read["documents"]] == ["changed"]

@@ -1,4 +1,4 @@
-"""`journeys send` and `journeys tail`: what goes in, where it stands, and what comes out."""
+"""`journeys send` and `journeys tail`: what is sent, at which offsets, and what is printed."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_history_comes_out_of_the_workers_as_out_of_a_backtest(journeys: Journ
         + event("Bought", "ann", 2)
         + event("Signed Up", "cid", 3),
     )
-    # The topic of these actions is not there yet; it is followed from when it comes to be.
+    # The topic of these actions does not exist yet; it is followed once it is created.
     actions = journeys.start("tail", "actions", "--json")
     actions.until("following actions")
     journeys.worker("register")

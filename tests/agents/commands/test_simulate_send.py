@@ -1,4 +1,4 @@
-"""`journeys simulate --send NODE`: one real request, that nobody takes for more than a test."""
+"""`journeys simulate --send NODE`: one real request, marked as a test."""
 
 from __future__ import annotations
 

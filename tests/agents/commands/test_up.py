@@ -1,4 +1,4 @@
-"""`journeys up`: everything runs and keeps running, and nothing of it is left behind."""
+"""`journeys up`: everything runs and keeps running, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def workers(up: Process) -> dict[str, psutil.Process]:
 
 
 def wait_ready(up: Process) -> None:
-    """Returns when all workers are; each of them tells the page that it answers before."""
+    """Returns when all workers are ready; before that, each prints the address of its page."""
     while up.until("ready") != "ready\n":
         pass
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as it is told and remembers what it was sent."""
+"""A real HTTP server on loopback that answers by rules and keeps what it was sent."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Receiver:
     def wait_for(
         self, count: int, seconds: float = 120, where: Callable[[Request], bool] = lambda _: True
     ) -> list[Request]:
-        """Waits until so many requests that fit have come, and returns those there are."""
+        """Waits for this many matching requests, and returns all that have arrived."""
         limit = time.monotonic() + seconds
         with self._arrived:
             while True:

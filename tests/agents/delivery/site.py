@@ -1,4 +1,4 @@
-"""Deliver workers on a real Kafka: their destinations, the actions for them, and what they told."""
+"""Deliver workers on a real Kafka: destinations, actions for them, and what they reported."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Site:
 
     # ---- destinations and actions
     def destination(self, url: str, **fields: Any) -> str:
-        """Puts a destination in force; returns its name."""
+        """Makes a destination active; returns its name."""
         name = f"to-{uuid.uuid4().hex[:10]}"
         self.put_in_force(name, url, **fields)
         return name
@@ -137,7 +137,7 @@ class Site:
         return (self.directory / "worker.log").read_text()
 
     def wait_for_line(self, text: str, seconds: float = 120) -> None:
-        """Waits until a worker has said something (a file can only be looked at again)."""
+        """Waits until a worker has printed a line (a file can only be polled)."""
         limit = time.monotonic() + seconds
         while text not in self.log:
             assert time.monotonic() < limit, f"{text!r} is not in: {self.log}"
@@ -164,7 +164,7 @@ class Site:
         for log in self._told.values():
             log.close()
 
-    # ---- what they told
+    # ---- what they reported
     def outcomes(self, ids: list[str], seconds: float = 120) -> dict[str, list[Outcome]]:
         """The outcomes of actions, once each of them has one, and all that are there by then."""
         self.flush()

@@ -27,7 +27,7 @@ class _Loop:
 
 @dataclass
 class _Destination:
-    """Answers when it is told to; takes calls at a rate."""
+    """Answers on command; accepts calls at a rate."""
 
     wait: float = 0.0
     answer: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""A destination that fails again and again is left alone, probed, and called again bit by bit."""
+"""A destination that keeps failing is not called, then probed, and then called gradually again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Actions reach their destinations, and what became of each is told exactly once."""
+"""Actions reach their destinations, and the result of each is reported exactly once."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def test_only_an_ordered_destination_waits_for_a_retry(site: Site, receiver: Rec
 def test_a_partition_with_too_much_outstanding_waits_and_loses_nothing(
     site: Site, receiver: Receiver
 ) -> None:
-    receiver.rule = Reply(429)  # 503 would have it left alone
+    receiver.rule = Reply(429)  # 503 would open the circuit
     name = site.destination(receiver.url)
     users = [
         user
@@ -300,7 +300,7 @@ def test_an_archived_destination_s_actions_are_kept_and_not_called(
 def test_a_stop_lets_calls_in_flight_end_and_repeats_none(
     site: Site, receiver: Receiver, delay: float
 ) -> None:
-    """Those that the destination has taken are told as delivered by the worker that made them."""
+    """Calls that the destination has accepted are reported by the worker that made them."""
     receiver.rule = Reply(delay=delay)
     name = site.destination(receiver.url, timeout="8s")
     sent = [site.request(name, f"u-{number}") for number in range(150)]

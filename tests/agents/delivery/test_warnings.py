@@ -1,4 +1,4 @@
-"""What the worker says of deliveries: a line for what has happened, never one for each attempt."""
+"""What the worker logs about deliveries: a line for each problem, not one for each attempt."""
 
 from __future__ import annotations
 

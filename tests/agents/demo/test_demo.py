@@ -1,4 +1,4 @@
-"""`journeys demo` off a terminal: plays everything, tells the truth and leaves nothing behind."""
+"""`journeys demo` without a terminal plays everything, counts right and leaves nothing behind."""
 
 from __future__ import annotations
 

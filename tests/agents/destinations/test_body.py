@@ -1,4 +1,4 @@
-"""Whatever a destination answers, what is taken from it can be told."""
+"""Whatever a destination answers, what is extracted from it can be reported."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_number_that_is_a_secret_is_no_label() -> None:
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1", "no-such", "utf-16-le", "punycode"])
 @pytest.mark.parametrize("name", sorted(set(ODD) - {"a million digits"}))
 def test_an_odd_part_of_an_answer_costs_no_label_elsewhere(name: str, charset: str) -> None:
-    """Whether a label reads it or not: it is there as text, or left out, or left out and told."""
+    """Whether or not a label reads the part: it is a text, missing, or missing and reported."""
     body = b'\xef\xbb\xbf{"score": 0.9, "odd": ' + ODD[name][0][:20_000] + b', "last": "x"}'
     if len(ODD[name][0]) > 20_000:
         body = b'{"score": 0.9, "odd": ' + b"[" * 9_000 + b"]" * 9_000 + b', "last": "x"}'

@@ -1,4 +1,4 @@
-"""However a call ends, at whatever turn of the loop, the next one finds nothing of it."""
+"""However a call ends, at any iteration of the event loop, it leaves nothing to the next one."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
 
 
 async def cancelled_by_the_task(call: Any, turns: int) -> bool:
-    """Cancels the call after so many turns; whether it was still under way."""
+    """Cancels the call after this many iterations of the loop; returns whether it still ran."""
     task = asyncio.create_task(call)
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -202,7 +202,7 @@ def test_a_call_that_is_cancelled_at_any_turn_leaves_nothing_behind(
 
     with asyncio.Runner(loop_factory=loop) as runner:
         turns = runner.run(at_every_turn())
-    assert turns > 5  # else nothing was under way
+    assert turns > 5  # else no call was in flight
 
 
 async def test_many_calls_that_are_cancelled_at_once_leave_nothing_behind() -> None:

@@ -1,4 +1,4 @@
-"""The engine's topics: made once, and a topic that is not as it must be is told with its remedy."""
+"""The engine's topics: created once, and a wrong topic is reported with its remedy."""
 
 from __future__ import annotations
 

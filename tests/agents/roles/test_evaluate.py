@@ -32,7 +32,7 @@ nodes:
 
 
 class Log(CatalogReader):
-    """A catalog that one push is written to; as others it is read when that is asked for."""
+    """A catalog with one push, which is read when asked for, as the real one is."""
 
     def __init__(self) -> None:
         self.catalog = Catalog(KINDS)
@@ -140,7 +140,7 @@ async def test_the_next_owner_knows_what_the_last_one_knew_before_any_barrier(
 
 
 async def test_evaluate_does_not_wait_for_a_recreated_log_of_pushes(tmp_path: Path) -> None:
-    """What the last owner knew of the old one is more than the new one holds."""
+    """The last owner had read further in the old log than the new one reaches."""
     view = View(Store(tmp_path / "store"), CODEC)
     reader = Log()
     owner = evaluator(reader)

@@ -211,7 +211,7 @@ class Cluster:
         return states
 
     def wait_until_owned(self, seconds: float = 120) -> None:
-        """Waits until every partition has had an owner: the first one says where it begins."""
+        """Waits until every partition has had an owner: the first owner records where it begins."""
         limit = time.monotonic() + seconds
         while len(owned := self.applied()) < self.partitions:
             assert time.monotonic() < limit, f"only {sorted(owned)} are owned"

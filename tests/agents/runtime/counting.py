@@ -122,7 +122,7 @@ def is_mark(message: Message) -> bool:
 
 
 def held() -> bool:
-    """Whether a batch must not end yet: as long as a file is there. Another one tells of it."""
+    """Whether a batch must not end yet: as long as a file exists. Another file reports the hold."""
     if "HOLD" not in os.environ or not Path(os.environ["HOLD"]).exists():
         return False
     Path(f"{os.environ['HOLD']}.holds").touch()

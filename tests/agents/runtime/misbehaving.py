@@ -32,7 +32,7 @@ class Deaf:
 
 
 class Misbehaving(App):
-    """Its `how` says what goes wrong once it is ready."""
+    """Its `how` selects what goes wrong once it is ready."""
 
     how = ""
 

@@ -123,7 +123,7 @@ def test_a_worker_that_joins_waits_for_the_last_batches_of_one_that_stops(
     cluster.workers[1].terminate()
     cluster.start(2)
     cluster.wait_for_members(2)
-    threading.Event().wait(3)  # the group isn't rebalanced meanwhile: nothing tells of that
+    threading.Event().wait(3)  # the group must not rebalance meanwhile, which nothing reports
     hold.unlink()
     assert cluster.wait_for_exit(1) == 0, cluster.log(1)
     cluster.drained()

@@ -57,7 +57,7 @@ def test_an_answer_in_the_backlog_beats_a_deadline_that_passed_in_an_outage(
     wait_for_output(cluster, "e-0-0")
     cluster.kill(1)
     write(cluster, b"c")
-    PAUSE.wait(8)  # the deadline passes while nobody looks
+    PAUSE.wait(8)  # the deadline passes while no worker checks
     cluster.start(1)
     wait_for_output(cluster, "e-0-1")
     cluster.drained()

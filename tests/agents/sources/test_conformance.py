@@ -1,4 +1,4 @@
-"""What every type of source keeps. There is none yet: the list and the protocol are held."""
+"""What every type of source must do. There is none yet: the list and the protocol are tested."""
 
 from __future__ import annotations
 

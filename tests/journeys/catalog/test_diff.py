@@ -1,4 +1,4 @@
-"""A plan tells every difference that a push makes, and none that it doesn't."""
+"""A plan shows every difference that a push makes, and none that it doesn't."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every mistake of a document is told at its place, all of them at once."""
+"""Every mistake of a document is reported at its place, all of them at once."""
 
 from __future__ import annotations
 

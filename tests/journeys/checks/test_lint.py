@@ -1,4 +1,4 @@
-"""What a document says and hardly means is a warning, at its place; and what is meant is none."""
+"""Probable mistakes are warnings, at their place; what is meant gets none."""
 
 from __future__ import annotations
 

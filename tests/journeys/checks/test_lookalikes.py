@@ -1,4 +1,4 @@
-"""Names that look the same are told, within a document and across documents."""
+"""Names that look the same are reported, within a document and across documents."""
 
 from __future__ import annotations
 

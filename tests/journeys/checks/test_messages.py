@@ -1,4 +1,4 @@
-"""Documents as people write them wrong: what they are told, where, and what to write instead."""
+"""Common mistakes in documents: the message, its place, and what to write instead."""
 
 from __future__ import annotations
 

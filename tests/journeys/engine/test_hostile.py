@@ -1,4 +1,4 @@
-"""Whatever is pushed and whatever is sent: an answer, soon, and never an exception.
+"""Any push and any record gets an answer soon, and never raises.
 
 `pytest --hypothesis-profile=thorough` tries fifty times as many.
 """
@@ -60,7 +60,7 @@ def assert_told(problem: Problem, shown: list[str]) -> None:
 
 
 class Partition:
-    """A partition's way through hostile records; everything that comes of it is looked at."""
+    """A partition that applies hostile records; all of its effects are checked."""
 
     def __init__(self, catalog: RunningCatalog, clock: Clock) -> None:
         self.records = MemoryRecords()
@@ -158,7 +158,7 @@ RICH = (Path(__file__).parent / "hostile.yaml").read_text()
 
 
 def _catalogs() -> list[RunningCatalog]:
-    """What runs, paused, gone on, archived, and with another version in force."""
+    """Catalogs whose journey runs, is paused, resumed, archived, or has another active version."""
 
     def push(catalog: Catalog, text: str, at: int) -> Catalog:
         verdict = check_push(text, "f", catalog, at)

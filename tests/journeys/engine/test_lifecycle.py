@@ -137,7 +137,7 @@ def test_the_default_spread_is_an_hour() -> None:
 def test_it_makes_no_difference_who_touches_the_user_first(touched_by: str) -> None:
     world = paused(SPREAD, clock="wall")
     if touched_by != "timer":
-        world.fire(2 * HOUR)  # parked, as no clock may look at it while the journey is paused
+        world.fire(2 * HOUR)  # parked, as no clock may fire it while the journey is paused
     world.turn("tour", "running", 3 * HOUR)
     if touched_by == "sweep":
         world.sweep()

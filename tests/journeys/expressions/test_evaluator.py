@@ -1,5 +1,5 @@
-"""The evaluator gives what the library would give, but where numbers are compared exactly, and says
-in words of its own why there is no value."""
+"""The evaluator gives the library's results, except that numbers are compared exactly and errors
+have their own messages."""
 
 from __future__ import annotations
 

@@ -145,7 +145,8 @@ class Engine:
         return [_sent(one) for one in self.effects.actions]
 
     def standing(self) -> dict[str, Any]:
-        """Where every user stands at the end; in a pause no clock looks, whenever one last did."""
+        """The final state of every user, without the `fire_at` of paused journeys, which has no
+        effect."""
         paused = {
             name for name, status in self.processor.catalog.status.items() if status == "paused"
         }

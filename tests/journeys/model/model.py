@@ -1,4 +1,4 @@
-"""What a journey means, once more: small, slow, and written from the language's reference alone.
+"""A second implementation of journeys: small, slow, and written from the reference alone.
 
 Law: nothing of the engine is used here. Every rule is spelled out in the plainest way there is, so
 that anyone who doubts the engine has something to hold it against. Journeys are documents as users
@@ -264,7 +264,7 @@ class Model(Lives):
                 return
 
     def _waits_for(self, one: Instance, action: str, now: int) -> bool:
-        """Whether a response is that of the visit where the instance stands."""
+        """Whether a response belongs to the instance's current visit."""
         assert one.node is not None
         visit = action_id(one.id, one.node, one.visit)
         return visit == action and self.node(one)["type"] == "trigger" and self._is_open(one, now)

@@ -1,4 +1,4 @@
-"""What becomes of journeys while users are under way: new versions, pauses, the archive.
+"""How journeys change while they have live instances: new versions, pauses, the archive.
 
 Law: nothing of the engine is used here. Whom a change concerns meets it at once, however long a
 worker takes to come by.
@@ -74,8 +74,8 @@ class Lives(Walk):
         return self.journeys[one.name].status == "paused"
 
     def _resume(self, one: Instance, now: int) -> None:
-        """What the pause has held up goes on by a timer; all else keeps its time, also where a
-        clock looked at it meanwhile."""
+        """Instances that the pause has held up continue by a timer. All others keep their due time,
+        even if a clock reached it during the pause."""
         over = one.due is not None and one.due <= now
         if one.held is None and not over:
             one.fire_at = one.due if one.fire_at is None else one.fire_at
@@ -88,7 +88,7 @@ class Lives(Walk):
             one.due = one.fire_at = now + share_of(one.id, policy["spread"])
 
     def follow(self, user: User) -> None:
-        """The user's instances move on to the version in force, where it says so and they can."""
+        """The user's instances switch to the active version if it has `follow` and they can."""
         for one in user.live:
             journey = self.journeys[one.name]
             newest = journey.in_force
@@ -139,7 +139,7 @@ def listened(version: Document) -> set[str]:
 
 
 def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
-    """What of its context an instance needs that stands on a node: paths, all below included."""
+    """The paths of its context that an instance at a node needs; each includes all below it."""
     nodes = with_next(journey)
     ahead, found = [node], {node}
     while ahead:

@@ -1,4 +1,4 @@
-"""The words of the model: what an expression sees and gives, and what is told, sent and kept.
+"""The words of the model: what an expression reads and gives, and what is reported, sent and kept.
 
 Law: nothing of the engine is used here. Times are ms.
 """
@@ -89,7 +89,7 @@ def iso(ms: int) -> str:
 
 
 def key_text(value: Any) -> str | None:
-    """Texts as they are, integers in decimal, true and false; anything else is no key."""
+    """Texts as they are, integers in decimal, true and false; anything else is not a key."""
     if value is True or value is False:
         return str(value).lower()
     return str(value) if isinstance(value, str | int) else None
@@ -206,7 +206,7 @@ class Sent(NamedTuple):
     destination: str
     payload: Any
     trigger: dict[str, Any] | None
-    """How the response is asked for, where one is."""
+    """The request for the response, if the node makes one."""
 
 
 class Held(NamedTuple):

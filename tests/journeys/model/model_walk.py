@@ -40,11 +40,11 @@ EMITTED = 1_000
 
 
 class TooLong(Exception):
-    """More is told than anybody wants to read, as where events are emitted in a circle."""
+    """The run reports too many outcomes, as when events are emitted in a cycle."""
 
 
 class Walk:
-    """What nodes do. Subclasses say when they are asked."""
+    """What nodes do. Subclasses decide when they are called."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -129,7 +129,7 @@ class Walk:
         if one.goal is not None and "within" not in one.goal and one in user.goals:
             user.goals.remove(one)
 
-    # The nodes. Each says where the instance goes and what is set on the way, or None: it stays.
+    # The nodes. Each returns where the instance goes and the labels to set, or None: it stays.
 
     def _reach_exit(self, user: User, one: Instance, moment: Moment) -> None:
         self.end(user, one, moment, self.node(one).get("reason", "exit"))
@@ -320,7 +320,7 @@ class Walk:
     # Small things.
 
     def node(self, one: Instance) -> dict[str, Any]:
-        """The node it stands on; one without `next` goes on to the one below it."""
+        """The node at which it is; a node without `next` leads to the one below it."""
         assert one.node is not None
         return with_next(one.journey)[one.node]
 
@@ -338,7 +338,8 @@ class Walk:
             return False
 
     def _plain(self, user: User, one: Instance, moment: Moment, wanted: Cel) -> str | None:
-        """A text, an integer or a truth value, as text; None, and told, where there is none."""
+        """The value of an expression as text: a text, an integer or a truth value. Otherwise None,
+        which is reported."""
         try:
             value = key_text(wanted.value(self.see(user, one, moment)))
         except Failed:

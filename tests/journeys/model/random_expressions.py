@@ -111,7 +111,7 @@ PAYLOADS = [
 
 
 def _no_length(s: See) -> Any:
-    """A bare number says no length, and what is absent doesn't either."""
+    """A plain number is not a duration, and neither is an absent value."""
     raise Failed(f"{s.entry} has no length")
 
 
@@ -139,7 +139,7 @@ LENGTHS = [
 
 
 def _no_time(s: See) -> Any:
-    """A bare number says no time, and what is absent doesn't either."""
+    """A plain number is not a time, and neither is an absent value."""
     raise Failed(f"{s.entry} has no time")
 
 

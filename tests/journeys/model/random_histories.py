@@ -56,7 +56,7 @@ class Turn(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A worker comes by so many users whom a change concerns."""
+    """A worker sweeps this many users for the changes of the catalog."""
 
     records: int
 
@@ -243,8 +243,8 @@ class _Between:
         )
 
     def _turn(self, time: int) -> History:
-        """For whom nobody has come by, a pause that follows on a pause is the same one: so all are
-        met before."""
+        """For users that no sweep has reached, two pauses in a row are one. So a sweep of all users
+        comes before a pause."""
         name = self.draw(st.sampled_from(sorted(self.status)))
         chances = {
             "running": ["paused"] * 5 + ["archived"],
@@ -262,9 +262,9 @@ class _Between:
         return self.at
 
     def _push(self) -> History:
-        """An edit of what is in force, a version of before, or another journey altogether.
+        """An edit of the active version, an earlier version, or a completely different journey.
 
-        Who comes by a user late goes by what is in force then: so all are met before that changes.
+        A late sweep uses the version that is active then, so all users are swept before a push.
         """
         name = self.draw(st.sampled_from(sorted(self.pushed)))
         known = self.pushed[name]

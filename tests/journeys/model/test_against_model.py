@@ -1,4 +1,4 @@
-"""Random journeys under live users: the engine says what the model says, outcome by outcome.
+"""Random journeys with live instances: the outcomes of the engine equal those of the model.
 
 Documents are edited, paused, resumed and archived while events, responses and time go on.
 `pytest --hypothesis-profile=thorough` tries fifty times as many.
@@ -85,8 +85,8 @@ CUTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 3)), min_size=1, max
 
 
 def in_batches(engine: Engine, whole: Engine, cuts: list[tuple[int, int]]) -> Engine:
-    """What was done to `whole`, done to `engine` in batches of so many things, and so many timers
-    and users a call; records go to their bytes and back in between."""
+    """Repeats on `engine` what was done to `whole`, in batches of these sizes, with this many
+    timers and users a call; records are encoded and decoded in between."""
     engine.catalogs = whole.catalogs
     left = whole.done
     sizes = iter(cuts)
@@ -130,10 +130,10 @@ def test_batches_and_sweeps_at_any_time_give_equal_bytes(
 @examples(20)
 @given(world=worlds(repeats=False), data=st.data())
 def test_the_same_input_twice_is_as_good_as_once(world: World, data: st.DataObject) -> None:
-    """However much later an event comes again; a response that does is told to be too late.
-    A repeat changes nothing but how long its id is known, and before which record a timer fires:
-    a late event's, which is due already, fires before the next record, which may be a repeat. So
-    one comes only where a record follows: a pause in between would hold what the repeat lets fire.
+    """An event may be repeated at any later time; a repeated response is reported as too late.
+    A repeat changes only how long its id is known, and before which record a timer fires: the timer
+    of a late event is already due and fires before the next record, which may be a repeat. So a
+    repeat is placed only where a record follows: a pause in between would hold that timer.
     """
     tours, history = world
     once = played(Engine("stream", *tours), history)
@@ -242,7 +242,7 @@ LETTERS = {
 
 
 class Watched(Engine):
-    """Every outcome is judged when it is told."""
+    """Checks every outcome when it is reported."""
 
     def take(self, step: Any, offset: int) -> None:
         read = len(self.effects.outcomes)

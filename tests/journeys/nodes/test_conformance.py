@@ -57,7 +57,7 @@ def _world(type: str) -> World:
 
 
 def _live(type: str, n: Any = 5) -> World:
-    """A user who passed through the node, or stands on it."""
+    """A user who has passed the node, or waits at it."""
     world = _world(type)
     world.event(properties={"k": "k", "n": n, "unread": "x" * 100})
     return world
@@ -172,7 +172,7 @@ def test_ids_of_outcomes_and_actions_are_never_used_twice(type: str) -> None:
 
 @every_type
 def test_an_instance_that_stays_keeps_all_that_is_read_later_and_no_more(type: str) -> None:
-    """What it would tell with all of its context is what it tells with what was kept."""
+    """It reports the same with the kept context as with all of it."""
     world = _live(type)
     for one in world.record().instances:
         assert "unread" not in str(one.context)

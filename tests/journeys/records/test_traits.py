@@ -1,4 +1,4 @@
-"""The user's profile: how events change it, when it is read, and what is told of it."""
+"""The user's profile: how events change it, when it is read, and what is reported about it."""
 
 from __future__ import annotations
 

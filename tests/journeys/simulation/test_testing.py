@@ -1,4 +1,4 @@
-"""Tests of journeys: what an expectation means, and how one that is not met is told."""
+"""Tests of journeys: what an expectation means, and how one that is not met is reported."""
 
 from __future__ import annotations
 

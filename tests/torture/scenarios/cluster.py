@@ -59,9 +59,9 @@ def brokers_stopped_in_turn(stage: Stage) -> None:
 
 @scenario(10, rate=RATE, place="cluster")
 def follower_stopped(stage: Stage) -> None:
-    """What leaders have stamped is in force only when a copy that stands still is given up: answers
+    """Records that leaders have stamped are readable only when a suspended copy is dropped: answers
     that came in time are read late, and no timer may overtake them. Nothing else happens meanwhile,
-    or a transaction would wait for that copy and no timer be looked at."""
+    or a transaction would wait for that copy and no timer would be checked."""
     stage.users.join()
     for number in stage.rounds(6):
         wait_until(stage.stack.applied)

@@ -18,7 +18,7 @@ KEYS = "a key of thirty-two characters, or more".replace(" ", "-").replace(",", 
 
 @scenario(30)
 def poison_inputs(stage: Stage) -> None:
-    """Records that are no events, in between; each is answered and stops nobody."""
+    """Records that are not events, in between; each is reported and stops no one."""
     nobodys: list[bytes] = [
         b"",
         b"\xff\xfe",

@@ -1,5 +1,5 @@
-"""Machines that stand still again and again, for less time than a session: nobody takes over, and
-what was begun before continues after."""
+"""Processes that are suspended repeatedly, for less time than a session: no partition moves, and
+work continues afterwards."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def register_paused(stage: Stage) -> None:
 
 @scenario(50, time_out="2s")
 def destination_paused(stage: Stage) -> None:
-    """It takes connections and requests, and says nothing until it wakes."""
+    """It accepts connections and requests, and answers nothing until it is resumed."""
     for _ in stage.rounds(10):
         stage.some(0.3, 2)
         with stage.during("destination paused"):

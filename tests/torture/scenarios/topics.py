@@ -109,8 +109,8 @@ def _make_again(stage: Stage, topic: str) -> None:
 
 
 def _ends_and_says_why(stage: Stage, role: str, topic: str) -> None:
-    """All workers of the role end, and tell of the topic and of what can be done. Those that are
-    started again do, too."""
+    """All workers of the role end with a line that names the topic and the remedy, also those that
+    are restarted."""
     since = len(stage.stack.lines)
 
     def told() -> bool:
@@ -128,7 +128,7 @@ _WAY_OUT = re.compile(r"--accept-loss|topics adopt")
 
 
 def _go_on(stage: Stage, role: str) -> None:
-    """The role goes on when it is told to; then the others find nothing wrong any more."""
+    """The role continues with --accept-loss; then the others find nothing wrong any more."""
     others = {name: len(one.names) for name, one in stage.roles.items() if name != role}
     for name in [*stage.roles]:
         stage.stop(name)
@@ -163,6 +163,6 @@ def users_made_again(stage: Stage) -> None:
 
 @scenario(10)
 def outcomes_made_again(stage: Stage) -> None:
-    """What they said is gone; the workers say so before they write more."""
+    """The outcomes are lost; the workers report that before they write more."""
     _make_again(stage, OUTCOMES)
     _ends_and_says_why(stage, "evaluate", OUTCOMES)

@@ -69,8 +69,8 @@ def _fails_at_first(request: Request, before: int) -> Reply:
 
 @scenario(10, roles={"register": 1, "evaluate": 2, "deliver": 1})
 def a_bit_of_everything(stage: Stage) -> None:
-    """What the tests' own run has time for: most of it while another worker stands still. Every
-    start of a worker takes seconds of a processor, so nothing dies twice."""
+    """As much as fits into the usual test run, most of it while another worker is suspended. Every
+    start of a worker takes seconds of CPU, so nothing is killed twice."""
     with stage.stopped("evaluate"):
         until = time.monotonic() + LONGER_THAN_A_SESSION
         stage.kill("register")
