@@ -102,7 +102,7 @@ def test_lines_that_are_not_events_are_sent_and_reported(journeys: Journeys, log
     assert done.stdout.startswith("5 events sent in ")
     assert done.stderr == (
         "4 lines (1, 2, 3, ...) are not JSON with a userId or anonymousId: sent without a key; "
-        "the engine answers with event.rejected\n"
+        "the engine reports event.rejected\n"
     )
     values = [value.decode() for _, value in log.read(5)]
     assert set(lines) < set(values)
