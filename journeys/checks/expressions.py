@@ -155,9 +155,9 @@ def _check(
             kinds = [kind_in_words(kind) for kind in holds.types if kind != "uint"]
             expected = " or ".join([", ".join(kinds[:-1]), kinds[-1]])
             if "timestamp" in holds.types and expression.type in ("int", "uint", "double"):
-                expected += ": write seconds(x) or ms(x), which give the number a unit"
+                expected += ": write seconds(x) or ms(x), which say what the number counts"
             if "duration" in holds.types and expression.type in ("int", "uint", "double"):
-                expected += ": write hours(x) or days(x), which give the number a unit"
+                expected += ": write hours(x) or days(x), which say what the number counts"
             problem(
                 0,
                 f"the value is {kind_in_words(expression.type)}, expected {expected}",

@@ -118,7 +118,7 @@ def duration(text: str, scope: Scope) -> int:
         return ms
     expected = "expected a duration"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        expected += ": write hours(x) or days(x), which give the number a unit"
+        expected += ": write hours(x) or days(x), which say what the number counts"
     raise ExpressionFailed(expression, f"found {kind_of(value)}, {expected}")
 
 
@@ -135,7 +135,7 @@ def as_text(value: Any, expression: str) -> str:
         return number_text(value)
     text = plain_text(value)
     if text is None:
-        raise ExpressionFailed(expression, f"{kind_of(value)} can't be written as text")
+        raise ExpressionFailed(expression, f"{kind_of(value)} has no form as text")
     return text
 
 

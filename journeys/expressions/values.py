@@ -263,7 +263,7 @@ def to_json(value: Any, frame: Frame, depth: int = MAX_DEPTH) -> Any:
         if len(found) != len(value):
             raise NoValue("two keys of a map are the same text")
         return found
-    raise NoValue(f"the value is {kind_of(value)}, which can't be written as JSON")
+    raise NoValue(f"the value is {kind_of(value)}, which JSON has no form for")
 
 
 def _build(frame: Frame, depth: int, size: int) -> None:

@@ -153,5 +153,5 @@ def _time(expression: str, value: object) -> int:
         except ValueError as error:
             raise ExpressionFailed(expression, f"{str(error)[:200]}, {expected}") from None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        expected = "expected a time: write seconds(x) or ms(x), which give the number a unit"
+        expected = "expected a time: write seconds(x) or ms(x), which say what the number counts"
     raise ExpressionFailed(expression, f"found {shown(value)}, {expected}")

@@ -105,7 +105,7 @@ def extract(
             payload, oddities = read_json(body)
         except NotJson as error:
             if body.strip():  # an empty body has no parts, so they are missing and not unreadable
-                whole_body = f"the body is not JSON: {error}"
+                whole_body = f"the body is no JSON: {error}"
         else:
             odd = {tuple(map(str, one.path)): one.what for one in oddities}
     text = body if isinstance(body, str) else body.decode(errors="replace")

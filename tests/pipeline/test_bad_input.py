@@ -74,7 +74,7 @@ BROKEN: dict[str, tuple[str | bytes, int, int, str]] = {
         + "  b: {type: criteria, branches: [{when: 'true', next: a}], otherwise: a}\n",
         5,
         3,
-        "without waiting",
+        "without a wait",
     ),
     "deep nesting": ("[" * 500_000, 1, 65, "64"),
     "5 MB of nesting": ("[" * 5_000_000, 1, 1, "too large"),

@@ -95,7 +95,7 @@ def test_an_odd_part_of_an_answer_costs_no_label_elsewhere(name: str, charset: s
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"<html>", "the body is not JSON: found no value where one is expected"),
+        (b"<html>", "the body is no JSON: found no value where one is expected"),
         (b'{"a": 1e400}', "a number beyond the range of a double: 1e400"),
         (b'{"a": 99999999999999999999}', "a number beyond 64 bits"),
         (b'{"a": "' + b"x" * 20_000 + b'"}', "a text of 20000 characters: at most 16384 are read"),

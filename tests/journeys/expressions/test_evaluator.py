@@ -100,7 +100,7 @@ def _ours(text: str) -> Any:
         return "value", _plain(compile_cel(text).by_evaluator(Scope()))
     except ExpressionFailed as error:
         _assert_no_internals(error.why, text)
-        if "which can't be written as JSON" in error.why or "not a finite number" in error.why:
+        if "which JSON has no form for" in error.why or "not a finite number" in error.why:
             return None
         return ("failed",)
     except CelError as error:

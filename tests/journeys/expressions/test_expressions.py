@@ -111,7 +111,7 @@ def test_an_expression_has_a_json_value(text: str, value: Any) -> None:
         ("1.0 / 0.0", "the value is not a finite number"),
         ("event.properties.nul == 'a'", "a text with a NUL character"),
         ("event.properties.half == 'a'", "a text that is not valid Unicode"),
-        ("b'abc'", "the value is bytes, which can't be written as JSON"),
+        ("b'abc'", "the value is bytes, which JSON has no form for"),
         (
             "event.properties.utm.map(k, k)",
             "a macro such as map or exists needs a list: found a map, whose keys have no order",
@@ -304,9 +304,9 @@ def test_data_is_filled_in(data: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ("x ${event.properties.none}", "null can't be written as text"),
-        ("x ${event.properties.items}", "a list can't be written as text"),
-        ("x ${user.traits}", "a map can't be written as text"),
+        ("x ${event.properties.none}", "null has no form as text"),
+        ("x ${event.properties.items}", "a list has no form as text"),
+        ("x ${user.traits}", "a map has no form as text"),
         ({"a": "${user.traits.nope}"}, "user.traits.nope is missing"),
     ],
 )

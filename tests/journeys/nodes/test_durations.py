@@ -81,7 +81,7 @@ def test_a_duration_of_zero_or_less_does_not_wait(
 
 
 BAD = [
-    ("event.properties.x", 3, "write hours(x) or days(x), which give the number a unit"),
+    ("event.properties.x", 3, "write hours(x) or days(x), which say what the number counts"),
     ("event.properties.x", 1.5, "found a double, expected a duration"),
     ("event.properties.x", None, "expected a duration"),
     ("event.properties.x", True, "found a boolean, expected a duration"),
