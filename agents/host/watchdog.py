@@ -12,6 +12,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka.errors import InconsistentGroupProtocolError
@@ -110,6 +111,10 @@ class Watchdog:
             end_now(f"stopped, as the watchdog failed: {error!r}")
 
     def _watch_on(self) -> None:
+        # Made and connected now, so that a worker's threads are all there from its start.
+        self._admin = AdminClient(dict(self._app.client))
+        with suppress(KafkaException):
+            self._admin.list_topics(timeout=_ANSWER_SECONDS)
         while True:
             time.sleep(_BEAT_SECONDS)
             now = time.monotonic()

@@ -248,3 +248,23 @@ def test_a_write_that_the_process_did_not_live_to_keep_is_missing_as_a_whole(
     assert {key for key, _ in store.items()} == {b"k%d" % n for n in range(1, kept + 1)}
     assert [due for due, _ in store.due_from((0, b""), 1_000)] == list(range(1, kept + 1))
     store.close()
+
+
+def test_the_sorted_files_that_are_open_level_off(tmp_path: Path) -> None:
+    store, value, most = Store(tmp_path / "0"), os.urandom(2_000), 0
+    for batch in range(20_000):  # 800 MB, 200 flushes
+        keys = (batch * 20 + n for n in range(20))
+        changes = [Change(b"k%d" % (n % 5_000), b"%d" % n + value, None, n) for n in keys]
+        store.write(changes, batch, Position(batch, 7))
+        if batch % 500 == 0:
+            most = max(most, _open_sorted_files())
+    store.close()
+    assert 4 <= most <= 40
+
+
+def _open_sorted_files() -> int:
+    count = 0
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            count += os.readlink(one).endswith(".sst")
+    return count
