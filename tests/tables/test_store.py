@@ -14,7 +14,14 @@ import pytest
 import rocksdict
 
 from tables.changelog import Position
-from tables.store import Change, Store, UnknownFormat
+from tables.store import (
+    _BLOCK_CACHE_BYTES,
+    _WRITE_BUFFER_BYTES,
+    Change,
+    Store,
+    UnknownFormat,
+)
+from tests.torture.worker import HELD
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,16 +257,19 @@ def test_a_write_that_the_process_did_not_live_to_keep_is_missing_as_a_whole(
     store.close()
 
 
-def test_the_sorted_files_that_are_open_level_off(tmp_path: Path) -> None:
-    store, value, most = Store(tmp_path / "0"), os.urandom(2_000), 0
+def test_the_sorted_files_and_the_memory_of_a_store_level_off(tmp_path: Path) -> None:
+    store, value, most, held = Store(tmp_path / "0"), os.urandom(2_000), 0, 0
     for batch in range(20_000):  # 800 MB, 200 flushes
         keys = (batch * 20 + n for n in range(20))
         changes = [Change(b"k%d" % (n % 5_000), b"%d" % n + value, None, n) for n in keys]
         store.write(changes, batch, Position(batch, 7))
+        store.get(b"k%d" % (batch % 5_000))
         if batch % 500 == 0:
             most = max(most, _open_sorted_files())
+            held = max(held, sum(store._db.property_int_value(name) or 0 for name in HELD))
     store.close()
     assert 4 <= most <= 40
+    assert 4 << 20 < held <= _BLOCK_CACHE_BYTES + 3 * _WRITE_BUFFER_BYTES
 
 
 def _open_sorted_files() -> int:

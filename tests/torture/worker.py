@@ -34,11 +34,12 @@ POINTS = (
 )
 ORDERS, CLOCK, GROUP = "TORTURE_ORDERS", "TORTURE_CLOCK", "TORTURE_GROUP"
 MEMORY = "TORTURE_MEMORY"
-_HELD = (
+HELD = (
     "rocksdb.cur-size-all-mem-tables",
     "rocksdb.estimate-table-readers-mem",
     "rocksdb.block-cache-usage",
 )
+"""What RocksDB counts of the memory of a store, bytes."""
 
 
 def is_ordered(point: str) -> bool:
@@ -126,7 +127,7 @@ def tell_memory(folder: Path) -> None:
         while True:
             held = 0
             for store in list(stores):
-                for name in _HELD:
+                for name in HELD:
                     with suppress(Exception):  # it was closed meanwhile
                         held += store._db.property_int_value(name) or 0
             part = folder / f"{os.getpid()}.part"
