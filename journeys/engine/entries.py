@@ -111,9 +111,12 @@ def _refusal(user: UserStep, program: Program, key: str | None, now: int) -> str
             return "already_in"
         if entry.min_gap is not None and now - user.past[name] < entry.min_gap:
             return "min_gap"
-    if key is not None and any(live.key == key and live.journey == name for live in user.instances):
+    live_ones = user.instances
+    if not live_ones:
+        return None
+    if key is not None and any(live.key == key and live.journey == name for live in live_ones):
         return "already_in"
-    return "too_many" if len(user.instances) >= MAX_INSTANCES else None
+    return "too_many" if len(live_ones) >= MAX_INSTANCES else None
 
 
 def _start(

@@ -208,7 +208,13 @@ class PartitionProcessor:
         transaction writes it once. A change of the messageIds alone adds nothing: they are stored
         apart and are small."""
         self.records.put(user, changed)
-        if changed.size <= _LARGE or user in self._large:
+        if changed.size > _LARGE:
+            self._count_large(user, before, changed, effects)
+
+    def _count_large(
+        self, user: str, before: UserRecord | None, changed: UserRecord, effects: Effects
+    ) -> None:
+        if user in self._large:
             return
         if before is None or not changed.same_but_message_ids(before):
             self._large.add(user)
@@ -258,12 +264,14 @@ class PartitionProcessor:
         if not event.message_id:
             event = replace(event, message_id=_origin(one))
         record = self.records.get(event.user_id)
-        if record is None and (home := self._home(event.user_id, one)) is not None:
-            if one.kind is None:
-                self._reroute(one, event, home, effects)
-            else:
-                self._reject_foreign(one, event.user_id, home, effects)
-            return True
+        if record is None and self._partition_of is not None:
+            home = self._home(event.user_id, one)
+            if home is not None:
+                if one.kind is None:
+                    self._reroute(one, event, home, effects)
+                else:
+                    self._reject_foreign(one, event.user_id, home, effects)
+                return True
         wall = self._wall
         arrival = one.arrival if wall else event.received_at
         time = event.timestamp
@@ -290,8 +298,10 @@ class PartitionProcessor:
         except Exception as error:  # noqa: BLE001 - one bad input must not stop the log
             self._set_aside(one, error, time, effects)
             return True
-        if changed is not record:
-            self._keep(event.user_id, record, changed, effects)
+        if changed is not record:  # `_keep`, without a call for each event
+            self.records.put(event.user_id, changed)
+            if changed.size > _LARGE:
+                self._count_large(event.user_id, record, changed, effects)
         return True
 
     def _response(self, one: Input, effects: Effects) -> bool:

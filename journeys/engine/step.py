@@ -43,7 +43,9 @@ def apply_event(
     """
     record = record or EMPTY
     message = message_hash(event.message_id)
-    known = message_ids.find(record.message_ids, message, arrived.partition_time)
+    known = -1
+    if record.message_ids:
+        known = message_ids.find(record.message_ids, message, arrived.partition_time)
     if known >= 0:
         effects.counts["event.repeated"] += 1
         refreshed = message_ids.refresh(record.message_ids, known, arrived.partition_time)

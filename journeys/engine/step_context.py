@@ -26,6 +26,8 @@ LATE_GRACE = 10 * SECOND
 """If an event sets a timer that is already due, the timer fires only this long, ms, after the
 event's arrival, so that late events of the same upload count first."""
 
+_NO_CAUSE = Cause()
+
 MAX_HOPS = 16
 """Longest chain of emitted events in one step."""
 
@@ -92,7 +94,7 @@ class StepContext:
         self.traits = record.traits
         self.event_counts = record.event_counts
         self.changed = False
-        self.cause = Cause()
+        self.cause = _NO_CAUSE
         self.event: dict[str, Any] | None = None
         self.keys: dict[str, str | None] = {}
         self.emitted: deque[Emitted] = deque()

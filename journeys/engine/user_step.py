@@ -135,8 +135,10 @@ class UserStep:
     def _size(self) -> int:
         """An upper bound of the record's bytes: the old size plus that of all new parts."""
         before, context = self.before, self.context
-        known = set(map(id, before.instances))
-        new: list[Any] = [instance for instance in self.instances if id(instance) not in known]
+        new: list[Any] = list(self.instances)
+        if before.instances:
+            known = set(map(id, before.instances))
+            new = [instance for instance in new if id(instance) not in known]
         if context.traits is not before.traits:
             new.append(context.traits)
         if self.past is not before.past:

@@ -70,7 +70,8 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
             return read
         wire, unread = read
     # Each level needs a bracket, so most events have too few to be too deep and are not traversed.
-    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
+    # One pass that leaves them out is faster than a count of each.
+    if size - len(value.translate(None, b"{[")) > MAX_DEPTH and _depth(wire) > MAX_DEPTH:
         return _TOO_DEEP
     named = wire.userId
     # Nearly every id is a short printable text, so without a NUL and a byte order mark. All others
@@ -213,10 +214,10 @@ def _bad_user(field: str, found: str) -> Rejection:
 
 def _milliseconds(time: str | int | float) -> int | None:
     try:
-        if isinstance(time, str):
-            return parse_time(time.strip(_BOM) if time[:1] == _BOM else time)
-        return ms_of_number(time)
+        return parse_time(time) if isinstance(time, str) else ms_of_number(time)
     except ValueError:
+        if isinstance(time, str) and time[:1] == _BOM:
+            return _milliseconds(time.strip(_BOM))
         return None
 
 
