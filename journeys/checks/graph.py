@@ -104,7 +104,7 @@ def check_graph(findings: Findings) -> Graph:
             else:
                 edges[name].append(near)
                 ways.append(Way(name, path, near))
-        if below is not None and model is not None and falls(model):
+        if below is not None and model is not None and falls(model, below):
             edges[name].append(below)
             ways.append(Way(name, None, below))
     if certain:
