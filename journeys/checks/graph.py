@@ -12,6 +12,7 @@ from functools import cached_property
 
 from pydantic import TypeAdapter, ValidationError
 
+from journeys.checks.branches import check_branches
 from journeys.documents.ways import Way, falls
 from journeys.graph import after, cycles, reachable
 from journeys.nodes import Node
@@ -78,10 +79,13 @@ def check_graph(findings: Findings) -> Graph:
     edges: dict[str, list[str]] = {name: [] for name in names}
     ways: list[Way] = []
     blocking: set[str] = set()
+    models: dict[str, NodeModel] = {}
     certain = True
     for name, below in zip(names, [*names[1:], None], strict=True):
         node = nodes.value[name]
         model = _node_model(node)
+        if model is not None:
+            models[name] = model
         certain = certain and model is not None
         kind = model_of(Node, node)
         if kind is None or getattr(kind, "blocking", False):
@@ -109,6 +113,7 @@ def check_graph(findings: Findings) -> Graph:
             ways.append(Way(name, None, below))
     if certain:
         _reached(findings, edges)
+        check_branches(findings, models, ways)
     for cycle in cycles(edges, blocking):
         shown = [*cycle[:8], "..."] if len(cycle) > 9 else cycle
         ring = " -> ".join(short(name) for name in [*shown, cycle[0]])

@@ -99,11 +99,11 @@ def branch_nodes(nodes: Nodes, first: str, join: str | None) -> BranchNodes:
         leads[join] = set()
     own = reachable(leads, [first]) - {join}
     return BranchNodes(
-        frozenset(own), frozenset(label for name in own for label in _labels_of(nodes[name]))
+        frozenset(own), frozenset(label for name in own for label in labels_of(nodes[name]))
     )
 
 
-def _labels_of(part: BaseModel) -> Iterator[str]:
+def labels_of(part: BaseModel) -> Iterator[str]:
     """The labels that a node and its branches set."""
     yield from getattr(part, "set", None) or ()
     for name in type(part).model_fields:
@@ -111,7 +111,7 @@ def _labels_of(part: BaseModel) -> Iterator[str]:
         inner = value.values() if isinstance(value, dict) else value
         for one in inner if isinstance(value, dict | list) else ():
             if isinstance(one, BaseModel):
-                yield from _labels_of(one)
+                yield from labels_of(one)
 
 
 def parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:

@@ -85,9 +85,9 @@ def test_a_record_survives_its_bytes_and_equal_records_have_equal_bytes(record: 
     assert encode(decode(data)) == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x06" + encode(UserRecord())[1:], b"\x90"])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x07" + encode(UserRecord())[1:], b"\x90"])
 def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
-    with pytest.raises(UnknownRecordVersion, match="expected at most 5"):
+    with pytest.raises(UnknownRecordVersion, match="expected at most 6"):
         decode(data)
 
 
@@ -124,7 +124,7 @@ def test_a_record_of_an_older_version_is_read_without_what_came_later(
         size=len(old),
     )
     assert decode(old) == expected
-    assert encode(decode(old))[:1] == b"\x05"
+    assert encode(decode(old))[:1] == b"\x06"
 
 
 def test_a_record_that_holds_nothing_is_a_few_bytes() -> None:
