@@ -131,7 +131,10 @@ def _is_beside(instance: Instance, branch: Branch) -> bool:
 
 
 def _merge(user: UserStep, parent: Instance, run: InstanceRun) -> Instance:
-    """The parent, with what a branch that has ended captured and set."""
+    """The parent, with what a branch captured and set; nothing if it ended before the join, as then
+    it has not kept what the nodes after the join read."""
+    if not run.joined:
+        return parent
     assert run.branch is not None, "only branches are merged"
     own = run.program.branch(run.branch.at, run.branch.name)
     assert own is not None, "the branch belongs to the version that started it, or to its follower"

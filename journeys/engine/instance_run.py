@@ -55,6 +55,7 @@ class InstanceRun:
         "fork",
         "id",
         "join",
+        "joined",
         "key",
         "mute",
         "node",
@@ -98,6 +99,7 @@ class InstanceRun:
         self.mute = False
         self.fork: Fork | None = None
         self.branch = branch
+        self.joined = False
         self.join = None if branch is None else program.join(branch.at)
         self._token = token
         self._counts: dict[str, int] = {}
@@ -156,6 +158,7 @@ class InstanceRun:
                 self.end("end")
                 return None
             if verdict.to == self.join:  # None unless it is a branch
+                self.joined = True
                 self.end("joined")
                 return None
             self.node = verdict.to
