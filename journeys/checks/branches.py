@@ -18,11 +18,21 @@ from journeys.schema.places import where
 
 def check_branches(
     findings: Findings, nodes: Mapping[str, NodeModel], ways: Collection[Way]
-) -> None:
-    """Adds the problems of the branches of a journey whose ways are all known."""
+) -> set[Way]:
+    """Adds the problems of the branches of a journey whose ways are all known.
+
+    Returns:
+        the ways on which nothing is handed over to the nodes that follow: from branches for which
+        no instance waits.
+    """
+    apart: set[Way] = set()
     for name, node in nodes.items():
         if node.forks:
-            _Branches(findings, nodes, ways, name).check()
+            branches = _Branches(findings, nodes, ways, name)
+            branches.check()
+            if getattr(node, "join", None) == "none":
+                apart |= {way for way in ways if branches.joins(way)}
+    return apart
 
 
 class _Branches:
@@ -58,6 +68,10 @@ class _Branches:
                 edges.setdefault(way.source, []).append(way.target)
         self.own = {branch: reachable(edges, [first]) - {self.join} for branch, first in starts}
         self.owner: dict[str, str] = {}
+
+    def joins(self, way: Way) -> bool:
+        """Whether a branch ends by the way."""
+        return way.target == self.join and any(way.source in own for own in self.own.values())
 
     def check(self) -> None:
         for branch, own in self.own.items():

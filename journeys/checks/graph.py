@@ -113,7 +113,9 @@ def check_graph(findings: Findings) -> Graph:
             ways.append(Way(name, None, below))
     if certain:
         _reached(findings, edges)
-        check_branches(findings, models, ways)
+        for way in check_branches(findings, models, ways):
+            ways.remove(way)
+            edges[way.source].remove(way.target)
     for cycle in cycles(edges, blocking):
         shown = [*cycle[:8], "..."] if len(cycle) > 9 else cycle
         ring = " -> ".join(short(name) for name in [*shown, cycle[0]])

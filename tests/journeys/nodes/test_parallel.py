@@ -342,8 +342,8 @@ def test_branches_round_and_round_are_bounded() -> None:
         ),
         (
             "  s: {type: parallel, branches: {a: e}, join: al}\n  e: {type: exit}\n",
-            "5:47: 'join' in node 's' (parallel): found 'al', expected 'all', 'any' or 'none': did you "
-            "mean 'all'?",
+            "5:47: 'join' in node 's' (parallel): found 'al', expected 'all', 'any' or 'none': did "
+            "you mean 'all'?",
         ),
         (
             "  s: {type: paralel, branches: {a: e}, join: all}\n  e: {type: exit}\n",
