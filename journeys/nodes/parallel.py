@@ -7,11 +7,17 @@ its parallel node.
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from journeys.nodes.base import Fork, ForwardNode, Join, Label, LintWarning, Next, Step
+from journeys.nodes.base import Fork, ForwardNode, Join, LintWarning, Next, Step
+from journeys.schema.fields import Expected
 
 MAX_BRANCHES = 32
+BranchName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"),
+    Expected("a name of letters, digits, '_' and '-', at most 63, the first not '-'"),
+]
 
 
 class Parallel(ForwardNode):
@@ -19,7 +25,7 @@ class Parallel(ForwardNode):
     examples = ("{branches: {x: left, y: right}, join: all, next: left}",)
 
     type: Literal["parallel"]
-    branches: Annotated[dict[Label, Next], Field(min_length=1, max_length=MAX_BRANCHES)]
+    branches: Annotated[dict[BranchName, Next], Field(min_length=1, max_length=MAX_BRANCHES)]
     """The node at which each branch begins, by the name of the branch."""
     join: Join
     """When the instance continues: when all branches have ended, when the first one has, or at

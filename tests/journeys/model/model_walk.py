@@ -320,6 +320,12 @@ class Walk:
     def _reach_destination(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
         node = self.node(one)
         if one.mute:
+            try:
+                rendered(node["payload"], self.see(user, one, moment))
+            except Failed:  # the payload is made before it is known that it isn't sent
+                self.tell(user, one, moment, "expression.failed")
+                self._skip(user, one, moment, "payload_failed")
+                return node.get("on_error", node["next"]), None
             self._skip(user, one, moment, "paused")
         elif not self._request(user, one, moment, None):
             return node.get("on_error", node["next"]), None

@@ -337,6 +337,17 @@ def test_branches_round_and_round_are_bounded() -> None:
             "label of one branch, as they run side by side",
         ),
         (
+            "  s: {type: parallel, branches: {a: x}, join: none, next: e}\n"
+            "  x: {type: wait_for_event, event: go, within: 1h, next: e}\n"
+            "  e: {type: delay, until: steps.x.event.timestamp}\n",
+            "7:33: 'until' in node 'e' (delay): node 'x' is on no way to 'e', so it has no value "
+            "there",
+        ),
+        (
+            "  s: {type: parallel, branches: {}, join: all}\n  e: {type: exit}\n",
+            "5:33: 'branches' in node 's' (parallel): found nothing, expected at least one",
+        ),
+        (
             "  s: {type: parallel, branchs: {a: e}, join: all}\n  e: {type: exit}\n",
             "5:23: unknown key 'branchs' in node 's' (parallel): did you mean 'branches'?",
         ),
