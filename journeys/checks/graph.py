@@ -112,8 +112,8 @@ def check_graph(findings: Findings) -> Graph:
             edges[name].append(below)
             ways.append(Way(name, None, below))
     if certain:
-        _reached(findings, edges)
-        for way in check_branches(findings, models, ways):
+        reached = _reached(findings, edges)
+        for way in check_branches(findings, models, [w for w in ways if w.source in reached]):
             ways.remove(way)
             edges[way.source].remove(way.target)
     for cycle in cycles(edges, blocking):
@@ -129,7 +129,8 @@ def check_graph(findings: Findings) -> Graph:
     return Graph(edges, ways, certain)
 
 
-def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> None:
+def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> set[str]:
+    """The nodes that can be reached; the others are problems."""
     reached = reachable(edges, [next(iter(edges))])
     for name in edges:
         if name not in reached:
@@ -138,6 +139,7 @@ def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> None:
                 f"{where(findings.root, ('nodes', name))} can't be reached: no node leads to it",
                 found=name,
             )
+    return reached
 
 
 def _node_model(node: YamlNode) -> NodeModel | None:
