@@ -18,7 +18,8 @@ ids time
 records/admission records/event_counts records/message_ids records/traits
 expressions/expression expressions/templates
 catalog/context_paths catalog/program catalog/running
-engine/dispatch engine/entries engine/exits_and_goals engine/instance_run engine/instance_states
+engine/branches engine/dispatch engine/entries engine/exits_and_goals engine/instance_run
+engine/instance_states
 engine/lifecycle
 engine/processor engine/rejections engine/step engine/step_context engine/sweep engine/timers
 engine/user_step engine/waits

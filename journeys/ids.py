@@ -34,6 +34,12 @@ def instance_id(journey: str, user: str, key: str | None, message_id: str) -> st
     return stable_id(f"instance\0{journey}\0{user}\0{keyed}\0{message_id}")
 
 
+def branch_id(parent: str, visit: int, branch: str) -> str:
+    """The id of a branch's instance: one per branch and visit of its parallel node by the instance
+    `parent`."""
+    return stable_id(f"branch\0{parent}\0{visit}\0{branch}")
+
+
 def action_id(instance: str, node: str, visit: int) -> str:
     """The id of an action: one per visit of a node; `visit` counts the nodes reached so far."""
     return stable_id(f"action\0{instance}\0{node}\0{visit}")

@@ -18,6 +18,7 @@ from journeys.catalog.running import RunningCatalog
 from journeys.checks.check import check
 from journeys.documents.journey import Journey
 from journeys.nodes.criteria import Criteria
+from journeys.nodes.parallel import Parallel
 from journeys.nodes.wait_for_event import WaitForEvent
 from journeys.records.outcome import Outcome
 from journeys.simulation.backtest import Backtest
@@ -40,6 +41,8 @@ SENT = {
 }
 """How many messages the events in a folder bring about, by destination."""
 
+Place = tuple[str, str]
+"""A journey and a node."""
 Way = tuple[str, str, str]
 """Of a journey, where a way begins, and which one it is."""
 
@@ -87,9 +90,10 @@ def ways(journey: Journey) -> Iterator[Way]:
         yield name, "goal", "reached"
 
 
-def gone(outcomes: Iterable[Outcome]) -> Iterator[Way]:
+def gone(outcomes: Iterable[Outcome], joins: dict[Place, str | None]) -> Iterator[Way]:
     """The ways that the instances of one history went."""
     stands: dict[str, str] = {}
+    forks: dict[str, str] = {}
     for one in outcomes:
         if one.journey is None or one.instance is None:
             continue
@@ -97,6 +101,10 @@ def gone(outcomes: Iterable[Outcome]) -> Iterator[Way]:
         match one.type:
             case "journey.entered":
                 stands[one.instance] = ":entry"
+            case "branch.started":
+                stands[one.instance] = forks[one.instance] = node
+            case "branch.ended" if detail["reason"] == "joined":
+                yield name, stands[one.instance], f"to {joins[name, forks[one.instance]]}"
             case "node.reached":
                 yield name, stands[one.instance], f"to {node}"
                 stands[one.instance] = node
@@ -120,7 +128,13 @@ def test_its_tests_hold_and_go_every_way(folder: Path) -> None:
     found = results(folder, catalog)
     assert [(one.name, one.failures) for one in found if one.failures] == []
     stories = ([outcome for part in one.timeline for outcome in part.outcomes] for one in found)
-    went = {way for story in stories for way in gone(story)}
+    joins = {
+        (one.name, name): node.next or one.below(name)
+        for one in journeys(catalog)
+        for name, node in one.nodes.items()
+        if isinstance(node, Parallel)
+    }
+    went = {way for story in stories for way in gone(story, joins)}
     assert {way for one in journeys(catalog) for way in ways(one)} - went == set()
 
 

@@ -109,7 +109,7 @@ def _in_flight(name: str, after: Catalog, versions: list[str]) -> Iterator[InFli
         if version == now:
             continue
         old = Program(name, version, after.get(name, version))
-        stands = [node for node, model in old.nodes.items() if model.blocking]
+        stands = [node for node, model in old.nodes.items() if model.blocking or model.forks]
         if newest.journey.in_flight == "pin":
             stay = dict.fromkeys(stands, "in_flight is pin")
         else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from journeys.catalog.context_paths import Paths, expression_paths, first_missing, path_tree, prune
 from journeys.documents.journey import GlobalExit, Journey
-from journeys.documents.ways import taken, with_next
+from journeys.documents.ways import BranchNodes, branch_nodes, taken, with_next
 from journeys.expressions.expression import Scope, compile_cel, prefilter
 from journeys.expressions.fast_path import Prefilter
 from journeys.expressions.syntax import COUNT
@@ -67,6 +67,7 @@ class Program:
             self._goal = path_tree(paths, ("entry",))
         # By identity, as the data has no hash; the entry keeps it alive, so its id stays unique.
         self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
+        self._branches: dict[tuple[str, str], BranchNodes] = {}
         self.counts = frozenset(path[1] for path in expression_paths(journey) if path[0] == COUNT)
 
     def template(self, data: Any) -> Callable[[Scope], Any]:
@@ -79,6 +80,20 @@ class Program:
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """What an instance at `node` keeps of its context."""
         return prune(context, self.reads[node])
+
+    def join(self, at: str) -> str | None:
+        """Where the branches of a parallel node join; None: the journey ends there."""
+        return getattr(self.nodes.get(at), "next", None)
+
+    def branch(self, at: str, name: str) -> BranchNodes | None:
+        """What belongs to a branch of the parallel node `at`; None if there is no such branch."""
+        found = self._branches.get((at, name))
+        if found is None:
+            first = getattr(self.nodes.get(at), "branches", NOTHING).get(name)
+            if first is None or not self.nodes[at].forks:
+                return None
+            found = self._branches[at, name] = branch_nodes(self.nodes, first, self.join(at))
+        return found
 
     def goal_keeps(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """What the goal reads of the event that started an instance."""

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from pydantic import TypeAdapter, ValidationError
 
+from journeys.checks.branches import check_branches
 from journeys.documents.ways import Way, falls
 from journeys.graph import after, cycles, reachable
 from journeys.nodes import Node
@@ -78,10 +79,13 @@ def check_graph(findings: Findings) -> Graph:
     edges: dict[str, list[str]] = {name: [] for name in names}
     ways: list[Way] = []
     blocking: set[str] = set()
+    models: dict[str, NodeModel] = {}
     certain = True
     for name, below in zip(names, [*names[1:], None], strict=True):
         node = nodes.value[name]
         model = _node_model(node)
+        if model is not None:
+            models[name] = model
         certain = certain and model is not None
         kind = model_of(Node, node)
         if kind is None or getattr(kind, "blocking", False):
@@ -104,11 +108,14 @@ def check_graph(findings: Findings) -> Graph:
             else:
                 edges[name].append(near)
                 ways.append(Way(name, path, near))
-        if below is not None and model is not None and falls(model):
+        if below is not None and model is not None and falls(model, below):
             edges[name].append(below)
             ways.append(Way(name, None, below))
     if certain:
-        _reached(findings, edges)
+        reached = _reached(findings, edges)
+        for way in check_branches(findings, models, [w for w in ways if w.source in reached]):
+            ways.remove(way)
+            edges[way.source].remove(way.target)
     for cycle in cycles(edges, blocking):
         shown = [*cycle[:8], "..."] if len(cycle) > 9 else cycle
         ring = " -> ".join(short(name) for name in [*shown, cycle[0]])
@@ -122,7 +129,8 @@ def check_graph(findings: Findings) -> Graph:
     return Graph(edges, ways, certain)
 
 
-def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> None:
+def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> set[str]:
+    """The nodes that can be reached; the others are problems."""
     reached = reachable(edges, [next(iter(edges))])
     for name in edges:
         if name not in reached:
@@ -131,6 +139,7 @@ def _reached(findings: Findings, edges: Mapping[str, Collection[str]]) -> None:
                 f"{where(findings.root, ('nodes', name))} can't be reached: no node leads to it",
                 found=name,
             )
+    return reached
 
 
 def _node_model(node: YamlNode) -> NodeModel | None:

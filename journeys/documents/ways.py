@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from journeys.graph import reachable
 from journeys.nodes.base import ForwardNode, NodeModel
 from journeys.schema.marks import Path
 
@@ -32,9 +33,9 @@ class Way(NamedTuple):
     target: str
 
 
-def falls(node: NodeModel) -> bool:
+def falls(node: NodeModel, below: str) -> bool:
     """Whether an instance can fall through from a node, as written, to the one below it."""
-    return node.falls_through and getattr(node, "next", None) is None
+    return node.falls_through and getattr(node, "next", None) is None and node.leads_down(below)
 
 
 def ways(nodes: Nodes) -> Iterator[Way]:
@@ -43,7 +44,7 @@ def ways(nodes: Nodes) -> Iterator[Way]:
     for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:]):
         for target in node.targets():
             yield Way(name, ("nodes", name, *target.path), target.node)
-        if below is not None and falls(node):
+        if below is not None and falls(node, below):
             yield Way(name, None, below)
 
 
@@ -64,7 +65,9 @@ def with_next(nodes: Nodes) -> dict[str, NodeModel]:
     """The nodes as written, with `next` filled in where it is the node below."""
     return {
         name: node.model_copy(update={"next": below})
-        if isinstance(node, ForwardNode) and node.next is None
+        if isinstance(node, ForwardNode)
+        and node.next is None
+        and (below is None or node.leads_down(below))
         else node
         for (name, node), below in zip_longest(nodes.items(), list(nodes)[1:])
     }
@@ -75,6 +78,40 @@ def taken(node: NodeModel) -> set[str]:
     overrides doesn't count."""
     unused = ("next",) if isinstance(node, ForwardNode) and not node.falls_through else None
     return {target.node for target in node.targets() if target.path != unused}
+
+
+class BranchNodes(NamedTuple):
+    """What belongs to one branch of a parallel node: its nodes, and the labels that they set."""
+
+    nodes: frozenset[str]
+    labels: frozenset[str]
+
+
+def branch_nodes(nodes: Nodes, first: str, join: str | None) -> BranchNodes:
+    """The nodes from `first` on, up to the node where the branches join.
+
+    Args:
+        nodes: with `next` filled in.
+        join: None if there is no such node.
+    """
+    leads = {name: taken(node) for name, node in nodes.items()}
+    if join is not None:
+        leads[join] = set()
+    own = reachable(leads, [first]) - {join}
+    return BranchNodes(
+        frozenset(own), frozenset(label for name in own for label in labels_of(nodes[name]))
+    )
+
+
+def labels_of(part: BaseModel) -> Iterator[str]:
+    """The labels that a node and its branches set."""
+    yield from getattr(part, "set", None) or ()
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        inner = value.values() if isinstance(value, dict) else value
+        for one in inner if isinstance(value, dict | list) else ():
+            if isinstance(one, BaseModel):
+                yield from labels_of(one)
 
 
 def parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:

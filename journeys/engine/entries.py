@@ -10,6 +10,7 @@ from typing import Any
 
 from journeys.catalog.program import Program
 from journeys.catalog.running import Entered
+from journeys.engine.branches import start
 from journeys.engine.exits_and_goals import watch
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.user_step import UserStep
@@ -107,14 +108,16 @@ def _refusal(user: UserStep, program: Program, key: str | None, now: int) -> str
     if entry.reentry == "once" and name in user.past:
         return "once"
     if entry.reentry == "after_exit" and name in user.past:
-        if any(live.journey == name for live in user.instances):
+        if any(live.journey == name and live.branch is None for live in user.instances):
             return "already_in"
         if entry.min_gap is not None and now - user.past[name] < entry.min_gap:
             return "min_gap"
     live_ones = user.instances
     if not live_ones:
         return None
-    if key is not None and any(live.key == key and live.journey == name for live in live_ones):
+    if key is not None and any(
+        live.key == key and live.journey == name and live.branch is None for live in live_ones
+    ):
         return "already_in"
     return "too_many" if len(live_ones) >= MAX_INSTANCES else None
 
@@ -136,7 +139,7 @@ def _start(
     context.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
     watch(user, program, run)
-    user.add(run, run.follow(Go(program.first)))
+    start(user, run, Go(program.first))
 
 
 def _reject(

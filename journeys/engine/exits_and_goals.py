@@ -10,6 +10,7 @@ from __future__ import annotations
 from journeys.catalog.program import Program
 from journeys.documents.journey import GlobalExit
 from journeys.documents.journey import Goal as GoalModel
+from journeys.engine.branches import end_passage, is_left_over
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.user_step import UserStep
 from journeys.records.event import Arrived, Event
@@ -28,11 +29,13 @@ def leave(user: UserStep, event: Event, now: int) -> None:
     for instance in tuple(user.instances):
         if (instance.journey, instance.version) not in places:
             continue
+        if instance.branch is not None and not is_left_over(user, instance):
+            continue
         run = user.resume(instance, now, event.message_id)
         for leaving in run.program.exits[event.name]:
             if _applies(run, leaving):
-                run.end(leaving.reason, event=event.name, message_id=event.message_id)
-                user.write(instance, run, None)
+                detail = {"event": event.name, "message_id": event.message_id}
+                end_passage(user, instance.id, now, event.message_id, leaving.reason, **detail)
                 break
 
 
@@ -82,12 +85,8 @@ def _reached(user: UserStep, watched: Goal, event: Event, arrived: Arrived) -> b
         return False
     run.report("goal.reached", event=event.name, message_id=event.message_id)
     if goal.exit:
-        for instance in user.instances:
-            if instance.id == watched.instance:
-                ending = user.resume(instance, arrived.time, event.message_id)
-                ending.end("goal", event=event.name, message_id=event.message_id)
-                user.write(instance, ending, None)
-                break
+        detail = {"event": event.name, "message_id": event.message_id}
+        end_passage(user, watched.instance, arrived.time, event.message_id, "goal", **detail)
     return True
 
 

@@ -19,11 +19,11 @@ from journeys.expressions.templates import duration
 from journeys.expressions.urls import render_url
 from journeys.expressions.values import plain_text
 from journeys.ids import action_id, outcome_id
-from journeys.nodes.base import USERS_ZONE, Block, End, Go, Labels
+from journeys.nodes.base import USERS_ZONE, Block, End, Fork, Go, Labels
 from journeys.records import traits as profile
 from journeys.records.action import MAX_PAYLOAD, Action, TriggerCall
 from journeys.records.outcome import Outcome, OutcomeType, shown
-from journeys.records.user_record import Held, Instance, Wait
+from journeys.records.user_record import Branch, Held, Instance, Wait
 from journeys.time import format_time
 from journeys.zones import find_zone
 
@@ -49,9 +49,13 @@ class InstanceRun:
         "_scope",
         "_token",
         "attr",
+        "branch",
         "context",
         "entry",
+        "fork",
         "id",
+        "join",
+        "joined",
         "key",
         "mute",
         "node",
@@ -78,6 +82,7 @@ class InstanceRun:
         node: str = "",
         visit: int = 0,
         token: str = "",
+        branch: Branch | None = None,
     ) -> None:
         self.context = context
         self.program = program
@@ -92,6 +97,10 @@ class InstanceRun:
         self.visit = visit
         self.wait = Wait()
         self.mute = False
+        self.fork: Fork | None = None
+        self.branch = branch
+        self.joined = False
+        self.join = None if branch is None else program.join(branch.at)
         self._token = token
         self._counts: dict[str, int] = {}
         self._scope: Scope | None = None
@@ -120,14 +129,15 @@ class InstanceRun:
             node=instance.node,
             visit=instance.visit,
             token=token,
+            branch=instance.branch,
         )
         run.wait = instance.wait
         return run
 
     # What the step calls. Methods that move return the waiting instance, or None if it has ended.
 
-    def follow(self, verdict: Go | Block | End, *, left: bool = False) -> Instance | None:
-        """Run from node to node until one blocks or the instance ends.
+    def follow(self, verdict: Go | Block | End | Fork, *, left: bool = False) -> Instance | None:
+        """Run from node to node until one blocks or forks, or the instance ends.
 
         Args:
             left: the instance has already left its node.
@@ -139,11 +149,17 @@ class InstanceRun:
             if isinstance(verdict, End):
                 self.end(verdict.reason)
                 return None
+            if isinstance(verdict, Fork):
+                return self._fork(verdict)
             if not left:
                 self._leave(verdict)
             left = False
             if verdict.to is None:
                 self.end("end")
+                return None
+            if verdict.to == self.join:  # None unless it is a branch
+                self.joined = True
+                self.end("joined")
                 return None
             self.node = verdict.to
             self.visit += 1
@@ -165,8 +181,24 @@ class InstanceRun:
         return self._instance(Held(True, verdict.to, kept))
 
     def end(self, reason: str, **detail: Any) -> None:
-        """Report the end of the instance."""
-        self.report("journey.exited", reason=reason, **detail)
+        """Report the end of the instance, or of the branch."""
+        branch = self.branch
+        if branch is None:
+            self.report("journey.exited", reason=reason, **detail)
+        else:
+            which = {"branch": branch.name, "parent": branch.parent}
+            self.report("branch.ended", **which, reason=reason, **detail)
+
+    def _fork(self, fork: Fork) -> Instance | None:
+        """Stand at the node without a timer; `branches.settle` starts and joins the branches."""
+        if self.branch is not None:
+            self.end("error", error="a branch has no branches of its own")
+            return None
+        self.fork = fork
+        self.wait = Wait()
+        if fork.join != "none":
+            self.report("wait.started", due=None)
+        return self._instance(None)
 
     def _block(self, due: int | None) -> Instance:
         self.wait = Wait(due, None if due is None else self.context.fire_at(due))
@@ -188,6 +220,7 @@ class InstanceRun:
             program.keep(self.node, {"entry": self.entry, "steps": self.steps, "attr": self.attr}),
             self.context.lifecycle_seen(program.name),
             held,
+            self.branch,
         )
 
     def _leave(self, verdict: Go) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from journeys.catalog.running import LifecycleHistory
+from journeys.engine.branches import can_follow, end_passage, passages
 from journeys.engine.user_step import UserStep
 from journeys.ids import message_hash
 from journeys.records.outcome import Cause
@@ -21,16 +22,19 @@ from journeys.time import format_time
 def take_over(user: UserStep) -> None:
     """Instances whose journey has `in_flight: follow` continue with its active version."""
     following = user.context.catalog.following
-    for instance in tuple(user.instances) if following else ():
-        newer = following.get((instance.journey, instance.version))
-        if newer is not None and instance.node in newer.nodes and instance.held is None:
-            user.put(instance, replace(instance, version=newer.program.version))
+    for passage in passages(user) if following else ():
+        newer = following.get((passage[0].journey, passage[0].version))
+        if newer is not None and all(can_follow(one, newer) for one in passage):
+            for one in passage:
+                user.put(one, replace(one, version=newer.program.version))
 
 
 def apply_lifecycle(user: UserStep) -> None:
     """Apply the changes of journeys that their instances have not observed yet."""
     catalog = user.context.catalog
     for instance in tuple(user.instances) if catalog.lifecycles else ():
+        if instance.branch is not None and not user.is_live(instance):
+            continue  # it was archived together with the instance that started it
         if catalog.changed_since(instance):
             _apply(user, instance, catalog.lifecycles[instance.journey])
 
@@ -42,7 +46,7 @@ def _apply(user: UserStep, instance: Instance, history: LifecycleHistory) -> Non
     if archived is not None:
         at = archived if wall else partition_time
         around, context.cause = context.cause, Cause(timer=format_time(at))
-        user.end(instance, at, "archived")
+        end_passage(user, instance.id, at, "", "archived")
         context.cause = around
         return
     if not context.runs(instance.journey):

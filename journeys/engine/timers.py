@@ -11,6 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from journeys.engine.branches import end_passage, move, passage_of
 from journeys.engine.dispatch import dispatch_emitted
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.instance_states import Effect, Trigger, effect_of
@@ -104,7 +105,7 @@ def _fire(user: UserStep, instance: Instance, now: int) -> None:
     mark, saved, around = context.effects.mark(), user.save(), context.surroundings()
     run = user.resume(instance, now, "timer")
     try:
-        user.write(instance, run, _run(user, instance, run))
+        _run(user, instance, run)
         dispatch_emitted(user)
         check_size(user.record(b""))
     except FATAL:
@@ -115,21 +116,21 @@ def _fire(user: UserStep, instance: Instance, now: int) -> None:
         user.restore(saved)
         context.return_to(around)
         context.effects.roll_back(mark)
-        user.end(instance, now, "error", error=_brief(error))
+        end_passage(user, passage_of(instance), now, "", "error", error=_brief(error))
 
 
-def _run(user: UserStep, instance: Instance, run: InstanceRun) -> Instance | None:
-    """Run the instance; returns None if it ends."""
+def _run(user: UserStep, instance: Instance, run: InstanceRun) -> None:
+    """Run the instance from where it waits."""
     context, held = user.context, instance.held
     run.mute = held is not None and held.mute
     if effect_of(instance, Trigger.DEADLINE) is Effect.TIME_OUT:
-        return run.follow(run.program.nodes[instance.node].on_timer(run))
+        move(user, instance, run, run.program.nodes[instance.node].on_timer(run))
+        return
     assert held is not None, "only a pause leaves a decision for later"
     around = context.event, context.keys
     context.event, context.keys = held.event, {}
-    moved = run.follow(Go(held.to), left=True)
+    move(user, instance, run, Go(held.to), left=True)
     context.event, context.keys = around
-    return moved
 
 
 def _first_due(user: UserStep, time: int) -> int | None:

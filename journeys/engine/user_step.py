@@ -88,18 +88,23 @@ class UserStep:
         self.context.changed = True
         self.instances[self.instances.index(old)] = new
 
-    def end(self, instance: Instance, now: int, reason: str, **detail: Any) -> None:
-        """End an instance at any node, at `now` (ms)."""
-        run = self.resume(instance, now)
-        run.end(reason, **detail)
-        self.write(instance, run, None)
+    def is_live(self, instance: Instance) -> bool:
+        """Whether the instance has neither moved nor ended."""
+        return any(one is instance for one in self.instances)
 
     def _ended(self, run: InstanceRun) -> None:
-        """Record the end of an instance; its goal ends too if it has no window."""
-        self.past = {**self.past, run.program.name: run.now}
-        if any(goal.until is None and goal.instance == run.id for goal in self.goals):
+        """Record the end of an instance; its goal ends too if it has no window and no branch of the
+        instance is left."""
+        branch = run.branch
+        id = run.id if branch is None else branch.parent
+        if branch is None:
+            self.past = {**self.past, run.program.name: run.now}
+        if any(goal.until is None and goal.instance == id for goal in self.goals) and not any(
+            one.id == id or (one.branch is not None and one.branch.parent == id)
+            for one in self.instances
+        ):
             self.goals = tuple(
-                goal for goal in self.goals if goal.until is not None or goal.instance != run.id
+                goal for goal in self.goals if goal.until is not None or goal.instance != id
             )
 
     # The record.

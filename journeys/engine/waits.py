@@ -5,6 +5,7 @@ Law: once a deadline has passed, a later event or response no longer moves the i
 
 from __future__ import annotations
 
+from journeys.engine.branches import move
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.instance_states import Effect, Trigger, effect_of
 from journeys.engine.user_step import UserStep
@@ -24,6 +25,8 @@ def match_event(user: UserStep, event: Event, now: int) -> None:
     for instance in tuple(user.instances):
         if not _waits(instance, now):
             continue
+        if instance.branch is not None and not user.is_live(instance):
+            continue  # the event has moved another branch, and with that cancelled this one
         if (instance.journey, instance.version, instance.node) not in places:
             continue
         program = context.program(instance.journey, instance.version)
@@ -72,5 +75,7 @@ def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | No
         return
     running = user.context.runs(instance.journey)
     effect = effect_of(instance, Trigger.EVENT if running else Trigger.EVENT_PAUSED)
-    moved = run.follow(verdict) if effect is Effect.MOVE else run.decide(verdict)
-    user.write(instance, run, moved)
+    if effect is Effect.MOVE:
+        move(user, instance, run, verdict)
+    else:
+        user.write(instance, run, run.decide(verdict))

@@ -10,6 +10,7 @@ from journeys.nodes.destination import DestinationNode
 from journeys.nodes.emit_event import EmitEvent
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
+from journeys.nodes.parallel import Parallel
 from journeys.nodes.trigger import Trigger
 from journeys.nodes.update_profile import UpdateProfile
 from journeys.nodes.wait_for_event import WaitForEvent
@@ -18,6 +19,7 @@ Node = Annotated[
     Criteria
     | Experiment
     | Delay
+    | Parallel
     | WaitForEvent
     | DestinationNode
     | Trigger

@@ -76,6 +76,17 @@ class End(msgspec.Struct, frozen=True):
     reason: str
 
 
+Join = Literal["all", "any", "none"]
+"""When an instance with branches continues: after all of them, after the first one, or at once."""
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """The instance stays here while branches run, each from its own node, until they join."""
+
+    branches: dict[str, str]
+    join: Join
+
+
 class Step(Protocol):
     """What a node may read and record while an instance is at it."""
 
@@ -179,6 +190,8 @@ class NodeModel(Model):
     """Whether instances can wait here. Every cycle must contain such a node."""
     slow: ClassVar[bool] = False
     """Whether it runs in the batch lane, with a latency of minutes."""
+    forks: ClassVar[bool] = False
+    """Whether it starts branches. Instances can wait here for them, but need not."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """The labels that later nodes can read as `steps.<node>.<label>`."""
     examples: ClassVar[tuple[str, ...]] = ()
@@ -202,7 +215,7 @@ class NodeModel(Model):
         """Paths of `entry`, `steps` and `attr` that it reads in addition to its expressions."""
         return ()
 
-    def enter(self, step: Step) -> Go | Block | End:
+    def enter(self, step: Step) -> Go | Block | End | Fork:
         """Called when the instance reaches this node."""
         raise NotImplementedError
 
@@ -249,6 +262,10 @@ class NodeModel(Model):
     def falls_through(self) -> bool:
         """Whether its own `next`, or else the node below it, can be the next node."""
         return False
+
+    def leads_down(self, below: str) -> bool:
+        """Whether a node that has no `next` continues with `below`, the node below it."""
+        return True
 
     def targets(self) -> list[Target]:
         """Every node that this one names, in the order of the document."""

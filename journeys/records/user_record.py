@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from journeys.records.event_counts import ring_of
 
-VERSION = 5
+VERSION = 6
 
 MAX_RECORD = 1024 * 1024
 """Largest record of one user, bytes."""
@@ -60,6 +60,22 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     mute: bool = False
 
 
+class Branch(msgspec.Struct, frozen=True, array_like=True):
+    """What makes an instance a branch of another one.
+
+    Attributes:
+        parent: the id of the instance that started it.
+        name: of the branch.
+        at: the parallel node that started it.
+        visit: the number of nodes that the parent had reached there.
+    """
+
+    parent: str
+    name: str
+    at: str
+    visit: int
+
+
 class Instance(msgspec.Struct, frozen=True, array_like=True):
     """One user's run through one version of one journey, waiting at a node.
 
@@ -71,6 +87,7 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
         lifecycle_seen: the last lifecycle change of its journey that was applied to it, see
             `catalog.running.LifecycleHistory`.
         held: what it does once its paused journey resumes; None: it is not held.
+        branch: if it is a branch of another instance; None: it entered by an event.
     """
 
     id: str
@@ -84,6 +101,7 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
     context: dict[str, Any]
     lifecycle_seen: int = 0
     held: Held | None = None
+    branch: Branch | None = None
 
 
 class Goal(msgspec.Struct, frozen=True, array_like=True):
@@ -178,11 +196,12 @@ def deadline_of(instances: Iterable[Instance]) -> int | None:
 
 
 _PREFIX = bytes([VERSION])
-_OLD = frozenset({b"\x01", b"\x02", b"\x03", b"\x04"})
+_OLD = frozenset({b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"})
 """Older versions lack trailing fields: 1 has no `event_counts`; 2 no `goals`, `lifecycle_seen` and
-`held`; 3 no `deadline`. Missing fields are read as empty, and the deadline is computed. Up to 4,
-the rings of `event_counts` hold times of 8 bytes in the order of the log. Records are always
-written in the newest version."""
+`held`; 3 no `deadline`; 5 no `branch`. Missing fields are read as empty, and the deadline is
+computed. Up to 4, the rings of `event_counts` hold times of 8 bytes in the order of the log.
+Records are always written in the newest version."""
+_RINGS_OF_TIMES = frozenset({b"\x01", b"\x02", b"\x03", b"\x04"})
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(UserRecord)
 
@@ -244,7 +263,11 @@ def decode(data: bytes) -> UserRecord:
     return replace(
         record,
         deadline=deadline_of(record.instances),
-        event_counts={name: _new_ring(ring) for name, ring in record.event_counts.items()},
+        event_counts=(
+            {name: _new_ring(ring) for name, ring in record.event_counts.items()}
+            if version in _RINGS_OF_TIMES
+            else record.event_counts
+        ),
     )
 
 

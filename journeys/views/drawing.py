@@ -71,7 +71,7 @@ def drawing_of(journey: Journey) -> Drawing:
     arrows = [Arrow(":entry", journey.first, "")]
     for name, node in journey.nodes.items():
         ways = list(_ways(node, journey.below(name)))
-        shape: Shape = "wait" if node.blocking else "step" if ways else "end"
+        shape: Shape = "wait" if node.blocking or node.forks else "step" if ways else "end"
         boxes.append(Box(name, _lines(name, node), shape))
         arrows += [Arrow(name, target or ":end", label) for target, label in ways]
     if any(arrow.target == ":end" for arrow in arrows):
@@ -109,6 +109,7 @@ def _fields(
 
 def _ways(node: NodeModel, below: str | None) -> Iterator[tuple[str | None, str]]:
     """The nodes that can follow a node (None: the end), each with the label of its arrow."""
+    below = below if below is not None and node.leads_down(below) else None
     own = getattr(node, "next", None) or below
     other = [target for target in node.targets() if target.path != ("next",)]
     for target in other:

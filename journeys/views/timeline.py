@@ -16,7 +16,7 @@ from journeys.records.user_record import Instance
 from journeys.simulation.scenario import TimelineEntry
 from journeys.time import format_time
 
-_HIDDEN = frozenset({"action_id", "message_id"})
+_HIDDEN = frozenset({"action_id", "message_id", "parent"})
 
 
 def describe(timeline: Iterable[TimelineEntry], catalog: RunningCatalog) -> Iterator[str]:

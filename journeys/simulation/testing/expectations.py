@@ -68,7 +68,8 @@ class TestResult:
 
     @property
     def waiting_nodes(self) -> list[str]:
-        return [one.node for one in self.waiting if self._selected(one)]
+        """Without branches: while they run, their instance waits at the parallel node."""
+        return [one.node for one in self.waiting if one.branch is None and self._selected(one)]
 
     @property
     def exits(self) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from journeys.nodes.criteria import Criteria
 from journeys.nodes.emit_event import EmitEvent
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
+from journeys.nodes.parallel import Parallel
 from journeys.problems import Problem, nearest, suggest
 from journeys.records.outcome import DETAILS, OUTCOME_TYPES
 from journeys.schema.marks import Path
@@ -38,6 +39,7 @@ from journeys.simulation.testing.suite import (
 
 _ENDS = frozenset({"end", "error", "archived"})
 """Reasons of exits that no document names; `goal` is added if a goal ends instances."""
+_ENDS_OF_BRANCHES = frozenset({"joined", "cancelled"})
 _OF_WORKERS = frozenset(
     {
         "action.delivered",
@@ -66,7 +68,9 @@ _NODES_OF = {
     "experiment.assigned": frozenset({"experiment"}),
     "wait.matched": frozenset({"wait_for_event", "trigger"}),
     "wait.timed_out": frozenset({"wait_for_event", "trigger"}),
-    "wait.started": frozenset({"delay", "wait_for_event", "trigger"}),
+    "wait.started": frozenset({"delay", "wait_for_event", "trigger", "parallel"}),
+    "branch.started": frozenset({"parallel"}),
+    "branches.joined": frozenset({"parallel"}),
 }
 """The types of nodes that report an outcome, by its type; others may come from any node."""
 _PLAIN_KEY = re.compile(r"(event\.[A-Za-z0-9_.]+)?")
@@ -113,6 +117,7 @@ class _Words:
     event_names: Set[str]
     variants: Set[str]
     cases: Set[str]
+    branches: Set[str]
     payloads: dict[str | None, Set[str] | None]
     plain_keys: bool
     """Whether every key is the unchanged value of a field of an event that a test sends."""
@@ -159,6 +164,7 @@ class _Words:
             {text for _, node in senders if (text := getattr(node, "event_name", None))},
             {name for _, node in every if isinstance(node, Experiment) for name in node.variants},
             {case for _, node in every if isinstance(node, Criteria) for case in node.cases or ()},
+            {name for _, node in every if isinstance(node, Parallel) for name in node.branches},
             _payloads(senders),
             all(_PLAIN_KEY.fullmatch(one.entry.key or "") for one in catalog.versions.values())
             and not any(
@@ -355,6 +361,10 @@ def _outcome(like: OutcomeLike, path: Path, words: _Words) -> Iterator[Mistake]:
         known["reason"] = "the reason of an exit", words.reasons
     elif one.type in _REASONS:
         known["reason"] = f"a reason of {one.type}", _REASONS[one.type]
+    if one.type in ("branch.started", "branch.ended", "branches.joined"):
+        known["branch"] = "a branch of a parallel node", words.branches
+    if one.type == "branch.ended":
+        known["reason"] = "the reason of a branch's end", {*words.reasons, *_ENDS_OF_BRANCHES}
     if one.type == "criteria.matched":
         known["next"] = "a node", words.nodes.keys()
         known["case"] = "a case of a criteria", words.cases

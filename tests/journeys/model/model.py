@@ -192,6 +192,8 @@ class Model(Lives):
     def _leave_by(self, user: User, one: Instance, moment: Moment) -> None:
         """The first global exit that holds; without a `match` it is about every instance."""
         assert moment.event is not None
+        if one.ended or (one.parent is not None and not one.parent.ended):
+            return
         for way in one.journey.get("exit", []):
             if (
                 way["event"] == moment.event["event"]
@@ -199,7 +201,7 @@ class Model(Lives):
                 and self.holds(user, one, moment, way.get("where"))
             ):
                 reason = way.get("reason", "global_exit")
-                self.end(user, one, moment, reason, **told_of(moment.event))
+                self.end_all(user, one, moment, reason, **told_of(moment.event))
                 return
 
     def _reach_goal(self, user: User, one: Instance, moment: Moment) -> None:
@@ -215,8 +217,8 @@ class Model(Lives):
             return
         self._tell_of(user, one, one.entered, None, moment, "goal.reached", told_of(event))
         user.goals.remove(one)
-        if goal.get("exit") and not one.ended:
-            self.end(user, one, moment, "goal", **told_of(event))
+        if goal.get("exit"):
+            self.end_all(user, one, moment, "goal", **told_of(event))
 
     def may_count(self, one: Instance) -> bool:
         """Whether its goal is still watched: until a day after the end of the window."""
@@ -246,6 +248,8 @@ class Model(Lives):
             return False
 
     def _awaited(self, user: User, one: Instance, moment: Moment) -> None:
+        if one.ended:
+            return
         node = self.node(one)
         assert moment.event is not None
         name = moment.event["event"]
@@ -341,7 +345,7 @@ class Model(Lives):
     def _refusal(
         self, user: User, name: str, entry: dict[str, Any], key: str | None, now: int
     ) -> str | None:
-        mine = [one for one in user.live if one.name == name]
+        mine = [one for one in user.live if one.name == name and one.parent is None]
         if entry.get("reentry") == "once" and name in user.entered:
             return "once"
         if entry.get("reentry") == "after_exit":

@@ -65,8 +65,11 @@ class Lives(Walk):
         now = at if self.clock == "wall" else self.time
         for user in self.users.values():
             for one in [one for one in user.live if one.name == name]:
+                if one.ended:
+                    continue
                 if status == "archived":
-                    self.end(user, one, Moment(None, None, now, (None, iso(now), None)), status)
+                    moment = Moment(None, None, now, (None, iso(now), None))
+                    self.end_all(user, one, moment, status)
                 elif before == "paused" and status == "running":
                     self._resume(one, now)
 
@@ -89,21 +92,23 @@ class Lives(Walk):
 
     def follow(self, user: User) -> None:
         """The user's instances switch to the active version if it has `follow` and they can."""
-        for one in user.live:
-            journey = self.journeys[one.name]
+        for first in user.live:
+            journey = self.journeys[first.name]
             newest = journey.in_force
-            if (
-                one.version != journey.version
-                and newest.get("in_flight") == "follow"
-                and one.held is None
-                and self._can_take_over(one, newest)
-            ):
-                one.journey, one.version = newest, journey.version
+            if first.version == journey.version or newest.get("in_flight") != "follow":
+                continue
+            entered = first.parent or first
+            together = [one for one in user.live if entered in (one, one.parent)]
+            if all(one.held is None and self._can_take_over(one, newest) for one in together):
+                for one in together:
+                    one.journey, one.version = newest, journey.version
 
     def _can_take_over(self, one: Instance, newest: Document) -> bool:
         assert one.node is not None
         there = newest["nodes"].get(one.node)
         if there is None or there["type"] != one.journey["nodes"][one.node]["type"]:
+            return False
+        if one.branch is not None and one.node not in branch_nodes(newest, one.at, one.branch):
             return False
         kept = reads(one.journey, one.node)
         return self.everything or all(
@@ -157,6 +162,21 @@ def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
     return {tuple(path.split(".")) for path in paths}
 
 
+def branch_nodes(journey: Document, at: str | None, branch: str) -> set[str]:
+    """The nodes of a branch: from its first one to where the branches meet."""
+    nodes = with_next(journey)
+    node = nodes.get(at or "", {"type": None})
+    if node["type"] != "parallel" or branch not in node["branches"]:
+        return set()
+    ahead, found = [node["branches"][branch]], set()
+    while ahead:
+        one = ahead.pop()
+        if one not in found and one != node["next"]:
+            found.add(one)
+            ahead += _leads_to(nodes[one])
+    return found
+
+
 def _leads_to(node: dict[str, Any]) -> set[str]:
     """The nodes that may come right after one."""
     below = node["next"]
@@ -165,6 +185,8 @@ def _leads_to(node: dict[str, Any]) -> set[str]:
     if node["type"] == "criteria":
         branches = (branch.get("next", below) for branch in node.get("branches", []))
         found = {node["otherwise"], *branches, *node.get("cases", {}).values()}
+    elif node["type"] == "parallel":
+        found = {below, *node["branches"].values()}
     elif node["type"] == "experiment":
         found = {variant.get("next", below) for variant in node["variants"].values()}
     elif node["type"] == "wait_for_event":

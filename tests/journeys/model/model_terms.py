@@ -132,6 +132,10 @@ def instance_id(journey: str, user: str, key: str | None, message: str) -> str:
     return str(uuid5(NAMESPACE, "\0".join(("instance", journey, user, keyed, message))))
 
 
+def branch_id(parent: str, visit: int, branch: str) -> str:
+    return str(uuid5(NAMESPACE, "\0".join(("branch", parent, str(visit), branch))))
+
+
 def action_id(instance: str, node: str, visit: int) -> str:
     return str(uuid5(NAMESPACE, "\0".join(("action", instance, node, str(visit)))))
 
@@ -239,6 +243,16 @@ class Instance:
     held: Held | None = None
     mute: bool = False
     ended: bool = False
+    parent: Instance | None = None
+    branch: str | None = None
+    at: str | None = None
+    began: int = 0
+    """Of a branch: whose it is, its name, its parallel node, and that one's visit of it."""
+    own: set[tuple[str, str]] = field(default_factory=set)
+    """What a branch captured and set itself."""
+    joined: bool = False
+    starting: bool = False
+    """Its branches are about to make their first steps."""
 
     @property
     def name(self) -> str:

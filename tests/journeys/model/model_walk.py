@@ -6,6 +6,7 @@ Law: nothing of the engine is used here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.journeys.model.model_terms import (
     Told,
     User,
     action_id,
+    branch_id,
     in_window,
     is_zone,
     iso,
@@ -65,15 +67,25 @@ class Walk:
         for label, data in (*labels.items(), *(set or {}).items()):
             try:
                 one.attr = {**one.attr, label: rendered(data, self.see(user, one, moment))}
+                one.own.add(("attr", label))
             except Failed:
                 self.tell(user, one, moment, "expression.failed")
 
     def reach(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
         """Go to a node, and so on until one blocks or the journey ends."""
+        self._go(user, one, moment, to)
+        if one.ended and one.parent is not None and not one.parent.starting:
+            self._branch_over(user, one.parent, moment, [one])
+
+    def _go(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
         one.held = None
         while True:
             if to is None:
                 self.end(user, one, moment, "end")
+                return
+            if one.branch is not None and to == self._join_of(one):
+                one.joined = True
+                self.end(user, one, moment, "joined")
                 return
             one.node, one.due, one.fire_at = to, None, None
             one.visit += 1
@@ -122,12 +134,89 @@ class Walk:
         self.reach(user, one, moment, to)
 
     def end(self, user: User, one: Instance, moment: Moment, reason: str, **detail: Any) -> None:
-        self.tell(user, one, moment, "journey.exited", reason=reason, **detail)
+        whole = one
+        if one.parent is None:
+            self.tell(user, one, moment, "journey.exited", reason=reason, **detail)
+            user.last_end[one.name] = moment.now
+        else:
+            whole = one.parent
+            which = {"branch": one.branch, "parent": whole.id}
+            self.tell(user, one, moment, "branch.ended", **which, reason=reason, **detail)
         user.live.remove(one)
-        user.last_end[one.name] = moment.now
         one.ended = True
-        if one.goal is not None and "within" not in one.goal and one in user.goals:
-            user.goals.remove(one)
+        over = whole.ended and not branches_of(user, whole)
+        if over and whole.goal is not None and "within" not in whole.goal and whole in user.goals:
+            user.goals.remove(whole)
+
+    def end_all(
+        self, user: User, one: Instance, moment: Moment, reason: str, **detail: Any
+    ) -> None:
+        """It ends with all of its branches, which may be all that is left of it."""
+        for branch in branches_of(user, one):
+            self.end(user, branch, moment, reason, **detail)
+        if not one.ended:
+            self.end(user, one, moment, reason, **detail)
+
+    # Branches.
+
+    def _join_of(self, one: Instance) -> str | None:
+        """Where the branches of its parallel node meet."""
+        assert one.at is not None
+        next: str | None = with_next(one.journey)[one.at]["next"]
+        return next
+
+    def _reach_parallel(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
+        node = self.node(one)
+        if node["join"] != "none":
+            self.tell(user, one, moment, "wait.started", due=None)
+        if len(user.live) + len(node["branches"]) > 1_000:
+            self.end(user, one, moment, "error")
+            return None
+        one.starting, started = True, []
+        for name, first in node["branches"].items():
+            branch = replace(
+                one,
+                id=branch_id(one.id, one.visit, name),
+                visit=0,
+                goal=None,
+                parent=one,
+                branch=name,
+                began=one.visit,
+                at=one.node,
+                own=set(),
+                starting=False,
+            )
+            started.append(branch)
+            user.live.append(branch)
+            self.tell(user, branch, moment, "branch.started", branch=name, parent=one.id)
+            self.reach(user, branch, moment, first)
+        one.starting = False
+        if node["join"] == "none":
+            return node["next"], None
+        over = [branch for branch in started if branch.ended]
+        if over:
+            self._branch_over(user, one, moment, over)
+        return None
+
+    def _branch_over(self, user: User, one: Instance, moment: Moment, over: list[Instance]) -> None:
+        """Some branches have ended; perhaps that is what the instance has waited for."""
+        if one.ended or one.visit != over[0].began:
+            return
+        for branch in over:
+            for part, name in branch.own if branch.joined else ():
+                before, after = getattr(one, part), getattr(branch, part)
+                setattr(one, part, {**before, name: after[name]})
+        node = self.node(one)
+        left = [branch for branch in branches_of(user, one) if branch.began == one.visit]
+        if node["join"] == "all" and left:
+            return
+        for branch in left:
+            self.end(user, branch, moment, "cancelled")
+        by = over[0] if node["join"] == "any" else over[-1]
+        self.tell(user, one, moment, "branches.joined", join=node["join"], branch=by.branch)
+        one.mute = by.mute
+        self.leave(user, one, moment)
+        self.reach(user, one, moment, node["next"])
 
     # The nodes. Each returns where the instance goes and the labels to set, or None: it stays.
 
@@ -231,6 +320,12 @@ class Walk:
     def _reach_destination(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
         node = self.node(one)
         if one.mute:
+            try:
+                rendered(node["payload"], self.see(user, one, moment))
+            except Failed:  # the payload is made before it is known that it isn't sent
+                self.tell(user, one, moment, "expression.failed")
+                self._skip(user, one, moment, "payload_failed")
+                return node.get("on_error", node["next"]), None
             self._skip(user, one, moment, "paused")
         elif not self._request(user, one, moment, None):
             return node.get("on_error", node["next"]), None
@@ -385,11 +480,20 @@ class Walk:
     def _capture(self, one: Instance, **what: Any) -> None:
         assert one.node is not None
         one.steps = {**one.steps, one.node: {**one.steps.get(one.node, {}), **what}}
+        one.own.add(("steps", one.node))
+
+
+def branches_of(user: User, one: Instance) -> list[Instance]:
+    """Its live branches."""
+    return [branch for branch in user.live if branch.parent is one]
 
 
 def with_next(journey: Document) -> dict[str, dict[str, Any]]:
     """The nodes of a journey, each with its `next`; None: past the last one."""
     below = dict(pairwise([*journey["nodes"], None]))
+    for name, node in journey["nodes"].items():
+        if node["type"] == "parallel" and below[name] in node["branches"].values():
+            below[name] = None
     return {name: {"next": below[name], **node} for name, node in journey["nodes"].items()}
 
 

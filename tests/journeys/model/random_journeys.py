@@ -74,6 +74,8 @@ def journeys(draw: st.DrawFn, name: str = "tour") -> Document:
         "entry": draw(_entries()),
         "nodes": {here: draw(_nodes(names, place)) for place, here in enumerate(names)},
     }
+    if _one_in(draw, 3):
+        draw(_forked(journey["nodes"], names))
     for field, values in _AROUND.items():
         if _one_in(draw, 2):
             journey[field] = draw(values)
@@ -86,9 +88,11 @@ def edited(draw: st.DrawFn, journey: Document) -> Document:
     journey = {**journey, "nodes": dict(journey["nodes"])}
     nodes = journey["nodes"]
     for _ in range(draw(st.sampled_from([0, 1, 1, 2]))):
-        names = list(nodes)
+        names = [name for name in nodes if name.startswith("n")]
         place = draw(st.integers(0, len(names) - 1))
         nodes[names[place]] = draw(_nodes(names, place))
+    if _one_in(draw, 4):
+        draw(_forked(nodes, [name for name in nodes if name.startswith("n")]))
     if _one_in(draw, 4):
         journey["entry"] = draw(_entries())
     for field, values in _AROUND.items():
@@ -98,6 +102,41 @@ def edited(draw: st.DrawFn, journey: Document) -> Document:
     if draw(st.integers(0, 3)):
         journey["in_flight"] = "follow"
     return journey
+
+
+@st.composite
+def _forked(draw: st.DrawFn, nodes: Document, names: list[str]) -> None:
+    """One of the nodes becomes a parallel one; the nodes of its branches are below all others."""
+    branches = {name: nodes.pop(name) for name in [*nodes] if not name.startswith("n")}
+    branches["last"] = {"type": "exit", "reason": "last"}
+    place = draw(st.integers(0, len(names) - 1))
+    here = names[place]
+    join = draw(st.sampled_from([*names[place + 1 :], "last"]))
+    fork: Document = {"type": "parallel", "branches": {}, "next": join}
+    fork["join"] = draw(st.sampled_from(["all", "any", "none"]))
+    if _one_in(draw, 3):
+        fork["set"] = draw(_sets)
+    for label in draw(st.sampled_from(["p", "pq", "pq", "pqr"])):
+        own = [f"{label}{here}{number}" for number in range(draw(st.sampled_from([1, 2, 2, 3])))]
+        fork["branches"][label] = own[0]
+        for number, name in enumerate(own):
+            node = draw(_nodes([*own, join], number))
+            if node["type"] != "exit":
+                node.setdefault("next", [*own, join][number + 1])
+            branches[name] = _with_labels(node, label)
+    nodes[here] = fork
+    nodes |= {"last": branches.pop("last"), **branches}
+
+
+def _with_labels(part: Any, label: str) -> Any:
+    """The same, where only this label is set."""
+    if isinstance(part, dict):
+        part = {key: _with_labels(value, label) for key, value in part.items()}
+        if "set" in part:
+            part["set"] = {key: value for key, value in part["set"].items() if key == label}
+    elif isinstance(part, list):
+        part = [_with_labels(value, label) for value in part]
+    return part
 
 
 @st.composite

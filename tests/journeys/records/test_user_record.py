@@ -14,6 +14,7 @@ from journeys.ids import message_hash
 from journeys.records import message_ids as message_ids
 from journeys.records.event_counts import ring_of
 from journeys.records.user_record import (
+    Branch,
     Goal,
     Held,
     Instance,
@@ -56,6 +57,10 @@ INSTANCES = st.builds(
         event=st.none() | st.dictionaries(st.text(), JSON, max_size=3),
         mute=st.booleans(),
     ),
+    branch=st.none()
+    | st.builds(
+        Branch, parent=st.text(), name=st.text(), at=st.text(), visit=st.integers(0, 2**31)
+    ),
 )
 GOALS = st.builds(
     Goal,
@@ -85,9 +90,9 @@ def test_a_record_survives_its_bytes_and_equal_records_have_equal_bytes(record: 
     assert encode(decode(data)) == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x06" + encode(UserRecord())[1:], b"\x90"])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x07" + encode(UserRecord())[1:], b"\x90"])
 def test_bytes_of_another_version_are_a_clear_error(data: bytes) -> None:
-    with pytest.raises(UnknownRecordVersion, match="expected at most 5"):
+    with pytest.raises(UnknownRecordVersion, match="expected at most 6"):
         decode(data)
 
 
@@ -96,8 +101,10 @@ OLD = {
     b"\x02": ("traits", "message_ids", "instances", "past", "event_counts"),
     b"\x03": ("traits", "message_ids", "instances", "past", "event_counts", "goals"),
     b"\x04": ("traits", "message_ids", "instances", "past", "event_counts", "goals", "deadline"),
+    b"\x05": ("traits", "message_ids", "instances", "past", "event_counts", "goals", "deadline"),
 }
-"""What the records of older versions hold; the instances of the first two have nine fields."""
+"""What the records of older versions hold; the instances of the first two have nine fields,
+those of the others eleven."""
 
 
 @pytest.mark.parametrize("version", OLD)
@@ -107,12 +114,19 @@ def test_a_record_of_an_older_version_is_read_without_what_came_later(
 ) -> None:
     replace = msgspec.structs.replace
     old_counts = {"view": struct.pack(f">{len(times)}q", *times)}
+    if version == b"\x05":
+        old_counts = {"view": ring_of(times)}
     record = replace(record, event_counts=old_counts)
     fields: list[Any] = [getattr(record, name) for name in OLD[version]]
     instances = record.instances
+    if version in (b"\x03", b"\x04"):
+        fields[2] = [msgspec.structs.astuple(one)[:11] for one in instances]
     if version in (b"\x01", b"\x02"):
         fields[2] = [msgspec.structs.astuple(one)[:9] for one in instances]
         instances = tuple(replace(one, lifecycle_seen=0, held=None) for one in instances)
+    elif version == b"\x05":
+        fields[2] = [msgspec.structs.astuple(one)[:11] for one in instances]
+    instances = tuple(replace(one, branch=None) for one in instances)
     old = version + msgspec.msgpack.encode(fields)
     dues = [one.wait.due for one in instances if one.wait.due is not None]
     expected = replace(
@@ -124,7 +138,7 @@ def test_a_record_of_an_older_version_is_read_without_what_came_later(
         size=len(old),
     )
     assert decode(old) == expected
-    assert encode(decode(old))[:1] == b"\x05"
+    assert encode(decode(old))[:1] == b"\x06"
 
 
 def test_a_record_that_holds_nothing_is_a_few_bytes() -> None:

@@ -124,6 +124,7 @@ _RULES: dict[str, Any] = {
     "minItems": lambda value, rule, *_: _if(len(value) < rule, "too few"),
     "maxItems": lambda value, rule, *_: _if(len(value) > rule, "too many"),
     "minProperties": lambda value, rule, *_: _if(len(value) < rule, "too few"),
+    "maxProperties": lambda value, rule, *_: _if(len(value) > rule, "too many"),
     "minimum": lambda value, rule, *_: _if(value < rule, "too small"),
     "maximum": lambda value, rule, *_: _if(value > rule, "too large"),
 }
