@@ -15,10 +15,12 @@ from pydantic import BaseModel
 
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
+from journeys.checks.lets import only_let
 from journeys.documents.journey import Journey
 from journeys.expressions.errors import CelError
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel
 from journeys.expressions.interpolation import pieces
+from journeys.expressions.lets import uses
 from journeys.problems import short
 from journeys.schema.fields import Holds
 from journeys.schema.findings import Findings
@@ -26,9 +28,9 @@ from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 
-_PATH = re.compile(r"\s*(event|entry|steps|attr|user|journey)\s*[.\[]\s*['\"]?\w")
+_PATH = re.compile(r"\s*(event|entry|steps|attr|user|journey|let)\s*[.\[]\s*['\"]?\w")
 _OTHER_TEMPLATE = re.compile(
-    r"(?:(?<!\$)[#%]?\{\{?-?|\$(?!\{)|<%=?)\s*((?:event|entry|steps|attr|user|journey)\.\w[\w.]*)"
+    r"(?:(?<!\$)[#%]?\{\{?-?|\$(?!\{)|<%=?)\s*((?:event|entry|steps|attr|user|journey|let)\.\w[\w.]*)"
 )
 _EXPECTED = {
     "timestamp": "a time such as '2026-03-01T09:00:00Z'",
@@ -66,7 +68,7 @@ def reads(written: Sequence[Written], root: str) -> set[tuple[str, ...]]:
 
 
 def _warn(findings: Findings, one: Written, message: str, offset: int = 0) -> None:
-    place = findings.source.position(one.node, one.start + offset)
+    place = findings.source.position(one.node, one.place(offset)[0])
     findings.warn(place, f"{field_name(findings.root, one.path)}: {message}")
 
 
@@ -87,6 +89,8 @@ def _constant(findings: Findings, one: Written) -> None:
 def _calls(findings: Findings, one: Written) -> None:
     """Literal texts that are not a valid time, duration or pattern."""
     for call in one.expression.calls:
+        if one.place(call.offset)[1]:
+            continue  # reported where the let is defined
         text = json.dumps(call.text)
         probe = f"''.matches({text})" if call.function == "matches" else f"{call.function}({text})"
         try:
@@ -202,6 +206,8 @@ def _text(findings: Findings, node: YamlNode, path: Path) -> None:
 
 def _is_cel(text: str) -> bool:
     try:
+        if any(uses(text)):
+            return only_let(text) != ()
         return any(len(path) > 1 for path in compile_cel(text.strip()).paths)
     except CelError:
         return False

@@ -5,11 +5,13 @@ Law: everything that an expression can read is covered by a path found here or b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+
+from journeys.expressions.origins import Names, Origins, is_written_out
 
 COUNT = "count"
 """The function that returns how often an event occurred recently."""
@@ -60,6 +62,7 @@ _SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
         "list": (7, "List"),
         "struct": (8, "Struct"),
         "comprehension": (9, "Comprehension"),
+        "lets": (1_000, "string"),  # ours: the lets whose text this is the root of
     },
     "Position": {"key": (1, "int64"), "value": (2, "int32")},
     "SourceInfo": {"positions": (4, "*Position")},
@@ -167,6 +170,12 @@ def read(serialized: bytes, text: str) -> Syntax:
     parsed = _Parsed()
     parsed.ParseFromString(container.value)
     positions = {entry.key: entry.value for entry in parsed.source_info.positions}
+    if is_written_out(text):
+        origins = Origins(text)
+        _mark_lets(parsed.expr, origins, positions, ())
+        first, *others = parsed.expr.lets.split() or [""]
+        if origins.written.strip() == f"let.{first}":  # errors begin with the whole expression
+            parsed.expr.lets = " ".join(others)
     reader = _Reader(text, positions)
     references = tuple(reader.walk(parsed.expr, frozenset()))
     return Syntax(
@@ -180,6 +189,43 @@ def read(serialized: bytes, text: str) -> Syntax:
         tuple(reader.internal),
         frozenset(reader.functions),
     )
+
+
+def _mark_lets(node: Any, origins: Origins, positions: Mapping[int, int], above: Names) -> None:
+    """Marks the nodes at which the text of a let begins, for `lets_of`.
+
+    Args:
+        above: the lets that the node above is in.
+    """
+    names = origins.of(positions[node.id])[1] if node.id in positions else above
+    if len(names) > len(above):
+        node.lets = " ".join(names[len(above) :])
+    for part in _parts(node):
+        _mark_lets(part, origins, positions, names)
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """The nodes right below a node."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                if field.message_type.name == "Expr":
+                    yield part
+                else:
+                    yield from _parts(part)
+
+
+def lets_of(node: Any) -> list[str]:
+    """The lets whose text a node stands for, or a path that it extends; the outermost first."""
+    names: list[str] = []
+    while True:
+        names += node.lets.split()
+        if node.HasField("select"):
+            node = node.select.operand
+        elif node.HasField("call") and node.call.function == "_[_]":
+            node = node.call.args[0]
+        else:
+            return names
 
 
 def reference(node: Any, local: Collection[str] = ()) -> Reference | None:
