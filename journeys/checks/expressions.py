@@ -102,8 +102,8 @@ def check_expressions(
     written: list[Written] = []
     for name, expression in lets.sound.items():
         origins = Origins(expression.text)
-        path = ("let", name)
-        written.append(Written(expression, 0, findings.node(path), path, LET, origins))
+        node = findings.node(("let", name))
+        written.append(Written(expression, 0, node, ("let", name), LET, origins))
     for marked in walk(model, findings.root):
         for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
             for node, text, path in _texts(marked.node, marked.path, holds):
@@ -176,7 +176,8 @@ def _check(
         alone = only_let(expression.written)
         if holds.kind == "condition" and expression.type not in ("bool", "dyn"):
             found_kind = kind_in_words(expression.type)
-            problem(0, f"the condition is {found_kind}, expected true or false", expression.type, None, alone)
+            message = f"the condition is {found_kind}, expected true or false"
+            problem(0, message, expression.type, inside=alone)
         if "timestamp" in holds.types and _DATE.fullmatch(text.strip()):
             # CEL would subtract the month and the day from the year.
             problem(0, f"found a plain date, expected CEL: timestamp('{text.strip()}T00:00:00Z')")

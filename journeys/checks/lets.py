@@ -67,7 +67,8 @@ class DocumentLets:
         """The beginning of a message about a part of an expression that comes from a let."""
         if not names:
             return ""
-        shown = [f"let.{name} (line {self.findings.key(('let', name))[0]})" for name in names[:3]]
+        root = self.findings.node(("let",))
+        shown = [f"let.{name} (line {root.keys[name][0]})" for name in names[:3]]
         return f"in {', '.join(shown)}: "
 
 
@@ -98,7 +99,7 @@ def lets_of(findings: Findings, model: type[BaseModel], names: NameCheck) -> Doc
     document = DocumentLets(findings, word, nodes)
     broken = set(nodes) - set(texts)
     read = {name: list(_read(text, texts)) for name, text in texts.items()}
-    for cycle in cycles(read, ()):
+    for cycle in cycles(read, set()):
         broken |= set(cycle)
         ring = " -> ".join(f"let.{short(name)}" for name in [*cycle[:8], cycle[0]])
         place = findings.key(("let", cycle[0]))

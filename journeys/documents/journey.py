@@ -189,8 +189,9 @@ status: running
 timezone: Europe/Berlin
 in_flight: follow
 on_resume: {spread: 2h}
+let: {total: event.properties.total}
 entry:
-  any_of: [{event: checkout_started, where: event.properties.total > 0}]
+  any_of: [{event: checkout_started, where: let.total > 0}]
   where: 'user.id != "test"'
   key: event.properties.session
   reentry: after_exit

@@ -1,11 +1,10 @@
 """Marks on the types of fields, such as `NextNode`, and a search for the values that have one."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
-
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -55,10 +54,14 @@ def replaced(part: _Model, kind: type, change: Callable[[Any, Any], Any]) -> _Mo
         if mark is None:
             new = _replaced_below(value, kind, change)
         else:
-            new = _changed(value, depth, lambda item, mark=mark: change(item, mark))
+            new = _changed(value, depth, partial(_with_mark, change, mark))
         if new is not value:
             changes[name] = new
     return part.model_copy(update=changes) if changes else part
+
+
+def _with_mark(change: Callable[[Any, Any], Any], mark: Any, value: Any) -> Any:
+    return change(value, mark)
 
 
 def _replaced_below(value: Any, kind: type, change: Callable[[Any, Any], Any]) -> Any:
