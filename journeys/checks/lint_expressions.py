@@ -36,7 +36,21 @@ _EXPECTED = {
     "timestamp": "a time such as '2026-03-01T09:00:00Z'",
     "duration": "a duration such as '90s', '15m' or '1h30m'",
     "matches": "a regular expression (RE2)",
+    "period": "an ISO 8601 duration such as 'P1M', 'P1Y2M3DT4H' or '-P3D'",
+    "zone": "the name of a time zone such as 'Europe/Berlin'",
+    "local": "a date, with or without a time, such as '2026-05-01' or '2026-05-01 09:00'",
+    "anniversary": "a date, with or without a time, such as '1980-02-29'",
 }
+_PROBES = {
+    "timestamp": "timestamp({})",
+    "duration": "duration({})",
+    "matches": "''.matches({})",
+    "period": "plus(seconds(0), {})",
+    "zone": "date(seconds(0), {})",
+    "local": "local({}, 'UTC')",
+    "anniversary": "next_anniversary({}, 'UTC')",
+}
+"""Expressions that fail if a literal doesn't have its form."""
 _WORDS = frozenset("yes no on off y n Yes No On Off YES NO ON OFF Y N".split())
 
 
@@ -87,17 +101,16 @@ def _constant(findings: Findings, one: Written) -> None:
 
 
 def _calls(findings: Findings, one: Written) -> None:
-    """Literal texts that are not a valid time, duration or pattern."""
+    """Literal texts that are not a valid time, duration, zone or pattern."""
     for call in one.expression.calls:
         if one.place(call.offset)[1]:
             continue  # reported where the let is defined
         text = json.dumps(call.text)
-        probe = f"''.matches({text})" if call.function == "matches" else f"{call.function}({text})"
         try:
-            compile_cel(probe).evaluate(Scope())
+            compile_cel(_PROBES[call.form].format(text)).evaluate(Scope())
         except (CelError, ExpressionFailed):
             why = f"'{call.function}' always fails: found '{short(call.text)}', expected"
-            _warn(findings, one, f"{why} {_EXPECTED[call.function]}", call.offset)
+            _warn(findings, one, f"{why} {_EXPECTED[call.form]}", call.offset)
 
 
 def _key(findings: Findings, journey: Journey, one: Written) -> None:

@@ -131,11 +131,35 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of `timestamp`, `duration` or `matches` whose last argument is a text literal."""
+    """A text literal as an argument that has to have a form, such as a time or a zone.
+
+    Attributes:
+        form: which one, see `_FORMS`.
+        offset: of the call, in characters.
+    """
 
     function: str
     text: str
     offset: int
+    form: str
+
+
+_FORMS: dict[str, dict[int, str]] = {
+    "timestamp": {0: "timestamp"},
+    "duration": {0: "duration"},
+    "matches": {1: "matches"},
+    "plus": {0: "timestamp", 1: "period", 2: "zone"},
+    "local": {0: "local", 1: "zone"},
+    "date": {0: "timestamp", 1: "zone"},
+    "weekday": {0: "timestamp", 1: "zone"},
+    "next_anniversary": {0: "anniversary", 1: "zone"},
+    **{
+        f"get{part}": {1: "zone"}
+        for part in "FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds "
+        "Milliseconds".split()
+    },
+}
+"""By function, the form of its arguments; a value that a method is called on is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +337,7 @@ class _Reader:
                 self.internal.append((name, self._text.find(name)))
             if name == COUNT:
                 self._count(node)
-            elif node.call.function in ("timestamp", "duration", "matches"):
+            elif node.call.function in _FORMS:
                 self._call(node)
             if node.call.HasField("target"):
                 yield from self.walk(node.call.target, local)
@@ -340,11 +364,14 @@ class _Reader:
         self.counted.append(Counted(arguments, offset, node.call.HasField("target")))
 
     def _call(self, node: Any) -> None:
-        text = _text_of(node.call.args[-1]) if node.call.args else None
-        if text is not None:
-            start = self._positions.get(node.id, 0)
-            offset = max(self._text.rfind(node.call.function, 0, start + 1), 0)
-            self.calls.append(Call(node.call.function, text, offset))
+        call = node.call
+        parts = [*([call.target] if call.HasField("target") else ()), *call.args]
+        start = self._positions.get(node.id, 0)
+        offset = max(self._text.rfind(call.function, 0, start + 1), 0)
+        for place, form in _FORMS[call.function].items():
+            text = _text_of(parts[place]) if place < len(parts) else None
+            if text is not None:
+                self.calls.append(Call(call.function, text, offset, form))
 
     def _comprehension(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
         loop = node.comprehension

@@ -124,3 +124,57 @@ def test_lint(lets: str, entry: str, expected: str) -> None:
 )
 def test_let_in_other_places_is_no_use(text: str) -> None:
     assert list(uses(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "expected"),
+    [
+        ("plus(now, 'P1X') > now", "plus", "an ISO 8601 duration such as 'P1M', 'P1Y2M3DT4H' or '-P3D'"),
+        ("now.plus('P1M', 'Berlin') > now", "plus", "the name of a time zone such as 'Europe/Berlin'"),
+        ("plus('2026-01-01', 'P1M') > now", "plus", "a time such as '2026-03-01T09:00:00Z'"),
+        ("date(now, 'Europe/Berln') == user.id", "date", "the name of a time zone such as 'Europe/Berlin'"),
+        ("now.getHours('Mars') > 3", "getHours", "the name of a time zone such as 'Europe/Berlin'"),
+        ("local('2026-13-01', user.id) > now", "local", "a date, with or without a time, such as '2026-05-01' or '2026-05-01 09:00'"),
+        ("next_anniversary('29 Feb') > now", "next_anniversary", "a date, with or without a time, such as '1980-02-29'"),
+    ],
+)  # fmt: skip
+def test_a_literal_that_never_works_is_reported(text: str, function: str, expected: str) -> None:
+    document_ = document("", f'where: "{text}", key: event.userId')
+    checked, problems = check([("f", document_)], KINDS)
+    assert problems == []
+    (found,) = [str(one) for one in warnings(checked)]
+    assert f"'{function}' always fails: found '" in found
+    assert found.endswith(f"expected {expected}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plus('2026-01-31T09:00:00Z', '-P1M', '+05:30') < now",
+        "local('2026-05-01', 'europe/berlin') < now",
+        "next_anniversary('1980-02-29T00:00:00Z') > now",
+    ],
+)
+def test_a_literal_that_works_gets_no_warning(text: str) -> None:
+    found = check([("f", document("", f'where: "{text}", key: event.userId'))], KINDS)[0]
+    assert warnings(found) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("http://[::1", "host"),
+        ("http://[zz]/", "host"),
+        ("http://\u2100.com/", "host"),
+        ("http://a.example.com:x/", "port"),
+        ("http://a.example.com:99999/", "port"),
+    ],
+)
+def test_a_url_that_cannot_be_read(url: str, part: str) -> None:
+    (found,) = told(f"kind: Destination\nname: m\ntype: http\nurl: '{url}'\n")
+    assert found.startswith(f"4:6: 'url' in Destination 'm': the {part} can't be read: expected ")
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:8080", "localhost.", "localhost"])
+def test_an_address_of_this_machine_is_valid(host: str) -> None:
+    assert told(f"kind: Destination\nname: m\ntype: http\nurl: http://{host}/x\n") == []
