@@ -26,6 +26,7 @@ class Program:
     """One version of a journey.
 
     Attributes:
+        journey: with its lets written out.
         nodes: as written, with `next` filled in where it is the node below.
         first: the node that a new instance reaches first.
         entry_events: the conditions of `any_of` by event name; an event enters when one holds.
@@ -42,7 +43,7 @@ class Program:
         self.name = name
         self.version = version
         self.facts = {"name": name, "version": version}
-        self.journey = journey
+        self.journey = journey = journey.written_out
         self.nodes = with_next(journey.nodes)
         self.first = journey.first
         entry = journey.entry

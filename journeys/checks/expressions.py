@@ -14,9 +14,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from journeys.checks.graph import Graph
+from journeys.checks.lets import LET, DocumentLets, lets_of, only_let
 from journeys.documents.kind import NameCheck, NameProblem
 from journeys.expressions.expression import CelError, Expression, compile_cel
 from journeys.expressions.hints import kind_in_words
+from journeys.expressions.interpolation import UnclosedError
+from journeys.expressions.lets import BrokenLet
+from journeys.expressions.origins import Names, Origins
 from journeys.expressions.templates import data_expressions
 from journeys.nodes import Node
 from journeys.problems import short, suggest
@@ -37,7 +41,7 @@ class Written:
     """An expression of a document.
 
     Attributes:
-        start: where it begins in the text of its field, in characters.
+        start: where it begins in the text of its field with lets written out, in characters.
         path: of the field, in the document.
     """
 
@@ -46,6 +50,12 @@ class Written:
     node: YamlNode
     path: Path
     holds: Holds
+    origins: Origins
+
+    def place(self, offset: int = 0) -> tuple[int, Names]:
+        """Where a character of the expression is in the text of the field as written, and the lets
+        that it comes from."""
+        return self.origins.of(self.start + offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +98,16 @@ def check_expressions(
     findings: Findings, model: type[BaseModel], names: NameCheck
 ) -> list[Written]:
     """Adds the problems of a document's expressions, and returns those that compile."""
+    lets = lets_of(findings, model, names)
     written: list[Written] = []
+    for name, expression in lets.sound.items():
+        origins = Origins(expression.text)
+        node = findings.node(("let", name))
+        written.append(Written(expression, 0, node, ("let", name), LET, origins))
     for marked in walk(model, findings.root):
         for holds in (mark for mark in marked.marks if isinstance(mark, Holds)):
             for node, text, path in _texts(marked.node, marked.path, holds):
-                written += _check(findings, holds, names, node, text, path)
+                written += _check(findings, lets, holds, names, node, text, path)
     return written
 
 
@@ -114,25 +129,38 @@ def _texts(node: YamlNode, path: Path, holds: Holds) -> Iterator[tuple[YamlNode,
 
 def _check(
     findings: Findings,
+    lets: DocumentLets,
     holds: Holds,
     names: NameCheck,
     node: YamlNode,
     text: str,
     path: Path,
 ) -> list[Written]:
-    def problem(at: int, message: str, found: str | None = None, near: str | None = None) -> None:
+    origins = Origins(text)
+    alone: Names = ()
+
+    def problem(
+        at: int, message: str, found: str | None = None, near: str | None = None, inside: Names = ()
+    ) -> None:
+        place, names = origins.of(at)
         findings.at(
-            findings.source.position(node, at),
-            f"{field_name(findings.root, path)}: {message}",
+            findings.source.position(node, place),
+            f"{field_name(findings.root, path)}: {lets.within(names or inside)}{message}",
             found=found,
             near=near,
         )
 
     try:
+        out = lets.write_out(text, whole=holds.whole)
+        origins = Origins(out)
         if holds.whole:
-            found = [(compile_cel(text), 0)]
+            found = [(compile_cel(out), 0)]
         else:
-            found = data_expressions(text, env=holds.env, duration=holds.kind == "duration")
+            found = data_expressions(out, env=holds.env, duration=holds.kind == "duration")
+    except (BrokenLet, UnclosedError) as error:
+        if isinstance(error, UnclosedError):
+            problem(error.offset, str(error))
+        return []
     except CelError as error:
         message = error.message
         if "timestamp" in holds.types and is_time(text):
@@ -141,13 +169,15 @@ def _check(
             message = "an empty condition: expected CEL that is true or false"
         problem(error.offset, message, near=error.nearest)
         return []
-    if holds.kind == "duration" and [text] != [f"${{{one.text}}}" for one, _ in found]:
+    if holds.kind == "duration" and [out] != [f"${{{one.text}}}" for one, _ in found]:
         problem(0, "expected one expression alone, such as ${days(user.traits.trial_days)}", text)
         return []
     for expression, start in found:
+        alone = only_let(expression.written)
         if holds.kind == "condition" and expression.type not in ("bool", "dyn"):
             found_kind = kind_in_words(expression.type)
-            problem(0, f"the condition is {found_kind}, expected true or false", expression.type)
+            message = f"the condition is {found_kind}, expected true or false"
+            problem(0, message, expression.type, inside=alone)
         if "timestamp" in holds.types and _DATE.fullmatch(text.strip()):
             # CEL would subtract the month and the day from the year.
             problem(0, f"found a plain date, expected CEL: timestamp('{text.strip()}T00:00:00Z')")
@@ -162,10 +192,11 @@ def _check(
                 0,
                 f"the value is {kind_in_words(expression.type)}, expected {expected}",
                 expression.type,
+                inside=alone,
             )
         for message, at, near in names(expression, holds, path):
             problem(start + at, message, near=near)
-    return [Written(expression, start, node, path, holds) for expression, start in found]
+    return [Written(one, start, node, path, holds, origins) for one, start in found]
 
 
 def names_on_the_way(findings: Findings, graph: Graph | None) -> NameCheck:
@@ -179,6 +210,7 @@ def _journey_names(expression: Expression, names: _Names, path: Path) -> Iterato
         if reference[0] not in ("steps", "attr") or len(reference) < 2:
             continue
         root, name = reference[:2]
+        anywhere = path[0] == "let"  # a let is read at other places, and checked there again
         if path[0] in _OUTSIDE:
             if path[0] == "entry":
                 message = f"'{root}' has no value yet in the entry"
@@ -190,7 +222,7 @@ def _journey_names(expression: Expression, names: _Names, path: Path) -> Iterato
             if name not in names.labels:
                 tail, near = suggest(name, names.labels)
                 yield f"no node sets '{name}'{tail}", offsets[1], near
-            elif not names.is_set(name, path):
+            elif not anywhere and not names.is_set(name, path):
                 yield f"no node on the way to '{path[1]}' sets '{name}'", offsets[1], None
         else:
             yield from _step_names(reference, offsets, names, path)
@@ -216,6 +248,8 @@ def _step_names(
         tail, near = suggest(str(reference[3]), names.responses.get(name, ()))
         message = f"node '{name}' extracts no '{reference[3]}' from its response{tail}"
         yield message, offsets[3], near
+    elif path[0] == "let":
+        return  # it is read at other places, and checked there again
     elif name == path[1] and not names.has_captured(name, path):
         message = f"node '{name}' has no value yet when it is reached for the first time"
         yield message, offsets[1], None

@@ -14,6 +14,7 @@ from journeys.checks.lint_expressions import lint_journey_expressions, reads
 from journeys.checks.lookalikes import distinguished, look_of, names_in
 from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
+from journeys.expressions.lets import uses
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Path
 from journeys.schema.places import field_name
@@ -39,6 +40,7 @@ def lint_journey(
     _keys(findings, journey, written)
     _goal(findings, journey)
     _labels(findings, journey, written)
+    _lets(findings, written)
     _loops(findings, journey)
     _spelling(findings, written)
     lint_journey_expressions(findings, journey, written, graph)
@@ -189,6 +191,18 @@ def _labels(findings: Findings, journey: Journey, written: Sequence[Written]) ->
                 )
 
 
+def _lets(findings: Findings, written: Sequence[Written]) -> None:
+    """Lets that no expression reads."""
+    read = {use.name for one in written for use in uses(one.expression.written)}
+    for one in written:
+        if one.path[0] == "let" and one.path[1] not in read:
+            name = str(one.path[1])
+            place = field_name(findings.root, one.path)
+            findings.warn(
+                findings.key(one.path), f"{place}: no expression reads 'let.{name}'", found=name
+            )
+
+
 def _sets(node: YamlNode, path: Path) -> Iterator[Path]:
     """Where labels are set."""
     if len(path) > 2 and path[-1] == "set":
@@ -220,5 +234,5 @@ def _spelling(findings: Findings, written: Sequence[Written]) -> None:
 
 
 def _at(findings: Findings, one: Written, message: str) -> None:
-    place = findings.source.position(one.node, one.start)
+    place = findings.source.position(one.node, one.place()[0])
     findings.warn(place, f"{field_name(findings.root, one.path)}: {message}")

@@ -15,10 +15,12 @@ from pydantic import BaseModel
 
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
+from journeys.checks.lets import only_let
 from journeys.documents.journey import Journey
 from journeys.expressions.errors import CelError
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel
 from journeys.expressions.interpolation import pieces
+from journeys.expressions.lets import uses
 from journeys.problems import short
 from journeys.schema.fields import Holds
 from journeys.schema.findings import Findings
@@ -26,15 +28,29 @@ from journeys.schema.marks import Path
 from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 
-_PATH = re.compile(r"\s*(event|entry|steps|attr|user|journey)\s*[.\[]\s*['\"]?\w")
+_PATH = re.compile(r"\s*(event|entry|steps|attr|user|journey|let)\s*[.\[]\s*['\"]?\w")
 _OTHER_TEMPLATE = re.compile(
-    r"(?:(?<!\$)[#%]?\{\{?-?|\$(?!\{)|<%=?)\s*((?:event|entry|steps|attr|user|journey)\.\w[\w.]*)"
+    r"(?:(?<!\$)[#%]?\{\{?-?|\$(?!\{)|<%=?)\s*((?:event|entry|steps|attr|user|journey|let)\.\w[\w.]*)"
 )
 _EXPECTED = {
     "timestamp": "a time such as '2026-03-01T09:00:00Z'",
     "duration": "a duration such as '90s', '15m' or '1h30m'",
     "matches": "a regular expression (RE2)",
+    "period": "an ISO 8601 duration such as 'P1M', 'P1Y2M3DT4H' or '-P3D'",
+    "zone": "the name of a time zone such as 'Europe/Berlin'",
+    "local": "a date, with or without a time, such as '2026-05-01' or '2026-05-01 09:00'",
+    "anniversary": "a date, with or without a time, such as '1980-02-29'",
 }
+_PROBES = {
+    "timestamp": "timestamp({})",
+    "duration": "duration({})",
+    "matches": "''.matches({})",
+    "period": "plus(seconds(0), {})",
+    "zone": "date(seconds(0), {})",
+    "local": "local({}, 'UTC')",
+    "anniversary": "next_anniversary({}, 'UTC')",
+}
+"""Expressions that fail if a literal doesn't have its form."""
 _WORDS = frozenset("yes no on off y n Yes No On Off YES NO ON OFF Y N".split())
 
 
@@ -66,7 +82,7 @@ def reads(written: Sequence[Written], root: str) -> set[tuple[str, ...]]:
 
 
 def _warn(findings: Findings, one: Written, message: str, offset: int = 0) -> None:
-    place = findings.source.position(one.node, one.start + offset)
+    place = findings.source.position(one.node, one.place(offset)[0])
     findings.warn(place, f"{field_name(findings.root, one.path)}: {message}")
 
 
@@ -85,15 +101,16 @@ def _constant(findings: Findings, one: Written) -> None:
 
 
 def _calls(findings: Findings, one: Written) -> None:
-    """Literal texts that are not a valid time, duration or pattern."""
+    """Literal texts that are not a valid time, duration, zone or pattern."""
     for call in one.expression.calls:
+        if one.place(call.offset)[1]:
+            continue  # reported where the let is defined
         text = json.dumps(call.text)
-        probe = f"''.matches({text})" if call.function == "matches" else f"{call.function}({text})"
         try:
-            compile_cel(probe).evaluate(Scope())
+            compile_cel(_PROBES[call.form].format(text)).evaluate(Scope())
         except (CelError, ExpressionFailed):
             why = f"'{call.function}' always fails: found '{short(call.text)}', expected"
-            _warn(findings, one, f"{why} {_EXPECTED[call.function]}", call.offset)
+            _warn(findings, one, f"{why} {_EXPECTED[call.form]}", call.offset)
 
 
 def _key(findings: Findings, journey: Journey, one: Written) -> None:
@@ -202,6 +219,8 @@ def _text(findings: Findings, node: YamlNode, path: Path) -> None:
 
 def _is_cel(text: str) -> bool:
     try:
+        if any(uses(text)):
+            return only_let(text) != ()
         return any(len(path) > 1 for path in compile_cel(text.strip()).paths)
     except CelError:
         return False

@@ -78,8 +78,9 @@ def names_in(
         for path, offsets in one.expression.offsets.items():
             for at, (inside, name) in enumerate(pairwise(path), 1):
                 if inside in _KEYS and at in (2, 4):
-                    offset = one.start + offsets[at]
-                    yield _KEYS[inside], name, findings.source.position(one.node, offset)
+                    offset, lets = one.place(offsets[at])
+                    if not lets:  # otherwise it is in the let itself
+                        yield _KEYS[inside], name, findings.source.position(one.node, offset)
     nodes = findings.root.value.get("nodes")
     for node in nodes.value.values() if nodes is not None else ():
         for field, what in _KEYS.items():

@@ -20,6 +20,7 @@ _OURS = frozenset(
     "content-length transfer-encoding connection".split()
 )
 _SECRET = re.compile(r"(?i)authorization|api-?key|secret|token|cookie")
+_HOST = "a name such as api.example.com, or an address such as 192.0.2.1 or [2001:db8::1]"
 _NOT_PRINTABLE = re.compile("[^ -~]")
 
 
@@ -91,9 +92,15 @@ def _literal(text: str) -> str:
 def _check_host(findings: Findings, key: str, node: YamlNode, url: str) -> None:
     try:
         parts = urlsplit(url)
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError as error:
-        _report(findings, key, node, f"{error}", found=url)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        _report(findings, key, node, f"the host can't be read: expected {_HOST}", found=url)
+        return
+    try:
+        _ = parts.port
+    except ValueError:
+        why = "the port can't be read: expected a number of at most 65535"
+        _report(findings, key, node, why, found=url)
         return
     if not host or "\\" in url:
         _report(

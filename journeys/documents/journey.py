@@ -19,11 +19,15 @@ from journeys.documents.kind import (
     Push,
 )
 from journeys.documents.ways import falls_of
+from journeys.expressions.lets import MAX_LETS, Lets
 from journeys.nodes import Node
+from journeys.nodes.base import Label
 from journeys.schema.fields import (
     Condition,
     Duration,
     EventName,
+    Holds,
+    LetText,
     Match,
     Model,
     NodeName,
@@ -34,6 +38,7 @@ from journeys.schema.fields import (
     as_written,
 )
 from journeys.schema.findings import Findings
+from journeys.schema.marks import replaced
 from journeys.time import HOUR
 
 
@@ -128,6 +133,8 @@ class Journey(Document):
     """Whether this version takes over the live instances of older ones."""
     on_resume: Literal["send", "skip"] | Spread = Spread.model_construct(spread=HOUR)
     """How instances that a pause held up resume."""
+    let: dict[Label, LetText] = Field(default_factory=dict, max_length=MAX_LETS)
+    """Named expressions, which the others read as `let.<name>`."""
     entry: Entry
     """Who enters, and when."""
     exit: list[GlobalExit] = Field(default_factory=list)
@@ -136,6 +143,18 @@ class Journey(Document):
     """The event that counts as success."""
     nodes: dict[NodeName, Node] = Field(min_length=1)
     """The nodes by name; an instance begins at the first."""
+
+    @cached_property
+    def written_out(self) -> Journey:
+        """The same journey with its lets written out in the expressions that read them."""
+        if not self.let:
+            return self
+        lets = Lets(self.let)
+
+        def write_out(value: Any, holds: Holds) -> Any:
+            return lets.write_out(value) if holds.whole else lets.write_out_data(value)
+
+        return replaced(self, Holds, write_out)
 
     @property
     def first(self) -> str:
@@ -170,8 +189,9 @@ status: running
 timezone: Europe/Berlin
 in_flight: follow
 on_resume: {spread: 2h}
+let: {total: event.properties.total}
 entry:
-  any_of: [{event: checkout_started, where: event.properties.total > 0}]
+  any_of: [{event: checkout_started, where: let.total > 0}]
   where: 'user.id != "test"'
   key: event.properties.session
   reentry: after_exit
@@ -203,7 +223,7 @@ class JourneyKind(Kind):
         context.check_expressions(context.names_on_the_way())
 
     def lint(self, context: CheckContext, document: Any) -> None:
-        context.lint_journey(document)
+        context.lint_journey(document.written_out)
         context.lint_expressions()
 
     def check_status(self, document: Any, push: Push, findings: Findings) -> None:

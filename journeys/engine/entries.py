@@ -54,9 +54,9 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
         if program.key is not None:
             try:
                 key = plain_text(program.key.evaluate(scope))
-                error = f"{entry.key}: neither text, an integer, true nor false"
+                error = f"{program.key.written}: neither text, an integer, true nor false"
                 if key is not None and len(key) > MAX_KEY // 4 and len(key.encode()) > MAX_KEY:
-                    error = f"{entry.key}: found a text of more than {MAX_KEY} bytes"
+                    error = f"{program.key.written}: found a text of more than {MAX_KEY} bytes"
                     key = None
             except ExpressionFailed as failed:
                 error = str(failed)

@@ -14,7 +14,7 @@ from typing import Any
 from journeys.expressions.frame import ITEM, NODE, UNREAD, Frame, NoValue, pattern
 from journeys.expressions.functions import Functions, search
 from journeys.expressions.scope import FIELDS, ROOTS, Path, Reader, Scope
-from journeys.expressions.syntax import COUNT, counted_variable, reference
+from journeys.expressions.syntax import COUNT, Reference, counted_variable, lets_of, reference
 from journeys.expressions.values import (
     LISTS,
     MACRO_CONDITION,
@@ -83,6 +83,13 @@ class Evaluator:
     def _compile(self, node: Any, local: dict[str, int], step: bool = False) -> Term:
         """The function of a node; `step`: the node is a macro's step, run in each iteration."""
         found = reference(node, local)
+        names = lets_of(node) if found is not None else node.lets.split()
+        term = self._term_of(node, found, local, step)
+        return _named(names, term) if names else term
+
+    def _term_of(
+        self, node: Any, found: Reference | None, local: dict[str, int], step: bool
+    ) -> Term:
         if found is not None:
             if found.path[0] in ROOTS:
                 return self._path(found.path, found.tested)
@@ -234,6 +241,19 @@ class Evaluator:
             return result(frame)
 
         return run
+
+
+def _named(names: list[str], term: Term) -> Term:
+    """A term that names in its errors the lets that it stands for."""
+    within = "in " + ", ".join(f"let.{name}" for name in names)
+
+    def evaluate(frame: Frame) -> Any:
+        try:
+            return term(frame)
+        except NoValue as error:
+            raise NoValue(f"{within}: {error}") from None
+
+    return evaluate
 
 
 def _nodes(node: Any) -> int:

@@ -26,6 +26,7 @@ from journeys.expressions.fast_path import (
 from journeys.expressions.frame import MAX_BUILT, NoValue
 from journeys.expressions.functions import DECLARED, FUNCTIONS, FUNCTIONS_OF_DURATIONS, Functions
 from journeys.expressions.growth import least_built
+from journeys.expressions.origins import length, written
 from journeys.expressions.scope import VARIABLES, CountPath, Reader, count_readers
 from journeys.expressions.scope import Scope as Scope
 from journeys.expressions.times import DURATIONS
@@ -51,11 +52,12 @@ class ExpressionFailed(Exception):
     """An expression has no value for the data at hand.
 
     Attributes:
-        text: the expression.
+        text: the expression, as its author wrote it.
         why: the reason, as outcomes report it.
     """
 
     def __init__(self, text: str, why: str) -> None:
+        text = written(text)
         super().__init__(f"{text}: {why}")
         self.text = text
         self.why = why
@@ -65,10 +67,12 @@ class Expression:
     """One compiled expression.
 
     Attributes:
+        text: with its lets written out.
+        written: as its author wrote it.
         paths: the paths it reads, such as `("entry", "properties", "total")`; a whole variable is
             `("event",)`; a call of `count` is `("count", "login", "10m")`.
         offsets: for each path, the positions of its names in the text, in characters.
-        calls: its calls of `timestamp`, `duration` and `matches` with a text literal.
+        calls: its text literals that have to have a form, such as a time or a zone.
         type: CEL's name of its type in lower case, such as `bool`; `dyn` if it depends on data.
     """
 
@@ -84,6 +88,7 @@ class Expression:
         "paths",
         "text",
         "type",
+        "written",
     )
 
     def __init__(
@@ -95,6 +100,7 @@ class Expression:
         functions: Functions,
     ) -> None:
         self.text = text
+        self.written = written(text)
         self.type = type
         references = syntax.references
         now = [_NOW] if _READ_NOW & syntax.functions else []
@@ -166,9 +172,9 @@ def compile_cel(text: str, *, env: bool = False, duration: bool = False) -> Expr
     """
     if not text.strip():
         raise CelError("an empty expression: expected CEL", text, 0)
-    if len(text) > MAX_EXPRESSION:
+    if len(text) > MAX_EXPRESSION and length(text) > MAX_EXPRESSION:
         raise CelError(
-            f"an expression of {len(text)} characters: at most {MAX_EXPRESSION} are allowed",
+            f"an expression of {length(text)} characters: at most {MAX_EXPRESSION} are allowed",
             text,
             0,
         )

@@ -76,13 +76,14 @@ def _end(text: str, start: int, opened: int) -> int:
                 return token.start()
             depth -= 1
         elif token.group("quote"):
-            at = _string_end(text, at, token.group("quote"), token.group("raw") is not None)
+            at = string_end(text, at, token.group("quote"), token.group("raw") is not None)
             if at < 0:
                 break
     raise UnclosedError(opened)
 
 
-def _string_end(text: str, at: int, quote: str, raw: bool) -> int:
+def string_end(text: str, at: int, quote: str, raw: bool) -> int:
+    """Where a string of CEL ends, whose content begins at `at`; -1: it is not closed."""
     while at < len(text):
         if text.startswith(quote, at):
             return at + len(quote)

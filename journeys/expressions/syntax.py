@@ -5,11 +5,13 @@ Law: everything that an expression can read is covered by a path found here or b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+
+from journeys.expressions.origins import Names, Origins, is_written_out
 
 COUNT = "count"
 """The function that returns how often an event occurred recently."""
@@ -60,6 +62,7 @@ _SYNTAX: dict[str, dict[str, tuple[int, str]]] = {
         "list": (7, "List"),
         "struct": (8, "Struct"),
         "comprehension": (9, "Comprehension"),
+        "lets": (1_000, "string"),  # ours: the lets whose text this is the root of
     },
     "Position": {"key": (1, "int64"), "value": (2, "int32")},
     "SourceInfo": {"positions": (4, "*Position")},
@@ -128,11 +131,35 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of `timestamp`, `duration` or `matches` whose last argument is a text literal."""
+    """A text literal as an argument that has to have a form, such as a time or a zone.
+
+    Attributes:
+        form: which one, see `_FORMS`.
+        offset: of the call, in characters.
+    """
 
     function: str
     text: str
     offset: int
+    form: str
+
+
+_FORMS: dict[str, dict[int, str]] = {
+    "timestamp": {0: "timestamp"},
+    "duration": {0: "duration"},
+    "matches": {1: "matches"},
+    "plus": {0: "timestamp", 1: "period", 2: "zone"},
+    "local": {0: "local", 1: "zone"},
+    "date": {0: "timestamp", 1: "zone"},
+    "weekday": {0: "timestamp", 1: "zone"},
+    "next_anniversary": {0: "anniversary", 1: "zone"},
+    **{
+        f"get{part}": {1: "zone"}
+        for part in "FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds "
+        "Milliseconds".split()
+    },
+}
+"""By function, the form of its arguments; a value that a method is called on is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +194,12 @@ def read(serialized: bytes, text: str) -> Syntax:
     parsed = _Parsed()
     parsed.ParseFromString(container.value)
     positions = {entry.key: entry.value for entry in parsed.source_info.positions}
+    if is_written_out(text):
+        origins = Origins(text)
+        _mark_lets(parsed.expr, origins, positions, ())
+        first, *others = parsed.expr.lets.split() or [""]
+        if origins.written.strip() == f"let.{first}":  # errors begin with the whole expression
+            parsed.expr.lets = " ".join(others)
     reader = _Reader(text, positions)
     references = tuple(reader.walk(parsed.expr, frozenset()))
     return Syntax(
@@ -180,6 +213,43 @@ def read(serialized: bytes, text: str) -> Syntax:
         tuple(reader.internal),
         frozenset(reader.functions),
     )
+
+
+def _mark_lets(node: Any, origins: Origins, positions: Mapping[int, int], above: Names) -> None:
+    """Marks the nodes at which the text of a let begins, for `lets_of`.
+
+    Args:
+        above: the lets that the node above is in.
+    """
+    names = origins.of(positions[node.id])[1] if node.id in positions else above
+    if len(names) > len(above):
+        node.lets = " ".join(names[len(above) :])
+    for part in _parts(node):
+        _mark_lets(part, origins, positions, names)
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """The nodes right below a node."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                if field.message_type.name == "Expr":
+                    yield part
+                else:
+                    yield from _parts(part)
+
+
+def lets_of(node: Any) -> list[str]:
+    """The lets whose text a node stands for, or a path that it extends; the outermost first."""
+    names: list[str] = []
+    while True:
+        names += node.lets.split()
+        if node.HasField("select"):
+            node = node.select.operand
+        elif node.HasField("call") and node.call.function == "_[_]":
+            node = node.call.args[0]
+        else:
+            return names
 
 
 def reference(node: Any, local: Collection[str] = ()) -> Reference | None:
@@ -267,7 +337,7 @@ class _Reader:
                 self.internal.append((name, self._text.find(name)))
             if name == COUNT:
                 self._count(node)
-            elif node.call.function in ("timestamp", "duration", "matches"):
+            elif node.call.function in _FORMS:
                 self._call(node)
             if node.call.HasField("target"):
                 yield from self.walk(node.call.target, local)
@@ -294,11 +364,14 @@ class _Reader:
         self.counted.append(Counted(arguments, offset, node.call.HasField("target")))
 
     def _call(self, node: Any) -> None:
-        text = _text_of(node.call.args[-1]) if node.call.args else None
-        if text is not None:
-            start = self._positions.get(node.id, 0)
-            offset = max(self._text.rfind(node.call.function, 0, start + 1), 0)
-            self.calls.append(Call(node.call.function, text, offset))
+        call = node.call
+        parts = [*([call.target] if call.HasField("target") else ()), *call.args]
+        start = self._positions.get(node.id, 0)
+        offset = max(self._text.rfind(call.function, 0, start + 1), 0)
+        for place, form in _FORMS[call.function].items():
+            text = _text_of(parts[place]) if place < len(parts) else None
+            if text is not None:
+                self.calls.append(Call(call.function, text, offset, form))
 
     def _comprehension(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
         loop = node.comprehension

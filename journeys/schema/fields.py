@@ -337,6 +337,10 @@ Moment = Annotated[
 Match = Annotated[str, Holds("value", literals=frozenset({"none"})), Expected("CEL or 'none'")]
 """CEL that gives the key of an awaited event, or `none`."""
 
+LetText = Annotated[str, Expected("CEL")]
+"""CEL that other expressions read by its name. It is not evaluated where it stands, so it isn't
+marked as a field that holds an expression."""
+
 Data = Annotated[Any, Holds("data")]
 """Any JSON value, with `${CEL}` inside its texts."""
 

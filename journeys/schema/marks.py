@@ -1,10 +1,12 @@
 """Marks on the types of fields, such as `NextNode`, and a search for the values that have one."""
 
-from collections.abc import Iterator
-from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class NextNode(NamedTuple):
@@ -34,6 +36,49 @@ def marked(part: BaseModel, kind: type) -> Iterator[tuple[Path, Any, Any]]:
             inside = ((path, found, mark) for path, found in _items(value, depth))
         for path, found, found_mark in inside:
             yield (name, *path), found, found_mark
+
+
+def replaced(part: _Model, kind: type, change: Callable[[Any, Any], Any]) -> _Model:
+    """A copy of `part`, whose values with a mark of type `kind` are those that `change` returns.
+
+    Args:
+        change: takes a value and its mark.
+    """
+    marks = _marks(type(part), kind)
+    changes: dict[str, Any] = {}
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if value is None:
+            continue
+        mark, depth = marks.get(name, (None, 0))
+        if mark is None:
+            new = _replaced_below(value, kind, change)
+        else:
+            new = _changed(value, depth, partial(_with_mark, change, mark))
+        if new is not value:
+            changes[name] = new
+    return part.model_copy(update=changes) if changes else part
+
+
+def _with_mark(change: Callable[[Any, Any], Any], mark: Any, value: Any) -> Any:
+    return change(value, mark)
+
+
+def _replaced_below(value: Any, kind: type, change: Callable[[Any, Any], Any]) -> Any:
+    if isinstance(value, BaseModel):
+        return replaced(value, kind, change)
+    if isinstance(value, list | dict):
+        return _changed(value, 1, lambda item: _replaced_below(item, kind, change))
+    return value
+
+
+def _changed(value: Any, depth: int, change: Callable[[Any], Any]) -> Any:
+    """The container with its values at a depth of `depth` containers changed."""
+    if depth == 0:
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _changed(item, depth - 1, change) for key, item in value.items()}
+    return [_changed(item, depth - 1, change) for item in value]
 
 
 def _below(value: Any, kind: type) -> Iterator[tuple[Path, Any, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from journeys.catalog.running import RunningCatalog
+from journeys.expressions.origins import written
 from journeys.records.outcome import Outcome
 from journeys.records.user_record import Instance
 from journeys.simulation.scenario import TimelineEntry
@@ -77,7 +78,7 @@ def _why(outcome: Outcome, catalog: RunningCatalog) -> str:
     program = catalog.program(outcome.journey, outcome.version)
     node = None if program is None else program.nodes.get(outcome.node)
     why = "" if node is None else node.explain(outcome.type, outcome.detail or {})
-    return f"({why})" if why else ""
+    return f"({written(why)})" if why else ""
 
 
 def _place(journey: str | None, node: str | None, key: str | None) -> str:

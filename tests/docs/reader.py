@@ -10,8 +10,8 @@ What a block is follows from its language and its title:
   come in any order, and a `text` block of that title is what it shows later.
 - `mermaid` is a drawing that a command wrote into a file, or the one of the rooms.
 - `json` is an event, a record or a file.
-- A table whose first heading is `CEL`, `Condition` or `Data` says what expressions give, and
-  `scope.yaml` is what they read.
+- A table whose first heading is `CEL`, `Condition`, `Data` or `Duration` says what expressions
+  give, and `scope.yaml` is what they read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from journeys.expressions.expression import (
     compile_cel,
     condition,
 )
-from journeys.expressions.templates import render
+from journeys.expressions.templates import duration, render
 from journeys.records.action import Action
 from journeys.records.admission import admit
 from journeys.records.dead_letter import DeadLetter
@@ -53,7 +53,7 @@ from journeys.simulation.scenario import with_drafts
 from journeys.simulation.testing.run import Result, run_test
 from journeys.simulation.testing.suite import read_tests
 from journeys.simulation.testing.words import check_names
-from journeys.time import parse_time
+from journeys.time import format_duration, parse_time
 from tests.docs.packages import drawing, imports
 from tests.docs.pages import ROOT, cells, code, row
 from tests.loopback import free_port
@@ -231,7 +231,7 @@ class Reader:
 
     def _table(self, source: str, start: int) -> str | None:
         header, *rows = cells(source)
-        if header[0] not in ("CEL", "Condition", "Data"):
+        if header[0] not in ("CEL", "Condition", "Data", "Duration"):
             return None
         scope = self._scope or Scope()
         wrong = []
@@ -337,6 +337,8 @@ def _value(kind: str, text: str, scope: Scope) -> str:
             found = compile_cel(text).evaluate(scope)
         elif kind == "Condition":
             found = condition(text, scope)
+        elif kind == "Duration":
+            found = format_duration(duration(text, scope))
         else:
             found = render(plain(text), scope)
     except CelError as error:

@@ -56,7 +56,7 @@ _REASONS = {
     "journey.rejected": frozenset(
         {"already_in", "min_gap", "no_key", "once", "too_late", "too_many"}
     ),
-    "action.skipped": frozenset({"paused", "payload_failed", "too_large"}),
+    "action.skipped": frozenset({"paused", "payload_failed", "too_large", "too_many"}),
 }
 """The fixed reasons of an outcome, by its type."""
 _SENDERS = frozenset({"destination", "trigger"})

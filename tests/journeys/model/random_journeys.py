@@ -30,20 +30,45 @@ def document(journey: Document) -> Journey:
 
 
 def written(journey: Document) -> Document:
-    """The same as plain data."""
-    return {"kind": "Journey", **_written(journey)}
+    """The same as plain data.
+
+    With `let: n`, about one of n expressions is written as a let, which the model doesn't know: it
+    evaluates each expression where it is read.
+    """
+    plain = {key: value for key, value in journey.items() if key != "let"}
+    lets = _Lets(journey.get("let", 0))
+    found = {"kind": "Journey", **_written(plain, lets)}
+    return {**found, "let": lets.texts} if lets.texts else found
 
 
-def _written(part: Any, name: str = "", data: bool = False) -> Any:
+class _Lets:
+    """Attributes: texts: the lets written so far; each reads another one that has the text."""
+
+    def __init__(self, one_in: int) -> None:
+        self._one_in = one_in
+        self.texts: dict[str, str] = {}
+
+    def text(self, cel: Cel) -> str:
+        if not self._one_in or len(cel.text) % self._one_in:
+            return cel.text
+        for name, text in self.texts.items():
+            if text == cel.text:
+                return f"let.{name}_too"
+        name = f"e{len(self.texts)}"
+        self.texts |= {f"{name}_too": f"let.{name}", name: cel.text}
+        return f"let.{name}_too"
+
+
+def _written(part: Any, lets: _Lets, name: str = "", data: bool = False) -> Any:
     data = data or name in _DATA
     if isinstance(part, Cel):
-        return f"${{{part.text}}}" if data or name in _DURATIONS else part.text
+        return f"${{{lets.text(part)}}}" if data or name in _DURATIONS else lets.text(part)
     if isinstance(part, Joined):
-        return f"{part.before}${{{part.hole.text}}}"
+        return f"{part.before}${{{lets.text(part.hole)}}}"
     if isinstance(part, dict):
-        return {key: _written(value, key, data) for key, value in part.items()}
+        return {key: _written(value, lets, key, data) for key, value in part.items()}
     if isinstance(part, list):
-        return [_written(item, "", data) for item in part]
+        return [_written(item, lets, "", data) for item in part]
     return f"{part}ms" if name in _DURATIONS and isinstance(part, int) else part
 
 
@@ -79,6 +104,8 @@ def journeys(draw: st.DrawFn, name: str = "tour") -> Document:
     for field, values in _AROUND.items():
         if _one_in(draw, 2):
             journey[field] = draw(values)
+    if _one_in(draw, 3):
+        journey["let"] = draw(st.integers(1, 3))
     return journey
 
 
