@@ -105,7 +105,8 @@ class Scenario:
             at: the event time, ms; None: now.
         """
         at = self.now if at is None else at
-        wire = {"type": "identify", "messageId": "profile", "backfill": True, "traits": traits}
+        wire = {"type": "identify", "messageId": "profile", "backfill": "overwrite"}
+        wire["traits"] = traits
         return self._send({**wire, "userId": self.user, "timestamp": at}, at)
 
     def event(self, fields: Mapping[str, Any]) -> list[TimelineEntry]:
