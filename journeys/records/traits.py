@@ -58,9 +58,7 @@ def traits_of(event: Event, profile: Mapping[str, Any]) -> Mapping[str, Any]:
 def _absent(new: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """The new traits that have a value, and none in `known`."""
     return {
-        name: value
-        for name, value in new.items()
-        if value is not None and known.get(name) is None
+        name: value for name, value in new.items() if value is not None and known.get(name) is None
     }
 
 

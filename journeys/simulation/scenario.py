@@ -106,8 +106,7 @@ class Scenario:
         """
         at = self.now if at is None else at
         wire = {"type": "identify", "messageId": "profile", "backfill": "overwrite"}
-        wire["traits"] = traits
-        return self._send({**wire, "userId": self.user, "timestamp": at}, at)
+        return self._send({**wire, "traits": traits, "userId": self.user, "timestamp": at}, at)
 
     def event(self, fields: Mapping[str, Any]) -> list[TimelineEntry]:
         """Apply one event, after the timers that are due before it.

@@ -23,8 +23,8 @@ LITERALS = [
     '{"k":"\\u0000","n":2}', '{"k":9223372036854775807,"n":2}', '{"k":9223372036854775808,"n":2}',
 ]  # fmt: skip
 FIELDS = """
-    event userId anonymousId timestamp messageId properties context traits traits_once sessionId type backfill
-    receivedAt extra
+    event userId anonymousId timestamp messageId properties context traits sessionId type backfill
+    receivedAt traits_once extra
 """.split()
 TIMES = [0, 1, MINUTE, HOUR - 1, HOUR, 2 * HOUR, DAY, 8 * DAY]
 

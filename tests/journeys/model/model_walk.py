@@ -415,9 +415,7 @@ def lay_over_by(user: User, wire: Mapping[str, Any]) -> list[str]:
             names.append(name)
             lay_over(user, {name: value})
     return [
-        name
-        for name in dict.fromkeys(names)
-        if not alike(user.traits.get(name), before.get(name))
+        name for name in dict.fromkeys(names) if not alike(user.traits.get(name), before.get(name))
     ]
 
 
