@@ -85,7 +85,40 @@ SELECT
     END AS repeat
 FROM before;
 
-CREATE TABLE events AS SELECT * EXCLUDE (repeat, backfill), backfill FROM marked WHERE NOT repeat;
+-- The traits that each event lays over the profile. A backfill fills only what is absent: it is the
+-- first to have a value since the last ordinary event with the trait, which removed it or isn't there.
+CREATE TABLE laid AS
+WITH each AS (
+    SELECT n, user_id, backfill, unnest(json_keys(traits)) AS name,
+        unnest(range(len(json_keys(traits)))) AS nth
+    FROM marked WHERE NOT repeat AND traits IS NOT NULL
+),
+valued AS (
+    SELECT each.*, traits -> ('$.' || name) AS value,
+        json_type(traits, '$.' || name) <> 'NULL' AS given
+    FROM each JOIN marked USING (n)
+),
+runs AS (
+    SELECT *, count(*) FILTER (NOT backfill) OVER (PARTITION BY user_id, name ORDER BY n) AS run
+    FROM valued
+),
+filled AS (
+    SELECT *,
+        coalesce(bool_or(given AND NOT backfill) OVER same_run, false) AS known,
+        min(n) FILTER (given AND backfill) OVER same_run AS first_filled
+    FROM runs
+    WINDOW same_run AS (PARTITION BY user_id, name, run)
+)
+SELECT n, CAST(
+    '{' || string_agg(to_json(name) || ':' || value, ',' ORDER BY nth) || '}' AS JSON
+) AS traits
+FROM filled
+WHERE NOT backfill OR (NOT known AND n = first_filled)
+GROUP BY n;
+
+CREATE TABLE events AS
+SELECT m.* EXCLUDE (repeat, backfill, traits), laid.traits, backfill
+FROM marked m LEFT JOIN laid USING (n) WHERE NOT repeat;
 CREATE TABLE live AS SELECT * EXCLUDE (backfill) FROM events WHERE NOT backfill;
 
 -- The first line at which the latest time is pt, or later.
