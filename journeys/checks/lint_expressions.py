@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import BaseModel
 
+from journeys.calendar import LOCAL, PERIOD
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
 from journeys.documents.journey import Journey
@@ -30,11 +31,25 @@ _PATH = re.compile(r"\s*(event|entry|steps|attr|user|journey)\s*[.\[]\s*['\"]?\w
 _OTHER_TEMPLATE = re.compile(
     r"(?:(?<!\$)[#%]?\{\{?-?|\$(?!\{)|<%=?)\s*((?:event|entry|steps|attr|user|journey)\.\w[\w.]*)"
 )
-_EXPECTED = {
-    "timestamp": "a time such as '2026-03-01T09:00:00Z'",
-    "duration": "a duration such as '90s', '15m' or '1h30m'",
-    "matches": "a regular expression (RE2)",
+_TIME = "timestamp('2000-01-01T00:00:00Z')"
+_IN_ZONE = (f"date({_TIME}, %s)", "the name of a time zone such as 'Europe/Berlin'")
+_FORMS = {
+    ("timestamp", 0): ("timestamp(%s)", "a time such as '2026-03-01T09:00:00Z'"),
+    ("duration", 0): ("duration(%s)", "a duration such as '90s', '15m' or '1h30m'"),
+    ("matches", 1): ("''.matches(%s)", "a regular expression (RE2)"),
+    ("plus", 0): ("plus(%s, 'P0D')", "a time such as '2026-03-01T09:00:00Z'"),
+    ("plus", 1): (f"plus({_TIME}, %s)", PERIOD),
+    ("plus", 2): _IN_ZONE,
+    ("local", 0): ("local(%s, 'UTC')", LOCAL),
+    ("local", 1): _IN_ZONE,
+    ("date", 0): ("date(%s)", "a time such as '2026-03-01T09:00:00Z'"),
+    ("date", 1): _IN_ZONE,
+    ("weekday", 0): ("date(%s)", "a time such as '2026-03-01T09:00:00Z'"),
+    ("weekday", 1): _IN_ZONE,
+    ("next_anniversary", 0): ("next_anniversary(%s)", LOCAL),
+    ("next_anniversary", 1): _IN_ZONE,
 }
+"""By function and argument: an expression that fails where the text is not valid, and the form."""
 _WORDS = frozenset("yes no on off y n Yes No On Off YES NO ON OFF Y N".split())
 
 
@@ -85,15 +100,16 @@ def _constant(findings: Findings, one: Written) -> None:
 
 
 def _calls(findings: Findings, one: Written) -> None:
-    """Literal texts that are not a valid time, duration or pattern."""
+    """Literal texts that are not a valid time, duration, zone or pattern."""
     for call in one.expression.calls:
-        text = json.dumps(call.text)
-        probe = f"''.matches({text})" if call.function == "matches" else f"{call.function}({text})"
+        if (call.function, call.at) not in _FORMS:
+            continue
+        probe, expected = _FORMS[call.function, call.at]
         try:
-            compile_cel(probe).evaluate(Scope())
+            compile_cel(probe % json.dumps(call.text)).evaluate(Scope())
         except (CelError, ExpressionFailed):
             why = f"'{call.function}' always fails: found '{short(call.text)}', expected"
-            _warn(findings, one, f"{why} {_EXPECTED[call.function]}", call.offset)
+            _warn(findings, one, f"{why} {expected}", call.offset)
 
 
 def _key(findings: Findings, journey: Journey, one: Written) -> None:

@@ -68,7 +68,7 @@ class Expression:
         paths: the paths it reads, such as `("entry", "properties", "total")`; a whole variable is
             `("event",)`; a call of `count` is `("count", "login", "10m")`.
         offsets: for each path, the positions of its names in the text, in characters.
-        calls: its calls of `timestamp`, `duration` and `matches` with a text literal.
+        calls: the text literals in calls of functions that need a certain form.
         type: CEL's name of its type in lower case, such as `bool`; `dyn` if it depends on data.
     """
 

@@ -126,13 +126,22 @@ class Counted:
     method: bool
 
 
+LITERALS = frozenset("timestamp duration matches plus local date weekday next_anniversary".split())
+"""Functions that need texts of a certain form; literal ones are checked when pushed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of `timestamp`, `duration` or `matches` whose last argument is a text literal."""
+    """A text literal among the arguments of a call of one of LITERALS.
+
+    Attributes:
+        at: which argument it is, from 0; in `x.f(y)`, x is the first one.
+    """
 
     function: str
     text: str
     offset: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +276,7 @@ class _Reader:
                 self.internal.append((name, self._text.find(name)))
             if name == COUNT:
                 self._count(node)
-            elif node.call.function in ("timestamp", "duration", "matches"):
+            elif node.call.function in LITERALS:
                 self._call(node)
             if node.call.HasField("target"):
                 yield from self.walk(node.call.target, local)
@@ -294,11 +303,13 @@ class _Reader:
         self.counted.append(Counted(arguments, offset, node.call.HasField("target")))
 
     def _call(self, node: Any) -> None:
-        text = _text_of(node.call.args[-1]) if node.call.args else None
-        if text is not None:
-            start = self._positions.get(node.id, 0)
-            offset = max(self._text.rfind(node.call.function, 0, start + 1), 0)
-            self.calls.append(Call(node.call.function, text, offset))
+        target = [node.call.target] if node.call.HasField("target") else []
+        for at, argument in enumerate([*target, *node.call.args]):
+            text = _text_of(argument)
+            if text is not None:
+                start = self._positions.get(node.id, 0)
+                offset = max(self._text.rfind(node.call.function, 0, start + 1), 0)
+                self.calls.append(Call(node.call.function, text, offset, at))
 
     def _comprehension(self, node: Any, local: frozenset[str]) -> Iterator[Reference]:
         loop = node.comprehension
