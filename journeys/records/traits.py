@@ -35,11 +35,6 @@ def merge(traits: dict[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any
     return {name: value for name, value in merged.items() if value is not None}, different
 
 
-def carries_traits(event: Event) -> bool:
-    """Whether an event has traits that may change the profile."""
-    return bool(event.wire.traits or event.wire.traits_once)
-
-
 def traits_of(event: Event, profile: Mapping[str, Any]) -> Mapping[str, Any]:
     """The traits that an event merges into a profile: `traits`, then `traits_once`.
 
