@@ -96,6 +96,8 @@ def _print(changes: list[DocumentChange]) -> None:
             _line("    ", field.change, _field(field))
         for older in one.in_flight:
             _print_in_flight(older)
+        for note in one.notes:
+            echo(f"    {note}")
     counts = Counter(one.change for one in changes)
     counted = [f"{counts[change]} {change}" for change in _SIGNS if counts[change]]  # type: ignore[index]
     echo(", ".join(counted))

@@ -20,7 +20,7 @@ from journeys.records.admission import MAX_EVENT
 from journeys.records.event import Wire
 
 _FIELDS = frozenset(Wire.__struct_fields__)
-_MAPS = ("properties", "context", "traits")
+_MAPS = ("properties", "context", "traits", "traits_once")
 _TEXTS = frozenset({"event", "userId", "anonymousId", "sessionId", "messageId", "type"})
 _DELIMITERS = ",;\t|"
 _ROWS = 1_000

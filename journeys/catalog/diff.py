@@ -53,6 +53,7 @@ class DocumentChange:
         version: the version that would be active.
         fields: what is different; empty for a document that is created.
         in_flight: for a new version of a journey: what happens to instances of each older one.
+        notes: sentences about what the fields don't show.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class DocumentChange:
     version: str
     fields: tuple[FieldChange, ...]
     in_flight: tuple[InFlight, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def plan(text: str | bytes, file: str, catalog: Catalog) -> list[DocumentChange] | Rejected:
@@ -83,7 +85,10 @@ def _change(
     version = None if change == "created" else kind.version(before, one.name)
     moved = kind.keeps_versions and change != "created" and version != one.version
     in_flight = tuple(_in_flight(one.name, after, versions[one.name])) if moved else ()
-    return DocumentChange(one.kind, one.name, change, version, one.version, fields, in_flight)
+    notes = tuple(kind.plan_notes(one.name, before, after))
+    return DocumentChange(
+        one.kind, one.name, change, version, one.version, fields, in_flight, notes
+    )
 
 
 def change_of(

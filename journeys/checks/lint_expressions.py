@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import BaseModel
 
+from journeys.calendar import LOCAL, PERIOD
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
 from journeys.checks.lets import only_let
@@ -36,9 +37,9 @@ _EXPECTED = {
     "timestamp": "a time such as '2026-03-01T09:00:00Z'",
     "duration": "a duration such as '90s', '15m' or '1h30m'",
     "matches": "a regular expression (RE2)",
-    "period": "an ISO 8601 duration such as 'P1M', 'P1Y2M3DT4H' or '-P3D'",
+    "period": PERIOD,
     "zone": "the name of a time zone such as 'Europe/Berlin'",
-    "local": "a date, with or without a time, such as '2026-05-01' or '2026-05-01 09:00'",
+    "local": LOCAL,
     "anniversary": "a date, with or without a time, such as '1980-02-29'",
 }
 _PROBES = {

@@ -23,7 +23,7 @@ from journeys.schema.yaml_source import YamlNode
 Name = tuple[str, str, tuple[int, int]]
 """What is named (event, property or trait), the name, and its line and column."""
 
-_KEYS = {"traits": "trait", "properties": "property"}
+_KEYS = {"traits": "trait", "traits_once": "trait", "properties": "property"}
 
 
 def look_of(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
@@ -21,7 +21,7 @@ from journeys.documents.kind import (
 from journeys.documents.ways import falls_of
 from journeys.expressions.lets import MAX_LETS, Lets
 from journeys.nodes import Node
-from journeys.nodes.base import Label
+from journeys.nodes.base import Label, NodeModel
 from journeys.schema.fields import (
     Condition,
     Duration,
@@ -310,12 +310,35 @@ class JourneyKind(Kind):
         kept = {key: value for key, value in written.items() if value is not None}
         return kept | {"first": journey.first, "nodes": nodes}
 
+    def plan_notes(self, name: str, before: Accepted, after: Accepted) -> Iterator[str]:
+        now, previous = after.journeys[name], before.journeys.get(name)
+        if now.status != now.written:
+            verb = {"running": "resumed", "paused": "paused", "archived": "archived"}[now.status]
+            yield (
+                f"it stays {now.status}: the document says {now.written}, but a Lifecycle document "
+                f"has {verb} it"
+            )
+        if previous is None:
+            return
+        old = before.versions[name, previous.version].nodes
+        new = after.versions[name, now.version].nodes
+        for node, model in new.items():
+            was = node if node in old else _old_name(model, old, new)
+            if was is not None:
+                yield from model.plan_notes(old[was], f"{name}/{was}", f"{name}/{node}")
+
     def version(self, catalog: Accepted, name: str) -> str:
         return catalog.journeys[name].version
 
     def journey_of(self, document: Any) -> str:
         name: str = document.name
         return name
+
+
+def _old_name(model: NodeModel, old: Mapping[str, NodeModel], new: Container[str]) -> str | None:
+    """The name that a node had before it was renamed: of the one node that is gone and equal."""
+    equal = [name for name, one in old.items() if name not in new and one == model]
+    return equal[0] if len(equal) == 1 else None
 
 
 def _after(journey: Journey, now: ActiveVersion | None, at: int) -> ActiveVersion:

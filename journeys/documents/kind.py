@@ -254,6 +254,10 @@ class Kind:
             if (self.name, name) not in push.statuses and self.status_of(document) != "archived":
                 yield f"'{name}'", document
 
+    def plan_notes(self, name: str, before: Accepted, after: Accepted) -> Iterator[str]:
+        """What a push of a document means that its changed fields don't show, for `plan`."""
+        return iter(())
+
     def accept(
         self, document: Any, written: Mapping[str, Any], catalog: Accepted, at: int
     ) -> Change:

@@ -24,7 +24,7 @@ from journeys.records.effects import Effects
 from journeys.records.event import Arrived, Clock, Event, with_doubles
 from journeys.records.outcome import Cause, of_input
 from journeys.records.response import Response
-from journeys.records.traits import changed_names
+from journeys.records.traits import changed_names, traits_of
 from journeys.records.user_record import EMPTY, UserRecord
 from journeys.time import format_time
 
@@ -53,7 +53,7 @@ def apply_event(
     remembered = message_ids.remember(record.message_ids, message, arrived.partition_time)
     if event.unread:
         _report_unread(effects, event, arrived)
-    traits = event.wire.traits
+    traits = event.wire.traits or event.wire.traits_once
     entered = None
     if not traits and _may_only_enter(catalog, record, event, arrived):
         entered = catalog.entered_by(event, record.traits)
@@ -69,7 +69,7 @@ def apply_event(
                 apply_lifecycle(user)
                 fire_before(user, arrived)
             if traits:
-                changed = context.merge_traits(traits)
+                changed = context.merge_traits(traits_of(event, context.traits))
                 if changed:
                     context.report("profile.changed", arrived, **changed_names(changed))
             context.count(event, arrived.time)

@@ -34,7 +34,9 @@ _MS = 1_000_000
 _EVENTS = frozenset(("event", "entry"))
 _STAMP = ("event", "timestamp")
 _TEXTS = frozenset((root, name) for root in FIELDS for name in FIELDS[root]) - {
-    (root, name) for root in FIELDS for name in ("properties", "context", "traits", "timestamp")
+    (root, name)
+    for root in FIELDS
+    for name in ("properties", "context", "traits", "traits_once", "timestamp")
 }
 """Fields that are texts; null counts as absent."""
 

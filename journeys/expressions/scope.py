@@ -26,6 +26,7 @@ EVENT: dict[str, Any] = {
     "properties": _DATA,
     "context": _DATA,
     "traits": _DATA,
+    "traits_once": _DATA,
 }
 FIELDS: dict[str, dict[str, Any]] = {
     "event": EVENT,

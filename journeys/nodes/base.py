@@ -258,6 +258,16 @@ class NodeModel(Model):
         """Why one of its outcomes happened, such as the condition that was true; may be empty."""
         return ""
 
+    def plan_notes(self, before: Model, was: str, now: str) -> Iterator[str]:
+        """What an edit of this node does to users that its fields don't show, in words, for `plan`.
+
+        Args:
+            before: the node that this one replaces.
+            was: the names of its journey and itself, `journey/node`.
+            now: the same for this node.
+        """
+        return iter(())
+
     @property
     def falls_through(self) -> bool:
         """Whether its own `next`, or else the node below it, can be the next node."""

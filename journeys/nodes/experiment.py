@@ -7,15 +7,25 @@ few users as possible.
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from math import log
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import ForwardNode, Go, Label, LintWarning, Step, Way, plain_value
-from journeys.schema.fields import ShortText, Value, Weight
+from journeys.nodes.base import (
+    ForwardNode,
+    Go,
+    Label,
+    LintWarning,
+    Step,
+    Way,
+    plain_value,
+)
+from journeys.schema.fields import Model, ShortText, Value, Weight
 
 _SCALE = 2.0**-53
+_NONE = 1e-9
+"""A share that is a rounding error."""
 
 
 def unit_hash(salt: str, user: str, variant: str) -> float:
@@ -36,6 +46,41 @@ def choose(salt: str, whom: str, weights: dict[str, float]) -> str:
         if weight > 0
     )
     return max(scores)[1]
+
+
+class Assignment(NamedTuple):
+    """What decides the variants of an experiment.
+
+    Attributes:
+        by: the expression of `by`; None: the user's id.
+        weights: those above 0; of a winner that alone.
+    """
+
+    salt: str
+    by: str | None
+    weights: dict[str, float]
+
+
+def share_moved(before: Assignment, after: Assignment) -> float:
+    """The expected share of users that get another variant after an edit, from 0 to 1.
+
+    With the same hash a user keeps variant v if its score is the largest before and after, which
+    has the probability 1 / sum over k of max(w[k] / w[v], w'[k] / w'[v]). With another hash the two
+    variants are independent.
+    """
+    old, new = before.weights, after.weights
+    both = [name for name in old if name in new]
+    if (before.salt, before.by) == (after.salt, after.by):
+        every = {**old, **new}
+        stays = sum(
+            1 / sum(max(old.get(k, 0) / old[v], new.get(k, 0) / new[v]) for k in every)
+            for v in both
+        )
+    else:
+        stays = sum(
+            (old[name] / sum(old.values())) * (new[name] / sum(new.values())) for name in both
+        )
+    return max(0.0, 1 - stays)
 
 
 class Variant(Way):
@@ -115,9 +160,51 @@ class Experiment(ForwardNode):
                     ("variants", name, "weight"), f"no user gets '{name}': its weight is 0"
                 )
 
+    def plan_notes(self, before: Model, was: str, now: str) -> Iterator[str]:
+        if not isinstance(before, Experiment):
+            return
+        old, new = before.assignment(was), self.assignment(now)
+        moved = share_moved(old, new)
+        if moved > _NONE:
+            whom = "the values of `by`" if old.by == new.by is not None else "users"
+            yield (
+                f"experiment {now.partition('/')[2]}: {_percent(moved)} of {whom} get another "
+                f"variant when they next reach it: {self._why_moved(before, old, new)}"
+            )
+
+    def assignment(self, name: str) -> Assignment:
+        """What decides the variants; `name` is `journey/node`."""
+        weights = {one: variant.weight for one, variant in self.variants.items() if variant.weight}
+        if self.winner is not None:
+            weights = {self.winner: 1.0}
+        return Assignment(self.salt or name, self.by, weights)
+
+    def _why_moved(self, before: Self, old: Assignment, new: Assignment) -> str:
+        """What was edited, and what keeps users at their variants."""
+        if before.winner != self.winner:
+            kept = "no winner" if before.winner is None else f"`winner: {before.winner}`"
+            return f"the winner has changed; {kept} keeps them"
+        if old.salt != new.salt:
+            return f"the salt has changed; `salt: {old.salt}` keeps them"
+        if old.by != new.by:
+            kept = "no `by`" if old.by is None else f"`by: {old.by}`"
+            return f"`by` has changed; {kept} keeps them"
+        gone, added = old.weights.keys() - new.weights.keys(), new.weights.keys() - old.weights
+        if gone and added:
+            return f"variants have other names; the old ones keep them: {', '.join(sorted(gone))}"
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in old.weights.items())
+        return f"the shares have changed; the old ones keep them: {weights}"
+
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome != "experiment.assigned":
             return ""
         if self.winner is not None:
             return "the winner"
         return "of " + ", ".join(f"{name} {one.weight:g}" for name, one in self.variants.items())
+
+
+def _percent(share: float) -> str:
+    """A share in percent: `10 %`, `33.3 %`, `less than 0.1 %`."""
+    if share < 0.001:
+        return "less than 0.1 %"
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"

@@ -223,7 +223,7 @@ def _milliseconds(time: str | int | float) -> int | None:
 
 def _depth(wire: Wire) -> int:
     """The nesting depth of an event. The decoder's own limit depends on the stack of its caller."""
-    level: list[Any] = [wire.properties, wire.context, wire.traits]
+    level: list[Any] = [wire.properties, wire.context, wire.traits, wire.traits_once]
     depth = 1
     while level := [
         item
@@ -259,7 +259,11 @@ def _explain(error: msgspec.ValidationError) -> str:
     """The decoder's message, rewritten as: field, what was found, what was expected."""
     what, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
+    if what.startswith("Invalid enum value"):  # only `backfill` has words of its own
+        what = "Expected `bool`, got `str`"
     expected, _, found = what.partition(", got ")
     expected = expected.removeprefix("Expected ").strip("`").replace(" | null", "")
+    if expected == "bool | str":  # `backfill`: texts of outcomes stay as they were
+        expected = "bool"
     where = f"field `{field}`: " if field else ""
     return f"{where}found {found.strip('`')}, expected {expected}"

@@ -6,7 +6,7 @@ Law: these are plain values. Only `admission.admit` makes an event from bytes.
 from __future__ import annotations
 
 from operator import is_
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,10 +25,11 @@ class Wire(msgspec.Struct, gc=False):
     timestamp: str | int | float | None = None
     receivedAt: str | int | float | None = None
     type: str | None = None
-    backfill: bool | None = None
+    backfill: bool | Literal["overwrite"] | None = None
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
+    traits_once: dict[str, Any] | None = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +62,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def backfill(self) -> bool:
-        return self.wire.backfill is True
+        """Whether it only changes the profile and counts."""
+        return bool(self.wire.backfill)
 
     def facts(self, time: int) -> dict[str, Any]:
         """The event as expressions see it, with its JSON field names.
@@ -84,7 +86,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
             facts["anonymousId"] = str(wire.anonymousId)
         if wire.sessionId is not None:
             facts["sessionId"] = str(wire.sessionId)
+        if wire.traits_once:  # only if given: payloads may hold the whole event
+            facts["traits_once"] = wire.traits_once
         return facts
+
+
+_DATA = ("properties", "context", "traits", "traits_once")
 
 
 def with_doubles(event: Event) -> Event | None:
@@ -94,7 +101,7 @@ def with_doubles(event: Event) -> Event | None:
     fields of the event have already been reported.
     """
     wire = event.wire
-    parts = {name: _shortened(getattr(wire, name)) for name in ("properties", "context", "traits")}
+    parts = {name: _shortened(getattr(wire, name)) for name in _DATA}
     if all(part is getattr(wire, name) for name, part in parts.items()):
         return None
     return msgspec.structs.replace(event, wire=msgspec.structs.replace(wire, **parts), unread=())

@@ -1,6 +1,7 @@
 """A user's profile: merging new traits into it and reporting which ones changed.
 
-Law: traits merge shallowly, in the order in which they arrive, and null removes a trait.
+Law: traits merge shallowly, in the order in which they arrive, and null removes a trait. What an
+event only fills never replaces a trait, and null fills nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from journeys.records.event import Event
 from journeys.records.outcome import MAX_SHOWN
 
 MOST_NAMES = 100
@@ -31,6 +33,28 @@ def merge(traits: dict[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any
         return traits, different
     merged = {**traits, **new}
     return {name: value for name, value in merged.items() if value is not None}, different
+
+
+def traits_of(event: Event, profile: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The traits that an event merges into a profile: `traits`, then `traits_once`.
+
+    `traits_once`, and the `traits` of a `backfill`, fill only what the profile doesn't have. A
+    trait that `traits` removes is absent for `traits_once`.
+    """
+    wire = event.wire
+    traits: Mapping[str, Any] = wire.traits or {}
+    if wire.backfill is True:
+        traits = _absent(traits, profile)
+    if not wire.traits_once:
+        return traits
+    return {**traits, **_absent(wire.traits_once, {**profile, **traits})}
+
+
+def _absent(new: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The new traits that have a value, and none in `known`."""
+    return {
+        name: value for name, value in new.items() if value is not None and known.get(name) is None
+    }
 
 
 def changed_names(changed: Iterable[str]) -> dict[str, Any]:

@@ -105,8 +105,8 @@ class Scenario:
             at: the event time, ms; None: now.
         """
         at = self.now if at is None else at
-        wire = {"type": "identify", "messageId": "profile", "backfill": True, "traits": traits}
-        return self._send({**wire, "userId": self.user, "timestamp": at}, at)
+        wire = {"type": "identify", "messageId": "profile", "backfill": "overwrite"}
+        return self._send({**wire, "traits": traits, "userId": self.user, "timestamp": at}, at)
 
     def event(self, fields: Mapping[str, Any]) -> list[TimelineEntry]:
         """Apply one event, after the timers that are due before it.

@@ -55,7 +55,7 @@ def shown(value: Any) -> str:
 
 def _event(event: Mapping[str, Any]) -> str:
     name = event.get("event") or event.get("type") or "?"
-    rest = [event[part] for part in ("properties", "traits") if event.get(part)]
+    rest = [event[part] for part in ("properties", "traits", "traits_once") if event.get(part)]
     return " ".join([str(name), *map(shown, rest)])
 
 

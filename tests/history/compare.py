@@ -61,7 +61,8 @@ def expected(log: Path, names: Collection[str]) -> Expected:
                 ?, format = 'newline_delimited', columns = {
                     event: 'VARCHAR', userId: 'VARCHAR', anonymousId: 'VARCHAR',
                     messageId: 'VARCHAR', timestamp: 'VARCHAR', receivedAt: 'VARCHAR',
-                    properties: 'JSON', context: 'JSON', traits: 'JSON', backfill: 'BOOLEAN'})
+                    properties: 'JSON', context: 'JSON', traits: 'JSON',
+                    traits_once: 'JSON', backfill: 'BOOLEAN'})
             """,
             [str(log)],
         )

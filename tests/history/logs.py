@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
@@ -195,6 +195,17 @@ def _odd(log: Iterator[Event] | list[Event], chance: random.Random) -> Iterator[
                 "userId": user,
                 "traits": _traits(chance),
             }
+
+
+def once(log: Iterable[Event], seed: int = 3) -> Iterator[Event]:
+    """The log, where some events also fill what is absent in the profile."""
+    chance = random.Random(seed)
+    for event in log:
+        if chance.random() < 0.06 or (event.get("backfill") and chance.random() < 0.5):
+            event = {**event, "traits_once": _traits(chance)}
+        if event.get("backfill") and chance.random() < 0.7:
+            event = {**event, "traits": _traits(chance)}
+        yield event
 
 
 def _user(id: str, chance: random.Random) -> str:

@@ -44,6 +44,7 @@ SELECT
     coalesce(properties, '{}'::JSON) AS p,
     coalesce(context, '{}'::JSON) AS c,
     traits,
+    traits_once,
     coalesce(backfill, false) AS backfill
 FROM times;
 
@@ -85,7 +86,50 @@ SELECT
     END AS repeat
 FROM before;
 
-CREATE TABLE events AS SELECT * EXCLUDE (repeat, backfill), backfill FROM marked WHERE NOT repeat;
+-- The traits that each event lays over the profile. What only fills, traits_once and the traits of a
+-- backfill, counts if it is the first value since the last ordinary trait, which removed it or isn't
+-- there. traits_once comes after the traits of its event.
+CREATE TABLE laid AS
+WITH maps AS (
+    SELECT n, user_id, 2 * n AS place, traits AS map, backfill AS fills FROM marked WHERE NOT repeat
+    UNION ALL
+    SELECT n, user_id, 2 * n + 1, traits_once, true FROM marked WHERE NOT repeat
+),
+each AS (
+    SELECT *, unnest(json_keys(map)) AS name, unnest(range(len(json_keys(map)))) AS nth
+    FROM maps WHERE map IS NOT NULL
+),
+valued AS (
+    SELECT * EXCLUDE (map), map -> ('$.' || name) AS value,
+        json_type(map, '$.' || name) <> 'NULL' AS given
+    FROM each
+),
+runs AS (
+    SELECT *, count(*) FILTER (NOT fills) OVER (PARTITION BY user_id, name ORDER BY place) AS run
+    FROM valued
+),
+filled AS (
+    SELECT *,
+        coalesce(bool_or(given AND NOT fills) OVER same_run, false) AS known,
+        min(place) FILTER (given AND fills) OVER same_run AS first_filled
+    FROM runs
+    WINDOW same_run AS (PARTITION BY user_id, name, run)
+),
+last AS (
+    SELECT n, name, last(value ORDER BY place) AS value, first(place ORDER BY place) AS place,
+        first(nth ORDER BY place) AS nth
+    FROM filled
+    WHERE NOT fills OR (NOT known AND place = first_filled)
+    GROUP BY n, name
+)
+SELECT n, CAST(
+    '{' || string_agg(to_json(name) || ':' || value, ',' ORDER BY place, nth) || '}' AS JSON
+) AS traits
+FROM last GROUP BY n;
+
+CREATE TABLE events AS
+SELECT m.* EXCLUDE (repeat, backfill, traits, traits_once), laid.traits, backfill
+FROM marked m LEFT JOIN laid USING (n) WHERE NOT repeat;
 CREATE TABLE live AS SELECT * EXCLUDE (backfill) FROM events WHERE NOT backfill;
 
 -- The first line at which the latest time is pt, or later.

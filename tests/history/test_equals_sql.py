@@ -31,7 +31,7 @@ def documents() -> str:
 def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> History:
     """One log applied to all journeys at once, and the rows that SQL expects of each."""
     name: str = request.param
-    log = logs.write(LOGS[name](), tmp_path_factory.mktemp("logs") / f"{name}.jsonl")
+    log = logs.write(logs.once(LOGS[name]()), tmp_path_factory.mktemp("logs") / f"{name}.jsonl")
     backtest = Backtest(running(documents()), log.name)
     outcomes: list[Any] = []
     actions: list[Any] = []

@@ -13,7 +13,7 @@ from tests.pipeline.stack import stack
 
 @pytest.mark.slow
 def test_the_pipeline_says_what_sql_computes(kafka: EmbeddedKafka, tmp_path: Path) -> None:
-    history = logs.bursts(4_000, ordered=True)
+    history = list(logs.once(logs.bursts(4_000, ordered=True)))
     for number, event in enumerate(history, 1):  # without one it is another place than in a file
         event["messageId"] = event.get("messageId") or str(number)
     log = logs.write(history, tmp_path / "log.jsonl")

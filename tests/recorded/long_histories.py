@@ -147,7 +147,11 @@ def of_wall(count: int = 16_000) -> list[str]:
 
 
 def _lines(events: Callable[[], list[logs.Event]]) -> Iterator[bytes]:
-    return (json.dumps(event).encode() for event in events())
+    """Traits of old events replace the profile's, as they did when the digests were written."""
+    for event in events():
+        if "backfill" in event:
+            event = {**event, "backfill": "overwrite"}
+        yield json.dumps(event).encode()
 
 
 def helpdesk() -> list[str]:

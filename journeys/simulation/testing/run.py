@@ -82,7 +82,7 @@ def run_test(tests: SuiteFile, number: int, catalog: RunningCatalog) -> Result:
 
 def _wire(given: Given, start: int) -> Mapping[str, Any]:
     wire = given.model_dump(by_alias=True, exclude_none=True, exclude={"received_at"})
-    for field in ("properties", "context", "traits"):
+    for field in ("properties", "context", "traits", "traits_once"):
         if (value := getattr(given, field)) is not None:
             wire[field] = value  # including its nulls
     if given.received_at is not None:

@@ -57,14 +57,17 @@ class Given(Model):
     """The session it belongs to."""
     received_at: Moment | None = Field(default=None, alias="receivedAt")
     """When it arrived."""
-    backfill: bool | None = None
-    """Only change the profile and counts; start and move nothing."""
+    backfill: bool | Literal["overwrite"] | None = None
+    """Only change the profile and counts; start and move nothing. Traits fill only what the profile
+    doesn't have, or with `overwrite` replace it."""
     properties: dict[str, Any] | None = None
     """Properties of the event."""
     context: dict[str, Any] | None = None
     """The event's context."""
     traits: dict[str, Any] | None = None
     """Traits of the user."""
+    traits_once: dict[str, Any] | None = None
+    """Traits that fill only what the profile doesn't have."""
 
 
 class ExpectedAction(Model):
@@ -259,7 +262,8 @@ def expects(case: Case, path: Path) -> Iterable[tuple[Path, Expect]]:
 
 def data_of(given: Given) -> list[Any]:
     """What an event of a test carries."""
-    return [given.event, given.session_id, given.properties, given.context, given.traits]
+    data = [given.event, given.session_id, given.properties, given.context, given.traits]
+    return [*data, given.traits_once]
 
 
 def known_keys(data: list[Any]) -> set[str]:

@@ -259,7 +259,11 @@ def _given(case: Case, path: Path, words: _Words) -> Iterator[Mistake]:
         for index, one in enumerate(case.events)
         if one.event is not None and one.event not in words.events
     ]
-    without_effect = [index for index, _ in unknown if not case.events[index].traits]
+    without_effect = [
+        index
+        for index, _ in unknown
+        if not case.events[index].traits and not case.events[index].traits_once
+    ]
     for index, event in unknown:
         at = (*path, "events", index, "event")
         near = nearest(_plain(event), map(_plain, words.events), cutoff=_SURE)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.kinds import KINDS
 from journeys.catalog.catalog import Accepted, Catalog, Rejected, check_push
 from journeys.catalog.diff import DocumentChange, differences, plan
+from journeys.nodes.experiment import Assignment, choose, share_moved
 
 MAILER = "kind: Destination\nname: mailer\ntype: http\nurl: https://mail.example.com/\n"
 JOURNEY = """\
@@ -162,3 +165,100 @@ def test_a_change_of_life_is_planned_like_any_other() -> None:
     assert (one.kind, one.change, one.before) == ("Lifecycle", "archived", one.version)
     (same,) = planned("kind: Lifecycle\nname: tour\nstatus: running\n")
     assert same.change == "unchanged"
+
+
+SPLIT = """\
+kind: Journey
+name: tour
+entry: {event: start}
+nodes:
+  split:
+    type: experiment
+    variants: {a: {weight: 50, next: one}, b: {weight: 50}}
+  two: {type: exit, reason: two}
+  one: {type: exit, reason: one}
+"""
+
+
+def notes(text: str, before: str = SPLIT) -> list[str]:
+    return [note for one in planned(text, catalog(before)) for note in one.notes]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note"),
+    [
+        ("{weight: 50, next", "{weight: 75, next",
+         "10 % of users get another variant when they next reach it: the shares have changed; "
+         "the old ones keep them: a 50, b 50"),
+        ("b: {weight: 50}", "b: {weight: 50}, c: {weight: 50}",
+         "33.3 % of users get another variant when they next reach it: the shares have changed; "
+         "the old ones keep them: a 50, b 50"),
+        ("b: {weight", "c: {weight",
+         "66.7 % of users get another variant when they next reach it: variants have other names; "
+         "the old ones keep them: b"),
+        ("variants:", "salt: x\n    variants:",
+         "50 % of users get another variant when they next reach it: the salt has changed; "
+         "`salt: tour/split` keeps them"),
+        ("variants:", "by: event.properties.company\n    variants:",
+         "50 % of users get another variant when they next reach it: `by` has changed; "
+         "no `by` keeps them"),
+        ("variants:", "winner: a\n    variants:",
+         "50 % of users get another variant when they next reach it: the winner has changed; "
+         "no winner keeps them"),
+        ("50}}", "50.001}}",
+         "less than 0.1 % of users get another variant when they next reach it: the shares have "
+         "changed; the old ones keep them: a 50, b 50"),
+    ],
+)  # fmt: skip
+def test_a_plan_says_how_many_users_an_experiment_moves(old: str, new: str, note: str) -> None:
+    assert notes(SPLIT.replace(old, new)) == [f"experiment split: {note}"]
+
+
+def test_a_renamed_experiment_has_another_salt() -> None:
+    assert notes(SPLIT.replace("split:", "deal:")) == [
+        "experiment deal: 50 % of users get another variant when they next reach it: the salt has "
+        "changed; `salt: tour/split` keeps them"
+    ]
+    assert (
+        notes(SPLIT.replace("  split:", "  deal:").replace("var", "salt: tour/split\n    var", 1))
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("50", "1"),
+        ("reason: two", "reason: other"),
+        ("variants:", "salt: tour/split\n    variants:"),
+    ],
+)
+def test_an_edit_that_moves_no_user_has_no_note(old: str, new: str) -> None:
+    assert notes(SPLIT.replace(old, new)) == []
+
+
+@given(st.data())
+def test_the_share_that_moves_is_that_of_a_count(data: st.DataObject) -> None:
+    weights = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([1, 2, 5, 30]), min_size=1)
+    old, new = data.draw(weights), data.draw(weights)
+    salts = data.draw(st.sampled_from([("s", "s"), ("s", "t")]))
+    users = [f"u{number}" for number in range(2_000)]
+    moved = sum(choose(salts[0], user, old) != choose(salts[1], user, new) for user in users)
+    share = share_moved(Assignment(salts[0], None, old), Assignment(salts[1], None, new))
+    assert moved / len(users) == pytest.approx(share, abs=0.06)
+
+
+def test_what_a_lifecycle_document_paused_stays_paused() -> None:
+    paused = BOTH + "---\nkind: Lifecycle\nname: tour\nstatus: paused\n"
+    note = "it stays paused: the document says running, but a Lifecycle document has paused it"
+    assert notes(BOTH, paused) == [note]
+    assert notes(BOTH.replace("1h", "2h"), paused) == [note]
+    archived = paused.replace("paused", "archived")
+    assert notes(BOTH, archived) == [note.replace("paused", "archived")]
+    assert notes(BOTH, paused.replace("paused", "running")) == []
+    resumed = paused.replace("name: tour\nentry", "name: tour\nstatus: paused\nentry").replace(
+        "Lifecycle\nname: tour\nstatus: paused", "Lifecycle\nname: tour\nstatus: running"
+    )
+    assert notes(resumed.partition("---\nkind: Lifecycle")[0], resumed) == [
+        "it stays running: the document says paused, but a Lifecycle document has resumed it"
+    ]

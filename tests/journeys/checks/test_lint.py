@@ -198,6 +198,21 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
             "expected a regular expression (RE2)",
         ),
         (
+            journey("e: {type: exit}", f'{ALONE}, where: "now > plus(now, \'1 month\')"'),
+            "3:58: 'where' in the entry: 'plus' always fails: found '1 month', expected an ISO "
+            "8601 duration such as 'P1M', 'P1Y2M3DT4H' or '-P3D'",
+        ),
+        (
+            journey("e: {type: exit}", f"{ALONE}, where: now.date('Mars') == user.traits.day"),
+            "3:55: 'where' in the entry: 'date' always fails: found 'Mars', expected the name of a "
+            "time zone such as 'Europe/Berlin'",
+        ),
+        (
+            journey("e: {type: exit}", f'{ALONE}, where: "now > local(\'1 May\', user.traits.zone)"'),
+            "3:58: 'where' in the entry: 'local' always fails: found '1 May', expected a date, "
+            "with or without a time, such as '2026-05-01' or '2026-05-01 09:00'",
+        ),
+        (
             journey("u: {type: update_profile, traits: {a: user.traits.b}}"),
             "5:41: 'a' in 'traits' of node 'u' (update_profile): this is sent as it stands: "
             "expected '${user.traits.b}'",

@@ -24,7 +24,7 @@ LITERALS = [
 ]  # fmt: skip
 FIELDS = """
     event userId anonymousId timestamp messageId properties context traits sessionId type backfill
-    receivedAt extra
+    receivedAt traits_once extra
 """.split()
 TIMES = [0, 1, MINUTE, HOUR - 1, HOUR, 2 * HOUR, DAY, 8 * DAY]
 

@@ -26,7 +26,7 @@ from tests.journeys.model.model_terms import (
     iso,
     key_text,
 )
-from tests.journeys.model.model_walk import lay_over
+from tests.journeys.model.model_walk import lay_over_by
 
 YEARS = 10_000 * 365 * DAY
 MOST_INSTANCES = 1_000
@@ -77,7 +77,7 @@ class Model(Lives):
         self._fire_due(user, time, arrived, offset)
         # 3. The profile.
         moment = Moment(None, arrived, time, (offset, None, None))
-        changed = lay_over(user, wire.get("traits", {}))
+        changed = lay_over_by(user, wire)
         if changed:
             self._tell_user(user, moment, "profile.changed", traits=changed)
         if wire.get("event"):
@@ -87,6 +87,8 @@ class Model(Lives):
         facts = {name: wire.get(name, {}) for name in ("properties", "context", "traits")}
         ids = ("event", "userId", "anonymousId")
         facts |= {name: wire[name] for name in ids if name in wire}
+        if wire.get("traits_once"):
+            facts["traits_once"] = wire["traits_once"]
         facts |= {"timestamp": time, "messageId": message}
         if self.can_move(wire["event"]):
             self.follow(user)

@@ -507,6 +507,22 @@ def lay_over(user: User, traits: Mapping[str, Any]) -> list[str]:
     return [name for name in traits if not alike(user.traits.get(name), before.get(name))]
 
 
+def lay_over_by(user: User, wire: Mapping[str, Any]) -> list[str]:
+    """What an event does to the profile, trait by trait; the names of those that changed."""
+    before, names = dict(user.traits), []
+    for name, value in wire.get("traits", {}).items():
+        if wire.get("backfill") is not True or name not in before:
+            names.append(name)
+            lay_over(user, {name: value})
+    for name, value in wire.get("traits_once", {}).items():
+        if name not in user.traits:
+            names.append(name)
+            lay_over(user, {name: value})
+    return [
+        name for name in dict.fromkeys(names) if not alike(user.traits.get(name), before.get(name))
+    ]
+
+
 def alike(one: Any, other: Any) -> bool:
     """The same JSON: 1, 1.0 and true are three things."""
     return repr(one) == repr(other)

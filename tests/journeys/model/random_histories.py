@@ -116,11 +116,16 @@ def logs(
             event["type"] = "identify"
             del event["event"]
         if chance == 4:
-            event["backfill"] = True
+            event["backfill"] = draw(st.sampled_from([True, True, "overwrite"]))
+            event["traits"] = draw(_traits)
         if chance == 5 and log and repeats:
             event["messageId"] = draw(st.sampled_from(log))["messageId"]
         if 6 <= chance < 10 and received:
             event["receivedAt"] = time + draw(st.sampled_from([*LATE, -HOUR]))
+        if chance in (3, 4, 12, 13):
+            event["traits_once"] = draw(_traits)
+        if chance == 13:
+            event["traits"] = draw(_traits)
         if chance == 10:
             event["context"] = {"timezone": draw(_zones)}
         if chance == 11:

@@ -244,6 +244,7 @@ RIGHT = {
     "properties": {"object"},
     "context": {"object"},
     "traits": {"object"},
+    "traits_once": {"object"},
 }
 
 
@@ -261,9 +262,9 @@ def test_every_field_takes_its_types_and_names_every_other(field: str, kind: str
     assert verdict.user_id == (None if field in ("userId", "anonymousId") else "u")
 
 
-@pytest.mark.parametrize("place", ["traits", "properties"])
+@pytest.mark.parametrize("place", ["traits", "traits_once", "properties"])
 def test_an_integer_beyond_64_bits_is_kept_as_the_nearest_double(place: str) -> None:
-    read = "user.traits" if place == "traits" else "entry.properties"
+    read = "entry.properties" if place == "properties" else "user.traits"
     after = "w: {type: delay, for: 1h}\ns: {type: update_profile, traits: {copy: '${%s.n[0]}'}}"
     world = World(journey(after % read))
     numbers = b"[18446744073709551616, 18446744073709551615, -9223372036854775808]"
@@ -295,7 +296,7 @@ def test_bytes_that_are_no_event(value: bytes) -> None:
     assert "expected" in verdict.detail or "range" in verdict.detail
 
 
-@pytest.mark.parametrize("field", ["properties", "context", "traits", "unknown"])
+@pytest.mark.parametrize("field", ["properties", "context", "traits", "traits_once", "unknown"])
 def test_depth_is_limited_by_the_event_and_not_by_who_looks(field: str) -> None:
     def nested(levels: int) -> bytes:
         lists = "[" * (levels - 2) + "]" * (levels - 2)
