@@ -21,6 +21,7 @@ from journeys.nodes.base import Go
 from journeys.records.event import Arrived, Event
 from journeys.records.outcome import shown
 from journeys.records.user_record import MAX_INSTANCES, MAX_KEY
+from journeys.schema.signals import trait_of
 
 
 def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> None:
@@ -41,6 +42,7 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
                 journey=program.facts,
                 now=arrived.time,
                 count=context.event_counts,
+                before=context.traits_before,
                 meter=context.effects.meter,
             )
             if not holds and not _holds(user, program, event, scope, arrived):
@@ -79,14 +81,17 @@ def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived
         _condition_failed(user, program, error, arrived)
         return False
     failed: list[ExpressionFailed] = []
-    for where in program.entry_events[event.name]:
+    signals = user.context.signals
+    for one in program.journey.entry.events:
+        if one.signal not in signals:
+            continue
         try:
-            if where is None or condition(where, scope):
+            if one.where is None or condition(one.where, scope):
                 return True
         except ExpressionFailed as error:
             failed.append(error)
-    for one in failed:  # only if no other alternative has entered
-        _condition_failed(user, program, one, arrived)
+    for failure in failed:  # only if no other alternative has entered
+        _condition_failed(user, program, failure, arrived)
     return False
 
 
@@ -129,7 +134,11 @@ def _start(
         started=arrived.time,
         entry=context.event or {},
     )
-    run.report("journey.entered", event=event.name, message_id=event.message_id)
+    detail = {"event": event.name, "message_id": event.message_id}
+    if context.signals[0] not in program.entry_events:
+        changes = [trait_of(one) for one in context.signals if one in program.entry_events]
+        detail["changes"] = changes[0] or ""
+    run.report("journey.entered", **detail)
     context.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
     watch(user, program, run)
