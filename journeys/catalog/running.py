@@ -152,14 +152,13 @@ class RunningCatalog:
     def entered_by_any(
         self, event: Event, signals: tuple[str, ...], traits: Mapping[str, Any]
     ) -> Entered:
-        """As `entered_by`, for an event that is several signals: each journey once, by name."""
-        found: dict[str, tuple[Program, bool]] = {}
+        """As `entered_by`, for an event that is several signals: each journey once, by name. No
+        condition counts as known to be true, as the step finds out which alternative holds."""
+        found: dict[str, Program] = {}
         for signal in signals:
-            for program, certain in self.entered_by(event, traits, signal):
-                before = found.get(program.name)
-                certain = certain or (before is not None and before[1])
-                found[program.name] = program, certain
-        return [found[name] for name in sorted(found)]
+            for program, _ in self.entered_by(event, traits, signal):
+                found[program.name] = program
+        return [(found[name], False) for name in sorted(found)]
 
     def changed_since(self, instance: Instance) -> bool:
         """Whether the journey's lifecycle has changed since the instance last observed it."""

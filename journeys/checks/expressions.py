@@ -186,7 +186,8 @@ def _of_change(root: YamlNode, path: Path) -> bool:
     """Whether the path is the `where` of a part that can listen for a trait's change."""
     part = root
     for name in path[:-1]:
-        below = part.value[name] if isinstance(part.value, dict | list) else None
+        inside: Any = part.value
+        below = inside[name] if isinstance(inside, (dict, list)) else None
         if not isinstance(below, YamlNode):
             return False
         part = below

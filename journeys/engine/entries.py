@@ -34,6 +34,7 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
     context = user.context
     for program, holds in entered:
         entry = program.journey.entry
+        signal: str | None = context.signals[0]
         if not holds or program.key is not None:
             scope = Scope(
                 event=context.event,
@@ -45,8 +46,10 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
                 before=context.traits_before,
                 meter=context.effects.meter,
             )
-            if not holds and not _holds(user, program, event, scope, arrived):
-                continue
+            if not holds:
+                signal = _holds(user, program, scope, arrived)
+                if signal is None:
+                    continue
         lateness = arrived.arrival - arrived.time
         if entry.max_lateness is not None and lateness > entry.max_lateness:
             _reject(user, program, None, arrived, "too_late", late_ms=lateness)
@@ -68,18 +71,18 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
         if refusal is not None:
             _reject(user, program, key, arrived, refusal)
             continue
-        _start(user, program, key, event, arrived)
+        _start(user, program, key, event, arrived, signal)
 
 
-def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived: Arrived) -> bool:
-    """Whether the entry's `where` is true, and the condition of an alternative for this event."""
+def _holds(user: UserStep, program: Program, scope: Scope, arrived: Arrived) -> str | None:
+    """The signal of the first alternative that holds, if the entry's `where` is true as well."""
     everyone = program.journey.entry.where
     try:
         if everyone is not None and not condition(everyone, scope):
-            return False
+            return None
     except ExpressionFailed as error:
         _condition_failed(user, program, error, arrived)
-        return False
+        return None
     failed: list[ExpressionFailed] = []
     signals = user.context.signals
     for one in program.journey.entry.events:
@@ -87,12 +90,12 @@ def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived
             continue
         try:
             if one.where is None or condition(one.where, scope):
-                return True
+                return one.signal
         except ExpressionFailed as error:
             failed.append(error)
     for failure in failed:  # only if no other alternative has entered
         _condition_failed(user, program, failure, arrived)
-    return False
+    return None
 
 
 def _condition_failed(
@@ -122,7 +125,12 @@ def _refusal(user: UserStep, program: Program, key: str | None, now: int) -> str
 
 
 def _start(
-    user: UserStep, program: Program, key: str | None, event: Event, arrived: Arrived
+    user: UserStep,
+    program: Program,
+    key: str | None,
+    event: Event,
+    arrived: Arrived,
+    signal: str | None,
 ) -> None:
     context = user.context
     run = InstanceRun(
@@ -135,9 +143,9 @@ def _start(
         entry=context.event or {},
     )
     detail = {"event": event.name, "message_id": event.message_id}
-    if context.signals[0] not in program.entry_events:
-        changes = [trait_of(one) for one in context.signals if one in program.entry_events]
-        detail["changes"] = changes[0] or ""
+    trait = None if signal is None else trait_of(signal)
+    if trait is not None:
+        detail["changes"] = trait
     run.report("journey.entered", **detail)
     context.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}

@@ -83,7 +83,7 @@ class Delay(FallibleNode):
         next: left
         """,
         """
-        until: 'event.properties.n > 0 ? "2026-01-01T12:00:00Z" : user.traits.trial_end'
+        until: 'event.properties.n > 0 ? "2026-01-18T13:00:00Z" : user.traits.trial_end'
         follow: true
         next: left
         on_error: right
