@@ -187,10 +187,7 @@ def _of_change(root: YamlNode, path: Path) -> bool:
     part = root
     for name in path[:-1]:
         inside: Any = part.value
-        below = inside[name] if isinstance(inside, (dict, list)) else None
-        if not isinstance(below, YamlNode):
-            return False
-        part = below
+        part = inside[name]
     if path[-1] != "where" or not isinstance(part.value, dict):
         return False
     several = part.value.get("any_of")

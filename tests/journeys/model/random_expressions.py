@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.journeys.model.model_terms import MINUTE, Cel, Failed, Joined, See, iso
+from tests.journeys.builders import START
+from tests.journeys.model.model_terms import HOUR, MINUTE, Cel, Failed, Joined, See, iso
 
 
 def same(left: Any, right: Any) -> bool:
@@ -36,7 +37,15 @@ def _text(value: Any) -> Any:
     return value
 
 
-EVENT_CONDITIONS = [
+EVENT_CHANGE_CONDITIONS = [
+    Cel("before.t == 1", lambda s: same(s.before["t"], 1)),
+    Cel("!has(before.t)", lambda s: "t" not in s.before),
+    Cel(
+        "has(before.t) && user.traits.t == 2",
+        lambda s: "t" in s.before and same(s.user["traits"]["t"], 2),
+    ),
+]
+CONDITIONS = [
     Cel("event.properties.n > 1", lambda s: more(s.event["properties"]["n"], 1)),
     Cel("event.properties.ok", lambda s: s.event["properties"]["ok"]),
     Cel(
@@ -148,4 +157,23 @@ UNTIL = [
     Cel("event.timestamp", lambda s: s.event["timestamp"]),
     Cel("now", lambda s: s.now),
     Cel("entry.properties.n", _no_time),
+]
+
+
+def _time_of(value: Any) -> int:
+    """A number of hours after the start of histories."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return START + int(value * HOUR)
+
+
+FOLLOWED = [
+    Cel(
+        f"ms({START} + int(user.traits.t * 3600000))",
+        lambda s: _time_of(s.user["traits"]["t"]),
+    ),
+    Cel(
+        f"has(user.traits.t) ? ms({START + HOUR}) : ms({START + 3 * HOUR})",
+        lambda s: START + (1 if "t" in s.user["traits"] else 3) * HOUR,
+    ),
 ]
