@@ -21,7 +21,7 @@ from tests.journeys.model.model_terms import (
     iso,
     share_of,
 )
-from tests.journeys.model.model_walk import Walk, with_next
+from tests.journeys.model.model_walk import Walk, followed, with_next
 
 
 @dataclass

@@ -37,15 +37,7 @@ def _text(value: Any) -> Any:
     return value
 
 
-EVENT_CHANGE_CONDITIONS = [
-    Cel("before.t == 1", lambda s: same(s.before["t"], 1)),
-    Cel("!has(before.t)", lambda s: "t" not in s.before),
-    Cel(
-        "has(before.t) && user.traits.t == 2",
-        lambda s: "t" in s.before and same(s.user["traits"]["t"], 2),
-    ),
-]
-CONDITIONS = [
+EVENT_CONDITIONS = [
     Cel("event.properties.n > 1", lambda s: more(s.event["properties"]["n"], 1)),
     Cel("event.properties.ok", lambda s: s.event["properties"]["ok"]),
     Cel(
@@ -57,6 +49,14 @@ CONDITIONS = [
     Cel("count('a', '10m') > 1", lambda s: s.count("a", 10 * MINUTE) > 1),
     Cel("count('b', '60m') <= 1", lambda s: s.count("b", 60 * MINUTE) <= 1),
     Cel("now - entry.timestamp < duration('1h')", lambda s: s.now - s.entry["timestamp"] < 3.6e6),
+]
+CHANGE_CONDITIONS = [
+    Cel("before.t == 1", lambda s: same(s.before["t"], 1)),
+    Cel("!has(before.t)", lambda s: "t" not in s.before),
+    Cel(
+        "has(before.t) && user.traits.t == 2",
+        lambda s: "t" in s.before and same(s.user["traits"]["t"], 2),
+    ),
 ]
 CONDITIONS = [
     *EVENT_CONDITIONS,
