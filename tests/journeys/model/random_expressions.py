@@ -161,19 +161,19 @@ UNTIL = [
 
 
 def _time_of(value: Any) -> int:
-    """A number of hours after the start of histories."""
+    """So many times four hours after the start of histories."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
-    return START + int(value * HOUR)
+    return START + int(value) * 4 * HOUR
 
 
 FOLLOWED = [
     Cel(
-        f"ms({START} + int(user.traits.t * 3600000))",
+        f"ms({START} + int(user.traits.t) * 14400000)",
         lambda s: _time_of(s.user["traits"]["t"]),
     ),
     Cel(
-        f"has(user.traits.t) ? ms({START + HOUR}) : ms({START + 3 * HOUR})",
-        lambda s: START + (1 if "t" in s.user["traits"] else 3) * HOUR,
+        f"has(user.traits.t) ? ms({START + 3 * HOUR}) : ms({START + 6 * HOUR})",
+        lambda s: START + (3 if "t" in s.user["traits"] else 6) * HOUR,
     ),
 ]

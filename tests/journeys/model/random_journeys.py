@@ -247,7 +247,7 @@ _WINDOWS = [["09:00", "18:00"], ["22:00", "06:00"], ["00:00", "12:30"], ["02:15"
 
 def _delay(draws: _Draws, node: Document) -> None:
     """Until a time that may be over it goes on only: a way round might never come to wait."""
-    way = draws.draw(st.sampled_from(["for", "for", "until", "until_local"]))
+    way = draws.draw(st.sampled_from(["for", "for", "until", "until", "until_local"]))
     if way == "for":
         node["for"] = draws.draw(_spans)
         if _one_in(draws.draw, 3):
@@ -268,7 +268,7 @@ def _delay(draws: _Draws, node: Document) -> None:
             draws.goes_on(node)
     else:
         node["until"] = draws.draw(st.sampled_from(UNTIL))
-        if draws.draw(st.booleans()):
+        if _one_in(draws.draw, 2):
             node["until"], node["follow"] = draws.draw(st.sampled_from(FOLLOWED)), True
         draws.sometimes(node, "offset", st.sampled_from([-HOUR, 10 * MINUTE, HOUR]))
         draws.goes_on(node)
