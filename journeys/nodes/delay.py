@@ -3,13 +3,14 @@
 If the time has already passed, the instance continues in the same step.
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import ExpressionFailed, compile_cel
-from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, Mover, Step
+from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, LintWarning, Mover, Step
 from journeys.problems import shown
 from journeys.schema.fields import (
     Model,
@@ -83,7 +84,7 @@ class Delay(FallibleNode):
         next: left
         """,
         """
-        until: 'event.properties.n > 0 ? "2026-01-18T13:00:00Z" : user.traits.trial_end'
+        until: 'entry.properties.n > 0 ? "2026-01-18T13:00:00Z" : user.traits.trial_end'
         follow: true
         next: left
         on_error: right
@@ -177,6 +178,16 @@ class Delay(FallibleNode):
 
     def on_timer(self, step: Step) -> Go:
         return Go(self.next)
+
+    def lint(self, captured_read: bool) -> Iterator[LintWarning]:
+        if self.follow and self.until is not None:
+            roots = sorted({path[0] for path in compile_cel(self.until).paths} & {"event", "now"})
+            if roots:
+                why = f"it follows its trait: at a change '{roots[0]}' is that of the change"
+                yield LintWarning(("until",), f"{why}, expected 'entry'")
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        return "a trait has changed" if outcome == "wait.rescheduled" else ""
 
 
 def _traits_of(expression: str) -> tuple[str, ...]:

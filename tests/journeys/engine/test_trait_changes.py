@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from agents.kinds import KINDS
+from journeys.checks.check import check
 from tests.journeys.builders import HOUR, MINUTE, START, World, iso, journey
 
 DONE = "done: {type: exit}"
@@ -262,3 +264,68 @@ def test_a_change_by_a_node_moves_the_delay_of_another_journey() -> None:
     world.event("start", traits={"end": iso(HOUR)})
     world.event("extend", MINUTE)
     assert world.instance().wait.due == START + 2 * HOUR
+
+
+# Mistakes.
+
+
+def _mistakes(document: str) -> list[str]:
+    text = f"kind: Journey\nname: tour\n{document}"
+    return [one.message for one in check([("tour.yaml", text)], KINDS)[1]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "node", "message"),
+    [
+        (
+            "{event: a, changes: plan}",
+            "{type: exit}",
+            "the entry: an entry needs exactly one of 'event', 'changes' and 'any_of'",
+        ),
+        (
+            "{any_of: [{where: 'true'}]}",
+            "{type: exit}",
+            "'any_of[0]' of the entry: expected either 'event' or 'changes', and not both",
+        ),
+        ("{chnages: plan}", "{type: exit}", "did you mean 'changes'?"),
+        (
+            "{event: a}",
+            "{type: wait_for_event, event: a, where: before.plan == 1, within: 1h}",
+            "'where' in node 'n' (wait_for_event): 'before' has a value only in the 'where' of a "
+            "trait's change, beside 'changes'",
+        ),
+        (
+            "{changes: plan, where: befor.plan == 1}",
+            "{type: exit}",
+            "'where' in the entry: unknown name 'befor': did you mean 'before'?",
+        ),
+        (
+            "{event: a}",
+            "{type: delay, for: 1h, follow: true}",
+            "node 'n' (delay): 'follow' needs an 'until' that reads a trait, or the user's time "
+            "zone",
+        ),
+    ],
+)
+def test_a_mistake_is_named(entry: str, node: str, message: str) -> None:
+    found = _mistakes(f"entry: {entry}\nnodes: {{n: {node}}}")
+    assert any(message in one for one in found), found
+
+
+def test_a_macro_of_an_accepted_document_may_bind_the_name_before() -> None:
+    world = World(journey(DONE, entry="event: start, where: '[1].exists(before, before == 1)'"))
+    world.event("start")
+    assert len(world.told("journey.entered")) == 1
+
+
+def test_a_followed_time_that_reads_now_or_the_event_is_warned_about() -> None:
+    until = "timestamp(user.traits.end) > now ? user.traits.end : entry.timestamp"
+    node = yaml.safe_load(f'{{n: {{type: delay, until: "{until}", follow: true}}}}')["n"]
+    (warning,) = Delay.model_validate(node).lint(False)
+    assert "'now' is that of the change" in warning.message
+
+
+def test_a_drawing_names_the_trait() -> None:
+    entry = "any_of: [{changes: plan}, {event: identify}]"
+    (box, *_) = drawing(journey(WAITING, entry=entry)).boxes
+    assert box.lines == ["entry", "changes: plan", "event: identify"]
