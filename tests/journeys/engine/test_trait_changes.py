@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from agents.kinds import KINDS
 from journeys.checks.check import check
+from journeys.nodes.delay import Delay
+from journeys.views.drawing import drawing_of
 from tests.journeys.builders import HOUR, MINUTE, START, World, iso, journey
 
 DONE = "done: {type: exit}"
@@ -327,5 +330,5 @@ def test_a_followed_time_that_reads_now_or_the_event_is_warned_about() -> None:
 
 def test_a_drawing_names_the_trait() -> None:
     entry = "any_of: [{changes: plan}, {event: identify}]"
-    (box, *_) = drawing(journey(WAITING, entry=entry)).boxes
+    box = drawing_of(journey(WAITING, entry=entry)).boxes[0]
     assert box.lines == ["entry", "changes: plan", "event: identify"]
