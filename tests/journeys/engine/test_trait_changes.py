@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+from sqlite3 import connect
 from typing import Any
 
 import pytest
@@ -332,3 +334,41 @@ def test_a_drawing_names_the_trait() -> None:
     entry = "any_of: [{changes: plan}, {event: identify}]"
     box = drawing_of(journey(WAITING, entry=entry)).boxes[0]
     assert box.lines == ["entry", "changes: plan", "event: identify"]
+
+
+def test_the_changes_of_a_history_are_those_that_sql_finds() -> None:
+    """Users who go from free to pro, and when trials end that were moved; late calls included."""
+    chance = Random(7)
+    upgraded = journey(
+        DONE, entry=f'{ENTRY}, where: \'before.plan == "free" && user.traits.plan == "pro"\''
+    )
+    world = World(upgraded, journey(FOLLOWS, name="trial", entry="event: start"))
+    table = connect(":memory:")
+    table.execute("create table calls (place, user, at, plan)")
+    table.execute("create table ends (place, user, at, ends)")
+    users = [f"u{number}" for number in range(40)]
+    for place, user in enumerate(users):
+        world.event("start", place, user, traits={"end": iso(1000 * HOUR)})
+        table.execute("insert into ends values (?, ?, ?, ?)", (place, user, place, 1000 * HOUR))
+    for place in range(40, 1_500):
+        user, at = chance.choice(users), place * MINUTE - chance.choice([0, 0, 0, 3 * HOUR])
+        if chance.random() < 0.5:
+            plan = chance.choice(["free", "pro", "gold", None])
+            _identify(world, at, user=user, traits={"plan": plan, "seats": place})
+            table.execute("insert into calls values (?, ?, ?, ?)", (place, user, at, plan))
+        else:
+            end = 100 * HOUR + chance.randrange(1000) * MINUTE
+            _identify(world, at, user=user, traits={"end": iso(end)})
+            table.execute("insert into ends values (?, ?, ?, ?)", (place, user, at, end))
+    world.clock("end")
+    entered = [
+        (one.user_id, one.at) for one in world.told("journey.entered") if one.journey == "tour"
+    ]
+    found = table.execute("""
+        select user, at from (select *, lag(plan) over (partition by user order by place) as before
+        from calls) where before = 'free' and plan = 'pro' order by place""")
+    assert entered == [(user, iso(at)) for user, at in found]
+    assert len(entered) > 20
+    over = {one.user_id: one.at for one in world.told("journey.exited") if one.journey == "trial"}
+    last = table.execute("select user, ends, max(place) from ends group by user")
+    assert over == {user: iso(end) for user, end, _ in last}
