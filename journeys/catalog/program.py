@@ -29,14 +29,14 @@ class Program:
         journey: with its lets written out.
         nodes: as written, with `next` filled in where it is the node below.
         first: the node that a new instance reaches first.
-        entry_events: the conditions of `any_of` by event name; an event enters when one holds.
+        entry_events: the conditions of `any_of` by signal; an event enters when one holds.
         key: of the entry, compiled.
         facts: `journey` as the entry's expressions see it.
         one_condition: whether a single condition, `where` or an alternative's, decides the entry.
         counts: the names of the events that its expressions count.
         reads: per node, what an instance that waits at it still needs of its context.
-        awaits: per node, the names of the events that may move an instance from it.
-        exits: the global exits by event name.
+        awaits: per node, the signals that may move an instance from it.
+        exits: the global exits by signal.
     """
 
     def __init__(self, name: str, version: str, journey: Journey) -> None:
@@ -49,14 +49,14 @@ class Program:
         entry = journey.entry
         self.entry_events: dict[str, list[str | None]] = {}
         for one in entry.events:
-            self.entry_events.setdefault(one.event, []).append(one.where)
+            self.entry_events.setdefault(one.signal, []).append(one.where)
         self.key = None if entry.key is None else compile_cel(entry.key)
         ways = [where for one in self.entry_events.values() for where in one]
         self.one_condition = entry.where is None or not any(ways)
         self.awaits = {name: frozenset(node.awaits()) for name, node in self.nodes.items()}
         self.exits: dict[str, list[GlobalExit]] = {}
         for leaving in journey.exit:
-            self.exits.setdefault(leaving.event, []).append(leaving)
+            self.exits.setdefault(leaving.signal, []).append(leaving)
         anywhere = {path for leaving in journey.exit for path in expression_paths(leaving)}
         self.reads: dict[str, Paths] = _Reads(self.nodes, entry.key, anywhere)
         self._event = path_tree(expression_paths(journey), ("event",))
@@ -108,7 +108,7 @@ class Program:
 
     @cached_property
     def prefilters(self) -> dict[str, tuple[Prefilter, ...]]:
-        """By event name: functions of the event. If all return false, the entry's condition is
+        """By signal: functions of the event. If all return false, the entry's condition is
         false. Where only a step can decide, the function never returns false."""
         found: dict[str, tuple[Prefilter, ...]] = {}
         everyone = _prefilter(self.journey.entry.where)

@@ -1,4 +1,4 @@
-"""The programs that run now, indexed by event name.
+"""The programs that run now, indexed by what they listen for.
 
 Law: a journey or instance that the event's name rules out is never examined.
 """
@@ -15,6 +15,7 @@ from journeys.documents.journey import Journey, Spread
 from journeys.expressions.fast_path import NeedsEvaluator, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance
+from journeys.schema.signals import trait_of
 
 Entered = list[tuple[Program, bool]]
 """The journeys that an event may enter, and for each whether its condition is already known to be
@@ -50,12 +51,13 @@ class RunningCatalog:
     """The programs of a catalog, as steps need them.
 
     Attributes:
-        entries: by event name: the journeys that it may enter, by name, with their prefilters.
-        awaited: by event name: the (journey, version, node) where instances may await it.
-        exits: by event name: the (journey, version) that have it as a global exit.
-        goals: by event name: the (journey, version) that have it as their goal.
-        listened: the names of all events that may do more than start an instance.
+        entries: by signal: the journeys that it may enter, by name, with their prefilters.
+        awaited: by signal: the (journey, version, node) where instances may await it.
+        exits: by signal: the (journey, version) that have it as a global exit.
+        goals: by signal: the (journey, version) that have it as their goal.
+        listened: all signals that may do more than start an instance.
         following: by (journey, version): the newer version that takes over its instances.
+        changes: the signals of the changes of traits that some journey listens to.
         counted: the names of the events that some journey counts.
         status: by journey name.
         lifecycles: by journey name: the changes that live instances must observe.
@@ -101,10 +103,12 @@ class RunningCatalog:
             for event in program.exits:
                 exits.setdefault(event, set()).add(place)
             if program.journey.goal is not None:
-                goals.setdefault(program.journey.goal.event, set()).add(place)
+                goals.setdefault(program.journey.goal.signal, set()).add(place)
         self.exits = {event: frozenset(places) for event, places in exits.items()}
         self.goals = {event: frozenset(places) for event, places in goals.items()}
         self.listened = frozenset({*awaited, *exits, *goals})
+        signals = {*entries, *self.listened}
+        self.changes = frozenset(one for one in signals if trait_of(one) is not None)
 
     def _followed(self, catalog: Catalog) -> Iterator[tuple[tuple[str, str], Following]]:
         for (name, version), program in self._programs.items():
@@ -116,15 +120,20 @@ class RunningCatalog:
                 nodes = {node for node in program.nodes if newest.obstacle(program, node) is None}
                 yield (name, version), Following(newest, frozenset(nodes))
 
-    def entered_by(self, event: Event, traits: Mapping[str, Any]) -> Entered:
+    def entered_by(
+        self, event: Event, traits: Mapping[str, Any], signal: str | None = None
+    ) -> Entered:
         """The journeys that the event may enter, for a user with these traits, and for each whether
         its condition is already known to be true.
 
         The entry condition of every other journey is false, which is not reported. Most events
         enter nothing, so this is called before a step is prepared.
+
+        Args:
+            signal: what the event is to the journeys; None: its name.
         """
         entered: Entered = []
-        programs = self.entries.get(event.name)
+        programs = self.entries.get(event.name if signal is None else signal)
         if programs is None:
             return entered
         wire = event.wire
@@ -139,6 +148,17 @@ class RunningCatalog:
             except NeedsEvaluator:
                 entered.append((program, False))
         return entered
+
+    def entered_by_any(
+        self, event: Event, signals: tuple[str, ...], traits: Mapping[str, Any]
+    ) -> Entered:
+        """As `entered_by`, for an event that is several signals: each journey once, by name. No
+        condition counts as known to be true, as the step finds out which alternative holds."""
+        found: dict[str, Program] = {}
+        for signal in signals:
+            for program, _ in self.entered_by(event, traits, signal):
+                found[program.name] = program
+        return [(found[name], False) for name in sorted(found)]
 
     def changed_since(self, instance: Instance) -> bool:
         """Whether the journey's lifecycle has changed since the instance last observed it."""

@@ -202,7 +202,28 @@ def _check(
 def names_on_the_way(findings: Findings, graph: Graph | None) -> NameCheck:
     """What expressions of a journey may name, depending on their place."""
     names = _names(findings.root, graph)
-    return lambda expression, _, path: _journey_names(expression, names, path)
+
+    def names_of(expression: Expression, _: Holds, path: Path) -> Iterator[NameProblem]:
+        yield from _journey_names(expression, names, path)
+        offsets = next((at for of, at in expression.offsets.items() if of[0] == "before"), None)
+        if offsets is not None and not _of_change(findings.root, path):
+            why = "'before' has a value only in the 'where' of a trait's change, beside 'changes'"
+            yield why, offsets[0], None
+
+    return names_of
+
+
+def _of_change(root: YamlNode, path: Path) -> bool:
+    """Whether the path is the `where` of a part that can listen for a trait's change."""
+    part = root
+    for name in path[:-1]:
+        inside: Any = part.value
+        part = inside[name]
+    if path[-1] != "where" or not isinstance(part.value, dict):
+        return False
+    several = part.value.get("any_of")
+    ways = several.value if several is not None and isinstance(several.value, list) else []
+    return any(isinstance(one.value, dict) and "changes" in one.value for one in [part, *ways])
 
 
 def _journey_names(expression: Expression, names: _Names, path: Path) -> Iterator[NameProblem]:

@@ -61,7 +61,7 @@ def _entries(findings: Findings, journey: Journey) -> None:
     ways = journey.entry.any_of or []
     for index, one in enumerate(ways):
         for before, other in enumerate(ways[:index]):
-            if other.event == one.event and other.where in (None, one.where):
+            if other.signal == one.signal and other.where in (None, one.where):
                 path = ("entry", "any_of", index)
                 findings.warn(
                     findings.node(path),
@@ -77,7 +77,7 @@ def _entries(findings: Findings, journey: Journey) -> None:
 def _awaiting(journey: Journey) -> Iterator[Awaiting]:
     """All parts that compare an instance's key with an event's."""
     for name, node in journey.nodes.items():
-        if node.awaits():
+        if node.awaits() and hasattr(node, "match"):
             yield ("nodes", name), f"'{name}'", node
     goal = journey.goal
     if goal is not None:
@@ -160,7 +160,7 @@ def _loops(findings: Findings, journey: Journey) -> None:
     """Events that a journey emits and that start the journey again."""
     if journey.entry.reentry != "every_time" or journey.entry.key is not None:
         return
-    own = {one.event for one in journey.entry.events}
+    own = {one.signal for one in journey.entry.events}
     for name, node in journey.nodes.items():
         if own.intersection(node.emits()):
             path = ("nodes", name, "event")

@@ -33,31 +33,30 @@ from journeys.schema.fields import (
     NodeName,
     ShortText,
     Slug,
+    TraitName,
     Value,
     ZoneName,
     as_written,
 )
 from journeys.schema.findings import Findings
 from journeys.schema.marks import replaced
+from journeys.schema.signals import Signal
 from journeys.time import HOUR
 
 
-class Where(Model):
-    """One of several events, and when it counts."""
-
-    event: EventName
-    """The event's name, as producers send it."""
-    where: Condition | None = None
-    """A condition on the event."""
+class Where(Signal):
+    """One of several events or changes of traits, and when it counts."""
 
 
 class Entry(Model):
     """Which events start an instance, for whom and how often."""
 
     event: EventName | None = None
-    """The event's name, as producers send it."""
+    """The event's name, as producers send it; `identify` for identify calls without a name."""
+    changes: TraitName | None = None
+    """The trait whose change starts an instance."""
     any_of: list[Where] | None = Field(default=None, min_length=1)
-    """One of several events."""
+    """One of several events or changes of traits."""
     where: Condition | None = None
     """A condition on the event, for all of them."""
     key: Value | None = None
@@ -71,40 +70,34 @@ class Entry(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.event is None) == (self.any_of is None):
-            raise ValueError("an entry needs either 'event' or 'any_of', and not both")
+        if sum(way is not None for way in (self.event, self.changes, self.any_of)) != 1:
+            raise ValueError("an entry needs exactly one of 'event', 'changes' and 'any_of'")
         if self.min_gap is not None and self.reentry != "after_exit":
             raise ValueError("'min_gap' needs 'reentry: after_exit'")
         return self
 
     @property
     def events(self) -> tuple[Where, ...]:
-        """The events that can start an instance, each with its own condition."""
-        if self.event is not None:
-            return (Where(event=self.event),)
-        return tuple(self.any_of or ())
+        """What can start an instance, each with its own condition."""
+        if self.any_of is not None:
+            return tuple(self.any_of)
+        return (Where(event=self.event, changes=self.changes),)
 
 
-class GlobalExit(Model):
-    """An event that ends instances at any node: all of them, unless `match` is given."""
+class GlobalExit(Signal):
+    """An event or the change of a trait that ends instances at any node: all of them, unless
+    `match` is given."""
 
-    event: EventName
-    """The event's name, as producers send it."""
-    where: Condition | None = None
-    """A condition on the event."""
     match: Match | None = None
     """What is compared with the instance's key instead of the entry's key."""
     reason: ShortText = "global_exit"
     """What `journey.exited` gives as the reason."""
 
 
-class Goal(Model):
-    """The purpose of a journey: an event that matches an instance's key, counted once."""
+class Goal(Signal):
+    """The purpose of a journey: an event that matches an instance's key, or the change of a trait,
+    counted once."""
 
-    event: EventName
-    """The event's name, as producers send it."""
-    where: Condition | None = None
-    """A condition on the event."""
     match: Match | None = None
     """What is compared with the instance's key instead of the entry's key."""
     within: Duration | None = None

@@ -17,24 +17,37 @@ from journeys.records.event import Arrived, Event
 
 
 def dispatch(
-    user: UserStep, event: Event, arrived: Arrived, entered: Entered | None = None
+    user: UserStep,
+    event: Event,
+    arrived: Arrived,
+    signals: tuple[str, ...],
+    entered: Entered | None = None,
 ) -> None:
     """Apply one event: global exits, goals, waits, then entries.
 
+    An event that changes traits is one input: an instance that it starts or moves to a wait has
+    not observed these changes.
+
     Args:
+        signals: the event's name, unless it is only changes of traits, and those changes.
         entered: the result of `RunningCatalog.entered_by`, if the event can only start instances.
     """
     context = user.context
     context.event = event.facts(arrived.time)
+    context.signals = signals
     context.keys = {}
     if entered is None and user.instances:
-        leave(user, event, arrived.time)
+        leave(user, event, signals, arrived.time)
     if user.goals:
-        reach(user, event, arrived)
+        reach(user, event, signals, arrived)
     if entered is None:
         if user.instances:
-            match_event(user, event, arrived.time)
-        entered = context.catalog.entered_by(event, context.traits)
+            match_event(user, event, signals, arrived.time)
+        catalog = context.catalog
+        if len(signals) == 1:
+            entered = catalog.entered_by(event, context.traits, signals[0])
+        else:
+            entered = catalog.entered_by_any(event, signals, context.traits)
     enter(user, event, arrived, entered)
 
 
@@ -47,6 +60,8 @@ def dispatch_emitted(user: UserStep) -> None:
     while context.emitted:
         emitted = context.emitted.popleft()
         context.enter_emitted(emitted)
-        context.count(emitted.event, emitted.arrived.time)
-        dispatch(user, emitted.event, emitted.arrived)
+        if not emitted.changes:
+            context.count(emitted.event, emitted.arrived.time)
+        signals = emitted.changes or (emitted.event.name,)
+        dispatch(user, emitted.event, emitted.arrived, signals)
     context.return_to(around)

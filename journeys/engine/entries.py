@@ -22,6 +22,7 @@ from journeys.nodes.base import Go
 from journeys.records.event import Arrived, Event
 from journeys.records.outcome import shown
 from journeys.records.user_record import MAX_INSTANCES, MAX_KEY
+from journeys.schema.signals import trait_of
 
 
 def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> None:
@@ -34,6 +35,7 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
     context = user.context
     for program, holds in entered:
         entry = program.journey.entry
+        signal: str | None = context.signals[0]
         if not holds or program.key is not None:
             scope = Scope(
                 event=context.event,
@@ -42,10 +44,13 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
                 journey=program.facts,
                 now=arrived.time,
                 count=context.event_counts,
+                before=context.traits_before,
                 meter=context.effects.meter,
             )
-            if not holds and not _holds(user, program, event, scope, arrived):
-                continue
+            if not holds:
+                signal = _holds(user, program, scope, arrived)
+                if signal is None:
+                    continue
         lateness = arrived.arrival - arrived.time
         if entry.max_lateness is not None and lateness > entry.max_lateness:
             _reject(user, program, None, arrived, "too_late", late_ms=lateness)
@@ -67,28 +72,31 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
         if refusal is not None:
             _reject(user, program, key, arrived, refusal)
             continue
-        _start(user, program, key, event, arrived)
+        _start(user, program, key, event, arrived, signal)
 
 
-def _holds(user: UserStep, program: Program, event: Event, scope: Scope, arrived: Arrived) -> bool:
-    """Whether the entry's `where` is true, and the condition of an alternative for this event."""
+def _holds(user: UserStep, program: Program, scope: Scope, arrived: Arrived) -> str | None:
+    """The signal of the first alternative that holds, if the entry's `where` is true as well."""
     everyone = program.journey.entry.where
     try:
         if everyone is not None and not condition(everyone, scope):
-            return False
+            return None
     except ExpressionFailed as error:
         _condition_failed(user, program, error, arrived)
-        return False
+        return None
     failed: list[ExpressionFailed] = []
-    for where in program.entry_events[event.name]:
+    signals = user.context.signals
+    for one in program.journey.entry.events:
+        if one.signal not in signals:
+            continue
         try:
-            if where is None or condition(where, scope):
-                return True
+            if one.where is None or condition(one.where, scope):
+                return one.signal
         except ExpressionFailed as error:
             failed.append(error)
-    for one in failed:  # only if no other alternative has entered
-        _condition_failed(user, program, one, arrived)
-    return False
+    for failure in failed:  # only if no other alternative has entered
+        _condition_failed(user, program, failure, arrived)
+    return None
 
 
 def _condition_failed(
@@ -123,7 +131,12 @@ def _refusal(user: UserStep, program: Program, key: str | None, now: int) -> str
 
 
 def _start(
-    user: UserStep, program: Program, key: str | None, event: Event, arrived: Arrived
+    user: UserStep,
+    program: Program,
+    key: str | None,
+    event: Event,
+    arrived: Arrived,
+    signal: str | None,
 ) -> None:
     context = user.context
     run = InstanceRun(
@@ -135,7 +148,11 @@ def _start(
         started=arrived.time,
         entry=context.event or {},
     )
-    run.report("journey.entered", event=event.name, message_id=event.message_id)
+    detail = {"event": event.name, "message_id": event.message_id}
+    trait = None if signal is None else trait_of(signal)
+    if trait is not None:
+        detail["changes"] = trait
+    run.report("journey.entered", **detail)
     context.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
     watch(user, program, run)

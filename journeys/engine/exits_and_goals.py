@@ -7,6 +7,9 @@ ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from journeys.catalog.program import Program
 from journeys.documents.journey import GlobalExit
 from journeys.documents.journey import Goal as GoalModel
@@ -15,15 +18,21 @@ from journeys.engine.instance_run import InstanceRun
 from journeys.engine.user_step import UserStep
 from journeys.records.event import Arrived, Event
 from journeys.records.user_record import MAX_GOALS, Goal
+from journeys.schema.signals import Signal
 from journeys.time import DAY
 
 LATE = DAY
 """How long a goal is kept after its window, ms, for events of the window that arrive late."""
 
+Place = tuple[str, str]
+"""The name and the version of a journey."""
 
-def leave(user: UserStep, event: Event, now: int) -> None:
+_NOWHERE: frozenset[Place] = frozenset()
+
+
+def leave(user: UserStep, event: Event, signals: tuple[str, ...], now: int) -> None:
     """End the instances for which the event is a global exit of their journey."""
-    places = user.context.catalog.exits.get(event.name)
+    places = _places(user.context.catalog.exits, signals)
     if not places:
         return
     for instance in tuple(user.instances):
@@ -32,16 +41,16 @@ def leave(user: UserStep, event: Event, now: int) -> None:
         if instance.branch is not None and not is_left_over(user, instance):
             continue
         run = user.resume(instance, now, event.message_id)
-        for leaving in run.program.exits[event.name]:
-            if _applies(run, leaving):
-                detail = {"event": event.name, "message_id": event.message_id}
-                end_passage(user, instance.id, now, event.message_id, leaving.reason, **detail)
+        for leaving in run.program.journey.exit:
+            if leaving.signal in signals and _applies(run, leaving):
+                cause = _cause(leaving, event)
+                end_passage(user, instance.id, now, event.message_id, leaving.reason, **cause)
                 break
 
 
-def reach(user: UserStep, event: Event, arrived: Arrived) -> None:
+def reach(user: UserStep, event: Event, signals: tuple[str, ...], arrived: Arrived) -> None:
     """Count the goals that the event reaches, and forget those whose window is over."""
-    places = user.context.catalog.goals.get(event.name, ())
+    places = _places(user.context.catalog.goals, signals)
     kept = []
     for watched in user.goals:
         if watched.until is not None and watched.until + LATE <= arrived.partition_time:
@@ -83,11 +92,25 @@ def _reached(user: UserStep, watched: Goal, event: Event, arrived: Arrived) -> b
     )
     if not _matches(run, goal):
         return False
-    run.report("goal.reached", event=event.name, message_id=event.message_id)
+    run.report("goal.reached", **_cause(goal, event))
     if goal.exit:
-        detail = {"event": event.name, "message_id": event.message_id}
-        end_passage(user, watched.instance, arrived.time, event.message_id, "goal", **detail)
+        cause = _cause(goal, event)
+        end_passage(user, watched.instance, arrived.time, event.message_id, "goal", **cause)
     return True
+
+
+def _places(index: Mapping[str, frozenset[Place]], signals: tuple[str, ...]) -> frozenset[Place]:
+    """The versions of journeys that one of the signals concerns."""
+    places = index.get(signals[0], _NOWHERE)
+    for signal in signals[1:]:
+        places |= index.get(signal, _NOWHERE)
+    return places
+
+
+def _cause(listened: Signal, event: Event) -> dict[str, Any]:
+    """The detail of an outcome that says which event caused it, and by which change."""
+    detail = {"event": event.name, "message_id": event.message_id}
+    return detail if listened.changes is None else {**detail, "changes": listened.changes}
 
 
 def _applies(run: InstanceRun, leaving: GlobalExit) -> bool:
@@ -96,7 +119,8 @@ def _applies(run: InstanceRun, leaving: GlobalExit) -> bool:
 
 
 def _matches(run: InstanceRun, goal: GoalModel) -> bool:
-    return (goal.match == "none" or run.matches_key(goal.match)) and _holds(run, goal.where)
+    anyone = goal.match == "none" or (goal.match is None and goal.changes is not None)
+    return (anyone or run.matches_key(goal.match)) and _holds(run, goal.where)
 
 
 def _holds(run: InstanceRun, where: str | None) -> bool:

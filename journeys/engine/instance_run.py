@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from journeys.catalog.program import Program
-from journeys.engine.step_context import StepContext
+from journeys.engine.step_context import UPDATE, StepContext
 from journeys.expressions.expression import ExpressionFailed, Scope, compile_cel, condition
 from journeys.expressions.templates import duration
 from journeys.expressions.urls import render_url
@@ -24,6 +24,7 @@ from journeys.records import traits as profile
 from journeys.records.action import MAX_PAYLOAD, Action, TriggerCall
 from journeys.records.outcome import Outcome, OutcomeType, shown
 from journeys.records.user_record import Branch, Held, Instance, Wait
+from journeys.schema.signals import changes_among
 from journeys.time import format_time
 from journeys.zones import find_zone
 
@@ -205,6 +206,14 @@ class InstanceRun:
         self.report("wait.started", due=None if due is None else format_time(due))
         return self._instance(None)
 
+    def reschedule(self, due: int | None) -> Instance | None:
+        """Move the deadline of the wait; returns None if it stays where it is."""
+        if due == self.wait.due:
+            return None
+        self.wait = Wait(due, None if due is None else self.context.fire_at(due))
+        self.report("wait.rescheduled", due=None if due is None else format_time(due))
+        return self._instance(None)
+
     def _instance(self, held: Held | None) -> Instance:
         """The waiting instance, with its context cut to what later nodes read."""
         program = self.program
@@ -255,6 +264,10 @@ class InstanceRun:
     def event(self) -> dict[str, Any]:
         return self.context.event or {}
 
+    @property
+    def signals(self) -> tuple[str, ...]:
+        return self.context.signals
+
     def scope(self) -> Scope:
         """What expressions see."""
         if self._scope is None:
@@ -272,6 +285,7 @@ class InstanceRun:
                     "key": self.key,
                 },
                 now=self.now,
+                before=self.context.traits_before,
                 count=self.context.event_counts,
                 meter=self.context.effects.meter,
             )
@@ -365,10 +379,18 @@ class InstanceRun:
         self.report("expression.failed", error=shown(str(error)))
 
     def update_profile(self, traits: Mapping[str, Any]) -> None:
-        changed = self.context.merge_traits(traits)
-        if changed:
-            self._scope = None
-            self.report("profile.changed", **profile.changed_names(changed))
+        context, before = self.context, self.context.traits
+        changed = context.merge_traits(traits)
+        if not changed:
+            return
+        self._scope = None
+        self.report("profile.changed", **profile.changed_names(changed))
+        changes = changes_among(changed, context.catalog.changes) if context.catalog.changes else ()
+        if changes:
+            id = action_id(self.id, self.node, self.visit)
+            refusal = context.announce(changes, before, traits, id, self.now)
+            if refusal is not None:
+                self.report("event.rejected", reason=refusal, event=UPDATE, message_id=id)
 
     def emit(self, event: str, properties: dict[str, Any]) -> bool:
         id = action_id(self.id, self.node, self.visit)

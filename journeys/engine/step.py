@@ -11,6 +11,9 @@ it returns the new state of the instance.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from journeys.catalog.running import RunningCatalog
 from journeys.engine.dispatch import dispatch, dispatch_emitted
 from journeys.engine.lifecycle import apply_lifecycle, take_over
@@ -26,6 +29,7 @@ from journeys.records.outcome import Cause, of_input
 from journeys.records.response import Response
 from journeys.records.traits import changed_names, traits_of
 from journeys.records.user_record import EMPTY, UserRecord
+from journeys.schema.signals import changes_among
 from journeys.time import format_time
 
 
@@ -63,21 +67,23 @@ def apply_event(
     clock = Clock(arrived.wall, arrived.partition_time)
     context = StepContext(catalog, effects, event.user_id, record, clock, arrived)
     user = UserStep(context, record)
+    signals: tuple[str, ...] = (event.name,)
     try:
         if entered is None:
             if user.instances:
                 apply_lifecycle(user)
                 fire_before(user, arrived)
             if traits:
-                changed = context.merge_traits(traits_of(event, context.traits))
-                if changed:
-                    context.report("profile.changed", arrived, **changed_names(changed))
+                new = traits_of(event, context.traits)
+                signals += _changes(context, new, arrived)
             context.count(event, arrived.time)
-        if not event.backfill and (user.instances or user.goals or event.name in catalog.entries):
+        if not event.backfill and (
+            user.instances or user.goals or not catalog.entries.keys().isdisjoint(signals)
+        ):
             context.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
-            if entered is None and event.name in catalog.listened:
+            if entered is None and not catalog.listened.isdisjoint(signals):
                 take_over(user)
-            dispatch(user, event, arrived, entered)
+            dispatch(user, event, arrived, signals, entered)
             dispatch_emitted(user)
         if not context.changed:
             return record.with_message_ids(remembered)
@@ -93,6 +99,18 @@ def apply_event(
     except BaseException:
         effects.roll_back(mark)
         raise
+
+
+def _changes(context: StepContext, traits: Mapping[str, Any], arrived: Arrived) -> tuple[str, ...]:
+    """Merge the traits of an event; returns the signals of those that changed."""
+    before = context.traits
+    changed = context.merge_traits(traits)
+    if not changed:
+        return ()
+    context.report("profile.changed", arrived, **changed_names(changed))
+    context.before = before
+    listened = context.catalog.changes
+    return changes_among(changed, listened) if listened else ()
 
 
 def _report_unread(effects: Effects, event: Event, arrived: Arrived) -> None:

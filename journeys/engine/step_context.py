@@ -34,6 +34,9 @@ MAX_HOPS = 16
 MAX_EMITTED = 1_000
 """Events that one step may emit."""
 
+UPDATE = "update_profile"
+"""`event.event` where a node of this type has changed a trait."""
+
 MAX_ACTIONS = 1_000
 """Actions that one step may request."""
 
@@ -52,6 +55,8 @@ class StepContext:
         arrived: where and when the input came; None in the step of a timer alone.
         cause: of the outcomes of instances that are recorded next.
         event: the event as expressions see it; None in the step of a timer or a response.
+        before: the traits before the event changed some of them; None: it has changed none.
+        signals: what the event is to journeys: its name, and the changes of traits that it made.
         keys: the values of key expressions for the event, by their text.
         emitted: events that nodes emitted and that are not applied yet.
         changed: whether any part of the user's record has changed.
@@ -63,6 +68,7 @@ class StepContext:
         "_emitted_in_all",
         "_reported",
         "arrived",
+        "before",
         "catalog",
         "cause",
         "changed",
@@ -73,6 +79,7 @@ class StepContext:
         "event_counts",
         "hop",
         "keys",
+        "signals",
         "traits",
         "user_id",
     )
@@ -96,6 +103,8 @@ class StepContext:
         self.changed = False
         self.cause = _NO_CAUSE
         self.event: dict[str, Any] | None = None
+        self.before: dict[str, Any] | None = None
+        self.signals: tuple[str, ...] = ()
         self.keys: dict[str, str | None] = {}
         self.emitted: deque[Emitted] = deque()
         self.hop = 0
@@ -145,6 +154,11 @@ class StepContext:
         self.changed |= bool(changed)
         return changed
 
+    @property
+    def traits_before(self) -> dict[str, Any]:
+        """`before` of the expressions."""
+        return self.traits if self.before is None else self.before
+
     def count(self, event: Event, time: int) -> None:
         """Count the event at its time (ms), if any journey counts it."""
         counted = self.catalog.counted
@@ -173,6 +187,35 @@ class StepContext:
         Args:
             size: of the properties, bytes of JSON.
         """
+        event = Event.emitted(name, self.user_id, message_id, properties)
+        return self._queue(event, size, now)
+
+    def announce(
+        self,
+        changes: tuple[str, ...],
+        before: dict[str, Any],
+        new: Mapping[str, Any],
+        message_id: str,
+        now: int,
+    ) -> str | None:
+        """Queue the changes of traits that a node has made at `now` (ms), as `emit` does events.
+
+        Args:
+            changes: their signals.
+            before: all traits before.
+            new: what the node has set.
+        """
+        event = Event.emitted(UPDATE, self.user_id, message_id, {}, dict(new))
+        return self._queue(event, 0, now, changes, before)
+
+    def _queue(
+        self,
+        event: Event,
+        size: int,
+        now: int,
+        changes: tuple[str, ...] = (),
+        before: dict[str, Any] | None = None,
+    ) -> str | None:
         if self.hop >= MAX_HOPS:
             return "loop"
         if self._emitted_in_all >= MAX_EMITTED or self._bytes + size > MAX_STEP_BYTES:
@@ -186,9 +229,8 @@ class StepContext:
                 here = Arrived("", 0, 0, now, now, latest, False)
             else:
                 here = replace(here, time=now, arrival=now, partition_time=latest, wall=False)
-        event = Event.emitted(name, self.user_id, message_id, properties)
-        arrived = replace(here, time=now, emitted=message_id)
-        self.emitted.append(Emitted(event, arrived, self.hop + 1))
+        arrived = replace(here, time=now, emitted=event.message_id)
+        self.emitted.append(Emitted(event, arrived, self.hop + 1, changes, before))
         return None
 
     def report(
@@ -226,17 +268,20 @@ class StepContext:
         """Make an emitted event the input of the step."""
         self.arrived = emitted.arrived
         self.hop = emitted.hop
+        self.before = emitted.before
         self._reported = 0
 
     def surroundings(self) -> Surroundings:
         """The input and what expressions see of it, for `return_to`."""
-        return self.event, self.keys, self.arrived, self._reported
+        return self.event, self.keys, self.arrived, self._reported, self.before
 
     def return_to(self, surroundings: Surroundings) -> None:
         """Restore the input that led to the emitted events, which have all been applied."""
-        self.event, self.keys, self.arrived, self._reported = surroundings
+        self.event, self.keys, self.arrived, self._reported, self.before = surroundings
         self.emitted.clear()
         self.hop = self._emitted_in_all = 0
 
 
-Surroundings = tuple[dict[str, Any] | None, dict[str, str | None], Arrived | None, int]
+Surroundings = tuple[
+    dict[str, Any] | None, dict[str, str | None], Arrived | None, int, dict[str, Any] | None
+]

@@ -10,16 +10,21 @@ from journeys.engine.instance_run import InstanceRun
 from journeys.engine.instance_states import Effect, Trigger, effect_of
 from journeys.engine.user_step import UserStep
 from journeys.ids import action_id
-from journeys.nodes.base import Go
+from journeys.nodes.base import Block, Go
 from journeys.records.event import Event
 from journeys.records.response import Response
 from journeys.records.user_record import Instance
 
+_NOWHERE: frozenset[tuple[str, str, str]] = frozenset()
 
-def match_event(user: UserStep, event: Event, now: int) -> None:
-    """Let every live instance that awaits this event move at `now` (ms), oldest first."""
+
+def match_event(user: UserStep, event: Event, signals: tuple[str, ...], now: int) -> None:
+    """Let every live instance that awaits one of the signals move at `now` (ms), oldest first."""
     context = user.context
-    places = context.catalog.awaited.get(event.name)
+    awaited = context.catalog.awaited
+    places = awaited.get(signals[0], _NOWHERE)
+    for signal in signals[1:]:
+        places |= awaited.get(signal, _NOWHERE)
     if not places:
         return
     for instance in tuple(user.instances):
@@ -69,9 +74,14 @@ def _waits(instance: Instance, now: int) -> bool:
     return instance.held is None and (due is None or due > now)
 
 
-def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | None) -> None:
+def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | Block | None) -> None:
     """Let the instance go where its node says, now or when its journey is resumed."""
     if verdict is None:
+        return
+    if isinstance(verdict, Block):
+        waiting = run.reschedule(verdict.due)
+        if waiting is not None:
+            user.write(instance, run, waiting)
         return
     running = user.context.runs(instance.journey)
     effect = effect_of(instance, Trigger.EVENT if running else Trigger.EVENT_PAUSED)

@@ -14,7 +14,7 @@ from journeys.expressions.functions import DECLARED
 from journeys.expressions.scope import EVENT, FIELDS, MAPS, ROOTS, Path
 from journeys.expressions.syntax import COUNT, Syntax, count_variable
 from journeys.expressions.values import MACRO_CONDITION, NO_ORDER
-from journeys.problems import short, suggest
+from journeys.problems import nearest, short, suggest
 from journeys.time import parse_duration
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -87,7 +87,7 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
         CelError: a name is unknown or may not be used.
     """
     for name, offset in syntax.bound:
-        if name in ROOTS:
+        if name in ROOTS and name != "before":  # accepted documents may bind that name
             raise CelError(f"'{name}' is already defined: choose another name", text, offset)
     for function, offset in syntax.internal:
         raise _unknown_function(function, text, offset)
@@ -127,10 +127,12 @@ def check_names(syntax: Syntax, text: str, env: bool) -> None:
 def _unknown_name(name: str, text: str, offset: int, env: bool) -> CelError:
     if name in _FUNCTIONS:
         return CelError(f"'{name}' is a function: write {name}(...)", text, offset)
-    known = [root for root in ROOTS if env or root != "env"]
+    known = [root for root in ROOTS if root != "before" and (env or root != "env")]
     tail, near = cel_hints.unknown_name(name, text, offset)
     if not tail:
-        tail, near = suggest(name, known)
+        # `before` has a value in few places, so it is suggested and not listed.
+        listed = known if nearest(name, ["before"]) is None else ["before"]
+        tail, near = suggest(name, listed)
         if near is None:
             tail += ", or a text in quotes"
     return CelError(f"unknown name '{name}'{tail}", text, offset, near)

@@ -37,7 +37,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "journey": dict.fromkeys(("name", "version", "instance", "key"), cel.Type.STRING),
 }
-ROOTS = ("event", "entry", "steps", "attr", "user", "journey", "now", "env")
+ROOTS = ("event", "entry", "steps", "attr", "user", "journey", "now", "env", "before")
 VARIABLES: dict[str, Any] = {
     **{root: cel.Type.TIMESTAMP if root == "now" else _DATA for root in ROOTS},
     **{f"{root}.{name}": kind for root, known in FIELDS.items() for name, kind in known.items()},
@@ -53,6 +53,7 @@ class Scope(msgspec.Struct):
             `timestamp` in ms; None: there is no such event in this step.
         steps: what nodes captured, by node name; `steps[x]["event"]` has the form of `event`.
         now: the logical time of the step, ms.
+        before: the user's traits before the current event changed some of them.
         count: the times of recent events by event name, see `records/event_counts.py`.
         meter: of the step's input; None: each evaluation has a budget of its own.
     """
@@ -65,6 +66,7 @@ class Scope(msgspec.Struct):
     journey: Mapping[str, Any] = {}
     now: int = 0
     env: Mapping[str, str] = {}
+    before: Mapping[str, Any] = {}
     count: Mapping[str, bytes] = {}
     meter: Meter | None = None
 

@@ -107,6 +107,10 @@ class Step(Protocol):
     def event(self) -> dict[str, Any]:
         """The current event as expressions see it (empty in a timer's step)."""
 
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What the event is: its name, and the changes of traits that it made."""
+
     def zone(self, of: str) -> tzinfo:
         """The time zone of the `user`, of the `journey`, or with a name."""
 
@@ -203,7 +207,8 @@ class NodeModel(Model):
     """What the node does."""
 
     def awaits(self) -> Collection[str]:
-        """Names of the events that can move an instance that waits here."""
+        """Signals that can move an instance that waits here: names of events, and changes of
+        traits (`journeys.schema.signals`)."""
         return ()
 
     @property
@@ -219,8 +224,9 @@ class NodeModel(Model):
         """Called when the instance reaches this node."""
         raise NotImplementedError
 
-    def on_event(self, step: Step) -> Go | None:
-        """Called for each awaited event while the instance waits here; None: it keeps waiting."""
+    def on_event(self, step: Step) -> Go | Block | None:
+        """Called for each awaited event while the instance waits here; None: it keeps waiting;
+        Block: with another deadline."""
         return None
 
     def on_response(self, step: Step, response: Response) -> Go:

@@ -3,13 +3,14 @@
 If the time has already passed, the instance continues in the same step.
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.expressions.expression import ExpressionFailed
-from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, Mover, Step
+from journeys.expressions.expression import ExpressionFailed, compile_cel
+from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, LintWarning, Mover, Step
 from journeys.problems import shown
 from journeys.schema.fields import (
     Model,
@@ -22,6 +23,7 @@ from journeys.schema.fields import (
     Window,
 )
 from journeys.schema.marks import Path
+from journeys.schema.signals import ANY_CHANGE, change_of
 from journeys.time import parse_time
 from journeys.zones import WEEKDAYS, next_in_window, next_local
 
@@ -81,6 +83,12 @@ class Delay(FallibleNode):
         until_local: {between: ["09:00", "18:00"], weekdays: [mon-fri]}
         next: left
         """,
+        """
+        until: 'entry.properties.n > 0 ? "2026-01-18T13:00:00Z" : user.traits.trial_end'
+        follow: true
+        next: left
+        on_error: right
+        """,
     )
 
     type: Literal["delay"]
@@ -92,6 +100,8 @@ class Delay(FallibleNode):
     """Added to that time."""
     until_local: UntilLocal | None = None
     """Until the next such local time of day."""
+    follow: bool = False
+    """Whether a change of a trait that gives the time moves it, while the instance waits."""
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:
@@ -100,9 +110,22 @@ class Delay(FallibleNode):
             raise ValueError("a delay needs exactly one of `for`, `until` and `until_local`")
         if self.offset is not None and self.until is None:
             raise ValueError("`offset` needs `until`")
+        if self.follow and not self.awaits():
+            raise ValueError(
+                "`follow` needs an `until` that reads a trait, or the user's time zone"
+            )
         if self.on_error is not None and not self._can_fail:
             raise ValueError("`on_error` needs an expression in `for` or `until`, which can fail")
         return self
+
+    def awaits(self) -> tuple[str, ...]:
+        """The changes that can move the time, if it follows them."""
+        if not self.follow:
+            return ()
+        local = self.until_local
+        if local is not None and local.timezone == "user":
+            return (change_of("timezone"),)
+        return () if self.until is None else _traits_of(self.until)
 
     def reads(self) -> tuple[tuple[str, ...], ...]:
         local = self.until_local
@@ -140,8 +163,43 @@ class Delay(FallibleNode):
         assert self.until is not None, "a delay has `for`, `until` or `until_local`"
         return _time(self.until, step.value(self.until)) + (self.offset or 0)
 
+    def on_event(self, step: Step) -> Go | Block | None:
+        """A trait has changed. If the time can't be read any more, the old one stays."""
+        local = self.until_local
+        try:
+            if local is not None:
+                due = local.next(step.now, step.zone(local.timezone))
+            else:
+                due = self._due(step)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return None
+        return self._until(due, step)
+
     def on_timer(self, step: Step) -> Go:
         return Go(self.next)
+
+    def lint(self, captured_read: bool) -> Iterator[LintWarning]:
+        if self.follow and self.until is not None:
+            roots = sorted({path[0] for path in compile_cel(self.until).paths} & {"event", "now"})
+            if roots:
+                why = f"it follows its trait: at a change '{roots[0]}' is that of the change"
+                yield LintWarning(("until",), f"{why}, expected 'entry'")
+
+    def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        return "a trait has changed" if outcome == "wait.rescheduled" else ""
+
+
+def _traits_of(expression: str) -> tuple[str, ...]:
+    """The signals of the traits that an expression reads; none if it has a mistake."""
+    try:
+        paths = compile_cel(expression).paths
+    except ValueError:  # reported by the check of expressions
+        return (ANY_CHANGE,)
+    read = sorted(path for path in paths if path[:1] == ("user",) and path[1:2] != ("id",))
+    return tuple(
+        dict.fromkeys(change_of(path[2]) if len(path) > 2 else ANY_CHANGE for path in read)
+    )
 
 
 def _time(expression: str, value: object) -> int:

@@ -4,6 +4,7 @@ Only an event with the instance's key moves it, unless `match` says otherwise.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,22 +15,19 @@ from journeys.nodes.base import (
     End,
     FallibleNode,
     Go,
-    Labels,
     LintWarning,
     Mover,
     Next,
     Step,
     Way,
 )
-from journeys.schema.fields import Condition, EventName, Match, SomeDuration
+from journeys.schema.fields import Condition, EventName, Match, SomeDuration, TraitName
 from journeys.schema.marks import Path
+from journeys.schema.signals import Signal, signal_in_words
 
 
-class Awaited(Way):
-    event: EventName
-    """The event's name, as producers send it."""
-    where: Condition | None = None
-    """A condition on the event."""
+class Awaited(Way, Signal):
+    """One of several events or changes of traits, and the way that it leads."""
 
 
 class WaitForEvent(FallibleNode):
@@ -56,9 +54,11 @@ class WaitForEvent(FallibleNode):
 
     type: Literal["wait_for_event"]
     event: EventName | None = None
-    """The event's name, as producers send it."""
+    """The event's name, as producers send it; `identify` for identify calls without a name."""
+    changes: TraitName | None = None
+    """The trait whose change is awaited."""
     any_of: list[Awaited] | None = Field(default=None, min_length=1)
-    """One of several events."""
+    """One of several events or changes of traits."""
     where: Condition | None = None
     """A condition on the event."""
     match: Match | None = None
@@ -70,8 +70,8 @@ class WaitForEvent(FallibleNode):
 
     @model_validator(mode="after")
     def _one_way_to_name_events(self) -> Self:
-        if (self.event is None) == (self.any_of is None):
-            raise ValueError("a wait_for_event needs either `event` or `any_of`, and not both")
+        if sum(way is not None for way in (self.event, self.changes, self.any_of)) != 1:
+            raise ValueError("a wait_for_event needs one of `event`, `changes` and `any_of`")
         if self.within == "forever" and self.on_timeout is not None:
             raise ValueError("`on_timeout` is never taken where `within` is forever")
         if self.on_error is not None and not self._can_fail:
@@ -90,12 +90,16 @@ class WaitForEvent(FallibleNode):
 
     @property
     def keyed(self) -> bool:
-        return self.match is None
+        return self.match is None and all(one.changes is None for one in self._alternatives)
 
     def awaits(self) -> tuple[str, ...]:
-        if self.event is not None:
-            return (self.event,)
-        return tuple(dict.fromkeys(awaited.event for awaited in self.any_of or ()))
+        return tuple(dict.fromkeys(one.signal for one in self._alternatives))
+
+    @cached_property
+    def _alternatives(self) -> tuple[Awaited, ...]:
+        if self.any_of is not None:
+            return tuple(self.any_of)
+        return (Awaited(event=self.event, changes=self.changes),)
 
     def enter(self, step: Step) -> Go | Block | End:
         if isinstance(self.within, int):
@@ -109,16 +113,18 @@ class WaitForEvent(FallibleNode):
         return Block(step.now + length) if length > 0 else self.on_timer(step)
 
     def on_event(self, step: Step) -> Go | None:
-        name = step.event["event"]
-        if self.match != "none" and not step.matches_key(self.match):
+        signals = step.signals
+        happened = [one for one in self._alternatives if one.signal in signals]
+        if self.match != "none":
+            # Without `match` a change concerns every instance: it is the user's and has no key.
+            keyless = [one for one in happened if one.changes is not None and self.match is None]
+            if len(keyless) < len(happened) and not step.matches_key(self.match):
+                happened = keyless
+        if not happened or (self.where is not None and not step.holds(self.where)):
             return None
-        if self.where is not None and not step.holds(self.where):
-            return None
-        if self.any_of is None:
-            return self._matched(step, name, self.next, None)
-        for awaited in self.any_of:
-            if awaited.event == name and (awaited.where is None or step.holds(awaited.where)):
-                return self._matched(step, name, awaited.next or self.next, awaited.set)
+        for awaited in happened:
+            if awaited.where is None or step.holds(awaited.where):
+                return self._matched(step, awaited)
         return None
 
     def on_timer(self, step: Step) -> Go:
@@ -143,7 +149,7 @@ class WaitForEvent(FallibleNode):
         ways = self.any_of or []
         for index, one in enumerate(ways):
             for before, other in enumerate(ways[:index]):
-                if other.event == one.event and (
+                if other.signal == one.signal and (
                     other.where in (None, one.where) or always(other.where)
                 ):
                     why = f"'any_of[{before}]' already takes every such event"
@@ -159,9 +165,15 @@ class WaitForEvent(FallibleNode):
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome not in ("wait.started", "wait.timed_out"):
             return ""
-        return ("for " if outcome == "wait.started" else "no ") + " or ".join(self.awaits())
+        return ("for " if outcome == "wait.started" else "no ") + " or ".join(
+            map(signal_in_words, self.awaits())
+        )
 
-    def _matched(self, step: Step, name: str, to: str | None, labels: Labels | None) -> Go:
-        step.report("wait.matched", event=name, message_id=step.event["messageId"])
-        step.capture("event", step.event)
-        return Go(to, labels)
+    def _matched(self, step: Step, awaited: Awaited) -> Go:
+        event = step.event
+        detail = {"event": event["event"], "message_id": event["messageId"]}
+        if awaited.changes is not None:
+            detail["changes"] = awaited.changes
+        step.report("wait.matched", **detail)
+        step.capture("event", event)
+        return Go(awaited.next or self.next, awaited.set)

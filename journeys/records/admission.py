@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from journeys.records.event import Event, Rejection, Wire
+from journeys.records.event import IDENTIFY, Event, Rejection, Wire
 from journeys.records.tolerant_json import BEYOND_DOUBLE, NotJson, Oddity, read_json
 from journeys.time import ms_of_number, parse_time
 
@@ -86,7 +86,9 @@ def admit(value: bytes, message_id: str) -> Event | Rejection:
     name = wire.event or ""
     if name[:1] == _BOM:
         name = name.lstrip(_BOM)
-    if not name and wire.type != "identify":
+    if not name and wire.type == IDENTIFY:
+        name = IDENTIFY
+    elif not name:
         if wire.event is None:
             return _missing("event", "the name of the event as text", user_id)
         detail = "field `event`: found an empty text, expected the name of the event"

@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+IDENTIFY = "identify"
+"""The name of an identify call that carries no event name."""
+
 
 class Wire(msgspec.Struct, gc=False):
     """An event as producers write it. Other fields are ignored; they remain in the log.
@@ -36,7 +39,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """An admitted event of one user.
 
     Attributes:
-        name: its `event`; empty for an identify call without one, which no journey can refer to.
+        name: its `event`; `identify` for an identify call without one.
         user_id: `userId`, or `anonymousId` if there is no `userId`.
         message_id: `messageId`, or an id made from its position in the log.
         timestamp: ms, or None.
@@ -55,9 +58,17 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     unread: tuple[str, ...] = ()
 
     @classmethod
-    def emitted(cls, name: str, user_id: str, message_id: str, properties: dict[str, Any]) -> Event:
+    def emitted(
+        cls,
+        name: str,
+        user_id: str,
+        message_id: str,
+        properties: dict[str, Any],
+        traits: dict[str, Any] | None = None,
+    ) -> Event:
         """An event that a node emits. It has no timestamp: its event time is that of its step."""
         wire = Wire(event=name, userId=user_id, messageId=message_id, properties=properties)
+        wire.traits = traits
         return cls(wire, name, user_id, message_id, None, None, 0)
 
     @property
@@ -177,8 +188,12 @@ class Emitted(msgspec.Struct, frozen=True):
 
     Attributes:
         hop: its position in a chain of emitted events, from 1.
+        changes: the signals of the traits that a node has changed; the event is then only these.
+        before: the user's traits before that change; None: nothing has changed.
     """
 
     event: Event
     arrived: Arrived
     hop: int
+    changes: tuple[str, ...] = ()
+    before: dict[str, Any] | None = None

@@ -81,9 +81,14 @@ def drawing_of(journey: Journey) -> Drawing:
 
 def _entry(journey: Journey) -> list[str]:
     entry = journey.entry
-    events = [f"event: {_words(as_written(one), bare='event')}" for one in entry.events]
-    fields = _fields(entry, as_written(entry), but=frozenset({"event"}))
+    events = [_signal(as_written(one)) for one in entry.events]
+    fields = _fields(entry, as_written(entry), but=frozenset({"event", "changes"}))
     return ["entry", *events, *fields]
+
+
+def _signal(written: Mapping[str, Any]) -> str:
+    bare = "changes" if "changes" in written else "event"
+    return f"{bare}: {_words(written, bare=bare)}"
 
 
 def _lines(name: str, node: NodeModel) -> list[str]:

@@ -49,6 +49,7 @@ WORDS: dict[str, str] = {
     "the name of a destination": "name of a Destination",
     "the name of a journey": "name of a Journey",
     "an event's name, as text": "event name",
+    "the name of a trait, as text": "trait",
     "the type of an outcome": "text",
     "the reason of an exit": "text",
     "status_code, body, payload.<name> or headers.<name>": "response path",

@@ -20,9 +20,11 @@ from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
 from journeys.nodes.parallel import Parallel
 from journeys.problems import Problem, nearest, suggest
+from journeys.records.event import IDENTIFY
 from journeys.records.outcome import DETAILS, OUTCOME_TYPES
 from journeys.schema.marks import Path
 from journeys.schema.places import dotted
+from journeys.schema.signals import trait_of
 from journeys.simulation.testing.suite import (
     Case,
     Expect,
@@ -69,6 +71,7 @@ _NODES_OF = {
     "wait.matched": frozenset({"wait_for_event", "trigger"}),
     "wait.timed_out": frozenset({"wait_for_event", "trigger"}),
     "wait.started": frozenset({"delay", "wait_for_event", "trigger", "parallel"}),
+    "wait.rescheduled": frozenset({"delay"}),
     "branch.started": frozenset({"parallel"}),
     "branches.joined": frozenset({"parallel"}),
 }
@@ -181,6 +184,12 @@ def _type_of(node: NodeModel) -> str:
 
 
 def _events(program: Program) -> Iterator[str]:
+    """Names of events; of a trait's change, the call that makes it."""
+    for signal in _signals(program):
+        yield signal if trait_of(signal) is None else IDENTIFY
+
+
+def _signals(program: Program) -> Iterator[str]:
     yield from program.entry_events
     yield from program.exits
     yield from program.counts
@@ -190,7 +199,7 @@ def _events(program: Program) -> Iterator[str]:
         if isinstance(node, EmitEvent):
             yield node.event
     if program.journey.goal is not None:
-        yield program.journey.goal.event
+        yield program.journey.goal.signal
 
 
 def _payloads(senders: list[tuple[str, Any]]) -> dict[str | None, Set[str] | None]:
@@ -236,7 +245,7 @@ def _case(case: Case, path: Path, every: _Words, own: dict[str, _Words]) -> Iter
             yield at, "expects nothing, so the test can't fail", None, None
         words = every if expect.journey is None else own[expect.journey]
         concerned = every if every.emits else words
-        is_concerned = any(one.event in concerned.events for one in case.events)
+        is_concerned = any(_names_of(one) & concerned.events for one in case.events)
         if not (is_concerned or expect.profile or misspelt):
             which = "a journey" if expect.journey is None else f"'{expect.journey}'"
             yield at, f"no event of the test concerns {which}, so it can't fail", None, None
@@ -274,6 +283,12 @@ def _given(case: Case, path: Path, words: _Words) -> Iterator[Mistake]:
         elif len(without_effect) == len(case.events):
             tail, near = suggest(event, words.events)
             yield at, f"no journey names the event '{event}'{tail}", event, near
+
+
+def _names_of(event: Any) -> Set[str]:
+    """What an event of a test is to journeys; with traits it may change some."""
+    named = {event.event} if event.event is not None else {IDENTIFY}
+    return {*named, IDENTIFY} if event.traits else named
 
 
 def _plain(event: str) -> str:

@@ -107,7 +107,7 @@ def test_a_good_document_has_no_problems() -> None:
         (
             "  event: checkout_started\n",
             "",
-            "5:1: the entry: an entry needs either 'event' or 'any_of', and not both",
+            "5:1: the entry: an entry needs exactly one of 'event', 'changes' and 'any_of'",
         ),
         (
             "reentry: every_time",

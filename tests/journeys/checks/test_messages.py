@@ -161,7 +161,7 @@ LENGTH = "expected 'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2
         (wait("within: 1h, next: E"), "5:57: 'next' in node 'n' (wait_for_event): 'E' is not a node: did you mean 'e'?"),
         (wait("within: 1h, set: {a-b: 1}"), "5:57: 'a-b' in 'set' of node 'n' (wait_for_event) is not a valid name: expected a label of letters, digits and '_', at most 63, the first not a digit: did you mean 'a_b'?"),
         (node("type: wait, event: x"), "5:13: unknown node type 'wait' in node 'n': did you mean 'wait_for_event'?"),
-        (node("type: wait_for_event, any_of: [x], within: 1h"), "5:38: 'any_of[0]' in node 'n' (wait_for_event): found 'x', expected a mapping with 'event'"),
+        (node("type: wait_for_event, any_of: [x], within: 1h"), "5:38: 'any_of[0]' in node 'n' (wait_for_event): found 'x', expected a mapping"),
         (HEAD + "  n: exit\n", "5:6: node 'n': found 'exit', expected a mapping with 'type'"),
         (node("type: delay, until: 2026-01-01"), "5:27: 'until' in node 'n' (delay): found a plain date, expected CEL: timestamp('2026-01-01T00:00:00Z')"),
         (node("type: delay, until_local: {time: 9:00}"), "5:40: 'time' in 'until_local' of node 'n' (delay): found '9:00', expected a time of day such as '09:00' or '23:59:59': did you mean '09:00'?"),

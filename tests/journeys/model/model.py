@@ -7,6 +7,7 @@ write them, with a `Cel` wherever an expression stands. Times are ms.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.journeys.model.model_lives import Lives
@@ -31,6 +32,7 @@ from tests.journeys.model.model_walk import lay_over_by
 YEARS = 10_000 * 365 * DAY
 MOST_INSTANCES = 1_000
 MOST_TIMES = 1_000
+SIGNALS = ("event", "changes")
 
 
 class Model(Lives):
@@ -77,22 +79,25 @@ class Model(Lives):
         self._fire_due(user, time, arrived, offset)
         # 3. The profile.
         moment = Moment(None, arrived, time, (offset, None, None))
+        before = dict(user.traits)
         changed = lay_over_by(user, wire)
         if changed:
             self._tell_user(user, moment, "profile.changed", traits=changed)
-        if wire.get("event"):
-            self._note(user, wire["event"], time)
-        if wire.get("backfill") or not wire.get("event"):
+        name = wire.get("event") or "identify"
+        self._note(user, name, time)
+        if wire.get("backfill"):
             return
         facts = {name: wire.get(name, {}) for name in ("properties", "context", "traits")}
         ids = ("event", "userId", "anonymousId")
         facts |= {name: wire[name] for name in ids if name in wire}
         if wire.get("traits_once"):
             facts["traits_once"] = wire["traits_once"]
-        facts |= {"timestamp": time, "messageId": message}
-        if self.can_move(wire["event"]):
+        facts |= {"event": name, "timestamp": time, "messageId": message}
+        moment = moment._replace(event=facts, changed=tuple(changed), before=before)
+        if self.can_move(moment):
             self.follow(user)
-        self._apply(user, moment._replace(event=facts))
+        self._apply(user, moment)
+        moment = moment._replace(event=None)
         self._apply_emitted(user, moment)
 
     def response(self, answer: dict[str, Any], offset: int, arrival: int | None = None) -> None:
@@ -186,9 +191,13 @@ class Model(Lives):
     def _apply_emitted(self, user: User, moment: Moment) -> None:
         """In the same step, after all that the event or timer moves, in the order emitted."""
         while self.emitted:
-            event, hops = self.emitted.pop(0)
-            self._note(user, event["event"], moment.now)
-            self._apply(user, moment._replace(event=event, now=event["timestamp"], hops=hops))
+            event, hops, changed, before = self.emitted.pop(0)
+            if not changed:
+                self._note(user, event["event"], moment.now)
+            now, only = event["timestamp"], bool(changed)
+            self._apply(
+                user, Moment(event, moment.arrival, now, moment.cause, hops, changed, before, only)
+            )
         self.emitted_in_all = 0
 
     def _leave_by(self, user: User, one: Instance, moment: Moment) -> None:
@@ -198,12 +207,12 @@ class Model(Lives):
             return
         for way in one.journey.get("exit", []):
             if (
-                way["event"] == moment.event["event"]
+                moment.is_heard(way)
                 and self.same_key(user, one, moment, way.get("match", "none"))
                 and self.holds(user, one, moment, way.get("where"))
             ):
                 reason = way.get("reason", "global_exit")
-                self.end_all(user, one, moment, reason, **told_of(moment.event))
+                self.end_all(user, one, moment, reason, **told_of(moment.event, way))
                 return
 
     def _reach_goal(self, user: User, one: Instance, moment: Moment) -> None:
@@ -211,16 +220,16 @@ class Model(Lives):
         goal, event = one.goal, moment.event
         assert goal is not None
         assert event is not None
-        if goal["event"] != event["event"]:
+        if not moment.is_heard(goal):
             return
         if "within" in goal and moment.now >= one.started + goal["within"]:
             return
         if not self.may_count(one) or not self._is_goal(user, one, goal, moment):
             return
-        self._tell_of(user, one, one.entered, None, moment, "goal.reached", told_of(event))
+        self._tell_of(user, one, one.entered, None, moment, "goal.reached", told_of(event, goal))
         user.goals.remove(one)
         if goal.get("exit"):
-            self.end_all(user, one, moment, "goal", **told_of(event))
+            self.end_all(user, one, moment, "goal", **told_of(event, goal))
 
     def may_count(self, one: Instance) -> bool:
         """Whether its goal is still watched: until a day after the end of the window."""
@@ -234,6 +243,9 @@ class Model(Lives):
         match = goal.get("match")
         profile = {"id": user.id, "traits": dict(user.traits)}
         see = See(moment.event, one.entry, profile, one.key, moment.now, times=user.times)
+        see = replace(see, before=self.traits_before(user, moment))
+        if "changes" in goal and match is None:
+            match = "none"
         try:
             if match != "none" and (match is not None or key is not None):
                 value = key_text((key if match is None else match).value(see))
@@ -254,19 +266,26 @@ class Model(Lives):
             return
         node = self.node(one)
         assert moment.event is not None
-        name = moment.event["event"]
-        if node["type"] != "wait_for_event" or not self._is_open(one, moment.now):
+        if not self._is_open(one, moment.now):
             return
-        branches = node.get("any_of", [{"event": node.get("event")}])
-        branches = [branch for branch in branches if branch["event"] == name]
-        if not branches or not self.same_key(user, one, moment, node.get("match")):
+        if node["type"] == "delay" and node.get("follow"):
+            self.shift(user, one, moment)
+        if node["type"] != "wait_for_event":
+            return
+        branches = node.get("any_of", [{name: node[name] for name in SIGNALS if name in node}])
+        branches = [branch for branch in branches if moment.is_heard(branch)]
+        keyed = [one for one in branches if "match" in node or "changes" not in one]
+        if keyed and not self.same_key(user, one, moment, node.get("match")):
+            branches = [one for one in branches if one not in keyed]
+        if not branches:
             return
         if not self.holds(user, one, moment, node.get("where")):
             return
         for branch in branches:
             if self.holds(user, one, moment, branch.get("where")):
                 to, set = branch.get("next", node["next"]), branch.get("set")
-                self.answer(user, one, moment, to, set, told_of(moment.event), event=moment.event)
+                told = told_of(moment.event, branch)
+                self.answer(user, one, moment, to, set, told, event=moment.event)
                 return
 
     def _waits_for(self, one: Instance, action: str, now: int) -> bool:
@@ -289,29 +308,33 @@ class Model(Lives):
             return
         profile = {"id": user.id, "traits": dict(user.traits)}
         see = See(event, event, profile, None, moment.now, times=user.times)
+        see = replace(see, before=self.traits_before(user, moment))
 
         def tell(type: str, key: str | None, **detail: Any) -> None:
             at, cause = iso(moment.now), moment.cause
             self.told.append(Told(type, at, user.id, name, version, None, key, None, cause, detail))
 
-        def any_holds(ways: list[Any]) -> bool:
-            """A failure is reported unless another of them holds."""
+        def first_of(ways: list[Any]) -> Any:
+            """The first that holds. A failure is reported unless another of them holds."""
             failed = False
             for way in ways:
                 try:
                     if "where" not in way or way["where"].holds(see):
-                        return True
+                        return way
                 except Failed:
                     failed = True
             minute = self.time // MINUTE
             if failed and self.failed_entries.get((name, version)) != minute:
                 self.failed_entries[name, version] = minute
                 tell("expression.failed", None)
-            return False
+            return None
 
-        ways = entry.get("any_of", [{"event": entry.get("event")}])
-        ways = [way for way in ways if way["event"] == event["event"]]
-        if not ways or not any_holds([entry]) or not any_holds(ways):
+        ways = entry.get("any_of", [{name: entry[name] for name in SIGNALS if name in entry}])
+        ways = [way for way in ways if moment.is_heard(way)]
+        if not ways or first_of([entry]) is None:
+            return
+        way = first_of(ways)
+        if way is None:
             return
         if (
             "max_lateness" in entry
@@ -341,7 +364,7 @@ class Model(Lives):
         user.entered.add(name)
         if goal is not None:
             user.goals.append(one)
-        self.tell(user, one, moment, "journey.entered", **told_of(event))
+        self.tell(user, one, moment, "journey.entered", **told_of(event, way))
         self.reach(user, one, moment, next(iter(journey["nodes"])))
 
     def _refusal(
@@ -383,5 +406,7 @@ class Model(Lives):
         self.told.append(told)
 
 
-def told_of(event: dict[str, Any]) -> dict[str, Any]:
-    return {"event": event["event"], "message_id": event["messageId"]}
+def told_of(event: dict[str, Any], part: Document) -> dict[str, Any]:
+    """The event that a part of a document has heard, and the change if it was that."""
+    changes = {"changes": part["changes"]} if "changes" in part else {}
+    return {"event": event["event"], "message_id": event["messageId"], **changes}

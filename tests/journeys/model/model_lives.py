@@ -21,7 +21,7 @@ from tests.journeys.model.model_terms import (
     iso,
     share_of,
 )
-from tests.journeys.model.model_walk import Walk, with_next
+from tests.journeys.model.model_walk import Walk, followed, with_next
 
 
 @dataclass
@@ -115,13 +115,28 @@ class Lives(Walk):
             any(path[: len(above)] == above for above in kept) for path in reads(newest, one.node)
         )
 
-    def can_move(self, event: str) -> bool:
+    def can_move(self, moment: Moment) -> bool:
         """Whether anything but an entry listens to an event."""
         return any(
-            event in listened(version)
+            moment.is_heard(part)
             for journey in self.journeys.values()
             for version in journey.versions
+            for part in listening(version)
         )
+
+    def is_change_heard(self, trait: str) -> bool:
+        """Whether anything listens to a change of the trait."""
+        parts = [
+            part
+            for journey in self.journeys.values()
+            for version in journey.versions
+            for part in listening(version)
+        ]
+        for journey in self.journeys.values():
+            if journey.status == "running":
+                entry = journey.in_force["entry"]
+                parts += entry.get("any_of", [entry])
+        return any(part.get("changes") == trait for part in parts)
 
     def counted(self) -> dict[str, int]:
         """The longest window of every event that a journey counts, the archived ones aside."""
@@ -134,13 +149,15 @@ class Lives(Walk):
         return windows
 
 
-def listened(version: Document) -> set[str]:
-    """The events that a version waits for, exits on or has as its goal."""
+def listening(version: Document) -> list[Document]:
+    """The parts of a version that name events or traits: waits, exits, the goal, and delays."""
     places: list[dict[str, Any]] = [*version.get("exit", []), version.get("goal", {})]
     for node in version["nodes"].values():
         if node["type"] == "wait_for_event":
             places += node.get("any_of", [node])
-    return {place["event"] for place in places if place}
+        if node["type"] == "delay":
+            places += [{"changes": trait} for trait in followed(node)]
+    return [place for place in places if place]
 
 
 def reads(journey: Document, node: str) -> set[tuple[str, ...]]:

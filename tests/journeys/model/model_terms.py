@@ -39,6 +39,9 @@ class See:
     times: Mapping[str, list[int]] = field(default_factory=dict)
     """When the user's events came, by their names."""
 
+    before: dict[str, Any] = field(default_factory=dict)
+    """The traits before the event."""
+
     def count(self, event: str, window: int) -> int:
         return sum(self.now - window < time <= self.now for time in self.times.get(event, []))
 
@@ -282,3 +285,16 @@ class Moment(NamedTuple):
     cause: tuple[int | None, str | None, str | None]
     hops: int = 0
     """How many emitted events led to this one."""
+    changed: tuple[str, ...] = ()
+    """The traits that the event has changed."""
+    before: dict[str, Any] | None = None
+    """All traits before it has."""
+    nameless: bool = False
+    """It is nothing but these changes."""
+
+    def is_heard(self, part: Document) -> bool:
+        """Whether a part of a document listens to the event, or to a change that it made."""
+        if "changes" in part:
+            return part["changes"] in self.changed
+        assert self.event is not None
+        return not self.nameless and part.get("event") == self.event["event"]

@@ -5,6 +5,7 @@ Law: nothing of the engine is used here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -52,8 +53,9 @@ class Walk:
         self.most = most
         self.told: list[Told] = []
         self.sent: list[Sent] = []
-        self.emitted: list[tuple[dict[str, Any], int]] = []
-        """By the step that goes on: events not yet applied, and their hops."""
+        self.emitted: list[tuple[Document, int, tuple[str, ...], Document | None]] = []
+        """By the step that goes on: events not yet applied, and their hops; where a node has
+        changed traits: which ones, and all traits before."""
         self.emitted_in_all = 0
 
     def is_paused(self, one: Instance) -> bool:
@@ -224,28 +226,29 @@ class Walk:
         self.end(user, one, moment, self.node(one).get("reason", "exit"))
 
     def _reach_delay(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
-        node = self.node(one)
-        due = moment.now
-        if "for" in node or "until" in node:
-            try:
-                if "for" in node:
-                    due += self._length(user, one, moment, node["for"])
-                else:
-                    due = node["until"].value(self.see(user, one, moment)) + node.get("offset", 0)
-            except Failed:
-                return self._fail(user, one, moment)
-        if "until_local" in node:
-            local = node["until_local"]
-            zone = self._zone(user, one, local.get("timezone", "user"))
-            days = local.get("weekdays", DAYS)
-            if "between" in local:
-                due = in_window(moment.now, local["between"], days, zone)
-            else:
-                due = next_local(moment.now, local["time"], days, zone)
+        try:
+            due = self._until(user, one, moment)
+        except Failed:
+            return self._fail(user, one, moment)
         if due <= moment.now:
-            return node["next"], None
+            return self.node(one)["next"], None
         self._stay(user, one, moment, due)
         return None
+
+    def _until(self, user: User, one: Instance, moment: Moment) -> int:
+        """When a delay ends that begins now, or that follows its trait."""
+        node = self.node(one)
+        if "for" in node:
+            return moment.now + self._length(user, one, moment, node["for"])
+        if "until" in node:
+            time: int = node["until"].value(self.see(user, one, moment))
+            return time + int(node.get("offset", 0))
+        local = node["until_local"]
+        zone = self._zone(user, one, local.get("timezone", "user"))
+        days = local.get("weekdays", DAYS)
+        if "between" in local:
+            return in_window(moment.now, local["between"], days, zone)
+        return next_local(moment.now, local["time"], days, zone)
 
     def _length(self, user: User, one: Instance, moment: Moment, length: Cel | int) -> int:
         if isinstance(length, int):
@@ -372,10 +375,52 @@ class Walk:
         except Failed:
             self.tell(user, one, moment, "expression.failed")
             return node.get("on_error", node["next"]), None
+        before = dict(user.traits)
         changed = lay_over(user, traits)
-        if changed:
-            self.tell(user, one, moment, "profile.changed", traits=changed)
+        if not changed:
+            return node["next"], None
+        self.tell(user, one, moment, "profile.changed", traits=changed)
+        heard = tuple(name for name in changed if self.is_change_heard(name))
+        if heard:
+            assert one.node is not None
+            id = action_id(one.id, one.node, one.visit)
+            event = self._event_of(user, moment, "update_profile", id, traits=traits)
+            if moment.hops == HOPS or self.emitted_in_all == EMITTED:
+                reason = "loop" if moment.hops == HOPS else "too_many"
+                what = {"event": "update_profile", "message_id": id, "reason": reason}
+                self.tell(user, one, moment, "event.rejected", **what)
+            else:
+                self.emitted.append((event, moment.hops + 1, heard, before))
+                self.emitted_in_all += 1
         return node["next"], None
+
+    def is_change_heard(self, trait: str) -> bool:
+        raise NotImplementedError
+
+    def shift(self, user: User, one: Instance, moment: Moment) -> None:
+        """A delay whose trait has changed: it ends at another time, at once if that is over."""
+        if not moment.changed or not set(followed(self.node(one))) & set(moment.changed):
+            return
+        try:
+            due = self._until(user, one, moment)
+        except Failed:
+            self.tell(user, one, moment, "expression.failed")
+            return
+        if due <= moment.now:
+            self.leave(user, one, moment)
+            if self.is_paused(one):
+                one.held, one.fire_at = Held(True, self.node(one)["next"], moment.event), None
+            else:
+                self.reach(user, one, moment, self.node(one)["next"])
+        elif due != one.due:
+            self._stay(user, one, moment, due, "wait.rescheduled")
+
+    def traits_before(self, user: User, moment: Moment) -> Document:
+        return dict(user.traits) if moment.before is None else moment.before
+
+    def _event_of(self, user: User, moment: Moment, name: str, id: str, **parts: Any) -> Document:
+        ids = {"event": name, "timestamp": moment.now, "messageId": id, "userId": user.id}
+        return {**ids, "properties": {}, "context": {}, "traits": {}, **parts}
 
     def _reach_emit_event(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
         node = self.node(one)
@@ -392,25 +437,24 @@ class Walk:
             reason = "loop" if moment.hops == HOPS else "too_many"
             self.tell(user, one, moment, "event.rejected", **what, reason=reason)
             return refused
-        event = {
-            "event": node["event"],
-            "timestamp": moment.now,
-            "messageId": id,
-            "userId": user.id,
-            "properties": properties,
-            "context": {},
-            "traits": {},
-        }
-        self.emitted.append((event, moment.hops + 1))
+        event = self._event_of(user, moment, node["event"], id, properties=properties)
+        self.emitted.append((event, moment.hops + 1, (), None))
         self.emitted_in_all += 1
         self.tell(user, one, moment, "event.emitted", **what)
         return node["next"], None
 
-    def _stay(self, user: User, one: Instance, moment: Moment, due: int | None) -> None:
+    def _stay(
+        self,
+        user: User,
+        one: Instance,
+        moment: Moment,
+        due: int | None,
+        type: str = "wait.started",
+    ) -> None:
         one.due = one.fire_at = due
         if due is not None and moment.arrival is not None and due <= moment.arrival:
             one.fire_at = moment.arrival + GRACE
-        self.tell(user, one, moment, "wait.started", due=None if due is None else iso(due))
+        self.tell(user, one, moment, type, due=None if due is None else iso(due))
 
     # Small things.
 
@@ -422,7 +466,15 @@ class Walk:
     def see(self, user: User, one: Instance, moment: Moment) -> See:
         profile = {"id": user.id, "traits": dict(user.traits)}
         return See(
-            moment.event, one.entry, profile, one.key, moment.now, one.steps, one.attr, user.times
+            moment.event,
+            one.entry,
+            profile,
+            one.key,
+            moment.now,
+            one.steps,
+            one.attr,
+            user.times,
+            self.traits_before(user, moment),
         )
 
     def holds(self, user: User, one: Instance, moment: Moment, where: Cel | None) -> bool:
@@ -486,6 +538,17 @@ class Walk:
 def branches_of(user: User, one: Instance) -> list[Instance]:
     """Its live branches."""
     return [branch for branch in user.live if branch.parent is one]
+
+
+def followed(node: Document) -> list[str]:
+    """The traits that a delay follows."""
+    if not node.get("follow"):
+        return []
+    return (
+        ["timezone"]
+        if "until_local" in node
+        else re.findall(r"user\.traits\.(\w+)", node["until"].text)
+    )
 
 
 def with_next(journey: Document) -> dict[str, dict[str, Any]]:

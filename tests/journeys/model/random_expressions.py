@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.journeys.model.model_terms import MINUTE, Cel, Failed, Joined, See, iso
+from tests.journeys.builders import START
+from tests.journeys.model.model_terms import HOUR, MINUTE, Cel, Failed, Joined, See, iso
 
 
 def same(left: Any, right: Any) -> bool:
@@ -48,6 +49,14 @@ EVENT_CONDITIONS = [
     Cel("count('a', '10m') > 1", lambda s: s.count("a", 10 * MINUTE) > 1),
     Cel("count('b', '60m') <= 1", lambda s: s.count("b", 60 * MINUTE) <= 1),
     Cel("now - entry.timestamp < duration('1h')", lambda s: s.now - s.entry["timestamp"] < 3.6e6),
+]
+CHANGE_CONDITIONS = [
+    Cel("before.t == 1", lambda s: same(s.before["t"], 1)),
+    Cel("!has(before.t)", lambda s: "t" not in s.before),
+    Cel(
+        "has(before.t) && user.traits.t == 2",
+        lambda s: "t" in s.before and same(s.user["traits"]["t"], 2),
+    ),
 ]
 CONDITIONS = [
     *EVENT_CONDITIONS,
@@ -148,4 +157,23 @@ UNTIL = [
     Cel("event.timestamp", lambda s: s.event["timestamp"]),
     Cel("now", lambda s: s.now),
     Cel("entry.properties.n", _no_time),
+]
+
+
+def _time_of(value: Any) -> int:
+    """So many times four hours after the start of histories."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return START + int(value) * 4 * HOUR
+
+
+FOLLOWED = [
+    Cel(
+        f"ms({START} + int(user.traits.t) * 14400000)",
+        lambda s: _time_of(s.user["traits"]["t"]),
+    ),
+    Cel(
+        f"has(user.traits.t) ? ms({START + 3 * HOUR}) : ms({START + 6 * HOUR})",
+        lambda s: START + (3 if "t" in s.user["traits"] else 6) * HOUR,
+    ),
 ]

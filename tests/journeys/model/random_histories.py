@@ -110,7 +110,7 @@ def logs(
             "properties": draw(_properties),
         }
         chance = draw(st.integers(0, 24))
-        if chance < 4:
+        if chance < 4 or draw(st.integers(0, 5)) == 5:
             event["traits"] = draw(_traits)
         if chance == 3:
             event["type"] = "identify"

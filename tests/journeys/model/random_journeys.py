@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from journeys.documents.journey import Journey
 from tests.journeys.model.model_terms import DAY, HOUR, MINUTE, Cel, Document, Joined
 from tests.journeys.model.random_expressions import (
+    CHANGE_CONDITIONS,
     CONDITIONS,
     EVENT_CONDITIONS,
+    FOLLOWED,
     KEYS,
     LENGTHS,
     PAYLOADS,
@@ -72,6 +74,10 @@ def _written(part: Any, lets: _Lets, name: str = "", data: bool = False) -> Any:
     return f"{part}ms" if name in _DURATIONS and isinstance(part, int) else part
 
 
+_changes = st.fixed_dictionaries(
+    {"changes": st.sampled_from(["t", "t", "timezone"])},
+    optional={"where": st.sampled_from([*CHANGE_CONDITIONS, *EVENT_CONDITIONS[-2:]])},
+)
 _conditions = st.sampled_from(CONDITIONS)
 _event_conditions = st.sampled_from(EVENT_CONDITIONS)
 _spans = st.sampled_from([10 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, DAY])
@@ -169,11 +175,13 @@ def _with_labels(part: Any, label: str) -> Any:
 @st.composite
 def _entries(draw: st.DrawFn) -> Document:
     entry: Document = {"event": draw(st.sampled_from("aaab"))}
+    if _one_in(draw, 8):
+        entry = draw(st.sampled_from([{"changes": "t"}, {"event": "identify"}]))
     if _one_in(draw, 4):
         way = st.fixed_dictionaries(
             {"event": st.sampled_from("abx")}, optional={"where": _event_conditions}
         )
-        entry = {"any_of": draw(st.lists(way, min_size=1, max_size=3))}
+        entry = {"any_of": draw(st.lists(way | _changes, min_size=1, max_size=3))}
     if _one_in(draw, 6):
         entry["where"] = draw(_event_conditions)
     if draw(st.booleans()):
@@ -190,6 +198,8 @@ def _entries(draw: st.DrawFn) -> Document:
 @st.composite
 def _goals(draw: st.DrawFn) -> Document:
     goal: Document = {"event": draw(st.sampled_from(EVENTS))}
+    if _one_in(draw, 6):
+        goal = draw(_changes)
     for field, values in _OF_GOALS.items():
         if _one_in(draw, 2 if field == "within" else 4):
             goal[field] = draw(values)
@@ -207,7 +217,7 @@ _exits = st.fixed_dictionaries(
     optional={"where": _event_conditions, "match": _matches, "reason": st.just("gone")},
 )
 _AROUND: dict[str, st.SearchStrategy[Any]] = {
-    "exit": st.lists(_exits, min_size=1, max_size=2),
+    "exit": st.lists(_exits | _exits | _changes, min_size=1, max_size=2),
     "goal": _goals(),
     "in_flight": st.just("follow"),
     "on_resume": st.sampled_from(
@@ -303,7 +313,7 @@ _WINDOWS = [["09:00", "18:00"], ["22:00", "06:00"], ["00:00", "12:30"], ["02:15"
 
 def _delay(draws: _Draws, node: Document) -> None:
     """Until a time that may be over it goes on only: a way round might never come to wait."""
-    way = draws.draw(st.sampled_from(["for", "for", "until", "until_local"]))
+    way = draws.draw(st.sampled_from(["for", "for", "until", "until", "until_local"]))
     if way == "for":
         node["for"] = draws.draw(_spans)
         if _one_in(draws.draw, 3):
@@ -315,6 +325,8 @@ def _delay(draws: _Draws, node: Document) -> None:
         days = st.sampled_from([["mon"], ["sun"], ["mon", "fri"]])
         draws.sometimes(local, "weekdays", days)
         draws.sometimes(local, "timezone", st.sampled_from(["journey", *ZONES]))
+        if "timezone" not in local and draws.draw(st.booleans()):
+            node["follow"] = True
         node["until_local"] = local
         if _one_in(draws.draw, 3):
             del local["time"]
@@ -322,6 +334,8 @@ def _delay(draws: _Draws, node: Document) -> None:
             draws.goes_on(node)
     else:
         node["until"] = draws.draw(st.sampled_from(UNTIL))
+        if _one_in(draws.draw, 2):
+            node["until"], node["follow"] = draws.draw(st.sampled_from(FOLLOWED)), True
         draws.sometimes(node, "offset", st.sampled_from([-HOUR, 10 * MINUTE, HOUR]))
         draws.goes_on(node)
         draws.leads(node, "on_error")
@@ -366,11 +380,16 @@ def _wait_for_event(draws: _Draws, node: Document) -> None:
     draws.sometimes(node, "match", _matches)
     if draw(st.booleans()):
         node["event"] = draw(st.sampled_from(EVENTS))
+        if _one_in(draw, 5):
+            del node["event"]
+            node["changes"] = draw(st.sampled_from(["t", "timezone"]))
         return
     node["any_of"] = []
     for _ in range(draw(st.integers(1, 3))):
         branch: Document = {"event": draw(st.sampled_from(EVENTS))}
         draws.sometimes(branch, "where", _conditions)
+        if _one_in(draw, 5):
+            branch = draw(_changes)
         draws.leads(branch)
         draws.sometimes(branch, "set", _sets)
         node["any_of"].append(branch)

@@ -25,6 +25,7 @@ from tests.journeys.model.engine_side import Engine, Modelled, assert_same, is_s
 from tests.journeys.model.model import Model
 from tests.journeys.model.model_terms import HOUR, MINUTE, Document, User
 from tests.journeys.model.model_walk import TooLong
+from tests.journeys.model.random_expressions import FOLLOWED
 from tests.journeys.model.random_histories import (
     TOURS,
     Clock,
@@ -32,10 +33,12 @@ from tests.journeys.model.random_histories import (
     Fire,
     History,
     Turn,
+    histories,
     logs,
     user_of,
     worlds,
 )
+from tests.journeys.model.random_journeys import ZONES
 
 World = tuple[tuple[Document, ...], History]
 
@@ -77,6 +80,36 @@ def test_under_wall_every_outcome_action_and_place_is_the_models(
     tours, history = world
     model = played(Modelled("wall", *tours, everything=everything), history)
     assert_same(play(Engine("wall", *tours, everything=everything), history), model)
+
+
+@st.composite
+def following(draw: st.DrawFn, wall: bool) -> World:
+    """A journey that mostly waits for its user's traits, and a history of it."""
+    local = {"time": draw(st.sampled_from(["09:00", "14:30"]))}
+    until = st.sampled_from([{"until": cel} for cel in FOLLOWED] + [{"until_local": local}])
+    way = {"type": "delay", **draw(until), "follow": True}
+    if "until" in way:
+        way["on_error"] = "n1"
+    changed = {"type": "wait_for_event", "changes": "t", "within": 30 * 60_000}
+    nodes = {"n0": way, "n1": {**changed, "next": draw(st.sampled_from(["n0", "n2"]))}}
+    tour = {"name": "tour", "entry": {"event": "a"}, "nodes": {**nodes, "n2": {"type": "exit"}}}
+    traits = st.fixed_dictionaries(
+        {}, optional={"t": st.sampled_from([0, 1, 2, 3, None]), "timezone": st.sampled_from(ZONES)}
+    )
+    history = [
+        one._replace(wire={**one.wire, "traits": draw(traits)}) if isinstance(one, Event) else one
+        for one in draw(histories((tour,), wall=wall))
+    ]
+    return (tour,), history
+
+
+@examples(50)
+@given(data=st.data(), wall=st.booleans())
+def test_delays_that_follow_their_traits_are_the_models(data: st.DataObject, wall: bool) -> None:
+    tours, history = data.draw(following(wall))
+    clock = "wall" if wall else "stream"
+    model = played(Modelled(clock, *tours), history)
+    assert_same(play(Engine(clock, *tours), history), model)
 
 
 # --- Batches, sweeps and repeats -----------------------------------------------------------------
