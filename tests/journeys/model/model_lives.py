@@ -135,6 +135,9 @@ def listened(version: Document) -> set[str]:
     for node in version["nodes"].values():
         if node["type"] == "wait_for_event":
             places += node.get("any_of", [node])
+        if node["type"] == "digest":
+            entry = version["entry"]
+            places += node.get("any_of") or entry.get("any_of", [{"event": entry.get("event")}])
     return {place["event"] for place in places if place}
 
 
@@ -147,10 +150,20 @@ def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
             found.add(to)
             ahead.append(to)
     parts: list[Any] = [nodes[name] for name in found] + journey.get("exit", [])
-    if any(nodes[name]["type"] == "wait_for_event" for name in found):
+    if any(nodes[name]["type"] in ("digest", "wait_for_event") for name in found):
         parts.append(journey["entry"].get("key"))
     texts = [cel.text for cel in expressions(parts)]
-    local = [nodes[name]["until_local"] for name in found if "until_local" in nodes[name]]
+    ahead_of = set().union(*(_leads_to(nodes[name]) for name in found))
+    for name in found:
+        if nodes[name]["type"] == "digest":
+            texts += [f"steps.{name}.count", f"steps.{name}.kept"]
+            if name in ahead_of and "any_of" not in nodes[name]:
+                texts += [f"entry.{part}" for part in ("event timestamp messageId properties").split()]
+    local = [
+        nodes[name]["until_local"]
+        for name in found
+        if "until_local" in nodes[name] and (nodes[name]["type"] == "delay" or name in ahead_of)
+    ]
     if any(one.get("timezone", "user") == "user" for one in local):
         texts.append("entry.context.timezone")
     paths = (path for text in texts for path in re.findall(r"\b(?:entry|steps|attr)\b[.\w]*", text))
@@ -168,7 +181,8 @@ def _leads_to(node: dict[str, Any]) -> set[str]:
     elif node["type"] == "experiment":
         found = {variant.get("next", below) for variant in node["variants"].values()}
     elif node["type"] == "wait_for_event":
-        found = {branch.get("next", below) for branch in node.get("any_of", [{}])}
+        ways = [way for way in node.get("any_of", [{}]) if not way.get("reset")]
+        found = {branch.get("next", below) for branch in ways}
         if node["within"] != "forever":
             found |= {node.get("on_timeout", below), node.get("on_error")}
     else:
