@@ -49,8 +49,8 @@ class Collected(Model):
 
 class Digest(FallibleNode):
     blocking = True
-    captures = frozenset({"events", "count"})
-    remembers = frozenset({"count", "kept"})
+    captures = frozenset({"events", "count", "kept", "bytes"})
+    remembers = frozenset({"count", "kept", "bytes"})
     examples = (
         "{every: 2h, next: left, set: {a: '${steps.tested.count}'}}",
         """
@@ -127,7 +127,8 @@ class Digest(FallibleNode):
         first = step.captured("count") is None
         step.capture("count", 0)
         step.capture("events", [])
-        step.capture("kept", [0, 0])
+        step.capture("kept", 0)
+        step.capture("bytes", 0)
         try:
             due = self._due(step)
         except ExpressionFailed as error:
@@ -166,19 +167,20 @@ class Digest(FallibleNode):
         count = step.captured("count") + 1
         step.capture("count", count)
         what = {"event": event["event"], "message_id": event["messageId"], "count": count}
-        events, size = step.captured("kept")
-        kept, cut = _cut(event)
-        size += len(msgspec.json.encode(kept))
-        if events >= self.max or size > MAX_BYTES:
-            reason = "max" if events >= self.max else "bytes"
+        item, cut = _cut(event)
+        kept = step.captured("kept")
+        size = step.captured("bytes") + len(msgspec.json.encode(item))
+        if kept >= self.max or size > MAX_BYTES:
+            reason = "max" if kept >= self.max else "bytes"
             step.report("digest.overflowed", **what, reason=reason)
             return
-        step.capture("kept", [events + 1, size])
-        step.capture("events", [*(step.captured("events") or ()), kept])
+        step.capture("kept", kept + 1)
+        step.capture("bytes", size)
+        step.capture("events", [*(step.captured("events") or ()), item])
         step.report("digest.collected", **what, **cut)
 
     def on_timer(self, step: Step) -> Go:
-        step.report("digest.closed", count=step.captured("count"), kept=step.captured("kept")[0])
+        step.report("digest.closed", count=step.captured("count"), kept=step.captured("kept"))
         return Go(self.next)
 
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:

@@ -156,7 +156,7 @@ def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
     ahead_of = set().union(*(_leads_to(nodes[name]) for name in found))
     for name in found:
         if nodes[name]["type"] == "digest":
-            texts += [f"steps.{name}.count", f"steps.{name}.kept"]
+            texts += [f"steps.{name}.{label}" for label in ("count", "kept", "bytes")]
             if name in ahead_of and "any_of" not in nodes[name]:
                 texts += [f"entry.{part}" for part in ("event timestamp messageId properties").split()]
     local = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from json import dumps
 from typing import Any
 
 from tests.journeys.model.model_terms import (
@@ -217,7 +218,7 @@ class Walk:
     def _reach_digest(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
         node = self.node(one)
         again = one.node in one.steps
-        self._capture(one, count=0, events=[])
+        self._capture(one, count=0, events=[], kept=0, bytes=0)
         if "every" in node:
             try:
                 due = moment.now + self._length(user, one, moment, node["every"])
@@ -249,7 +250,10 @@ class Walk:
             return
         names = ("event", "messageId", "properties")
         item = {**{name: event[name] for name in names}, "timestamp": iso(event["timestamp"])}
-        self._capture(one, events=[*mine["events"], item])
+        size = len(dumps(item, separators=(",", ":")))
+        self._capture(
+            one, events=[*mine["events"], item], kept=mine["kept"] + 1, bytes=mine["bytes"] + size
+        )
         self.tell(user, one, moment, "digest.collected", **what)
 
     def _close(self, user: User, one: Instance, moment: Moment) -> None:
