@@ -54,6 +54,7 @@ _REASONS = {
     "journey.rejected": frozenset(
         {"already_in", "min_gap", "no_key", "once", "too_late", "too_many"}
     ),
+    "digest.overflowed": frozenset({"max", "bytes"}),
     "action.skipped": frozenset({"paused", "payload_failed", "too_large"}),
 }
 """The fixed reasons of an outcome, by its type."""
@@ -66,7 +67,11 @@ _NODES_OF = {
     "experiment.assigned": frozenset({"experiment"}),
     "wait.matched": frozenset({"wait_for_event", "trigger"}),
     "wait.timed_out": frozenset({"wait_for_event", "trigger"}),
-    "wait.started": frozenset({"delay", "wait_for_event", "trigger"}),
+    "wait.started": frozenset({"delay", "digest", "wait_for_event", "trigger"}),
+    "wait.rescheduled": frozenset({"wait_for_event"}),
+    "digest.collected": frozenset({"digest"}),
+    "digest.overflowed": frozenset({"digest"}),
+    "digest.closed": frozenset({"digest"}),
 }
 """The types of nodes that report an outcome, by its type; others may come from any node."""
 _PLAIN_KEY = re.compile(r"(event\.[A-Za-z0-9_.]+)?")
