@@ -158,7 +158,9 @@ def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
         if nodes[name]["type"] == "digest":
             texts += [f"steps.{name}.{label}" for label in ("count", "kept", "bytes")]
             if name in ahead_of and "any_of" not in nodes[name]:
-                texts += [f"entry.{part}" for part in ("event timestamp messageId properties").split()]
+                texts += [
+                    f"entry.{part}" for part in ("event timestamp messageId properties").split()
+                ]
     local = [
         nodes[name]["until_local"]
         for name in found

@@ -236,9 +236,7 @@ class Walk:
         self._stay(user, one, moment, due)
         return None
 
-    def collect(
-        self, user: User, one: Instance, moment: Moment, event: dict[str, Any]
-    ) -> None:
+    def collect(self, user: User, one: Instance, moment: Moment, event: dict[str, Any]) -> None:
         """The model knows no events that are too large to be kept."""
         assert one.node is not None
         mine = one.steps[one.node]

@@ -102,9 +102,12 @@ def test_all_kept_events_together_have_a_limit_in_bytes() -> None:
 
 
 def test_events_that_nothing_reads_are_not_kept() -> None:
-    world = digest(nodes="news: {type: digest, every: 1h, set: {n: '${steps.news.count}'}}\n" + """
+    world = digest(
+        nodes="news: {type: digest, every: 1h, set: {n: '${steps.news.count}'}}\n"
+        + """
 mail: {type: destination, destination: mailer, payload: {n: '${attr.n}'}}
-""")
+"""
+    )
     for at in range(3):
         commented(world, "anna", at)
     assert "anna" not in str(world.instance().context)
@@ -142,13 +145,16 @@ def test_reached_after_a_wait_it_begins_with_the_entry_event() -> None:
 
 
 def test_reached_again_it_begins_empty() -> None:
-    more = NODES + """
+    more = (
+        NODES
+        + """
 more:
   type: criteria
   branches: [{when: steps.news.count > 0, next: news}]
   otherwise: done
 done: {type: exit}
 """
+    )
     world = digest(nodes=more)
     commented(world, "anna", 0)
     commented(world, "ben", HOUR + MINUTE)
@@ -244,7 +250,10 @@ quiet:
   any_of: [{event: view, reset: true}, {event: order, next: done}]
   within: 10m
   on_timeout: remind
-remind: {type: destination, destination: mailer, payload: {page: '${steps.quiet.event.properties.p}'}}
+remind:
+  type: destination
+  destination: mailer
+  payload: {page: '${steps.quiet.event.properties.p}'}
 done: {type: exit}
 """
 
