@@ -53,12 +53,18 @@ class Program:
         self.key = None if entry.key is None else compile_cel(entry.key)
         ways = [where for one in self.entry_events.values() for where in one]
         self.one_condition = entry.where is None or not any(ways)
-        self.awaits = {name: frozenset(node.awaits()) for name, node in self.nodes.items()}
+        entering = frozenset(self.entry_events)
+        self.awaits = {
+            name: frozenset(node.awaits()) | entering
+            if node.takes_entries
+            else frozenset(node.awaits())
+            for name, node in self.nodes.items()
+        }
         self.exits: dict[str, list[GlobalExit]] = {}
         for leaving in journey.exit:
             self.exits.setdefault(leaving.signal, []).append(leaving)
         anywhere = {path for leaving in journey.exit for path in expression_paths(leaving)}
-        self.reads: dict[str, Paths] = _Reads(self.nodes, entry.key, anywhere)
+        self.reads: dict[str, Paths] = _Reads(self.nodes, self.awaits, entry.key, anywhere)
         self._event = path_tree(expression_paths(journey), ("event",))
         self._goal: Paths = {}
         if journey.goal is not None:
@@ -143,14 +149,22 @@ class _Reads(dict[str, Paths]):
     """
 
     def __init__(
-        self, nodes: Mapping[str, NodeModel], key: str | None, anywhere: set[tuple[str, ...]]
+        self,
+        nodes: Mapping[str, NodeModel],
+        awaits: Mapping[str, frozenset[str]],
+        key: str | None,
+        anywhere: set[tuple[str, ...]],
     ) -> None:
         bits: dict[tuple[str, ...], int] = {}
         here: dict[str, int] = {}
         for name, node in nodes.items():
             paths = {*expression_paths(node), *node.reads(), *anywhere}
-            if key is not None and node.awaits():
+            if key is not None and awaits[name]:
                 paths |= compile_cel(key).paths
+            if node.remembers:
+                paths |= {("steps", name, label) for label in node.remembers}
+            for target in taken(node):
+                paths.update(nodes[target].reads_on_entering())
             here[name] = 0
             for path in paths:
                 here[name] |= bits.setdefault(path, 1 << len(bits))

@@ -66,12 +66,14 @@ class _Names:
         captures: by node, what it captures.
         responses: by node, the labels of its response, if it has any.
         labels: by label, the nodes and branches that set it.
+        resets: the waits that capture an event also if they time out.
     """
 
     captures: dict[str, frozenset[str]]
     types: dict[str, str]
     responses: dict[str, list[str]]
     labels: dict[str, list[Path]]
+    resets: frozenset[str]
     graph: Graph | None
 
     def is_set(self, label: str, here: Path) -> bool:
@@ -81,7 +83,8 @@ class _Names:
 
     def has_captured(self, node: str, here: Path) -> bool:
         own = node == here[1] and "set" in here
-        return own or self._leads(("nodes", node), here, ("on_timeout",))
+        but = () if node in self.resets else ("on_timeout",)
+        return own or self._leads(("nodes", node), here, but)
 
     def _leads(self, part: Path, here: Path, but_by: tuple[str, ...]) -> bool:
         """Whether a way from a node, or a part of it, leads to the place of an expression."""
@@ -285,17 +288,30 @@ def _names(root: YamlNode, graph: Graph | None) -> _Names:
     types: dict[str, str] = {}
     responses: dict[str, list[str]] = {}
     labels: dict[str, list[Path]] = {}
+    resets: set[str] = set()
     if nodes is not None and isinstance(nodes.value, dict):
         for name, node in nodes.value.items():
             model = model_of(Node, node)
             captures[name] = getattr(model, "captures", frozenset())
             types[name] = _type(node)
+            if _resets(node):
+                resets.add(name)
             response = node.value.get("response") if isinstance(node.value, dict) else None
             if response is not None and isinstance(response.value, dict):
                 responses[name] = list(response.value)
             for label, part in _labels(node, ("nodes", name)):
                 labels.setdefault(label, []).append(part)
-    return _Names(captures, types, responses, labels, graph)
+    return _Names(captures, types, responses, labels, frozenset(resets), graph)
+
+
+def _resets(node: YamlNode) -> bool:
+    """Whether an event can start the time limit of a wait anew."""
+    ways = node.value.get("any_of") if isinstance(node.value, dict) else None
+    return (
+        ways is not None
+        and isinstance(ways.value, list)
+        and any(isinstance(way.value, dict) and "reset" in way.value for way in ways.value)
+    )
 
 
 def _type(node: YamlNode) -> str:

@@ -30,23 +30,16 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
 
     Args:
         entered: (program, certain): `certain` means that the prefilter proved the condition, so it
-            is not evaluated again.
+            is not evaluated again. A journey whose digest has collected the event is left out.
     """
     context = user.context
     for program, holds in entered:
+        if program.name in context.taken:
+            continue
         entry = program.journey.entry
         signal: str | None = context.signals[0]
         if not holds or program.key is not None:
-            scope = Scope(
-                event=context.event,
-                entry=context.event,
-                user=context.user,
-                journey=program.facts,
-                now=arrived.time,
-                count=context.event_counts,
-                before=context.traits_before,
-                meter=context.effects.meter,
-            )
+            scope = context.entry_scope(program, arrived.time)
             if not holds:
                 signal = _holds(user, program, scope, arrived)
                 if signal is None:

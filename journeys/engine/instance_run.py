@@ -19,7 +19,7 @@ from journeys.expressions.templates import duration
 from journeys.expressions.urls import render_url
 from journeys.expressions.values import plain_text
 from journeys.ids import action_id, outcome_id
-from journeys.nodes.base import USERS_ZONE, Block, End, Fork, Go, Labels
+from journeys.nodes.base import USERS_ZONE, Block, End, Fork, Go, Labels, Stay
 from journeys.records import traits as profile
 from journeys.records.action import MAX_PAYLOAD, Action, TriggerCall
 from journeys.records.outcome import Outcome, OutcomeType, shown
@@ -40,6 +40,24 @@ def _look(value: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _enters(program: Program, signals: tuple[str, ...], scope: Scope) -> bool:
+    """Whether an event with these signals satisfies the conditions of the journey's entry. What
+    fails doesn't: it is reported if the event comes to enter."""
+    everyone = program.journey.entry.where
+    try:
+        if everyone is not None and not condition(everyone, scope):
+            return False
+    except ExpressionFailed:
+        return False
+    for one in program.journey.entry.events:
+        try:
+            if one.signal in signals and (one.where is None or condition(one.where, scope)):
+                return True
+        except ExpressionFailed:
+            continue
+    return False
 
 
 class InstanceRun:
@@ -173,6 +191,13 @@ class InstanceRun:
         self.end("error", error=f"more than {MAX_NODES} nodes in one step")
         return None
 
+    def stay(self, verdict: Stay) -> Instance:
+        """Keep waiting at the same node."""
+        due = verdict.due
+        if due is not None:
+            self.wait = Wait(due, self.context.fire_at(due))
+        return self._instance(None)
+
     def decide(self, verdict: Go) -> Instance:
         """Store where the instance goes when its paused journey is resumed."""
         self._leave(verdict)
@@ -204,14 +229,6 @@ class InstanceRun:
     def _block(self, due: int | None) -> Instance:
         self.wait = Wait(due, None if due is None else self.context.fire_at(due))
         self.report("wait.started", due=None if due is None else format_time(due))
-        return self._instance(None)
-
-    def reschedule(self, due: int | None) -> Instance | None:
-        """Move the deadline of the wait; returns None if it stays where it is."""
-        if due == self.wait.due:
-            return None
-        self.wait = Wait(due, None if due is None else self.context.fire_at(due))
-        self.report("wait.rescheduled", due=None if due is None else format_time(due))
         return self._instance(None)
 
     def _instance(self, held: Held | None) -> Instance:
@@ -267,6 +284,10 @@ class InstanceRun:
     @property
     def signals(self) -> tuple[str, ...]:
         return self.context.signals
+
+    @property
+    def due(self) -> int | None:
+        return self.wait.due
 
     def scope(self) -> Scope:
         """What expressions see."""
@@ -349,6 +370,24 @@ class InstanceRun:
         if all(path[0] in _LIVE_ROOTS for path in compiled.paths):
             keys[text] = key
         return key is not None and key == self.key
+
+    def takes_entry(self) -> bool:
+        context, program = self.context, self.program
+        scope = context.entry_scope(program, self.now)
+        if not _enters(program, context.signals, scope):
+            return False
+        if program.key is not None:
+            try:
+                key = plain_text(program.key.evaluate(scope))
+            except ExpressionFailed:
+                return False
+            if key is None or key != self.key:
+                return False
+        context.taken = context.taken | {program.name}
+        return True
+
+    def captured(self, label: str) -> Any:
+        return self.steps.get(self.node, _NOTHING).get(label)
 
     def capture(self, label: str, value: Any) -> None:
         mine = {**self.steps.get(self.node, _NOTHING), label: value}

@@ -15,6 +15,9 @@ The table for people:
 | DECIDED | no effect                 | running: GO to decided node    | TAKE_TURN         | ENDED |
 |         |                           | paused: STOP_CLOCK             |                   |       |
 
+An awaited event that only makes the instance stay, such as one that a digest collects or that
+starts a window anew, leaves it WAITING at the same node, whether its journey runs or not.
+
 After MOVE, TIME_OUT and GO the instance runs from node to node until it is WAITING again or ENDED.
 The deadline of HELD and DECIDED instances is their turn after the pause: they continue one after
 the other within the journey's `on_resume: {spread}`. Under `on_resume: skip` they are muted: their

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from journeys.catalog.program import Program
 from journeys.catalog.running import RunningCatalog
+from journeys.expressions.scope import Scope
 from journeys.ids import outcome_id_of_emitted, outcome_id_of_input
 from journeys.records import event_counts, traits
 from journeys.records.action import Action
@@ -44,6 +45,9 @@ MAX_STEP_BYTES = 8 * 1024 * 1024
 """Bytes of the payloads of one step's actions, and of the properties of the events it emits."""
 
 
+NONE_TAKEN: frozenset[str] = frozenset()
+
+
 class UnknownVersion(Exception):
     """A live instance has a version that the catalog lacks: the worker has not read all of it."""
 
@@ -58,6 +62,7 @@ class StepContext:
         before: the traits before the event changed some of them; None: it has changed none.
         signals: what the event is to journeys: its name, and the changes of traits that it made.
         keys: the values of key expressions for the event, by their text.
+        taken: the journeys that the event starts no instance of, as a digest has collected it.
         emitted: events that nodes emitted and that are not applied yet.
         changed: whether any part of the user's record has changed.
     """
@@ -80,6 +85,7 @@ class StepContext:
         "hop",
         "keys",
         "signals",
+        "taken",
         "traits",
         "user_id",
     )
@@ -106,6 +112,7 @@ class StepContext:
         self.before: dict[str, Any] | None = None
         self.signals: tuple[str, ...] = ()
         self.keys: dict[str, str | None] = {}
+        self.taken: frozenset[str] = NONE_TAKEN
         self.emitted: deque[Emitted] = deque()
         self.hop = 0
         self._emitted_in_all = 0
@@ -130,6 +137,19 @@ class StepContext:
     def runs(self, journey: str) -> bool:
         """Whether instances of the journey may move now."""
         return self.catalog.status.get(journey) == "running"
+
+    def entry_scope(self, program: Program, now: int) -> Scope:
+        """What the expressions of a journey's entry see of the current event."""
+        return Scope(
+            event=self.event,
+            entry=self.event,
+            user=self.user,
+            journey=program.facts,
+            now=now,
+            count=self.event_counts,
+            before=self.traits_before,
+            meter=self.effects.meter,
+        )
 
     def lifecycle_seen(self, journey: str) -> int:
         """The time of the newest change of the journey's lifecycle, ms; 0 if there is none."""

@@ -10,7 +10,7 @@ from journeys.engine.instance_run import InstanceRun
 from journeys.engine.instance_states import Effect, Trigger, effect_of
 from journeys.engine.user_step import UserStep
 from journeys.ids import action_id
-from journeys.nodes.base import Block, Go
+from journeys.nodes.base import Go, Stay
 from journeys.records.event import Event
 from journeys.records.response import Response
 from journeys.records.user_record import Instance
@@ -74,14 +74,13 @@ def _waits(instance: Instance, now: int) -> bool:
     return instance.held is None and (due is None or due > now)
 
 
-def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | Block | None) -> None:
-    """Let the instance go where its node says, now or when its journey is resumed."""
+def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | Stay | None) -> None:
+    """Let the instance go where its node says, now or when its journey is resumed. One that stays
+    has not moved on, so a pause makes no difference to it."""
     if verdict is None:
         return
-    if isinstance(verdict, Block):
-        waiting = run.reschedule(verdict.due)
-        if waiting is not None:
-            user.write(instance, run, waiting)
+    if isinstance(verdict, Stay):
+        user.write(instance, run, run.stay(verdict))
         return
     running = user.context.runs(instance.journey)
     effect = effect_of(instance, Trigger.EVENT if running else Trigger.EVENT_PAUSED)

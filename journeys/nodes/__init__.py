@@ -7,6 +7,7 @@ from pydantic import Discriminator
 from journeys.nodes.criteria import Criteria
 from journeys.nodes.delay import Delay
 from journeys.nodes.destination import DestinationNode
+from journeys.nodes.digest import Digest
 from journeys.nodes.emit_event import EmitEvent
 from journeys.nodes.exit import Exit
 from journeys.nodes.experiment import Experiment
@@ -21,6 +22,7 @@ Node = Annotated[
     | Delay
     | Parallel
     | WaitForEvent
+    | Digest
     | DestinationNode
     | Trigger
     | UpdateProfile

@@ -70,6 +70,12 @@ class Block(msgspec.Struct, frozen=True):
     due: int | None
 
 
+class Stay(msgspec.Struct, frozen=True):
+    """The instance keeps waiting here, until `due` (ms) or, without it, as long as before."""
+
+    due: int | None = None
+
+
 class End(msgspec.Struct, frozen=True):
     """The instance ends."""
 
@@ -111,6 +117,14 @@ class Step(Protocol):
     def signals(self) -> tuple[str, ...]:
         """What the event is: its name, and the changes of traits that it made."""
 
+    @property
+    def entry(self) -> Mapping[str, Any]:
+        """The event that started the instance, cut to what the journey still reads."""
+
+    @property
+    def due(self) -> int | None:
+        """The deadline of the wait at this node, ms; None: it has none, or doesn't wait yet."""
+
     def zone(self, of: str) -> tzinfo:
         """The time zone of the `user`, of the `journey`, or with a name."""
 
@@ -136,8 +150,15 @@ class Step(Protocol):
             expression: gives the event's key; None: the `key` of the journey's entry.
         """
 
+    def takes_entry(self) -> bool:
+        """Whether the event enters the journey and has the instance's key; if so, it starts no
+        other instance."""
+
     def capture(self, label: str, value: Any) -> None:
         """Store `value` as `steps.<this node>.<label>`, if a later node reads it."""
+
+    def captured(self, label: str) -> Any:
+        """What this node captured; None: nothing, or it was not kept (see `remembers`)."""
 
     def report(self, outcome: OutcomeType, **detail: Any) -> None:
         """Report an outcome of this node."""
@@ -198,6 +219,8 @@ class NodeModel(Model):
     """Whether it starts branches. Instances can wait here for them, but need not."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """The labels that later nodes can read as `steps.<node>.<label>`."""
+    remembers: ClassVar[frozenset[str]] = frozenset()
+    """The labels that it captures and reads again itself while an instance waits here."""
     examples: ClassVar[tuple[str, ...]] = ()
     """YAML of the node without `type`, one text for each form of the node, for the conformance
     suite. Together they use every field that names a node (`left`, `right`) or holds an expression;
@@ -212,6 +235,11 @@ class NodeModel(Model):
         return ()
 
     @property
+    def takes_entries(self) -> bool:
+        """Whether it awaits the events that enter its journey, in addition to those it names."""
+        return False
+
+    @property
     def keyed(self) -> bool:
         """Whether events with another key than the instance's have no effect on it here."""
         return False
@@ -220,13 +248,17 @@ class NodeModel(Model):
         """Paths of `entry`, `steps` and `attr` that it reads in addition to its expressions."""
         return ()
 
+    def reads_on_entering(self) -> Collection[tuple[str, ...]]:
+        """The same for paths that it reads only when an instance reaches it."""
+        return ()
+
     def enter(self, step: Step) -> Go | Block | End | Fork:
         """Called when the instance reaches this node."""
         raise NotImplementedError
 
-    def on_event(self, step: Step) -> Go | Block | None:
-        """Called for each awaited event while the instance waits here; None: it keeps waiting;
-        Block: with another deadline."""
+    def on_event(self, step: Step) -> Go | Stay | None:
+        """Called for each awaited event while the instance waits here; None: the event has no
+        effect."""
         return None
 
     def on_response(self, step: Step, response: Response) -> Go:

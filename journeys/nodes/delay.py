@@ -10,7 +10,17 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import ExpressionFailed, compile_cel
-from journeys.nodes.base import USERS_ZONE, Block, End, FallibleNode, Go, LintWarning, Mover, Step
+from journeys.nodes.base import (
+    USERS_ZONE,
+    Block,
+    End,
+    FallibleNode,
+    Go,
+    LintWarning,
+    Mover,
+    Stay,
+    Step,
+)
 from journeys.problems import shown
 from journeys.schema.fields import (
     Model,
@@ -24,7 +34,7 @@ from journeys.schema.fields import (
 )
 from journeys.schema.marks import Path
 from journeys.schema.signals import ANY_CHANGE, change_of
-from journeys.time import parse_time
+from journeys.time import format_time, parse_time
 from journeys.zones import WEEKDAYS, next_in_window, next_local
 
 
@@ -163,7 +173,7 @@ class Delay(FallibleNode):
         assert self.until is not None, "a delay has `for`, `until` or `until_local`"
         return _time(self.until, step.value(self.until)) + (self.offset or 0)
 
-    def on_event(self, step: Step) -> Go | Block | None:
+    def on_event(self, step: Step) -> Go | Stay | None:
         """A trait has changed. If the time can't be read any more, the old one stays."""
         local = self.until_local
         try:
@@ -174,7 +184,12 @@ class Delay(FallibleNode):
         except ExpressionFailed as error:
             step.fail(error)
             return None
-        return self._until(due, step)
+        if due <= step.now:
+            return Go(self.next)
+        if due == step.due:
+            return None
+        step.report("wait.rescheduled", due=format_time(due))
+        return Stay(due)
 
     def on_timer(self, step: Step) -> Go:
         return Go(self.next)

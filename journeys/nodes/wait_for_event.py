@@ -18,16 +18,27 @@ from journeys.nodes.base import (
     LintWarning,
     Mover,
     Next,
+    Stay,
     Step,
     Way,
 )
 from journeys.schema.fields import Condition, EventName, Match, SomeDuration, TraitName
 from journeys.schema.marks import Path
 from journeys.schema.signals import Signal, signal_in_words
+from journeys.time import format_time
 
 
 class Awaited(Way, Signal):
     """One of several events or changes of traits, and the way that it leads."""
+
+    reset: bool = False
+    """The event starts the time limit anew, and the instance keeps waiting."""
+
+    @model_validator(mode="after")
+    def _resets_or_leads(self) -> Self:
+        if self.reset and (self.next is not None or self.set is not None):
+            raise ValueError("an event with `reset` leads nowhere: it takes no `next` and no `set`")
+        return self
 
 
 class WaitForEvent(FallibleNode):
@@ -43,6 +54,11 @@ class WaitForEvent(FallibleNode):
         within: 2h
         on_timeout: right
         next: right
+        """,
+        """
+        any_of: [{event: answer, reset: true}, {event: other, next: right}]
+        within: 2h
+        on_timeout: left
         """,
         """
         event: answer
@@ -74,6 +90,8 @@ class WaitForEvent(FallibleNode):
             raise ValueError("a wait_for_event needs one of `event`, `changes` and `any_of`")
         if self.within == "forever" and self.on_timeout is not None:
             raise ValueError("`on_timeout` is never taken where `within` is forever")
+        if self.within == "forever" and any(one.reset for one in self.any_of or ()):
+            raise ValueError("`reset` needs a time limit: `within` is forever")
         if self.on_error is not None and not self._can_fail:
             raise ValueError("`on_error` needs an expression in `within`, which can fail")
         return self
@@ -86,7 +104,12 @@ class WaitForEvent(FallibleNode):
     def falls_through(self) -> bool:
         """False if every event and the timeout have a next node of their own."""
         timed = self.within != "forever" and self.on_timeout is None
-        return timed or self.any_of is None or any(one.next is None for one in self.any_of)
+        return timed or self.any_of is None or any(one.next is None for one in self._leading)
+
+    @property
+    def _leading(self) -> list[Awaited]:
+        """The alternatives that move instances."""
+        return [one for one in self.any_of or () if not one.reset]
 
     @property
     def keyed(self) -> bool:
@@ -112,7 +135,7 @@ class WaitForEvent(FallibleNode):
             return self.failed(step, error)
         return Block(step.now + length) if length > 0 else self.on_timer(step)
 
-    def on_event(self, step: Step) -> Go | None:
+    def on_event(self, step: Step) -> Go | Stay | None:
         signals = step.signals
         happened = [one for one in self._alternatives if one.signal in signals]
         if self.match != "none":
@@ -124,7 +147,7 @@ class WaitForEvent(FallibleNode):
             return None
         for awaited in happened:
             if awaited.where is None or step.holds(awaited.where):
-                return self._matched(step, awaited)
+                return (self._rescheduled if awaited.reset else self._matched)(step, awaited)
         return None
 
     def on_timer(self, step: Step) -> Go:
@@ -139,6 +162,8 @@ class WaitForEvent(FallibleNode):
             return by_time
         own = way is not None and way[0] == "any_of"
         timed = self.within != "forever" and self.on_timeout is None
+        if self.any_of is not None and not self._leading:
+            return by_time
         return ("event", *by_time) if timed and not own else ("event",)
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
@@ -155,7 +180,7 @@ class WaitForEvent(FallibleNode):
                     why = f"'any_of[{before}]' already takes every such event"
                     yield LintWarning(("any_of", index), f"{why}: this one is never taken")
                     break
-        distinct = captured_read or any(one.next or one.set for one in ways)
+        distinct = captured_read or any(one.next or one.set or one.reset for one in ways)
         if self.within != "forever" and self.on_timeout is None and not distinct:
             yield LintWarning(
                 ("within",),
@@ -163,6 +188,8 @@ class WaitForEvent(FallibleNode):
             )
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        if outcome == "wait.rescheduled":
+            return f"{detail['event']} starts the time limit anew"
         if outcome not in ("wait.started", "wait.timed_out"):
             return ""
         return ("for " if outcome == "wait.started" else "no ") + " or ".join(
@@ -170,10 +197,29 @@ class WaitForEvent(FallibleNode):
         )
 
     def _matched(self, step: Step, awaited: Awaited) -> Go:
-        event = step.event
-        detail = {"event": event["event"], "message_id": event["messageId"]}
-        if awaited.changes is not None:
-            detail["changes"] = awaited.changes
-        step.report("wait.matched", **detail)
-        step.capture("event", event)
+        step.report("wait.matched", **_cause(step, awaited))
+        step.capture("event", step.event)
         return Go(awaited.next or self.next, awaited.set)
+
+    def _rescheduled(self, step: Step, awaited: Awaited) -> Stay | None:
+        """The window begins anew at the event. It never ends earlier than before, so a late event
+        changes nothing."""
+        try:
+            length = self.within if isinstance(self.within, int) else step.duration(self.within)
+        except ExpressionFailed as error:
+            step.fail(error)
+            return None
+        due = step.now + length
+        if step.due is None or due <= step.due:
+            return None
+        step.report("wait.rescheduled", due=format_time(due), **_cause(step, awaited))
+        step.capture("event", step.event)
+        return Stay(due)
+
+
+def _cause(step: Step, awaited: Awaited) -> dict[str, Any]:
+    """What an outcome says of the event that happened."""
+    detail = {"event": step.event["event"], "message_id": step.event["messageId"]}
+    if awaited.changes is not None:
+        detail["changes"] = awaited.changes
+    return detail

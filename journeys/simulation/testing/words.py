@@ -58,6 +58,7 @@ _REASONS = {
     "journey.rejected": frozenset(
         {"already_in", "min_gap", "no_key", "once", "too_late", "too_many"}
     ),
+    "digest.overflowed": frozenset({"max", "bytes"}),
     "action.skipped": frozenset({"paused", "payload_failed", "too_large", "too_many"}),
 }
 """The fixed reasons of an outcome, by its type."""
@@ -70,8 +71,11 @@ _NODES_OF = {
     "experiment.assigned": frozenset({"experiment"}),
     "wait.matched": frozenset({"wait_for_event", "trigger"}),
     "wait.timed_out": frozenset({"wait_for_event", "trigger"}),
-    "wait.started": frozenset({"delay", "wait_for_event", "trigger", "parallel"}),
-    "wait.rescheduled": frozenset({"delay"}),
+    "wait.started": frozenset({"delay", "digest", "wait_for_event", "trigger", "parallel"}),
+    "wait.rescheduled": frozenset({"delay", "wait_for_event"}),
+    "digest.collected": frozenset({"digest"}),
+    "digest.overflowed": frozenset({"digest"}),
+    "digest.closed": frozenset({"digest"}),
     "branch.started": frozenset({"parallel"}),
     "branches.joined": frozenset({"parallel"}),
 }

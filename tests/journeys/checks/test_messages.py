@@ -314,7 +314,7 @@ def test_a_type_that_is_no_text_is_reported_once_and_not_shown_where_the_node_is
     nodes = "  a: {type: {b: 1}}\n  n: {type: delay, until: steps.a.event.timestamp}\n"
     assert [message.split(": ", 1)[1] for message in told(HEAD + nodes)] == [
         "unknown node type a mapping in node 'a': expected one of 'criteria', 'delay', "
-        "'destination', 'emit_event', 'exit', 'experiment', 'parallel', 'trigger', "
+        "'destination', 'digest', 'emit_event', 'exit', 'experiment', 'parallel', 'trigger', "
         "'update_profile', 'wait_for_event'",
         "'until' in node 'n' (delay): node 'a' (without a type) captures nothing",
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.journeys.model.model_lives import Lives
+from tests.journeys.model.model_lives import Lives, entry_ways
 from tests.journeys.model.model_terms import (
     DAY,
     HOUR,
@@ -182,11 +182,17 @@ class Model(Lives):
         for one in list(user.goals):
             self._reach_goal(user, one, moment)
         # 5. Waits.
+        digested = set()
         for one in list(user.live):
-            self._awaited(user, one, moment)
+            if self.node(one)["type"] == "digest":
+                if self._digests(user, one, moment) and "any_of" not in self.node(one):
+                    digested.add(one.name)
+            else:
+                self._awaited(user, one, moment)
         # 6. Entries.
         for name in sorted(self.journeys):
-            self._enter(user, name, moment)
+            if name not in digested:
+                self._enter(user, name, moment)
 
     def _apply_emitted(self, user: User, moment: Moment) -> None:
         """In the same step, after all that the event or timer moves, in the order emitted."""
@@ -283,10 +289,57 @@ class Model(Lives):
             return
         for branch in branches:
             if self.holds(user, one, moment, branch.get("where")):
+                if branch.get("reset"):
+                    self.reset(user, one, moment)
+                    return
                 to, set = branch.get("next", node["next"]), branch.get("set")
                 told = told_of(moment.event, branch)
                 self.answer(user, one, moment, to, set, told, event=moment.event)
                 return
+
+    def _digests(self, user: User, one: Instance, moment: Moment) -> bool:
+        """Whether a digest collects the event: one that it names, or one that enters the journey
+        with the same key, by the version of the instance."""
+        node, event = self.node(one), moment.event
+        assert event is not None
+        if not self._is_open(one, moment.now):
+            return False
+        if "any_of" in node:
+            ways = [way for way in node["any_of"] if moment.is_heard(way)]
+            wanted = (
+                bool(ways)
+                and self.same_key(user, one, moment, node.get("match"))
+                and self.holds(user, one, moment, node.get("where"))
+                and any(self.holds(user, one, moment, way.get("where")) for way in ways)
+            )
+        else:
+            wanted = self._would_enter(user, one, moment)
+        if wanted:
+            self.collect(user, one, moment, event)
+        return wanted
+
+    def _would_enter(self, user: User, one: Instance, moment: Moment) -> bool:
+        entry, event = one.journey["entry"], moment.event
+        assert event is not None
+        profile = {"id": user.id, "traits": dict(user.traits)}
+        see = See(event, event, profile, None, moment.now, times=user.times)
+        see = replace(see, before=self.traits_before(user, moment))
+
+        def is_true(way: dict[str, Any]) -> bool:
+            try:
+                return "where" not in way or way["where"].holds(see)
+            except Failed:
+                return False
+
+        ways = entry_ways(entry)
+        if not any(moment.is_heard(way) and is_true(way) for way in ways):
+            return False
+        if not is_true(entry):
+            return False
+        try:
+            return "key" not in entry or key_text(entry["key"].value(see)) == one.key
+        except Failed:
+            return False
 
     def _waits_for(self, one: Instance, action: str, now: int) -> bool:
         """Whether a response belongs to the instance's current visit."""
@@ -329,8 +382,7 @@ class Model(Lives):
                 tell("expression.failed", None)
             return None
 
-        ways = entry.get("any_of", [{name: entry[name] for name in SIGNALS if name in entry}])
-        ways = [way for way in ways if moment.is_heard(way)]
+        ways = [way for way in entry_ways(entry) if moment.is_heard(way)]
         if not ways or first_of([entry]) is None:
             return
         way = first_of(ways)

@@ -157,7 +157,16 @@ def listening(version: Document) -> list[Document]:
             places += node.get("any_of", [node])
         if node["type"] == "delay":
             places += [{"changes": trait} for trait in followed(node)]
+        if node["type"] == "digest":
+            places += node.get("any_of") or entry_ways(version["entry"])
     return [place for place in places if place]
+
+
+def entry_ways(entry: Document) -> list[Document]:
+    """The alternatives of an entry; of a single event or change, without its condition."""
+    single = {name: entry[name] for name in ("event", "changes") if name in entry}
+    ways: list[Document] = entry.get("any_of", [single])
+    return ways
 
 
 def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
@@ -169,10 +178,22 @@ def reads(journey: Document, node: str) -> set[tuple[str, ...]]:
             found.add(to)
             ahead.append(to)
     parts: list[Any] = [nodes[name] for name in found] + journey.get("exit", [])
-    if any(nodes[name]["type"] == "wait_for_event" for name in found):
+    if any(nodes[name]["type"] in ("digest", "wait_for_event") for name in found):
         parts.append(journey["entry"].get("key"))
     texts = [cel.text for cel in expressions(parts)]
-    local = [nodes[name]["until_local"] for name in found if "until_local" in nodes[name]]
+    ahead_of = set().union(*(_leads_to(nodes[name]) for name in found))
+    for name in found:
+        if nodes[name]["type"] == "digest":
+            texts += [f"steps.{name}.{label}" for label in ("count", "kept", "bytes")]
+            if name in ahead_of and "any_of" not in nodes[name]:
+                texts += [
+                    f"entry.{part}" for part in ("event timestamp messageId properties").split()
+                ]
+    local = [
+        nodes[name]["until_local"]
+        for name in found
+        if "until_local" in nodes[name] and (nodes[name]["type"] == "delay" or name in ahead_of)
+    ]
     if any(one.get("timezone", "user") == "user" for one in local):
         texts.append("entry.context.timezone")
     paths = (path for text in texts for path in re.findall(r"\b(?:entry|steps|attr)\b[.\w]*", text))
@@ -207,7 +228,8 @@ def _leads_to(node: dict[str, Any]) -> set[str]:
     elif node["type"] == "experiment":
         found = {variant.get("next", below) for variant in node["variants"].values()}
     elif node["type"] == "wait_for_event":
-        found = {branch.get("next", below) for branch in node.get("any_of", [{}])}
+        ways = [way for way in node.get("any_of", [{}]) if not way.get("reset")]
+        found = {branch.get("next", below) for branch in ways}
         if node["within"] != "forever":
             found |= {node.get("on_timeout", below), node.get("on_error")}
     else:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from json import dumps
 from typing import Any
 
 from tests.journeys.model.model_terms import (
@@ -37,7 +38,7 @@ from tests.journeys.model.model_terms import (
 )
 
 GRACE = 10 * SECOND
-BLOCKING = ("delay", "trigger", "wait_for_event")
+BLOCKING = ("delay", "digest", "trigger", "wait_for_event")
 HOPS = 16
 EMITTED = 1_000
 
@@ -129,6 +130,8 @@ class Walk:
         if node["type"] == "wait_for_event":
             self.tell(user, one, moment, "wait.timed_out")
             to = node.get("on_timeout", to)
+        if node["type"] == "digest":
+            self._close(user, one, moment)
         if node["type"] == "trigger":
             self.tell(user, one, moment, "wait.timed_out")
             to = node.get("on_error", to)
@@ -288,6 +291,66 @@ class Walk:
             return node.get("on_timeout", node["next"]), None
         self._stay(user, one, moment, moment.now + length)
         return None
+
+    def reset(self, user: User, one: Instance, moment: Moment) -> None:
+        """The time limit begins anew, unless it would then end earlier."""
+        try:
+            due = moment.now + self._length(user, one, moment, self.node(one)["within"])
+        except Failed:
+            self.tell(user, one, moment, "expression.failed")
+            return
+        assert one.due is not None
+        assert moment.event is not None
+        if due > one.due:
+            what = {"event": moment.event["event"], "message_id": moment.event["messageId"]}
+            self.tell(user, one, moment, "wait.rescheduled", due=iso(due), **what)
+            self._capture(one, event=moment.event)
+            self._due_at(one, moment, due)
+
+    def _reach_digest(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
+        node = self.node(one)
+        again = one.node in one.steps
+        self._capture(one, count=0, events=[], kept=0, bytes=0)
+        if "every" in node:
+            try:
+                due = moment.now + self._length(user, one, moment, node["every"])
+            except Failed:
+                return self._fail(user, one, moment)
+        else:
+            local = node["until_local"]
+            zone = self._zone(user, one, local.get("timezone", "user"))
+            due = next_local(moment.now, local["time"], local.get("weekdays", DAYS), zone)
+        if not again and "any_of" not in node:
+            self.collect(user, one, moment, one.entry)
+        if due <= moment.now:
+            self._close(user, one, moment)
+            return node["next"], None
+        self._stay(user, one, moment, due)
+        return None
+
+    def collect(self, user: User, one: Instance, moment: Moment, event: dict[str, Any]) -> None:
+        """The model knows no events that are too large to be kept."""
+        assert one.node is not None
+        mine = one.steps[one.node]
+        count = mine["count"] + 1
+        what = {"event": event["event"], "message_id": event["messageId"], "count": count}
+        self._capture(one, count=count)
+        if count > self.node(one).get("max", 100):
+            self.tell(user, one, moment, "digest.overflowed", **what, reason="max")
+            return
+        names = ("event", "messageId", "properties")
+        item = {**{name: event[name] for name in names}, "timestamp": iso(event["timestamp"])}
+        size = len(dumps(item, separators=(",", ":")))
+        self._capture(
+            one, events=[*mine["events"], item], kept=mine["kept"] + 1, bytes=mine["bytes"] + size
+        )
+        self.tell(user, one, moment, "digest.collected", **what)
+
+    def _close(self, user: User, one: Instance, moment: Moment) -> None:
+        assert one.node is not None
+        mine = one.steps[one.node]
+        what = {"count": mine["count"], "kept": len(mine["events"])}
+        self.tell(user, one, moment, "digest.closed", **what)
 
     def _reach_criteria(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
         node = self.node(one)
@@ -451,10 +514,13 @@ class Walk:
         due: int | None,
         type: str = "wait.started",
     ) -> None:
+        self._due_at(one, moment, due)
+        self.tell(user, one, moment, type, due=None if due is None else iso(due))
+
+    def _due_at(self, one: Instance, moment: Moment, due: int | None) -> None:
         one.due = one.fire_at = due
         if due is not None and moment.arrival is not None and due <= moment.arrival:
             one.fire_at = moment.arrival + GRACE
-        self.tell(user, one, moment, type, due=None if due is None else iso(due))
 
     # Small things.
 

@@ -22,7 +22,7 @@ from tests.journeys.model.random_expressions import (
 
 EVENTS = ("a", "b", "c", "a", "b", "c", "x")
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata")
-_DURATIONS = ("for", "within", "min_gap", "max_lateness", "offset", "spread")
+_DURATIONS = ("for", "every", "within", "min_gap", "max_lateness", "offset", "spread")
 _DATA = ("set", "payload", "properties", "traits", "path")
 
 
@@ -233,7 +233,7 @@ class _Draws:
     def __init__(self, draw: st.DrawFn, names: list[str], place: int, kind: str) -> None:
         self.draw = draw
         self.later = names[place + 1 :]
-        self.waits = kind in ("wait_for_event", "delay")
+        self.waits = kind in ("wait_for_event", "delay", "digest")
         self.to = st.sampled_from(names if self.waits else self.later or [""])
 
     def sometimes(self, part: Document, field: str, values: st.SearchStrategy[Any]) -> None:
@@ -254,7 +254,7 @@ class _Draws:
 @st.composite
 def _nodes(draw: st.DrawFn, names: list[str], place: int) -> Document:
     later = names[place + 1 :]
-    kinds = ["wait_for_event"] * 7 + ["delay", "destination"] * 2
+    kinds = ["wait_for_event"] * 7 + ["digest"] * 2 + ["delay", "destination"] * 2
     kinds += ["experiment", *["trigger"] * 3, "update_profile", "emit_event"]
     if place:
         kinds.append("exit")
@@ -390,15 +390,41 @@ def _wait_for_event(draws: _Draws, node: Document) -> None:
         draws.sometimes(branch, "where", _conditions)
         if _one_in(draw, 5):
             branch = draw(_changes)
+        if node["within"] != "forever" and _one_in(draw, 4):
+            branch["reset"] = True
+            node["any_of"].append(branch)
+            continue
         draws.leads(branch)
         draws.sometimes(branch, "set", _sets)
         node["any_of"].append(branch)
+
+
+def _digest(draws: _Draws, node: Document) -> None:
+    draw = draws.draw
+    if _one_in(draw, 4):
+        node["until_local"] = {"time": draw(st.sampled_from(["00:00", "09:00", "14:30"]))}
+        draws.sometimes(node["until_local"], "timezone", st.sampled_from(["journey", *ZONES]))
+    else:
+        node["every"] = draw(_spans)
+        if _one_in(draw, 4):
+            node["every"] = draw(_lengths)
+            draws.goes_on(node)
+            draws.leads(node, "on_error")
+    draws.sometimes(node, "max", st.sampled_from([1, 2, 5]))
+    if _one_in(draw, 3):
+        way = st.fixed_dictionaries(
+            {"event": st.sampled_from(EVENTS)}, optional={"where": _conditions}
+        )
+        node["any_of"] = draw(st.lists(way, min_size=1, max_size=2))
+        draws.sometimes(node, "where", _conditions)
+        draws.sometimes(node, "match", _matches)
 
 
 _FILL: dict[str, Any] = {
     "criteria": _criteria,
     "delay": _delay,
     "destination": _destination,
+    "digest": _digest,
     "emit_event": _emit_event,
     "experiment": _experiment,
     "trigger": _trigger,
