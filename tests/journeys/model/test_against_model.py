@@ -261,7 +261,8 @@ def test_one_partition_and_four_say_the_same_of_a_log_in_order_of_time(
 STORY = re.compile("E(R(S(M(?=[RX]|$)|T(?=[RX])|(?=X|$))|T(?=[RX])|D)?)*X?")
 """It enters and reaches node after node. At some it stays: at a delay (D), or for an answer (S)
 that comes or is timed out, at once if there is no time to wait, unless the instance exits; and
-nothing follows an exit."""
+nothing follows an exit. A digest and a parallel node are timed out when they close and join, and a
+branch enters and exits as its parent does."""
 
 
 LETTERS = {
@@ -270,6 +271,10 @@ LETTERS = {
     "wait.started": "S",
     "wait.matched": "M",
     "wait.timed_out": "T",
+    "digest.closed": "T",
+    "branches.joined": "T",
+    "branch.started": "E",
+    "branch.ended": "X",
     "journey.exited": "X",
 }
 
