@@ -208,6 +208,8 @@ def names_on_the_way(findings: Findings, graph: Graph | None) -> NameCheck:
 
     def names_of(expression: Expression, _: Holds, path: Path) -> Iterator[NameProblem]:
         yield from _journey_names(expression, names, path)
+        if path[0] == "let":
+            return  # judged where the let is read
         offsets = next((at for of, at in expression.offsets.items() if of[0] == "before"), None)
         if offsets is not None and not _of_change(findings.root, path):
             why = "'before' has a value only in the 'where' of a trait's change, beside 'changes'"

@@ -113,6 +113,15 @@ def test_lint(lets: str, entry: str, expected: str) -> None:
     assert [one for one in found if "key" not in one] == [expected]
 
 
+def test_a_let_of_the_value_before_a_change_can_be_read_beside_the_change() -> None:
+    lets = "was: before.plan"
+    assert (
+        told(document(lets, "where: let.was == 'x'").replace("event: start", "changes: plan")) == []
+    )
+    [found] = told(document(lets, "where: let.was == 'x'"))
+    assert "in let.was (line 3): 'before' has a value only in the 'where' of" in found
+
+
 @pytest.mark.parametrize(
     "text",
     [
