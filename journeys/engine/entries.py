@@ -141,11 +141,11 @@ def _start(
         started=arrived.time,
         entry=context.event or {},
     )
-    detail = {"event": event.name, "message_id": event.message_id}
-    trait = None if signal is None else trait_of(signal)
-    if trait is not None:
-        detail["changes"] = trait
-    run.report("journey.entered", **detail)
+    trait = None if signal is None or signal == event.name else trait_of(signal)
+    if trait is None:
+        run.report("journey.entered", event=event.name, message_id=event.message_id)
+    else:
+        run.report("journey.entered", event=event.name, message_id=event.message_id, changes=trait)
     context.changed = True
     user.past = {**user.past, program.name: user.past.get(program.name, 0)}
     watch(user, program, run)

@@ -165,11 +165,11 @@ class InstanceRun:
         for _ in range(MAX_NODES):
             if isinstance(verdict, Block):
                 return self._block(verdict.due)
-            if isinstance(verdict, End):
+            if not isinstance(verdict, Go):
+                if isinstance(verdict, Fork):
+                    return self._fork(verdict)
                 self.end(verdict.reason)
                 return None
-            if isinstance(verdict, Fork):
-                return self._fork(verdict)
             if not left:
                 self._leave(verdict)
             left = False
@@ -292,7 +292,7 @@ class InstanceRun:
     def scope(self) -> Scope:
         """What expressions see."""
         if self._scope is None:
-            program = self.program
+            program, before = self.program, self.context.before
             self._scope = Scope(
                 event=self.context.event,
                 entry=self.entry,
@@ -306,7 +306,7 @@ class InstanceRun:
                     "key": self.key,
                 },
                 now=self.now,
-                before=self.context.traits_before,
+                before=self.context.traits if before is None else before,
                 count=self.context.event_counts,
                 meter=self.context.effects.meter,
             )

@@ -77,8 +77,9 @@ def apply_event(
                 new = traits_of(event, context.traits)
                 signals += _changes(context, new, arrived)
             context.count(event, arrived.time)
-        if not event.backfill and (
-            user.instances or user.goals or not catalog.entries.keys().isdisjoint(signals)
+        if entered or (
+            not event.backfill
+            and (user.instances or user.goals or not catalog.entries.keys().isdisjoint(signals))
         ):
             context.cause = Cause(arrived.topic, arrived.partition, arrived.offset)
             if entered is None and not catalog.listened.isdisjoint(signals):

@@ -140,6 +140,7 @@ class StepContext:
 
     def entry_scope(self, program: Program, now: int) -> Scope:
         """What the expressions of a journey's entry see of the current event."""
+        before = self.before
         return Scope(
             event=self.event,
             entry=self.event,
@@ -147,7 +148,7 @@ class StepContext:
             journey=program.facts,
             now=now,
             count=self.event_counts,
-            before=self.traits_before,
+            before=self.traits if before is None else before,
             meter=self.effects.meter,
         )
 
@@ -173,11 +174,6 @@ class StepContext:
         self.traits, changed = traits.merge(self.traits, new)
         self.changed |= bool(changed)
         return changed
-
-    @property
-    def traits_before(self) -> dict[str, Any]:
-        """`before` of the expressions."""
-        return self.traits if self.before is None else self.before
 
     def count(self, event: Event, time: int) -> None:
         """Count the event at its time (ms), if any journey counts it."""
