@@ -122,9 +122,9 @@ def check_graph(findings: Findings) -> Graph:
         findings.at(
             findings.key(("nodes", cycle[0])),
             f"the nodes {ring} form a cycle without a wait: "
-            "expected a delay or a wait_for_event among them",
+            "expected a delay, a wait_for_event or a digest among them",
             found=ring,
-            expected="a delay or a wait_for_event",
+            expected="a delay, a wait_for_event or a digest",
         )
     return Graph(edges, ways, certain)
 

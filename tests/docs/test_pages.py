@@ -10,7 +10,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,9 @@ QUIET = [page for page in PAGES if page not in LIVE]
 
 @pytest.mark.parametrize("page", QUIET, ids=name_of)
 def test_a_page_is_true(page: Path, tmp_path: Path) -> None:
-    read(page, Reader(tmp_path))
+    starts_something = 'title="Terminal' in page.read_text("utf-8")
+    with one_at_a_time() if starts_something else nullcontext():
+        read(page, Reader(tmp_path))
 
 
 @pytest.mark.world

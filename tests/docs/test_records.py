@@ -15,7 +15,8 @@ from journeys.engine import instance_run as run
 from journeys.engine import processor, step_context
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
-from journeys.expressions import frame
+from journeys.expressions import frame, lets
+from journeys.nodes import digest, parallel
 from journeys.records import (
     action,
     outcome,
@@ -68,6 +69,10 @@ LIMITS = {
     "goals watched for a user": state.MAX_GOALS,
     "text in a trigger's label": responses.MAX_TEXT,
     "messageIds in a user's deduplication window": seen.MOST,
+    "branches of a parallel node": parallel.MAX_BRANCHES,
+    "bytes that a digest keeps of one event's properties": digest.MAX_PROPERTIES,
+    "bytes that a digest keeps of all its events": digest.MAX_BYTES,
+    "lets of a journey": lets.MAX_LETS,
     "a push, or a file of documents": yaml_source.MAX_BYTES,
     "nesting levels of a document": yaml_source.MAX_DEPTH,
     "characters of an expression": expressions.MAX_EXPRESSION,

@@ -24,7 +24,7 @@ from tests.journeys.reported import HEAD, MAILER, told
             "  b: {type: destination, destination: mailer, payload: 1, next: a}\n",
             [
                 "6:3: the nodes a -> b -> a form a cycle without a wait: "
-                "expected a delay or a wait_for_event among them"
+                "expected a delay, a wait_for_event or a digest among them"
             ],
         ),
         (
@@ -32,7 +32,7 @@ from tests.journeys.reported import HEAD, MAILER, told
             "  b: {type: exit}\n",
             [
                 "5:3: the nodes a -> a form a cycle without a wait: "
-                "expected a delay or a wait_for_event among them"
+                "expected a delay, a wait_for_event or a digest among them"
             ],
         ),
         (
