@@ -18,6 +18,9 @@ from journeys.ids import branch_id
 from journeys.nodes.base import Block, End, Fork, Go
 from journeys.records.user_record import MAX_INSTANCES, Branch, Instance
 
+MAX_ROUNDS = 100
+"""How often branches of one instance may start or join in one step."""
+
 Moved = tuple[InstanceRun, Instance | None]
 """A run that has stopped, and the instance that it returned; None: it has ended."""
 
@@ -55,17 +58,21 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
     """Start the branches of a run that has stopped at a parallel node, and join a branch that has
     ended, as long as either moves the instance that they belong to.
 
-    Every cycle has a node that waits, so this ends.
+    A wait in a cycle may be over at once, so the rounds are counted.
     """
-    next: Moved | None = (run, moved)
-    while next is not None:
-        run, moved = next
+    for _ in range(MAX_ROUNDS):
         if moved is not None and run.fork is not None:
             next = _fork(user, run, moved, run.fork)
         elif moved is None and run.branch is not None:
             next = _join(user, run, run.branch)
         else:
             return
+        if next is None:
+            return
+        run, moved = next
+    passage = run.id if run.branch is None else run.branch.parent
+    error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
+    end_passage(user, passage, run.now, "", "error", error=error)
 
 
 def _fork(user: UserStep, run: InstanceRun, parent: Instance, fork: Fork) -> Moved | None:
@@ -84,7 +91,7 @@ def _fork(user: UserStep, run: InstanceRun, parent: Instance, fork: Fork) -> Mov
             ended.append(one)
     if fork.join == "none":
         return _continue(user, parent, run, None)
-    for one in ended:
+    for one in ended[:1] if fork.join == "any" else ended:
         parent = _merge(user, parent, one)
     if not ended or (fork.join == "all" and len(ended) < len(fork.branches)):
         return None

@@ -74,9 +74,13 @@ def changed_names(changed: Iterable[str]) -> dict[str, Any]:
     return detail
 
 
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
 def _same(old: Any, new: Any) -> bool:
     if type(old) is not type(new):
         return False  # 1, 1.0 and true are equal in Python
     if isinstance(old, dict | list):
-        return old == new and msgspec.json.encode(old) == msgspec.json.encode(new)
+        # The order of the names in a mapping is no part of its value.
+        return old == new and _encode(old) == _encode(new)
     return bool(old == new)

@@ -11,8 +11,8 @@ from agents.delivery import outcomes
 from agents.destinations.call_result import CallResult
 from journeys import problems, time, work
 from journeys.documents.destination import DestinationKind
+from journeys.engine import branches, processor, step_context
 from journeys.engine import instance_run as run
-from journeys.engine import processor, step_context
 from journeys.expressions import errors as cel_errors
 from journeys.expressions import expression as expressions
 from journeys.expressions import frame, lets
@@ -69,6 +69,7 @@ LIMITS = {
     "goals watched for a user": state.MAX_GOALS,
     "text in a trigger's label": responses.MAX_TEXT,
     "messageIds in a user's deduplication window": seen.MOST,
+    "starts and joins of branches of one instance in one step": branches.MAX_ROUNDS,
     "branches of a parallel node": parallel.MAX_BRANCHES,
     "bytes that a digest keeps of one event's properties": digest.MAX_PROPERTIES,
     "bytes that a digest keeps of all its events": digest.MAX_BYTES,

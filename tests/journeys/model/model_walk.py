@@ -207,7 +207,7 @@ class Walk:
         """Some branches have ended; perhaps that is what the instance has waited for."""
         if one.ended or one.visit != over[0].began:
             return
-        for branch in over:
+        for branch in over[:1] if self.node(one)["join"] == "any" else over:
             for part, name in branch.own if branch.joined else ():
                 before, after = getattr(one, part), getattr(branch, part)
                 setattr(one, part, {**before, name: after[name]})

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from journeys.engine.branches import MAX_ROUNDS
 from journeys.ids import action_id, branch_id
 from journeys.records.user_record import MAX_INSTANCES
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, journey
@@ -374,3 +375,33 @@ def test_branches_may_end_at_the_same_exit() -> None:
         "  e: {type: exit}\n"
     )
     assert told(HEAD + text + MAILER) == []
+
+
+@pytest.mark.parametrize("join", ["all", "any", "none"])
+def test_a_loop_whose_waits_are_over_at_once_ends(join: str) -> None:
+    world = World(
+        journey(f"""
+side: {{type: parallel, branches: {{a: here}}, join: {join}, next: past}}
+here: {{type: update_profile, traits: {{x: 1}}, next: past}}
+past: {{type: delay, until: 'entry.timestamp - duration("1h")', next: side}}
+""")
+    )
+    world.event()
+    assert world.record().instances == ()
+    [end] = world.told("journey.exited")
+    error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
+    assert end.detail == {"reason": "error", "error": error}
+
+
+def test_with_any_only_the_first_branch_hands_over_what_it_set() -> None:
+    world = World(
+        journey("""
+side: {type: parallel, branches: {a: x, b: y}, join: any, next: after}
+x: {type: update_profile, traits: {q: 1}, set: {la: 1}, next: after}
+y: {type: update_profile, traits: {q: 2}, set: {lb: 2}, next: after}
+after: {type: update_profile, traits: {la: '${has(attr.la)}', lb: '${has(attr.lb)}'}}
+""")
+    )
+    world.event()
+    traits = world.record().traits
+    assert (traits["la"], traits["lb"]) == (True, False)

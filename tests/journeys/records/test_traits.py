@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from journeys.records.traits import merge
 from tests.journeys.builders import MINUTE, WAIT, World, journey
 
 SEND = "send: {type: destination, destination: mailer, payload: {to: '${user.traits.email}'}}"
@@ -143,3 +144,9 @@ def test_an_expression_reads_traits_once_of_an_event() -> None:
     assert world.told("journey.entered") == []
     world.event(traits_once={"source": "ad"})
     assert len(world.told("journey.entered")) == 1
+
+
+def test_the_order_of_the_names_in_a_mapping_is_no_change() -> None:
+    old = {"a": {"city": "Ulm", "zip": "1"}, "b": [{"x": 1, "y": True}]}
+    assert merge(old, {"a": {"zip": "1", "city": "Ulm"}, "b": [{"y": True, "x": 1}]})[1] == []
+    assert merge(old, {"b": [{"x": 1.0, "y": True}]})[1] == ["b"]
