@@ -12,7 +12,13 @@ from typing import Any
 from journeys.catalog.context_paths import Paths, expression_paths, first_missing, path_tree, prune
 from journeys.documents.journey import GlobalExit, Journey
 from journeys.documents.ways import BranchNodes, branch_nodes, taken, with_next
-from journeys.expressions.expression import Scope, compile_cel, prefilter
+from journeys.expressions.expression import (
+    ExpressionFailed,
+    Scope,
+    compile_cel,
+    condition,
+    prefilter,
+)
 from journeys.expressions.fast_path import Prefilter
 from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
@@ -48,11 +54,11 @@ class Program:
         self.first = journey.first
         entry = journey.entry
         self.entry_events: dict[str, list[str | None]] = {}
-        for one in entry.events:
-            self.entry_events.setdefault(one.signal, []).append(one.where)
+        self._alternatives = tuple((one.signal, one.where) for one in entry.events)
+        for signal, where in self._alternatives:
+            self.entry_events.setdefault(signal, []).append(where)
         self.key = None if entry.key is None else compile_cel(entry.key)
-        ways = [where for one in self.entry_events.values() for where in one]
-        self.one_condition = entry.where is None or not any(ways)
+        self.one_condition = entry.where is None or not any(w for _, w in self._alternatives)
         entering = frozenset(self.entry_events)
         self.awaits = {
             name: frozenset(node.awaits()) | entering
@@ -76,6 +82,28 @@ class Program:
         self._templates: dict[int, tuple[Any, Callable[[Scope], Any]]] = {}
         self._branches: dict[tuple[str, str], BranchNodes] = {}
         self.counts = frozenset(path[1] for path in expression_paths(journey) if path[0] == COUNT)
+
+    def entering(
+        self, signals: tuple[str, ...], scope: Scope
+    ) -> tuple[str | None, list[ExpressionFailed]]:
+        """The signal of the entry's first alternative that holds, if the entry's `where` is true as
+        well; if there is none, None and the conditions that failed."""
+        failed: list[ExpressionFailed] = []
+        try:
+            everyone = self.journey.entry.where
+            if everyone is not None and not condition(everyone, scope):
+                return None, failed
+        except ExpressionFailed as error:
+            return None, [error]
+        for signal, where in self._alternatives:
+            if signal not in signals:
+                continue
+            try:
+                if where is None or condition(where, scope):
+                    return signal, []
+            except ExpressionFailed as error:
+                failed.append(error)
+        return None, failed
 
     def template(self, data: Any) -> Callable[[Scope], Any]:
         """The template of some data of its document."""

@@ -14,8 +14,7 @@ from journeys.engine.branches import start
 from journeys.engine.exits_and_goals import watch
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.user_step import UserStep
-from journeys.expressions.expression import ExpressionFailed, condition
-from journeys.expressions.scope import Scope
+from journeys.expressions.expression import ExpressionFailed
 from journeys.expressions.values import plain_text
 from journeys.ids import instance_id
 from journeys.nodes.base import Go
@@ -41,8 +40,10 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
         if not holds or program.key is not None:
             scope = context.entry_scope(program, arrived.time)
             if not holds:
-                signal = _holds(user, program, scope, arrived)
+                signal, failed = program.entering(context.signals, scope)
                 if signal is None:
+                    for failure in failed:
+                        _condition_failed(user, program, failure, arrived)
                     continue
         lateness = arrived.arrival - arrived.time
         if entry.max_lateness is not None and lateness > entry.max_lateness:
@@ -66,30 +67,6 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
             _reject(user, program, key, arrived, refusal)
             continue
         _start(user, program, key, event, arrived, signal)
-
-
-def _holds(user: UserStep, program: Program, scope: Scope, arrived: Arrived) -> str | None:
-    """The signal of the first alternative that holds, if the entry's `where` is true as well."""
-    everyone = program.journey.entry.where
-    try:
-        if everyone is not None and not condition(everyone, scope):
-            return None
-    except ExpressionFailed as error:
-        _condition_failed(user, program, error, arrived)
-        return None
-    failed: list[ExpressionFailed] = []
-    signals = user.context.signals
-    for one in program.journey.entry.events:
-        if one.signal not in signals:
-            continue
-        try:
-            if one.where is None or condition(one.where, scope):
-                return one.signal
-        except ExpressionFailed as error:
-            failed.append(error)
-    for failure in failed:  # only if no other alternative has entered
-        _condition_failed(user, program, failure, arrived)
-    return None
 
 
 def _condition_failed(

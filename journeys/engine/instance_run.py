@@ -42,24 +42,6 @@ def _look(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _enters(program: Program, signals: tuple[str, ...], scope: Scope) -> bool:
-    """Whether an event with these signals satisfies the conditions of the journey's entry. What
-    fails doesn't: it is reported if the event comes to enter."""
-    everyone = program.journey.entry.where
-    try:
-        if everyone is not None and not condition(everyone, scope):
-            return False
-    except ExpressionFailed:
-        return False
-    for one in program.journey.entry.events:
-        try:
-            if one.signal in signals and (one.where is None or condition(one.where, scope)):
-                return True
-        except ExpressionFailed:
-            continue
-    return False
-
-
 class InstanceRun:
     """An instance while it moves. It implements what nodes know as `Step`."""
 
@@ -374,7 +356,8 @@ class InstanceRun:
     def takes_entry(self) -> bool:
         context, program = self.context, self.program
         scope = context.entry_scope(program, self.now)
-        if not _enters(program, context.signals, scope):
+        # A condition that fails doesn't hold; it is reported if the event comes to enter.
+        if program.entering(context.signals, scope)[0] is None:
             return False
         if program.key is not None:
             try:
