@@ -40,9 +40,9 @@ def enter(user: UserStep, event: Event, arrived: Arrived, entered: Entered) -> N
         if not holds or program.key is not None:
             scope = context.entry_scope(program, arrived.time)
             if not holds:
-                signal, failed = program.entering(context.signals, scope)
+                signal, failures = program.entering(context.signals, scope)
                 if signal is None:
-                    for failure in failed:
+                    for failure in failures:
                         _condition_failed(user, program, failure, arrived)
                     continue
         lateness = arrived.arrival - arrived.time
