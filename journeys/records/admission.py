@@ -262,10 +262,10 @@ def _explain(error: msgspec.ValidationError) -> str:
     what, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     if what.startswith("Invalid enum value"):  # only `backfill` has words of its own
-        what = "Expected `bool`, got `str`"
+        what = "Expected `bool | str`, got `str`"
     expected, _, found = what.partition(", got ")
     expected = expected.removeprefix("Expected ").strip("`").replace(" | null", "")
-    if expected == "bool | str":  # `backfill`: texts of outcomes stay as they were
-        expected = "bool"
+    if expected == "bool | str":  # `backfill`, too: of texts it takes one word
+        expected = "true, false or 'overwrite'"
     where = f"field `{field}`: " if field else ""
     return f"{where}found {found.strip('`')}, expected {expected}"

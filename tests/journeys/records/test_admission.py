@@ -101,7 +101,8 @@ def test_numbers_without_fraction_or_exponent_are_integers_and_the_rest_are_not(
         ({"timestamp": 10**30}, "invalid_time", "`timestamp`: found 1000"),
         ({"timestamp": True}, "malformed", "`timestamp`: found bool, expected int | float | str"),
         ({"receivedAt": "x"}, "invalid_time", "`receivedAt`: found 'x'"),
-        ({"backfill": "yes"}, "malformed", "`backfill`: found str, expected bool"),
+        ({"backfill": "yes"}, "malformed", "found str, expected true, false or 'overwrite'"),
+        ({"backfill": 1}, "malformed", "found int, expected true, false or 'overwrite'"),
         ({"properties": {"x": "x" * 2**20}}, "too_large", "expected at most 1048576"),
     ],
 )
