@@ -22,7 +22,7 @@ from journeys.problems import MOST_IN_ALL, MOST_PROBLEMS, Problem, nearest, show
 from journeys.schema.findings import Findings, TooManyError
 from journeys.schema.marks import Refers
 from journeys.schema.places import field_name, walk
-from journeys.schema.validate import validate
+from journeys.schema.validate import validate, validate_written_out
 from journeys.schema.yaml_source import Source, YamlNode, load
 
 
@@ -198,6 +198,8 @@ def _document(source: Source, root: YamlNode, kinds: Kinds, readable: bool) -> C
     with suppress(TooManyError):
         valid = validate(context.model, findings)  # type: ignore[assignment]
         kind.check(context, context.model)
+        if valid is not None and not findings.problems and valid.written_out is not valid:
+            validate_written_out(valid.written_out, findings)
     sound = readable and valid is not None and not findings.problems
     return Checked(findings, word, name, kind, valid, context, sound)
 

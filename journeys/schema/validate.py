@@ -27,6 +27,7 @@ from journeys.schema.annotations import (
     type_of_field,
     words_of,
 )
+from journeys.schema.fields import as_written
 from journeys.schema.findings import Findings
 from journeys.schema.marks import NextNode, Path, Refers
 from journeys.schema.places import field_name, where
@@ -50,6 +51,17 @@ def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
             _translate(model, findings, one)
         return None
     return document if len(findings.problems) == before else None
+
+
+def validate_written_out(written_out: BaseModel, findings: Findings) -> None:
+    """Adds what a valid document breaks only with its lets written out: rules over several keys of
+    which one depends on what an expression reads."""
+    try:
+        type(written_out).model_validate(as_written(written_out), by_alias=True, by_name=False)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            if one["type"] == "value_error":
+                _translate(type(written_out), findings, one)
 
 
 # --- rewriting pydantic's errors for the document -------------------------------------------------

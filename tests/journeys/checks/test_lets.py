@@ -98,6 +98,25 @@ def test_the_whole_document_is_bounded_as_if_written_out() -> None:
     assert "too large with its lets written out: expected at most 1000000 characters" in found[0]
 
 
+FOLLOWS = "  d: {type: delay, until: UNTIL, follow: true}\n"
+
+
+@pytest.mark.parametrize("until", ["entry.timestamp", "let.end", "let.too", "timestamp(let.text)"])
+def test_a_delay_that_follows_no_trait_is_refused_with_lets_as_without(until: str) -> None:
+    lets = "end: entry.timestamp, too: let.end, text: entry.properties.end"
+    column = len("  d: {type: delay, until: , follow: ") + len(until) + 1
+    assert told(document(lets, nodes=FOLLOWS.replace("UNTIL", until))) == [
+        f"6:{column}: node 'd' (delay): 'follow' needs an 'until' that reads a trait, or the user's "
+        "time zone"
+    ]
+
+
+@pytest.mark.parametrize("until", ["user.traits.end", "let.end", "let.too", "timestamp(let.text)"])
+def test_a_delay_that_follows_a_trait_through_a_let_is_accepted(until: str) -> None:
+    lets = "end: user.traits.end, too: let.end, text: user.traits.text"
+    assert told(document(lets, nodes=FOLLOWS.replace("UNTIL", until))) == []
+
+
 @pytest.mark.parametrize(
     ("lets", "entry", "expected"),
     [
