@@ -62,6 +62,7 @@ class InstanceRun:
         "node",
         "now",
         "program",
+        "reached",
         "started",
         "steps",
         "visit",
@@ -97,6 +98,7 @@ class InstanceRun:
         self.node = node
         self.visit = visit
         self.wait = Wait()
+        self.reached: int | None = None
         self.mute = False
         self.fork: Fork | None = None
         self.branch = branch
@@ -133,6 +135,7 @@ class InstanceRun:
             branch=instance.branch,
         )
         run.wait = instance.wait
+        run.reached = kept.get("reached")
         return run
 
     # What the step calls. Methods that move return the waiting instance, or None if it has ended.
@@ -146,7 +149,7 @@ class InstanceRun:
         nodes = self.program.nodes
         for _ in range(MAX_NODES):
             if isinstance(verdict, Block):
-                return self._block(verdict.due)
+                return self._block(verdict)
             if not isinstance(verdict, Go):
                 if isinstance(verdict, Fork):
                     return self._fork(verdict)
@@ -203,12 +206,14 @@ class InstanceRun:
             self.end("error", error="a branch has no branches of its own")
             return None
         self.fork = fork
-        self.wait = Wait()
+        self.wait, self.reached = Wait(), None
         if fork.join != "none":
             self.report("wait.started", due=None)
         return self._instance(None)
 
-    def _block(self, due: int | None) -> Instance:
+    def _block(self, block: Block) -> Instance:
+        due = block.due
+        self.reached = self.now if block.follows else None
         self.wait = Wait(due, None if due is None else self.context.fire_at(due))
         self.report("wait.started", due=None if due is None else format_time(due))
         return self._instance(None)
@@ -216,6 +221,10 @@ class InstanceRun:
     def _instance(self, held: Held | None) -> Instance:
         """The waiting instance, with its context cut to what later nodes read."""
         program = self.program
+        found = {"entry": self.entry, "steps": self.steps, "attr": self.attr}
+        context = program.keep(self.node, found)
+        if self.reached is not None:
+            context["reached"] = self.reached
         return Instance(
             self.id,
             program.name,
@@ -225,7 +234,7 @@ class InstanceRun:
             self.node,
             self.visit,
             self.wait,
-            program.keep(self.node, {"entry": self.entry, "steps": self.steps, "attr": self.attr}),
+            context,
             self.context.lifecycle_seen(program.name),
             held,
             self.branch,
@@ -270,6 +279,12 @@ class InstanceRun:
     @property
     def due(self) -> int | None:
         return self.wait.due
+
+    def catch_up(self) -> None:
+        # Where it wasn't kept, as the node did not follow anything then, the entry is a bound.
+        reached = self.started if self.reached is None else self.reached
+        if reached > self.now:
+            self.now, self._scope = reached, None
 
     def scope(self) -> Scope:
         """What expressions see."""

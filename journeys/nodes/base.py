@@ -65,9 +65,15 @@ class Go(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """The instance waits here until an awaited event, or until `due` (ms; None: no deadline)."""
+    """The instance waits here until an awaited event, or until `due` (ms; None: no deadline).
+
+    Attributes:
+        follows: whether a change can move `due`. Then the time of this step is kept for
+            `Step.catch_up`.
+    """
 
     due: int | None
+    follows: bool = False
 
 
 class Stay(msgspec.Struct, frozen=True):
@@ -124,6 +130,10 @@ class Step(Protocol):
     @property
     def due(self) -> int | None:
         """The deadline of the wait at this node, ms; None: it has none, or doesn't wait yet."""
+
+    def catch_up(self) -> None:
+        """Make the time at which the instance reached this node that of the step, if the event is
+        older. For nodes that wait with `Block.follows`."""
 
     def zone(self, of: str) -> tzinfo:
         """The time zone of the `user`, of the `journey`, or with a name."""

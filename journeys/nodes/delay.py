@@ -165,7 +165,7 @@ class Delay(FallibleNode):
             return self.failed(step, error)
 
     def _until(self, due: int, step: Step) -> Go | Block:
-        return Block(due) if due > step.now else Go(self.next)
+        return Block(due, self.follow) if due > step.now else Go(self.next)
 
     def _due(self, step: Step) -> int:
         if isinstance(self.for_, str):
@@ -174,7 +174,11 @@ class Delay(FallibleNode):
         return _time(self.until, step.value(self.until)) + (self.offset or 0)
 
     def on_event(self, step: Step) -> Go | Stay | None:
-        """A trait has changed. If the time can't be read any more, the old one stays."""
+        """A trait has changed. If the time can't be read any more, the old one stays.
+
+        A late change counts from when the node was reached: what comes of it is never older.
+        """
+        step.catch_up()
         local = self.until_local
         try:
             if local is not None:

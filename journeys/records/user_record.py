@@ -83,7 +83,8 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
         started: logical time of the entry, ms.
         node: the node at which it waits.
         visit: the number of nodes it has reached.
-        context: `entry`, `steps` and `attr`, cut to the paths that later nodes read.
+        context: `entry`, `steps` and `attr`, cut to the paths that later nodes read; `reached`, the
+            logical time at which it reached the node, ms, if a change can move its deadline.
         lifecycle_seen: the last lifecycle change of its journey that was applied to it, see
             `catalog.running.LifecycleHistory`.
         held: what it does once its paused journey resumes; None: it is not held.

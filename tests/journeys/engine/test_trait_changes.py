@@ -271,6 +271,116 @@ def test_a_change_by_a_node_moves_the_delay_of_another_journey() -> None:
     assert world.instance().wait.due == START + 2 * HOUR
 
 
+# Late changes: they have their own time, but nothing that comes of them is older than the node.
+
+WALL = "until_local: {time: '13:30'}, follow: true"
+ZONE = {"timezone": "Asia/Kolkata"}
+"""START is noon in UTC, and half past five in the afternoon there."""
+
+
+def _late(world: World, at: int, received: int, **traits: Any) -> None:
+    world.event(None, at, type="identify", traits=traits, received=received)
+
+
+def test_a_late_change_of_the_zone_counts_from_when_the_node_was_reached() -> None:
+    world = World(journey(f"nap: {{type: delay, {WALL}}}"))
+    world.event("start", 0, traits={"timezone": "UTC"})
+    assert world.instance().wait.due == START + 90 * MINUTE
+    _late(world, -5 * HOUR, MINUTE, **ZONE)  # there it was 12:30
+    assert world.instance().wait.due == START + 20 * HOUR
+    (moved,) = world.told("wait.rescheduled")
+    assert moved.at == iso(0)
+    world.clock("end")
+    assert _ended(world) == [f"journey.exited end +{20 * 3600}s"]
+
+
+def test_a_local_time_at_which_the_node_was_reached_is_over_for_a_late_change() -> None:
+    world = World(journey('nap: {type: delay, until_local: {time: "12:00"}, follow: true}'))
+    world.event("start", 0, traits={"timezone": "Europe/Berlin"})
+    _late(world, -HOUR, MINUTE, timezone="UTC")
+    assert world.instance().wait.due == START + 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("nodes", "ended"),
+    [
+        (FOLLOWS, "journey.exited over"),
+        ("first: {type: delay, for: 30m}" + FOLLOWS, "journey.exited over +1800s"),
+    ],
+)
+def test_an_end_that_a_late_change_puts_in_the_past_is_that_of_the_node(
+    nodes: str, ended: str
+) -> None:
+    world = World(journey(nodes))
+    world.event("start", 0, traits={"end": iso(3 * HOUR)})
+    world.clock(31 * MINUTE)
+    _late(world, -2 * HOUR, 32 * MINUTE, end=iso(-HOUR))
+    assert _ended(world) == [ended]
+
+
+def test_a_change_after_the_node_was_reached_keeps_its_own_time_however_late_it_is() -> None:
+    world = World(journey(FOLLOWS))
+    world.event("start", 0, traits={"end": iso(3 * HOUR)})
+    world.event("other", 2 * HOUR)
+    _late(world, HOUR, 2 * HOUR, end=iso(HOUR + 1))
+    (moved,) = world.told("wait.rescheduled")
+    assert moved.at == iso(HOUR)
+
+
+def test_now_is_never_older_than_the_node() -> None:
+    until = "has(user.traits.end) ? now + duration('1h') : now + duration('2h')"
+    world = World(journey(f'nap: {{type: delay, until: "{until}", follow: true}}'))
+    world.event("start")
+    _late(world, -9 * HOUR, MINUTE, end=1)
+    assert world.instance().wait.due == START + HOUR
+
+
+def test_a_delay_that_is_moved_again_still_knows_when_it_was_reached() -> None:
+    world = World(journey(f"nap: {{type: delay, {WALL}}}"))
+    world.event("start", 0, traits={"timezone": "UTC"})
+    _identify(world, MINUTE, traits={"timezone": "Europe/Berlin"})
+    _late(world, -5 * HOUR, 2 * MINUTE, **ZONE)
+    assert world.instance().wait.due == START + 20 * HOUR
+
+
+def test_a_late_change_during_a_pause_is_no_older_than_the_node() -> None:
+    world = World(journey(f"nap: {{type: delay, {WALL}}}"))
+    world.event("start", 0, traits={"timezone": "UTC"})
+    world.turn("tour", "paused", MINUTE)
+    _late(world, -5 * HOUR, 2 * MINUTE, **ZONE)
+    assert world.instance().held is None
+    assert world.instance().wait.due == START + 20 * HOUR
+
+
+def test_a_version_that_begins_to_follow_counts_from_the_entry_at_the_earliest() -> None:
+    """The instance has not kept when it reached the node."""
+    world = World(journey('nap: {type: delay, until_local: {time: "13:30"}}'))
+    world.event("start", 0, traits={"timezone": "UTC"})
+    world.versions.push(journey(f"nap: {{type: delay, {WALL}}}", more="in_flight: follow"))
+    world.processor.follow(world.versions.running(world.processor.catalog))
+    _late(world, -5 * HOUR, MINUTE, **ZONE)
+    assert world.instance().wait.due == START + 20 * HOUR
+
+
+def test_only_a_delay_that_follows_keeps_when_it_was_reached() -> None:
+    plain = "nap: {type: delay, until: user.traits.end}\n"
+    world = World(journey(plain), journey(FOLLOWS, name="follows"))
+    world.event("start", 0, traits={"end": iso(HOUR)})
+    kept = {one.journey: one.context.get("reached") for one in world.record().instances}
+    assert kept == {"tour": None, "follows": START}
+
+
+def test_a_late_event_neither_shortens_a_wait_that_it_starts_anew_nor_a_digest() -> None:
+    wait = "{type: wait_for_event, any_of: [{event: again, reset: true}], within: 1h}"
+    digest = "{type: digest, event: again, every: 1h}"
+    world = World(journey(f"w: {wait}"), journey(f"d: {digest}", name="digests"))
+    world.event("start")
+    before = [one.wait for one in world.record().instances]
+    world.event("again", -3 * HOUR, received=MINUTE)
+    assert [one.wait for one in world.record().instances] == before
+    assert world.told("wait.rescheduled") == []
+
+
 # Mistakes.
 
 

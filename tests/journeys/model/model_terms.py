@@ -241,6 +241,8 @@ class Instance:
     visit: int = 0
     due: int | None = None
     fire_at: int | None = None
+    reached: int | None = None
+    """When it came to its node, if that is a delay that follows its trait."""
     steps: dict[str, Any] = field(default_factory=dict)
     attr: dict[str, Any] = field(default_factory=dict)
     held: Held | None = None

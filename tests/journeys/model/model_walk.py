@@ -92,6 +92,7 @@ class Walk:
                 return
             one.node, one.due, one.fire_at = to, None, None
             one.visit += 1
+            one.reached = moment.now if self.node(one).get("follow") else None
             self.tell(user, one, moment, "node.reached")
             if self.node(one)["type"] in BLOCKING:
                 one.mute = False
@@ -464,6 +465,8 @@ class Walk:
         """A delay whose trait has changed: it ends at another time, at once if that is over."""
         if not moment.changed or not set(followed(self.node(one))) & set(moment.changed):
             return
+        since = one.started if one.reached is None else one.reached
+        moment = moment._replace(now=max(since, moment.now))
         try:
             due = self._until(user, one, moment)
         except Failed:

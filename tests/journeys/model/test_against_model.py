@@ -96,11 +96,18 @@ def following(draw: st.DrawFn, wall: bool) -> World:
     traits = st.fixed_dictionaries(
         {}, optional={"t": st.sampled_from([0, 1, 2, 3, None]), "timezone": st.sampled_from(ZONES)}
     )
-    history = [
-        one._replace(wire={**one.wire, "traits": draw(traits)}) if isinstance(one, Event) else one
-        for one in draw(histories((tour,), wall=wall))
-    ]
-    return (tour,), history
+    back = st.sampled_from([0, 0, 10 * MINUTE, HOUR, 5 * HOUR, 9 * HOUR])
+
+    def changing(event: Event) -> Event:
+        """The event, of mostly one user, with changes; often late, as of before a node's time."""
+        wire = {**event.wire, "traits": draw(traits), "userId": draw(st.sampled_from("uuuv"))}
+        late = draw(back)
+        if late and "timestamp" in wire:
+            wire |= {"timestamp": wire["timestamp"] - late, "receivedAt": wire["timestamp"]}
+        return event._replace(wire=wire)
+
+    steps = draw(histories((tour,), wall=wall))
+    return (tour,), [changing(one) if isinstance(one, Event) else one for one in steps]
 
 
 @examples(50)
