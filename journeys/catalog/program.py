@@ -24,6 +24,7 @@ from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
 from journeys.graph import gathered
 from journeys.nodes.base import NodeModel
+from journeys.schema.signals import trait_of
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -36,6 +37,7 @@ class Program:
         nodes: as written, with `next` filled in where it is the node below.
         first: the node that a new instance reaches first.
         entry_events: the conditions of `any_of` by signal; an event enters when one holds.
+        entry_changes: the changes of traits that may enter.
         key: of the entry, compiled.
         facts: `journey` as the entry's expressions see it.
         one_condition: whether a single condition, `where` or an alternative's, decides the entry.
@@ -57,6 +59,9 @@ class Program:
         self._alternatives = tuple((one.signal, one.where) for one in entry.events)
         for signal, where in self._alternatives:
             self.entry_events.setdefault(signal, []).append(where)
+        self.entry_changes = frozenset(
+            signal for signal in self.entry_events if trait_of(signal) is not None
+        )
         self.key = None if entry.key is None else compile_cel(entry.key)
         self.one_condition = entry.where is None or not any(w for _, w in self._alternatives)
         entering = frozenset(self.entry_events)

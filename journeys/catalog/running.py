@@ -150,14 +150,26 @@ class RunningCatalog:
         return entered
 
     def entered_by_any(
-        self, event: Event, signals: tuple[str, ...], traits: Mapping[str, Any]
+        self,
+        event: Event,
+        signals: tuple[str, ...],
+        traits: Mapping[str, Any],
+        after: Mapping[str, Any],
     ) -> Entered:
         """As `entered_by`, for an event that is several signals: each journey once, by name. No
-        condition counts as known to be true, as the step finds out which alternative holds."""
+        condition counts as known to be true, as the step finds out which alternative holds.
+
+        Args:
+            after: the traits right after the changes, for the entries that listen to one of them.
+        """
         found: dict[str, Program] = {}
         for signal in signals:
             for program, _ in self.entered_by(event, traits, signal):
-                found[program.name] = program
+                if after is traits or program.entry_changes.isdisjoint(signals):
+                    found[program.name] = program
+            for program, _ in self.entered_by(event, after, signal) if after is not traits else ():
+                if not program.entry_changes.isdisjoint(signals):
+                    found[program.name] = program
         return [(found[name], False) for name in sorted(found)]
 
     def changed_since(self, instance: Instance) -> bool:

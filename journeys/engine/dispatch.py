@@ -45,11 +45,12 @@ def dispatch(
     if entered is None:
         if user.instances:
             match_event(user, event, signals, arrived.time)
-        catalog = context.catalog
-        if len(signals) == 1:
-            entered = catalog.entered_by(event, context.traits, signals[0])
+        catalog, traits = context.catalog, context.traits
+        after = traits if context.after is None else context.after
+        if len(signals) == 1:  # either an event that changes nothing, or a change alone
+            entered = catalog.entered_by(event, after, signals[0])
         else:
-            entered = catalog.entered_by_any(event, signals, context.traits)
+            entered = catalog.entered_by_any(event, signals, traits, after)
     enter(user, event, arrived, entered)
 
 

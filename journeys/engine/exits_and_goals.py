@@ -115,13 +115,16 @@ def _cause(listened: Signal, event: Event) -> dict[str, Any]:
 
 def _applies(run: InstanceRun, leaving: GlobalExit) -> bool:
     everyone = leaving.match is None or leaving.match == "none"
-    return (everyone or run.matches_key(leaving.match)) and _holds(run, leaving.where)
+    return (everyone or run.matches_key(leaving.match)) and _holds(run, leaving)
 
 
 def _matches(run: InstanceRun, goal: GoalModel) -> bool:
     anyone = goal.match == "none" or (goal.match is None and goal.changes is not None)
-    return (anyone or run.matches_key(goal.match)) and _holds(run, goal.where)
+    return (anyone or run.matches_key(goal.match)) and _holds(run, goal)
 
 
-def _holds(run: InstanceRun, where: str | None) -> bool:
-    return where is None or run.holds(where)
+def _holds(run: InstanceRun, listened: Signal) -> bool:
+    where = listened.where
+    if where is None:
+        return True
+    return run.holds(where) if listened.changes is None else run.holds_at_change(where)

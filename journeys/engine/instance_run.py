@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from journeys.catalog.program import Program
 from journeys.engine.step_context import UPDATE, StepContext
@@ -334,6 +335,17 @@ class InstanceRun:
         except ExpressionFailed as error:
             self.fail(error)
             return False
+
+    def holds_at_change(self, text: str) -> bool:
+        context = self.context
+        if context.after is None or context.after is context.traits:
+            return self.holds(text)
+        live = self.scope()
+        self._scope = replace(live, user=context.user_with(context.after))
+        try:
+            return self.holds(text)
+        finally:
+            self._scope = live
 
     def value(self, expression: str) -> Any:
         return compile_cel(expression).evaluate(self.scope())

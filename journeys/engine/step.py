@@ -111,7 +111,10 @@ def _changes(context: StepContext, traits: Mapping[str, Any], arrived: Arrived) 
     context.report("profile.changed", arrived, **changed_names(changed))
     context.before = before
     listened = context.catalog.changes
-    return changes_among(changed, listened) if listened else ()
+    changes = changes_among(changed, listened) if listened else ()
+    if changes:
+        context.after = context.traits
+    return changes
 
 
 def _report_unread(effects: Effects, event: Event, arrived: Arrived) -> None:

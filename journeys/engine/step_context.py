@@ -60,6 +60,8 @@ class StepContext:
         cause: of the outcomes of instances that are recorded next.
         event: the event as expressions see it; None in the step of a timer or a response.
         before: the traits before the event changed some of them; None: it has changed none.
+        after: the traits right after it, if it changed some that journeys listen to, else None. A
+            node may have changed the profile again since.
         signals: what the event is to journeys: its name, and the changes of traits that it made.
         keys: the values of key expressions for the event, by their text.
         taken: the journeys that the event starts no instance of, as a digest has collected it.
@@ -72,6 +74,7 @@ class StepContext:
         "_bytes",
         "_emitted_in_all",
         "_reported",
+        "after",
         "arrived",
         "before",
         "catalog",
@@ -110,6 +113,7 @@ class StepContext:
         self.cause = _NO_CAUSE
         self.event: dict[str, Any] | None = None
         self.before: dict[str, Any] | None = None
+        self.after: dict[str, Any] | None = None
         self.signals: tuple[str, ...] = ()
         self.keys: dict[str, str | None] = {}
         self.taken: frozenset[str] = NONE_TAKEN
@@ -127,6 +131,10 @@ class StepContext:
         """`user` of the expressions."""
         return {"id": self.user_id, "traits": self.traits}
 
+    def user_with(self, traits: dict[str, Any]) -> Mapping[str, Any]:
+        """The same with other traits."""
+        return {"id": self.user_id, "traits": traits}
+
     def program(self, journey: str, version: str) -> Program:
         """Raises UnknownVersion if the catalog has no such version."""
         program = self.catalog.program(journey, version)
@@ -139,12 +147,16 @@ class StepContext:
         return self.catalog.status.get(journey) == "running"
 
     def entry_scope(self, program: Program, now: int) -> Scope:
-        """What the expressions of a journey's entry see of the current event."""
-        before = self.before
+        """What the expressions of a journey's entry see of the current event: where it is a change
+        that the entry listens to, the profile right after that."""
+        before, after = self.before, self.after
+        user = self.user
+        if after is not None and not program.entry_changes.isdisjoint(self.signals):
+            user = self.user_with(after)
         return Scope(
             event=self.event,
             entry=self.event,
-            user=self.user,
+            user=user,
             journey=program.facts,
             now=now,
             count=self.event_counts,
@@ -214,7 +226,8 @@ class StepContext:
         message_id: str,
         now: int,
     ) -> str | None:
-        """Queue the changes of traits that a node has made at `now` (ms), as `emit` does events.
+        """Queue the changes of traits that a node has just made, at `now` (ms), as `emit` does
+        events.
 
         Args:
             changes: their signals.
@@ -222,7 +235,7 @@ class StepContext:
             new: what the node has set.
         """
         event = Event.emitted(UPDATE, self.user_id, message_id, {}, dict(new))
-        return self._queue(event, 0, now, changes, before)
+        return self._queue(event, 0, now, changes, before, self.traits)
 
     def _queue(
         self,
@@ -231,6 +244,7 @@ class StepContext:
         now: int,
         changes: tuple[str, ...] = (),
         before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
     ) -> str | None:
         if self.hop >= MAX_HOPS:
             return "loop"
@@ -246,7 +260,7 @@ class StepContext:
             else:
                 here = replace(here, time=now, arrival=now, partition_time=latest, wall=False)
         arrived = replace(here, time=now, emitted=event.message_id)
-        self.emitted.append(Emitted(event, arrived, self.hop + 1, changes, before))
+        self.emitted.append(Emitted(event, arrived, self.hop + 1, changes, before, after))
         return None
 
     def report(
@@ -285,19 +299,25 @@ class StepContext:
         self.arrived = emitted.arrived
         self.hop = emitted.hop
         self.before = emitted.before
+        self.after = emitted.after
         self._reported = 0
 
     def surroundings(self) -> Surroundings:
         """The input and what expressions see of it, for `return_to`."""
-        return self.event, self.keys, self.arrived, self._reported, self.before
+        return self.event, self.keys, self.arrived, self._reported, self.before, self.after
 
     def return_to(self, surroundings: Surroundings) -> None:
         """Restore the input that led to the emitted events, which have all been applied."""
-        self.event, self.keys, self.arrived, self._reported, self.before = surroundings
+        self.event, self.keys, self.arrived, self._reported, self.before, self.after = surroundings
         self.emitted.clear()
         self.hop = self._emitted_in_all = 0
 
 
 Surroundings = tuple[
-    dict[str, Any] | None, dict[str, str | None], Arrived | None, int, dict[str, Any] | None
+    dict[str, Any] | None,
+    dict[str, str | None],
+    Arrived | None,
+    int,
+    dict[str, Any] | None,
+    dict[str, Any] | None,
 ]

@@ -141,6 +141,9 @@ class Step(Protocol):
     def holds(self, condition: str) -> bool:
         """Whether the condition is true. If it fails it is false, and the failure is reported."""
 
+    def holds_at_change(self, condition: str) -> bool:
+        """The same for the profile as it was right after the event's changes of traits."""
+
     def value(self, expression: str) -> Any:
         """The value of an expression; raises ExpressionFailed."""
 

@@ -124,6 +124,10 @@ class WaitForEvent(FallibleNode):
             return tuple(self.any_of)
         return (Awaited(event=self.event, changes=self.changes),)
 
+    @cached_property
+    def _hears_changes(self) -> bool:
+        return any(one.changes is not None for one in self._alternatives)
+
     def enter(self, step: Step) -> Go | Block | End:
         if isinstance(self.within, int):
             return Block(step.now + self.within)
@@ -143,10 +147,12 @@ class WaitForEvent(FallibleNode):
             keyless = [one for one in happened if one.changes is not None and self.match is None]
             if len(keyless) < len(happened) and not step.matches_key(self.match):
                 happened = keyless
-        if not happened or (self.where is not None and not step.holds(self.where)):
+        changed = self._hears_changes and any(one.changes is not None for one in happened)
+        holds = step.holds_at_change if changed else step.holds
+        if not happened or (self.where is not None and not holds(self.where)):
             return None
         for awaited in happened:
-            if awaited.where is None or step.holds(awaited.where):
+            if awaited.where is None or holds(awaited.where):
                 return (self._rescheduled if awaited.reset else self._matched)(step, awaited)
         return None
 

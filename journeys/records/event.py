@@ -190,6 +190,7 @@ class Emitted(msgspec.Struct, frozen=True):
         hop: its position in a chain of emitted events, from 1.
         changes: the signals of the traits that a node has changed; the event is then only these.
         before: the user's traits before that change; None: nothing has changed.
+        after: the same right after it.
     """
 
     event: Event
@@ -197,3 +198,4 @@ class Emitted(msgspec.Struct, frozen=True):
     hop: int
     changes: tuple[str, ...] = ()
     before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None

@@ -94,6 +94,7 @@ class Model(Lives):
             facts["traits_once"] = wire["traits_once"]
         facts |= {"event": name, "timestamp": time, "messageId": message}
         moment = moment._replace(event=facts, changed=tuple(changed), before=before)
+        moment = moment._replace(after=dict(user.traits))
         if self.can_move(moment):
             self.follow(user)
         self._apply(user, moment)
@@ -197,13 +198,13 @@ class Model(Lives):
     def _apply_emitted(self, user: User, moment: Moment) -> None:
         """In the same step, after all that the event or timer moves, in the order emitted."""
         while self.emitted:
-            event, hops, changed, before = self.emitted.pop(0)
+            event, hops, changed, *traits = self.emitted.pop(0)
             if not changed:
                 self._note(user, event["event"], moment.now)
             now, only = event["timestamp"], bool(changed)
-            self._apply(
-                user, Moment(event, moment.arrival, now, moment.cause, hops, changed, before, only)
-            )
+            heard = Moment(event, moment.arrival, now, moment.cause, hops, changed)
+            before, after = traits
+            self._apply(user, heard._replace(before=before, after=after, nameless=only))
         self.emitted_in_all = 0
 
     def _leave_by(self, user: User, one: Instance, moment: Moment) -> None:
@@ -215,7 +216,7 @@ class Model(Lives):
             if (
                 moment.is_heard(way)
                 and self.same_key(user, one, moment, way.get("match", "none"))
-                and self.holds(user, one, moment, way.get("where"))
+                and self.holds(user, one, moment, way.get("where"), [way])
             ):
                 reason = way.get("reason", "global_exit")
                 self.end_all(user, one, moment, reason, **told_of(moment.event, way))
@@ -247,7 +248,7 @@ class Model(Lives):
         version = self.journeys[one.name].versions[one.entered - 1]
         key = version["entry"].get("key")
         match = goal.get("match")
-        profile = {"id": user.id, "traits": dict(user.traits)}
+        profile = self.profile(user, moment, [goal])
         see = See(moment.event, one.entry, profile, one.key, moment.now, times=user.times)
         see = replace(see, before=self.traits_before(user, moment))
         if "changes" in goal and match is None:
@@ -285,10 +286,10 @@ class Model(Lives):
             branches = [one for one in branches if one not in keyed]
         if not branches:
             return
-        if not self.holds(user, one, moment, node.get("where")):
+        if not self.holds(user, one, moment, node.get("where"), branches):
             return
         for branch in branches:
-            if self.holds(user, one, moment, branch.get("where")):
+            if self.holds(user, one, moment, branch.get("where"), branches):
                 if branch.get("reset"):
                     self.reset(user, one, moment)
                     return
@@ -321,7 +322,7 @@ class Model(Lives):
     def _would_enter(self, user: User, one: Instance, moment: Moment) -> bool:
         entry, event = one.journey["entry"], moment.event
         assert event is not None
-        profile = {"id": user.id, "traits": dict(user.traits)}
+        profile = self.profile(user, moment, entry_ways(entry))
         see = See(event, event, profile, None, moment.now, times=user.times)
         see = replace(see, before=self.traits_before(user, moment))
 
@@ -359,7 +360,7 @@ class Model(Lives):
         assert event is not None
         if self.journeys[name].status != "running":
             return
-        profile = {"id": user.id, "traits": dict(user.traits)}
+        profile = self.profile(user, moment, entry_ways(entry))
         see = See(event, event, profile, None, moment.now, times=user.times)
         see = replace(see, before=self.traits_before(user, moment))
 

@@ -5,7 +5,7 @@ Law: nothing of the engine is used here. Times are ms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -291,8 +291,14 @@ class Moment(NamedTuple):
     """The traits that the event has changed."""
     before: dict[str, Any] | None = None
     """All traits before it has."""
+    after: dict[str, Any] | None = None
+    """All traits right after it has."""
     nameless: bool = False
     """It is nothing but these changes."""
+
+    def is_change_for(self, parts: Iterable[Document]) -> bool:
+        """Whether it is a change that one of the parts listens to."""
+        return any(part.get("changes") in self.changed for part in parts)
 
     def is_heard(self, part: Document) -> bool:
         """Whether a part of a document listens to the event, or to a change that it made."""

@@ -54,9 +54,11 @@ class Walk:
         self.most = most
         self.told: list[Told] = []
         self.sent: list[Sent] = []
-        self.emitted: list[tuple[Document, int, tuple[str, ...], Document | None]] = []
+        self.emitted: list[
+            tuple[Document, int, tuple[str, ...], Document | None, Document | None]
+        ] = []
         """By the step that goes on: events not yet applied, and their hops; where a node has
-        changed traits: which ones, and all traits before."""
+        changed traits: which ones, and all traits before and right after."""
         self.emitted_in_all = 0
 
     def is_paused(self, one: Instance) -> bool:
@@ -454,7 +456,8 @@ class Walk:
                 what = {"event": "update_profile", "message_id": id, "reason": reason}
                 self.tell(user, one, moment, "event.rejected", **what)
             else:
-                self.emitted.append((event, moment.hops + 1, heard, before))
+                after = dict(user.traits)
+                self.emitted.append((event, moment.hops + 1, heard, before, after))
                 self.emitted_in_all += 1
         return node["next"], None
 
@@ -481,6 +484,14 @@ class Walk:
         elif due != one.due:
             self._stay(user, one, moment, due, "wait.rescheduled")
 
+    def profile(self, user: User, moment: Moment, parts: list[Document]) -> Document:
+        """The profile as conditions of parts of a document see it: if they listen to a change,
+        right after that change, whatever nodes have done to it since."""
+        traits = user.traits
+        if moment.after is not None and moment.is_change_for(parts):
+            traits = moment.after
+        return {"id": user.id, "traits": dict(traits)}
+
     def traits_before(self, user: User, moment: Moment) -> Document:
         return dict(user.traits) if moment.before is None else moment.before
 
@@ -504,7 +515,7 @@ class Walk:
             self.tell(user, one, moment, "event.rejected", **what, reason=reason)
             return refused
         event = self._event_of(user, moment, node["event"], id, properties=properties)
-        self.emitted.append((event, moment.hops + 1, (), None))
+        self.emitted.append((event, moment.hops + 1, (), None, None))
         self.emitted_in_all += 1
         self.tell(user, one, moment, "event.emitted", **what)
         return node["next"], None
@@ -546,9 +557,18 @@ class Walk:
             self.traits_before(user, moment),
         )
 
-    def holds(self, user: User, one: Instance, moment: Moment, where: Cel | None) -> bool:
+    def holds(
+        self,
+        user: User,
+        one: Instance,
+        moment: Moment,
+        where: Cel | None,
+        parts: list[Document] | None = None,
+    ) -> bool:
+        """Whether a condition holds, of these parts of a document if it is about an event."""
+        see = replace(self.see(user, one, moment), user=self.profile(user, moment, parts or []))
         try:
-            return where is None or where.holds(self.see(user, one, moment))
+            return where is None or where.holds(see)
         except Failed:
             self.tell(user, one, moment, "expression.failed")
             return False

@@ -58,6 +58,17 @@ CHANGE_CONDITIONS = [
         lambda s: "t" in s.before and same(s.user["traits"]["t"], 2),
     ),
 ]
+TRAIT_CONDITIONS = [
+    Cel("user.traits.t == 2", lambda s: same(s.user["traits"]["t"], 2)),
+    Cel("!has(user.traits.t)", lambda s: "t" not in s.user["traits"]),
+    Cel(
+        "has(user.traits.t) && string(user.traits.t) == '2'",
+        lambda s: str(s.user["traits"].get("t")) == "2",
+    ),
+]
+SEEN = Cel(
+    "has(user.traits.t) ? user.traits.t : 'none'", lambda s: s.user["traits"].get("t", "none")
+)
 CONDITIONS = [
     *EVENT_CONDITIONS,
     Cel("true", lambda s: True),

@@ -25,7 +25,12 @@ from tests.journeys.model.engine_side import Engine, Modelled, assert_same, is_s
 from tests.journeys.model.model import Model
 from tests.journeys.model.model_terms import HOUR, MINUTE, Document, User
 from tests.journeys.model.model_walk import TooLong
-from tests.journeys.model.random_expressions import FOLLOWED
+from tests.journeys.model.random_expressions import (
+    CHANGE_CONDITIONS,
+    FOLLOWED,
+    SEEN,
+    TRAIT_CONDITIONS,
+)
 from tests.journeys.model.random_histories import (
     TOURS,
     Clock,
@@ -114,6 +119,57 @@ def following(draw: st.DrawFn, wall: bool) -> World:
 @given(data=st.data(), wall=st.booleans())
 def test_delays_that_follow_their_traits_are_the_models(data: st.DataObject, wall: bool) -> None:
     tours, history = data.draw(following(wall))
+    clock = "wall" if wall else "stream"
+    model = played(Modelled(clock, *tours), history)
+    assert_same(play(Engine(clock, *tours), history), model)
+
+
+CHANGES = st.fixed_dictionaries(
+    {"changes": st.just("t")},
+    optional={"where": st.sampled_from([*CHANGE_CONDITIONS, *TRAIT_CONDITIONS])},
+)
+
+
+@st.composite
+def changing(draw: st.DrawFn, wall: bool) -> World:
+    """Three journeys that change a trait and listen to its changes, so that one step often changes
+    it several times; and a history of them."""
+    several = st.lists(CHANGES, min_size=1, max_size=2)
+    values = st.sampled_from([1, 2, 2, None])
+
+    def tour(name: str) -> Document:
+        sets = {
+            name: {"type": "update_profile", "traits": {"t": draw(values)}}
+            for name in draw(st.sampled_from([[], ["s0"], ["s0", "s1"]]))
+        }
+        ways = [*draw(several), *draw(st.sampled_from([[], [{"event": "b"}]]))]
+        wait = {"type": "wait_for_event", "any_of": ways, "within": 30 * MINUTE}
+        if draw(st.booleans()):
+            wait["where"] = draw(st.sampled_from(TRAIT_CONDITIONS))
+        entry = draw(st.just({"event": "a"}) | st.fixed_dictionaries({"any_of": several}))
+        nodes = {"n0": wait, **sets} if draw(st.booleans()) else {**sets, "n0": wait}
+        around = {"exit": several, "goal": CHANGES}
+        more = {field: draw(some) for field, some in around.items() if draw(st.booleans())}
+        last = {"type": "update_profile", "traits": {"seen": SEEN}}
+        return {"name": name, "entry": entry, "nodes": {**nodes, "last": last}, **more}
+
+    tours = (tour("first"), tour("other"), tour("tour"))
+    traits = st.fixed_dictionaries({"traits": st.fixed_dictionaries({"t": values})})
+
+    def setting(event: Event) -> Event:
+        wire = {**event.wire, "userId": "u", "event": draw(st.sampled_from("aab"))}
+        return event._replace(wire=wire | (draw(traits) if draw(st.integers(0, 2)) else {}))
+
+    steps = draw(histories(tours, wall=wall, changes=False, most=12))
+    return tours, [setting(one) if isinstance(one, Event) else one for one in steps]
+
+
+@examples(50)
+@given(data=st.data(), wall=st.booleans())
+def test_every_change_of_a_step_is_judged_as_the_model_does(
+    data: st.DataObject, wall: bool
+) -> None:
+    tours, history = data.draw(changing(wall))
     clock = "wall" if wall else "stream"
     model = played(Modelled(clock, *tours), history)
     assert_same(play(Engine(clock, *tours), history), model)
