@@ -249,7 +249,10 @@ class Walk:
         if "until" in node:
             time: int = node["until"].value(self.see(user, one, moment))
             return time + int(node.get("offset", 0))
-        local = node["until_local"]
+        return self._local(user, one, moment, node["until_local"])
+
+    def _local(self, user: User, one: Instance, moment: Moment, local: Document) -> int:
+        """The time of day, or the window, that is next."""
         zone = self._zone(user, one, local.get("timezone", "user"))
         days = local.get("weekdays", DAYS)
         if "between" in local:
@@ -320,9 +323,7 @@ class Walk:
             except Failed:
                 return self._fail(user, one, moment)
         else:
-            local = node["until_local"]
-            zone = self._zone(user, one, local.get("timezone", "user"))
-            due = next_local(moment.now, local["time"], local.get("weekdays", DAYS), zone)
+            due = self._local(user, one, moment, node["until_local"])
         if not again and "any_of" not in node:
             self.collect(user, one, moment, one.entry)
         if due <= moment.now:
@@ -332,27 +333,38 @@ class Walk:
         return None
 
     def collect(self, user: User, one: Instance, moment: Moment, event: dict[str, Any]) -> None:
-        """The model knows no events that are too large to be kept."""
+        """Count the event, and keep it unless that would be one or some bytes too many."""
         assert one.node is not None
         mine = one.steps[one.node]
         count = mine["count"] + 1
         what = {"event": event["event"], "message_id": event["messageId"], "count": count}
         self._capture(one, count=count)
-        if count > self.node(one).get("max", 100):
+        if mine["kept"] == self.node(one).get("max", 100):
             self.tell(user, one, moment, "digest.overflowed", **what, reason="max")
             return
-        names = ("event", "messageId", "properties")
-        item = {**{name: event[name] for name in names}, "timestamp": iso(event["timestamp"])}
-        size = len(dumps(item, separators=(",", ":")))
-        self._capture(
-            one, events=[*mine["events"], item], kept=mine["kept"] + 1, bytes=mine["bytes"] + size
-        )
+        small, large = fitting(event["properties"])
+        item = {
+            "event": event["event"],
+            "timestamp": iso(event["timestamp"]),
+            "messageId": event["messageId"],
+            "properties": small,
+        }
+        size = mine["bytes"] + bytes_of(item)
+        if size > 64 * 1024:
+            self.tell(user, one, moment, "digest.overflowed", **what, reason="bytes")
+            return
+        self._capture(one, events=[*mine["events"], item], kept=mine["kept"] + 1, bytes=size)
+        if large:
+            what["cut"] = [name[:64] for name in large[:20]]
+        if large[20:]:
+            what["more"] = len(large[20:])
         self.tell(user, one, moment, "digest.collected", **what)
 
     def _close(self, user: User, one: Instance, moment: Moment) -> None:
         assert one.node is not None
         mine = one.steps[one.node]
-        what = {"count": mine["count"], "kept": len(mine["events"])}
+        assert mine["kept"] == len(mine["events"])
+        what = {"count": mine["count"], "kept": mine["kept"]}
         self.tell(user, one, moment, "digest.closed", **what)
 
     def _reach_criteria(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any]:
@@ -622,6 +634,22 @@ class Walk:
         assert one.node is not None
         one.steps = {**one.steps, one.node: {**one.steps.get(one.node, {}), **what}}
         one.own.add(("steps", one.node))
+
+
+def bytes_of(data: Any) -> int:
+    return len(dumps(data, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def fitting(properties: Document) -> tuple[Document, list[str]]:
+    """Those that fit into 4 KB together, one by one, and the names of the others."""
+    small: Document = {}
+    large = []
+    for name, value in properties.items():
+        if sum(bytes_of({one: small[one]}) for one in small) + bytes_of({name: value}) > 4 * 1024:
+            large.append(name)
+        else:
+            small[name] = value
+    return small, large
 
 
 def branches_of(user: User, one: Instance) -> list[Instance]:

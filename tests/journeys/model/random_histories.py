@@ -5,12 +5,13 @@ A history is a list of what happens, in order; each thing's place in it is its o
 
 from __future__ import annotations
 
+from json import dumps
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from tests.journeys.builders import START
-from tests.journeys.model.model_terms import HOUR, MINUTE, SECOND, Document
+from tests.journeys.model.model_terms import HOUR, MINUTE, SECOND, Document, iso
 from tests.journeys.model.random_journeys import edited, journeys
 
 
@@ -74,8 +75,26 @@ _properties = st.fixed_dictionaries(
         "ok": st.sampled_from([True, True, True, False, 1, _ABSENT]),
         "k": st.sampled_from([1, 1, 1, "1", "1", "2", True, 1.5, None, _ABSENT]),
         "m": st.sampled_from([1, 1, 1, "1", "1", "2", 1.5, None, _ABSENT]),
+        "large": st.sampled_from([*[_ABSENT] * 9, "x" * 4_084, "x" * 4_085, "é" * 2_050]),
     }
 ).map(lambda some: {name: value for name, value in some.items() if value is not _ABSENT})
+_KEPT = dumps(
+    {"event": "a", "timestamp": iso(0), "messageId": "m000", "properties": {"p": ""}},
+    separators=(",", ":"),
+)
+A_SIXTEENTH = {"p": "x" * (4_096 - len(_KEPT))}
+"""Of an event of which a digest keeps exactly 16."""
+LARGE: list[Document] = [
+    {},
+    A_SIXTEENTH,
+    {"p": "x" * (4_096 - len('{"p":""}'))},  # all of it fits
+    {"p": "x" * (4_097 - len('{"p":""}')), "q": 1},
+    {"p": "x" * 2_000, "q": "x" * 2_100, "r": [1.5, None, {"ok": True}], "s": "x" * 2_000},
+    {"é" * 70: "é" * 2_050, "p": "é" * 1_000},
+    {**{f"p{number}": "x" * 4_100 for number in range(19)}, "q": 1, "r": "x" * 4_100},
+    {f"p{number}": "x" * 4_100 for number in range(25)},
+]
+"""Properties around what a digest keeps of one event, and of all."""
 _zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Mars/Base", 1])
 _traits = st.fixed_dictionaries(
     {}, optional={"t": st.sampled_from([0, 1, 2, None, True]), "timezone": _zones}

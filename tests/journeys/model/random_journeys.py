@@ -311,6 +311,22 @@ def _emit_event(draws: _Draws, node: Document) -> None:
 _WINDOWS = [["09:00", "18:00"], ["22:00", "06:00"], ["00:00", "12:30"], ["02:15", "02:45"]]
 
 
+@st.composite
+def _locals(draw: st.DrawFn) -> Document:
+    """A time of day or a window, on some days of the week, somewhere."""
+    local: Document = {"time": draw(st.sampled_from(["00:00", "09:00", "14:30"]))}
+    if _one_in(draw, 3):
+        local = {"between": draw(st.sampled_from(_WINDOWS))}
+    if _one_in(draw, 3):
+        local["weekdays"] = draw(st.sampled_from([["mon"], ["sun"], ["mon", "fri"]]))
+    if _one_in(draw, 3):
+        local["timezone"] = draw(st.sampled_from(["journey", *ZONES]))
+    return local
+
+
+LOCAL = _locals()
+
+
 def _delay(draws: _Draws, node: Document) -> None:
     """Until a time that may be over it goes on only: a way round might never come to wait."""
     way = draws.draw(st.sampled_from(["for", "for", "until", "until", "until_local"]))
@@ -321,16 +337,10 @@ def _delay(draws: _Draws, node: Document) -> None:
             draws.goes_on(node)
             draws.leads(node, "on_error")
     elif way == "until_local":
-        local: Document = {"time": draws.draw(st.sampled_from(["00:00", "09:00", "14:30"]))}
-        days = st.sampled_from([["mon"], ["sun"], ["mon", "fri"]])
-        draws.sometimes(local, "weekdays", days)
-        draws.sometimes(local, "timezone", st.sampled_from(["journey", *ZONES]))
+        local = node["until_local"] = draws.draw(LOCAL)
         if "timezone" not in local and draws.draw(st.booleans()):
             node["follow"] = True
-        node["until_local"] = local
-        if _one_in(draws.draw, 3):
-            del local["time"]
-            local["between"] = draws.draw(st.sampled_from(_WINDOWS))
+        if "between" in local:
             draws.goes_on(node)
     else:
         node["until"] = draws.draw(st.sampled_from(UNTIL))
@@ -402,8 +412,9 @@ def _wait_for_event(draws: _Draws, node: Document) -> None:
 def _digest(draws: _Draws, node: Document) -> None:
     draw = draws.draw
     if _one_in(draw, 4):
-        node["until_local"] = {"time": draw(st.sampled_from(["00:00", "09:00", "14:30"]))}
-        draws.sometimes(node["until_local"], "timezone", st.sampled_from(["journey", *ZONES]))
+        node["until_local"] = draw(LOCAL)
+        if "between" in node["until_local"]:
+            draws.goes_on(node)
     else:
         node["every"] = draw(_spans)
         if _one_in(draw, 4):

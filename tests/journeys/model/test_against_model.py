@@ -23,7 +23,7 @@ from journeys.records.user_record import encode_rest
 from journeys.time import parse_time
 from tests.journeys.model.engine_side import Engine, Modelled, assert_same, is_sample, play
 from tests.journeys.model.model import Model
-from tests.journeys.model.model_terms import HOUR, MINUTE, Document, User
+from tests.journeys.model.model_terms import DAY, HOUR, MINUTE, Cel, Document, User
 from tests.journeys.model.model_walk import TooLong
 from tests.journeys.model.random_expressions import (
     CHANGE_CONDITIONS,
@@ -32,6 +32,8 @@ from tests.journeys.model.random_expressions import (
     TRAIT_CONDITIONS,
 )
 from tests.journeys.model.random_histories import (
+    A_SIXTEENTH,
+    LARGE,
     TOURS,
     Clock,
     Event,
@@ -43,7 +45,7 @@ from tests.journeys.model.random_histories import (
     user_of,
     worlds,
 )
-from tests.journeys.model.random_journeys import ZONES
+from tests.journeys.model.random_journeys import LOCAL, ZONES
 
 World = tuple[tuple[Document, ...], History]
 
@@ -170,6 +172,43 @@ def test_every_change_of_a_step_is_judged_as_the_model_does(
     data: st.DataObject, wall: bool
 ) -> None:
     tours, history = data.draw(changing(wall))
+    clock = "wall" if wall else "stream"
+    model = played(Modelled(clock, *tours), history)
+    assert_same(play(Engine(clock, *tours), history), model)
+
+
+@st.composite
+def collecting(draw: st.DrawFn, wall: bool) -> World:
+    """A journey with a digest, and events of one user whose properties are often too large: for one
+    event, or for all that it keeps."""
+    until = st.fixed_dictionaries({"until_local": LOCAL})
+    node = {
+        "type": "digest",
+        **draw(st.sampled_from([{"every": HOUR}, *[{"every": DAY}] * 3]) | until),
+    }
+    if draw(st.booleans()):
+        node["max"] = draw(st.sampled_from([1, 5, 16, 16, 17, 1_000]))
+    if draw(st.booleans()):
+        node["any_of"] = [{"event": "a"}]
+    captured = Cel("steps.n0", lambda see: see.steps["n0"])
+    nodes = {"n0": node, "n1": {"type": "destination", "destination": "m", "payload": captured}}
+    tour = {"name": "tour", "entry": {"event": draw(st.sampled_from("ab"))}, "nodes": nodes}
+    several = st.lists(st.sampled_from(LARGE), min_size=1, max_size=3)
+    some = st.sampled_from(draw(st.just([A_SIXTEENTH]) | several))
+
+    def large(event: Event) -> Event:
+        number = int(event.wire["messageId"][1:])
+        own = {"userId": "u", "messageId": f"m{number:03}", "properties": draw(some)}
+        return event._replace(wire={**event.wire, **own, "event": draw(st.sampled_from("aaaab"))})
+
+    steps = draw(histories((tour,), wall=wall, changes=False, answers=False, least=18, most=30))
+    return (tour,), [large(one) if isinstance(one, Event) else one for one in steps]
+
+
+@examples(50)
+@given(data=st.data(), wall=st.booleans())
+def test_what_digests_keep_of_large_events_is_the_models(data: st.DataObject, wall: bool) -> None:
+    tours, history = data.draw(collecting(wall))
     clock = "wall" if wall else "stream"
     model = played(Modelled(clock, *tours), history)
     assert_same(play(Engine(clock, *tours), history), model)
