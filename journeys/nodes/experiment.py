@@ -197,6 +197,7 @@ class _Edit:
     def __init__(self, before: Experiment, was: Place, after: Experiment, now: Place) -> None:
         self._old, self._new = before, after
         self._salts = (_salt(before, was), _salt(after, now))
+        self._facts = (was.facts, now.facts)
         self._by = (_normal_by(before, was), _normal_by(after, now))
 
     @property
@@ -230,8 +231,8 @@ class _Edit:
         parts = [self._part(part) for part in _PARTS if part in needed]
         changed, kept = (" and ".join(words) for words in zip(*parts, strict=True))
         several = len(parts) > 1
-        have = "have" if several or parts[0][0].endswith("s") else "has"
-        keep = "keep" if several or "shares" in kept or "variants" in kept else "keeps"
+        plural = several or "weights" in needed
+        have, keep = ("have", "keep") if plural else ("has", "keeps")
         return f"{changed} {have} changed; {kept} {keep} them"
 
     def _part(self, part: _Part) -> tuple[str, str]:
@@ -244,14 +245,32 @@ class _Edit:
             case "salt":
                 return "the salt", f"`salt: {self._salts[0]}`"
             case "by":
-                reads = "what `by` reads" if _written(old.by) == _written(new.by) else "`by`"
-                return reads, "no `by`" if self._by[0] is None else f"`by: {plain(old.by or '')}`"
+                return self._by_in_words()
         shares = ", ".join(
             f"{name} {one.weight:g}" for name, one in old.variants.items() if one.weight
         )
         if old.variants.keys() - new.variants.keys() and new.variants.keys() - old.variants.keys():
             return "the variants' names", f"the old variants ({shares})"
         return "the shares", f"the old shares ({shares})"
+
+    def _by_in_words(self) -> tuple[str, str]:
+        old, new = self._old.by, self._new.by
+        if old is None or self._by[0] is None:
+            return "`by`", "no `by`"
+        if new is not None and normal_form(old) == normal_form(new):
+            was, now = self._facts
+            fact = next(name for name in ("key", "name", "version") if was[name] != now[name])
+            return "what `by` reads", _KEPT_FACTS[fact]
+        same = new is not None and written(old) == written(new)
+        return "what `by` reads" if same else "`by`", f"`by: {plain(old)}`"
+
+
+_KEPT_FACTS = {
+    "key": "the old `key` of the entry",
+    "name": "the old name of the journey",
+    "version": "the old version",
+}
+"""What keeps the values of a `by` that reads a field of `journey`."""
 
 
 def _salt(node: Experiment, place: Place) -> str:
@@ -262,10 +281,6 @@ def _normal_by(node: Experiment, place: Place) -> Any:
     """The normal form of `by`; None if it is the user's id, as without `by`."""
     found = None if node.by is None else normal_form(node.by, place.facts)
     return None if found == _USERS_ID else found
-
-
-def _written(by: str | None) -> str | None:
-    return None if by is None else written(by)
 
 
 def _percent(share: float) -> str:
