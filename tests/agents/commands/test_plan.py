@@ -87,8 +87,8 @@ def test_notes_say_who_moves_and_what_stays_paused(journeys: Journeys) -> None:
     edited = [
         '    ~ let.company: "event.properties.company" -> "event.properties.team"',
         stays,
-        "    experiment split: 50 % of users get another variant when they next reach it: what `by` "
-        "reads has changed; `by: event.properties.company` keeps them",
+        "    experiment split: 50 % of users get another variant when they next reach it: what "
+        "`by` reads has changed; `by: event.properties.company` keeps them",
         "1 changed",
     ]
     assert journeys.run("plan", tour).stdout.splitlines()[1:] == edited
@@ -101,7 +101,7 @@ def test_notes_say_who_moves_and_what_stays_paused(journeys: Journeys) -> None:
     journeys.write("tour.yaml", renamed)
     planned = journeys.run("plan", tour)
     assert planned.returncode == 0
-    assert planned.stdout.splitlines()[3:] == [stays, "1 changed"]
+    assert planned.stdout.splitlines()[4:] == [stays, "1 changed"]
     assert journeys.run("apply", tour).returncode == 0
     assert journeys.run("resume", "tour").returncode == 0
     assert journeys.run("plan", tour).stdout.splitlines()[1:] == ["1 unchanged"]
