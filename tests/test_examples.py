@@ -173,6 +173,15 @@ def test_each_is_on_the_list() -> None:
     assert sorted(listed) == [folder.name for folder in FOLDERS]
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+def test_each_folder_has_a_readme_that_says_what_it_is(folder: Path) -> None:
+    assert (folder / "journey.test.yaml").exists()
+    readme = (folder / "README.md").read_text()
+    assert readme.startswith("# ")
+    commands = re.findall(rf"examples/{folder.name}(?:/[\w.]+)?", readme)
+    assert [one for one in commands if not (ROOT / one).exists()] == []
+
+
 @pytest.mark.parametrize("path", YAML, ids=name_of)
 def test_its_first_line_leads_an_editor_to_its_schema(path: Path) -> None:
     schema = ROOT / "docs" / "schema" / "v1" / f"{SCHEMAS[path.name]}.schema.json"

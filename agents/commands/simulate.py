@@ -92,7 +92,7 @@ def simulate(
     from agents.terminal import json_lines
     from agents.terminal.documents import canned_responses, catalog_of_files
     from journeys.catalog.running import RunningCatalog
-    from journeys.views.timeline import describe, describe_wait
+    from journeys.views.timeline import describe, describe_waits
 
     ahead = json_lines.max_ahead(max_ahead, trust_times)
     documents = catalog_of_files(files, drafts=True)
@@ -121,8 +121,8 @@ def simulate(
     if scenario is None:
         raise UserError(f"{events} has no event of {user}" if user else f"{events} has no event")
     if not as_json:
-        for instance in scenario.waiting:
-            echo(describe_wait(instance))
+        for line in describe_waits(scenario.waiting, catalog):
+            echo(line)
         if scenario.waiting and until is None and any(one.wait.due for one in scenario.waiting):
             echo("timers continue to fire like this; --until sets how far time continues", err=True)
     test = None if send is None else _send(send, story, documents, as_json)
@@ -256,7 +256,13 @@ def _as_json(scenario: Scenario, story: list[TimelineEntry]) -> dict[str, Any]:
             for one in story
         ],
         "waiting": [
-            {"journey": one.journey, "key": one.key, "node": one.node, "due": due(one.wait.due)}
+            {
+                "journey": one.journey,
+                "key": one.key,
+                "node": one.node,
+                "due": due(one.wait.due),
+                "branch": None if one.branch is None else one.branch.name,
+            }
             for one in scenario.waiting
         ],
         "profile": scenario.record.traits,

@@ -100,13 +100,13 @@ def _prepare(file: str, texts: dict[str, bytes]) -> Iterator[FinishedTest] | lis
 
 def _run(tests: SuiteFile, number: int, catalog: RunningCatalog) -> FinishedTest:
     from journeys.simulation.testing.run import run_test
-    from journeys.views.timeline import describe, describe_wait
+    from journeys.views.timeline import describe, describe_waits
 
     began = time.perf_counter()
     result = run_test(tests, number, catalog)
     seconds = time.perf_counter() - began
     story = (
-        [*describe(result.timeline, catalog), *map(describe_wait, result.waiting)]
+        [*describe(result.timeline, catalog), *describe_waits(result.waiting, catalog)]
         if result.failures
         else []
     )

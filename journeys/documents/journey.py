@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.documents.catalog_records import ActiveVersion, entry_bytes, with_value
+from journeys.documents.edits import Edition, node_notes
 from journeys.documents.kind import (
     Accepted,
     Change,
@@ -21,7 +22,7 @@ from journeys.documents.kind import (
 from journeys.documents.ways import falls_of
 from journeys.expressions.lets import MAX_LETS, Lets
 from journeys.nodes import Node
-from journeys.nodes.base import Label, NodeModel
+from journeys.nodes.base import Label
 from journeys.schema.fields import (
     Condition,
     Duration,
@@ -305,20 +306,17 @@ class JourneyKind(Kind):
 
     def plan_notes(self, name: str, before: Accepted, after: Accepted) -> Iterator[str]:
         now, previous = after.journeys[name], before.journeys.get(name)
-        if now.status != now.written:
-            verb = {"running": "resumed", "paused": "paused", "archived": "archived"}[now.status]
+        if previous is None:
+            renamed = _old_names(name, before, after)
+            if len(renamed) == 1:
+                yield from _edited(renamed[0], name, before, after)
+            return
+        if now.status == previous.status and now.status != now.written:
             yield (
                 f"it stays {now.status}: the document says {now.written}, but a Lifecycle document "
-                f"has {verb} it"
+                f"{_HAS_SET[now.status]}"
             )
-        if previous is None:
-            return
-        old = before.versions[name, previous.version].nodes
-        new = after.versions[name, now.version].nodes
-        for node, model in new.items():
-            was = node if node in old else _old_name(model, old, new)
-            if was is not None:
-                yield from model.plan_notes(old[was], f"{name}/{was}", f"{name}/{node}")
+        yield from _edited(name, name, before, after)
 
     def version(self, catalog: Accepted, name: str) -> str:
         return catalog.journeys[name].version
@@ -328,10 +326,35 @@ class JourneyKind(Kind):
         return name
 
 
-def _old_name(model: NodeModel, old: Mapping[str, NodeModel], new: Container[str]) -> str | None:
-    """The name that a node had before it was renamed: of the one node that is gone and equal."""
-    equal = [name for name, one in old.items() if name not in new and one == model]
-    return equal[0] if len(equal) == 1 else None
+_HAS_SET = {
+    "running": "has resumed it",
+    "paused": "has paused it",
+    "archived": "has archived it",
+}
+
+
+def _old_names(name: str, before: Accepted, after: Accepted) -> list[str]:
+    """The names that a new journey may have had: of those with the same nodes that have run and are
+    archived after the push."""
+    nodes = after.versions[name, after.journeys[name].version].written_out.nodes
+    return [
+        other
+        for other, now in before.journeys.items()
+        if after.journeys[other].status == "archived"
+        and before.versions[other, now.version].written_out.nodes == nodes
+    ]
+
+
+def _edited(old: str, new: str, before: Accepted, after: Accepted) -> Iterator[str]:
+    """What an edit of a journey does to its users, by node."""
+    if before.journeys[old].status != "draft":  # nobody has reached a node of a draft
+        yield from node_notes(_edition(old, before), _edition(new, after))
+
+
+def _edition(name: str, catalog: Accepted) -> Edition:
+    version = catalog.journeys[name].version
+    journey = catalog.versions[name, version].written_out
+    return Edition(name, version, journey.entry.key, journey.nodes)
 
 
 def _after(journey: Journey, now: ActiveVersion | None, at: int) -> ActiveVersion:

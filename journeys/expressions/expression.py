@@ -137,6 +137,11 @@ class Expression:
         return self.by_evaluator(scope, nul=nul)
 
     @property
+    def tree(self) -> Any:
+        """The library's syntax tree, with what `syntax.py` notes in it."""
+        return self._tree
+
+    @property
     def direct(self) -> Reader | None:
         """The fast-path function, or None if the expression is not simple enough for one.
 

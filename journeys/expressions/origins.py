@@ -47,7 +47,20 @@ def length(text: str) -> int:
     """The characters of an expression that is written out, without the comments."""
     if _MARK not in text:
         return len(text)
-    return len(_BOUND.sub(lambda found: "(" if found[1] else ")", text))
+    return len(_without_marks(text))
+
+
+def plain(text: str) -> str:
+    """An expression that is written out as an author can write it, without lets and comments."""
+    if _MARK not in text:
+        return text
+    whole = Origins(text).written.strip()
+    bare = _without_marks(text).strip()
+    return bare[1:-1].strip() if re.fullmatch(r"let\.\w+", whole) else bare
+
+
+def _without_marks(text: str) -> str:
+    return _BOUND.sub(lambda found: "(" if found[1] else ")", text)
 
 
 class Origins:

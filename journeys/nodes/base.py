@@ -208,6 +208,18 @@ class Step(Protocol):
         """
 
 
+class Place(NamedTuple):
+    """Where a node is.
+
+    Attributes:
+        facts: the fields of `journey` that its expressions read, for `normal_form`.
+    """
+
+    journey: str
+    node: str
+    facts: Mapping[str, Any]
+
+
 def plain_value(step: Step, expression: str) -> str:
     """The value of an expression as text: a text, an integer in decimal, `true` or `false`.
 
@@ -309,13 +321,14 @@ class NodeModel(Model):
         """Why one of its outcomes happened, such as the condition that was true; may be empty."""
         return ""
 
-    def plan_notes(self, before: Model, was: str, now: str) -> Iterator[str]:
-        """What an edit of this node does to users that its fields don't show, in words, for `plan`.
+    def plan_notes(self, before: "NodeModel", was: Place, now: Place) -> Iterator[str]:
+        """What an edit does to users of this node that its fields don't show, in words, for `plan`.
 
         Args:
-            before: the node that this one replaces.
-            was: the names of its journey and itself, `journey/node`.
-            now: the same for this node.
+            before: the node that this one replaces, of the same type. Both are with their lets
+                written out.
+            was: where that node is.
+            now: where this node is.
         """
         return iter(())
 

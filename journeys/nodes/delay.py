@@ -33,7 +33,7 @@ from journeys.schema.fields import (
     Window,
 )
 from journeys.schema.marks import Path
-from journeys.schema.signals import ANY_CHANGE, change_of
+from journeys.schema.signals import ANY_CHANGE, change_of, signal_in_words
 from journeys.time import format_time, parse_time
 from journeys.zones import WEEKDAYS, next_in_window, next_local
 
@@ -206,6 +206,8 @@ class Delay(FallibleNode):
                 yield LintWarning(("until",), f"{why}, expected 'entry'")
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
+        if outcome == "wait.started" and self.follow:
+            return "follows " + " or ".join(map(signal_in_words, self.awaits()))
         return "a trait has changed" if outcome == "wait.rescheduled" else ""
 
 

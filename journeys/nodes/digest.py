@@ -196,7 +196,7 @@ class Digest(FallibleNode):
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome == "wait.started":
-            return "collects " + (" or ".join(self.awaits()) or "what enters")
+            return "collects " + (" or ".join(self.awaits()) or "what enters the journey")
         return "counted, but not kept" if outcome == "digest.overflowed" else ""
 
 

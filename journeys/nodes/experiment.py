@@ -12,20 +12,25 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from journeys.expressions.expression import ExpressionFailed
+from journeys.expressions.normal_form import normal_form
+from journeys.expressions.origins import plain, written
 from journeys.nodes.base import (
     ForwardNode,
     Go,
     Label,
     LintWarning,
+    NodeModel,
+    Place,
     Step,
     Way,
     plain_value,
 )
-from journeys.schema.fields import Model, ShortText, Value, Weight
+from journeys.schema.fields import ShortText, Value, Weight
 
 _SCALE = 2.0**-53
 _NONE = 1e-9
 """A share that is a rounding error."""
+_USERS_ID = normal_form("user.id")
 
 
 def unit_hash(salt: str, user: str, variant: str) -> float:
@@ -52,12 +57,12 @@ class Assignment(NamedTuple):
     """What decides the variants of an experiment.
 
     Attributes:
-        by: the expression of `by`; None: the user's id.
+        by: the normal form of the expression of `by`; None: the user's id.
         weights: those above 0; of a winner that alone.
     """
 
     salt: str
-    by: str | None
+    by: Any
     weights: dict[str, float]
 
 
@@ -160,40 +165,18 @@ class Experiment(ForwardNode):
                     ("variants", name, "weight"), f"no user gets '{name}': its weight is 0"
                 )
 
-    def plan_notes(self, before: Model, was: str, now: str) -> Iterator[str]:
+    def plan_notes(self, before: NodeModel, was: Place, now: Place) -> Iterator[str]:
         if not isinstance(before, Experiment):
             return
-        old, new = before.assignment(was), self.assignment(now)
-        moved = share_moved(old, new)
+        if was.node != now.node and not self.variants.keys() & before.variants.keys():
+            return  # another experiment, not the same one with another name
+        edit = _Edit(before, was, self, now)
+        moved = edit.moved(frozenset())
         if moved > _NONE:
-            whom = "the values of `by`" if old.by == new.by is not None else "users"
             yield (
-                f"experiment {now.partition('/')[2]}: {_percent(moved)} of {whom} get another "
-                f"variant when they next reach it: {self._why_moved(before, old, new)}"
+                f"experiment {now.node}: {_percent(moved)} of {edit.whom} get another "
+                f"variant when they next reach it: {edit.why()}"
             )
-
-    def assignment(self, name: str) -> Assignment:
-        """What decides the variants; `name` is `journey/node`."""
-        weights = {one: variant.weight for one, variant in self.variants.items() if variant.weight}
-        if self.winner is not None:
-            weights = {self.winner: 1.0}
-        return Assignment(self.salt or name, self.by, weights)
-
-    def _why_moved(self, before: Self, old: Assignment, new: Assignment) -> str:
-        """What was edited, and what keeps users at their variants."""
-        if before.winner != self.winner:
-            kept = "no winner" if before.winner is None else f"`winner: {before.winner}`"
-            return f"the winner has changed; {kept} keeps them"
-        if old.salt != new.salt:
-            return f"the salt has changed; `salt: {old.salt}` keeps them"
-        if old.by != new.by:
-            kept = "no `by`" if old.by is None else f"`by: {old.by}`"
-            return f"`by` has changed; {kept} keeps them"
-        gone, added = old.weights.keys() - new.weights.keys(), new.weights.keys() - old.weights
-        if gone and added:
-            return f"variants have other names; the old ones keep them: {', '.join(sorted(gone))}"
-        weights = ", ".join(f"{name} {weight:g}" for name, weight in old.weights.items())
-        return f"the shares have changed; the old ones keep them: {weights}"
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome != "experiment.assigned":
@@ -201,6 +184,103 @@ class Experiment(ForwardNode):
         if self.winner is not None:
             return "the winner"
         return "of " + ", ".join(f"{name} {one.weight:g}" for name, one in self.variants.items())
+
+
+_Part = Literal["winner", "salt", "by", "weights"]
+_PARTS: tuple[_Part, ...] = ("winner", "salt", "by", "weights")
+"""What decides the variants, each of which an edit can change alone."""
+
+
+class _Edit:
+    """An edit of an experiment: who moves, and why."""
+
+    def __init__(self, before: Experiment, was: Place, after: Experiment, now: Place) -> None:
+        self._old, self._new = before, after
+        self._salts = (_salt(before, was), _salt(after, now))
+        self._facts = (was.facts, now.facts)
+        self._by = (_normal_by(before, was), _normal_by(after, now))
+
+    @property
+    def whom(self) -> str:
+        old, new = self._by
+        return "the values of `by`" if old == new is not None else "users"
+
+    def moved(self, kept: frozenset[_Part]) -> float:
+        """The share that moves if of these parts the old ones are kept."""
+        old = self._assignment(frozenset(_PARTS))
+        new = self._assignment(kept)
+        return 1.0 if old is None or new is None else share_moved(old, new)
+
+    def _assignment(self, kept: frozenset[_Part]) -> Assignment | None:
+        """What decides the variants, with the old parts; None: the winner is no variant."""
+        winner = (self._old if "winner" in kept else self._new).winner
+        variants = (self._old if "weights" in kept else self._new).variants
+        weights = {name: one.weight for name, one in variants.items() if one.weight}
+        if winner is not None:
+            if winner not in variants:
+                return None
+            weights = {winner: 1.0}
+        return Assignment(self._salts["salt" not in kept], self._by["by" not in kept], weights)
+
+    def why(self) -> str:
+        """What was edited, and what keeps everybody at their variants: no more than is needed."""
+        needed = frozenset(_PARTS)
+        for part in _PARTS:
+            if self.moved(needed - {part}) <= _NONE:
+                needed -= {part}
+        parts = [self._part(part) for part in _PARTS if part in needed]
+        changed, kept = (" and ".join(words) for words in zip(*parts, strict=True))
+        several = len(parts) > 1
+        plural = several or "weights" in needed
+        have, keep = ("have", "keep") if plural else ("has", "keeps")
+        return f"{changed} {have} changed; {kept} {keep} them"
+
+    def _part(self, part: _Part) -> tuple[str, str]:
+        """A part that was edited, in words, and the old one, as it would be written."""
+        old, new = self._old, self._new
+        match part:
+            case "winner":
+                kept = "no winner" if old.winner is None else f"`winner: {old.winner}`"
+                return "the winner", kept
+            case "salt":
+                return "the salt", f"`salt: {self._salts[0]}`"
+            case "by":
+                return self._by_in_words()
+        shares = ", ".join(
+            f"{name} {one.weight:g}" for name, one in old.variants.items() if one.weight
+        )
+        if old.variants.keys() - new.variants.keys() and new.variants.keys() - old.variants.keys():
+            return "the variants' names", f"the old variants ({shares})"
+        return "the shares", f"the old shares ({shares})"
+
+    def _by_in_words(self) -> tuple[str, str]:
+        old, new = self._old.by, self._new.by
+        if old is None or self._by[0] is None:
+            return "`by`", "no `by`"
+        if new is not None and normal_form(old) == normal_form(new):
+            was, now = self._facts
+            fact = next(name for name in ("key", "name", "version") if was[name] != now[name])
+            return "what `by` reads", _KEPT_FACTS[fact]
+        same = new is not None and written(old) == written(new)
+        return "what `by` reads" if same else "`by`", f"`by: {plain(old)}`"
+
+
+_KEPT_FACTS = {
+    "key": "the old `key` of the entry",
+    "name": "the old name of the journey",
+    "version": "the old version",
+}
+"""What keeps the values of a `by` that reads a field of `journey`."""
+
+
+def _salt(node: Experiment, place: Place) -> str:
+    return node.salt or f"{place.journey}/{place.node}"
+
+
+def _normal_by(node: Experiment, place: Place) -> Any:
+    """The normal form of `by`; None if it is the user's id, as without `by`."""
+    found = None if node.by is None else normal_form(node.by, place.facts)
+    return None if found == _USERS_ID else found
 
 
 def _percent(share: float) -> str:

@@ -46,8 +46,8 @@ class Parallel(ForwardNode):
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome == "wait.started":
-            which = "all branches" if self.join == "all" else "the first branch"
-            return f"for {which} of {', '.join(self.branches)}"
+            names = ", ".join(self.branches)
+            return f"for all of {names}" if self.join == "all" else f"for the first of {names}"
         if outcome == "branch.started" and detail.get("branch") in self.branches:
             return f"at {self.branches[detail['branch']]}"
         return ""

@@ -7,7 +7,7 @@ condition that was true.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from journeys.catalog.running import RunningCatalog
@@ -41,11 +41,27 @@ def describe(timeline: Iterable[TimelineEntry], catalog: RunningCatalog) -> Iter
             yield "    nothing"
 
 
-def describe_wait(instance: Instance) -> str:
-    """The node at which a live instance waits, and until when."""
+def describe_waits(instances: Sequence[Instance], catalog: RunningCatalog) -> Iterator[str]:
+    """For each of a user's live instances: the node at which it waits, for what and until when."""
+    for one in instances:
+        wait = _wait(one, instances, catalog)
+        branch = "" if one.branch is None else f", as the branch {one.branch.name}"
+        yield f"{_place(one.journey, one.node, one.key)} waits {wait}{branch}"
+
+
+def _wait(instance: Instance, instances: Sequence[Instance], catalog: RunningCatalog) -> str:
+    running = [
+        f"{one.branch.name} at {one.node}"
+        for one in instances
+        if one.branch is not None and one.branch.parent == instance.id
+    ]
     due = instance.wait.due
-    until = "for ever" if due is None else f"until {_clock(format_time(due))}"
-    return f"{_place(instance.journey, instance.node, instance.key)} waits {until}"
+    if running:
+        until = f"for its {'branch' if len(running) == 1 else 'branches'} {', '.join(running)}"
+    else:
+        until = "for ever" if due is None else f"until {_clock(format_time(due))}"
+    why = _reason(instance.journey, instance.version, instance.node, "wait.started", {}, catalog)
+    return " ".join(part for part in (until, why) if part)
 
 
 def shown(value: Any) -> str:
@@ -75,9 +91,22 @@ def _outcome(outcome: Outcome, catalog: RunningCatalog) -> str:
 def _why(outcome: Outcome, catalog: RunningCatalog) -> str:
     if outcome.journey is None or outcome.version is None or outcome.node is None:
         return ""
-    program = catalog.program(outcome.journey, outcome.version)
-    node = None if program is None else program.nodes.get(outcome.node)
-    why = "" if node is None else node.explain(outcome.type, outcome.detail or {})
+    detail = outcome.detail or {}
+    return _reason(outcome.journey, outcome.version, outcome.node, outcome.type, detail, catalog)
+
+
+def _reason(
+    journey: str,
+    version: str,
+    name: str,
+    outcome: str,
+    detail: Mapping[str, Any],
+    catalog: RunningCatalog,
+) -> str:
+    """In parentheses what the node says about an outcome of it; empty: nothing."""
+    program = catalog.program(journey, version)
+    node = None if program is None else program.nodes.get(name)
+    why = "" if node is None else node.explain(outcome, detail)
     return f"({written(why)})" if why else ""
 
 

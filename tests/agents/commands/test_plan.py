@@ -61,6 +61,52 @@ def test_changes_are_shown_until_they_are_applied(journeys: Journeys) -> None:
     assert rejected.stdout.startswith("wrong.yaml:5:")
 
 
+SPLIT = """\
+kind: Journey
+name: tour
+let: {company: event.properties.company}
+entry: {event: start}
+nodes:
+  split:
+    type: experiment
+    by: let.company
+    variants: {a: {weight: 50}, b: {weight: 50}}
+"""
+
+
+def test_notes_say_who_moves_and_what_stays_paused(journeys: Journeys) -> None:
+    tour = journeys.write("tour.yaml", SPLIT)
+    journeys.worker("register")
+    assert journeys.run("apply", tour).returncode == 0
+    assert journeys.run("pause", "tour").returncode == 0
+    stays = "    it stays paused: the document says running, but a Lifecycle document has paused it"
+    lines = journeys.run("plan", tour).stdout.splitlines()
+    assert lines[1:] == [stays, "1 unchanged"]
+
+    journeys.write("tour.yaml", SPLIT.replace("properties.company", "properties.team"))
+    edited = [
+        '    ~ let.company: "event.properties.company" -> "event.properties.team"',
+        stays,
+        "    experiment split: 50 % of users get another variant when they next reach it: what "
+        "`by` reads has changed; `by: event.properties.company` keeps them",
+        "1 changed",
+    ]
+    assert journeys.run("plan", tour).stdout.splitlines()[1:] == edited
+    read = json.loads(journeys.run("plan", tour, "--json").stdout)
+    assert read["documents"][0]["notes"] == [line.strip() for line in edited[1:3]]
+
+    renamed = SPLIT.replace("let.company", "let.firm").replace(
+        "{company: event.properties.company}", """{firm: 'event.properties["company"]'}"""
+    )
+    journeys.write("tour.yaml", renamed)
+    planned = journeys.run("plan", tour)
+    assert planned.returncode == 0
+    assert planned.stdout.splitlines()[4:] == [stays, "1 changed"]
+    assert journeys.run("apply", tour).returncode == 0
+    assert journeys.run("resume", "tour").returncode == 0
+    assert journeys.run("plan", tour).stdout.splitlines()[1:] == ["1 unchanged"]
+
+
 def test_without_a_broker_it_is_reported_in_one_line(offline: Journeys) -> None:
     done = offline.run("plan", offline.write("mailer.yaml", DESTINATION))
     assert done.returncode == 1

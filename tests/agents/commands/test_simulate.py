@@ -88,7 +88,10 @@ def test_the_user_can_be_named_and_time_be_stopped(folder: Path) -> None:
     done = simulate(
         folder, "tour.yaml", "--events", "events.jsonl", "--user", "ben", "--until", "+59m"
     )
-    assert squeezed(done.stdout)[-1] == "tour/wait [b] waits until 2026-01-01 01:00:01.000"
+    assert (
+        squeezed(done.stdout)[-1]
+        == "tour/wait [b] waits until 2026-01-01 01:00:01.000 (for answer)"
+    )
     assert "timer" not in done.stdout
 
 
@@ -109,7 +112,7 @@ def test_scripts_read_steps_outcomes_and_actions(folder: Path) -> None:
     assert [step["event"]["event"] for step in found["steps"]] == ["start", "answer", "start"]
     (waiting,) = found["waiting"]
     due = "2026-01-01T01:20:00.000Z"
-    assert waiting == {"journey": "tour", "key": "c", "node": "wait", "due": due}
+    assert waiting == {"journey": "tour", "key": "c", "node": "wait", "due": due, "branch": None}
 
 
 def test_what_goes_round_is_not_followed_for_ever(folder: Path) -> None:

@@ -189,13 +189,13 @@ def notes(text: str, before: str = SPLIT) -> list[str]:
     [
         ("{weight: 50, next", "{weight: 75, next",
          "10 % of users get another variant when they next reach it: the shares have changed; "
-         "the old ones keep them: a 50, b 50"),
+         "the old shares (a 50, b 50) keep them"),
         ("b: {weight: 50}", "b: {weight: 50}, c: {weight: 50}",
          "33.3 % of users get another variant when they next reach it: the shares have changed; "
-         "the old ones keep them: a 50, b 50"),
+         "the old shares (a 50, b 50) keep them"),
         ("b: {weight", "c: {weight",
-         "66.7 % of users get another variant when they next reach it: variants have other names; "
-         "the old ones keep them: b"),
+         "66.7 % of users get another variant when they next reach it: the variants' names have "
+         "changed; the old variants (a 50, b 50) keep them"),
         ("variants:", "salt: x\n    variants:",
          "50 % of users get another variant when they next reach it: the salt has changed; "
          "`salt: tour/split` keeps them"),
@@ -207,7 +207,7 @@ def notes(text: str, before: str = SPLIT) -> list[str]:
          "no winner keeps them"),
         ("50}}", "50.001}}",
          "less than 0.1 % of users get another variant when they next reach it: the shares have "
-         "changed; the old ones keep them: a 50, b 50"),
+         "changed; the old shares (a 50, b 50) keep them"),
     ],
 )  # fmt: skip
 def test_a_plan_says_how_many_users_an_experiment_moves(old: str, new: str, note: str) -> None:
