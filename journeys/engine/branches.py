@@ -60,7 +60,12 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
 
     A wait in a cycle may be over at once, so the rounds are counted.
     """
-    for _ in range(MAX_ROUNDS):
+    rounds = 0
+    while True:
+        if rounds == MAX_ROUNDS and moved is not None and run.fork is not None:
+            error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
+            end_passage(user, run.id, run.now, "", "error", error=error)
+            return
         if moved is not None and run.fork is not None:
             next = _fork(user, run, moved, run.fork)
         elif moved is None and run.branch is not None:
@@ -70,9 +75,7 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
         if next is None:
             return
         run, moved = next
-    passage = run.id if run.branch is None else run.branch.parent
-    error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
-    end_passage(user, passage, run.now, "", "error", error=error)
+        rounds += 1
 
 
 def _fork(user: UserStep, run: InstanceRun, parent: Instance, fork: Fork) -> Moved | None:
@@ -112,6 +115,7 @@ def _new_branch(user: UserStep, run: InstanceRun, branch: Branch) -> InstanceRun
         attr=run.attr,
         node=branch.at,
         branch=branch,
+        entry_claimed=run.entry_claimed,
     )
     one.mute = run.mute
     one.report("branch.started", branch=branch.name, parent=branch.parent)

@@ -23,7 +23,7 @@ from journeys.nodes.base import USERS_ZONE, Block, End, Fork, Go, Labels, Stay
 from journeys.records import traits as profile
 from journeys.records.action import MAX_PAYLOAD, Action, TriggerCall
 from journeys.records.outcome import Outcome, OutcomeType, shown
-from journeys.records.user_record import Branch, Held, Instance, Wait
+from journeys.records.user_record import CLAIMED, Branch, Held, Instance, Wait
 from journeys.schema.signals import changes_among
 from journeys.time import format_time
 from journeys.zones import find_zone
@@ -53,6 +53,7 @@ class InstanceRun:
         "branch",
         "context",
         "entry",
+        "entry_claimed",
         "fork",
         "id",
         "join",
@@ -84,6 +85,7 @@ class InstanceRun:
         visit: int = 0,
         token: str = "",
         branch: Branch | None = None,
+        entry_claimed: bool = False,
     ) -> None:
         self.context = context
         self.program = program
@@ -100,6 +102,7 @@ class InstanceRun:
         self.mute = False
         self.fork: Fork | None = None
         self.branch = branch
+        self.entry_claimed = entry_claimed
         self.joined = False
         self.join = None if branch is None else program.join(branch.at)
         self._token = token
@@ -131,6 +134,7 @@ class InstanceRun:
             visit=instance.visit,
             token=token,
             branch=instance.branch,
+            entry_claimed=CLAIMED in kept,
         )
         run.wait = instance.wait
         return run
@@ -173,19 +177,20 @@ class InstanceRun:
         self.end("error", error=f"more than {MAX_NODES} nodes in one step")
         return None
 
-    def stay(self, verdict: Stay) -> Instance:
-        """Keep waiting at the same node."""
+    def stay(self, verdict: Stay, held: Held | None) -> Instance:
+        """Keep waiting at the same node, also for the instance's turn after a pause."""
         due = verdict.due
         if due is not None:
             self.wait = Wait(due, self.context.fire_at(due))
-        return self._instance(None)
+        return self._instance(held)
 
     def decide(self, verdict: Go) -> Instance:
         """Store where the instance goes when its paused journey is resumed."""
         self._leave(verdict)
         event = self.context.event
         kept = None if event is None else self.program.event_keeps(event)
-        self.wait = Wait(self.wait.due, None)
+        # Branches continue in the order of what has moved them.
+        self.wait = Wait(self.wait.due if self.branch is None else self.now, None)
         return self._instance(Held(True, verdict.to, kept))
 
     def end(self, reason: str, **detail: Any) -> None:
@@ -216,6 +221,9 @@ class InstanceRun:
     def _instance(self, held: Held | None) -> Instance:
         """The waiting instance, with its context cut to what later nodes read."""
         program = self.program
+        context: dict[str, Any] = {"entry": self.entry, "steps": self.steps, "attr": self.attr}
+        if self.entry_claimed:
+            context[CLAIMED] = True
         return Instance(
             self.id,
             program.name,
@@ -225,7 +233,7 @@ class InstanceRun:
             self.node,
             self.visit,
             self.wait,
-            program.keep(self.node, {"entry": self.entry, "steps": self.steps, "attr": self.attr}),
+            program.keep(self.node, context),
             self.context.lifecycle_seen(program.name),
             held,
             self.branch,
@@ -352,6 +360,13 @@ class InstanceRun:
         if all(path[0] in _LIVE_ROOTS for path in compiled.paths):
             keys[text] = key
         return key is not None and key == self.key
+
+    def claim_entry(self) -> bool:
+        context, whole = self.context, self.id if self.branch is None else self.branch.parent
+        if self.entry_claimed or whole in context.claimed:
+            return False
+        context.claimed = context.claimed | {whole}
+        return True
 
     def takes_entry(self) -> bool:
         context, program = self.context, self.program

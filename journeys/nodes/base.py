@@ -150,6 +150,13 @@ class Step(Protocol):
             expression: gives the event's key; None: the `key` of the journey's entry.
         """
 
+    def claim_entry(self) -> bool:
+        """Claim the event that started the instance for this node.
+
+        Returns:
+            whether no node has claimed it before, of the instance or of any of its branches.
+        """
+
     def takes_entry(self) -> bool:
         """Whether the event enters the journey and has the instance's key; if so, it starts no
         other instance."""
@@ -219,6 +226,9 @@ class NodeModel(Model):
     """Whether it starts branches. Instances can wait here for them, but need not."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """The labels that later nodes can read as `steps.<node>.<label>`."""
+    stays: ClassVar[bool] = False
+    """Whether events never move an instance from here. Then they have an effect as long as it is
+    here: also after its deadline, if a pause has held it up."""
     remembers: ClassVar[frozenset[str]] = frozenset()
     """The labels that it captures and reads again itself while an instance waits here."""
     examples: ClassVar[tuple[str, ...]] = ()

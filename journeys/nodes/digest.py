@@ -49,6 +49,7 @@ class Collected(Model):
 
 class Digest(FallibleNode):
     blocking = True
+    stays = True
     captures = frozenset({"events", "count", "kept", "bytes"})
     remembers = frozenset({"count", "kept", "bytes"})
     examples = (
@@ -125,6 +126,7 @@ class Digest(FallibleNode):
 
     def enter(self, step: Step) -> Go | Block | End:
         first = step.captured("count") is None
+        opens = self.takes_entries and step.claim_entry() and first
         step.capture("count", 0)
         step.capture("events", [])
         step.capture("kept", 0)
@@ -133,7 +135,7 @@ class Digest(FallibleNode):
             due = self._due(step)
         except ExpressionFailed as error:
             return self.failed(step, error)
-        if first and self.takes_entries:
+        if opens:
             self._collect(step, step.entry)
         return Block(due) if due > step.now else self.on_timer(step)
 

@@ -302,7 +302,7 @@ class Model(Lives):
         with the same key, by the version of the instance."""
         node, event = self.node(one), moment.event
         assert event is not None
-        if not self._is_open(one, moment.now):
+        if one.ended:
             return False
         if "any_of" in node:
             ways = [way for way in node["any_of"] if moment.is_heard(way)]

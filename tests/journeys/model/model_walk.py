@@ -115,8 +115,14 @@ class Walk:
         self.tell(user, one, moment, "wait.matched", **detail)
         self._capture(one, **captured)
         self.leave(user, one, moment, set)
+        self._go_on(user, one, moment, to)
+
+    def _go_on(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
+        """Now, or after the pause; what else the pause holds up comes before or after it."""
         if self.is_paused(one):
             one.held, one.fire_at = Held(True, to, moment.event), None
+            if one.parent is not None:
+                one.due = moment.now
         else:
             self.reach(user, one, moment, to)
 
@@ -309,7 +315,9 @@ class Walk:
 
     def _reach_digest(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
         node = self.node(one)
-        again = one.node in one.steps
+        again, whole = one.node in one.steps, one.parent or one
+        opens = "any_of" not in node and not again and not whole.opened
+        whole.opened = whole.opened or "any_of" not in node
         self._capture(one, count=0, events=[], kept=0, bytes=0)
         if "every" in node:
             try:
@@ -320,7 +328,7 @@ class Walk:
             local = node["until_local"]
             zone = self._zone(user, one, local.get("timezone", "user"))
             due = next_local(moment.now, local["time"], local.get("weekdays", DAYS), zone)
-        if not again and "any_of" not in node:
+        if opens:
             self.collect(user, one, moment, one.entry)
         if due <= moment.now:
             self._close(user, one, moment)
@@ -471,10 +479,7 @@ class Walk:
             return
         if due <= moment.now:
             self.leave(user, one, moment)
-            if self.is_paused(one):
-                one.held, one.fire_at = Held(True, self.node(one)["next"], moment.event), None
-            else:
-                self.reach(user, one, moment, self.node(one)["next"])
+            self._go_on(user, one, moment, self.node(one)["next"])
         elif due != one.due:
             self._stay(user, one, moment, due, "wait.rescheduled")
 
