@@ -41,6 +41,7 @@ GRACE = 10 * SECOND
 BLOCKING = ("delay", "digest", "trigger", "wait_for_event")
 HOPS = 16
 EMITTED = 1_000
+ROUNDS = 100
 
 
 class TooLong(Exception):
@@ -58,6 +59,8 @@ class Walk:
         """By the step that goes on: events not yet applied, and their hops; where a node has
         changed traits: which ones, and all traits before."""
         self.emitted_in_all = 0
+        self.rounds: int | None = None
+        """How often branches have started or joined since something moved an instance."""
 
     def is_paused(self, one: Instance) -> bool:
         raise NotImplementedError
@@ -76,9 +79,21 @@ class Walk:
 
     def reach(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
         """Go to a node, and so on until one blocks or the journey ends."""
+        outermost = self.rounds is None
+        if outermost:
+            self.rounds = 0
         self._go(user, one, moment, to)
         if one.ended and one.parent is not None and not one.parent.starting:
+            self._round()
             self._branch_over(user, one.parent, moment, [one])
+        if outermost:
+            self.rounds = None
+
+    def _round(self) -> bool:
+        """Whether one more is allowed."""
+        assert self.rounds is not None
+        self.rounds += 1
+        return self.rounds <= ROUNDS
 
     def _go(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
         one.held = None
@@ -180,6 +195,9 @@ class Walk:
         node = self.node(one)
         if node["join"] != "none":
             self.tell(user, one, moment, "wait.started", due=None)
+        if not self._round():
+            self.end_all(user, one, moment, "error")
+            return None
         if len(user.live) + len(node["branches"]) > 1_000:
             self.end(user, one, moment, "error")
             return None
