@@ -357,6 +357,21 @@ class FallibleNode(ForwardNode):
     on_error: Next | None = None
     """The node that follows if it fails."""
 
+    @property
+    def can_fail(self) -> bool:
+        """Whether an expression that the node needs is written in it."""
+        return True
+
+    def check_on_error(self, *fields: str) -> None:
+        """Raises ValueError if there is an `on_error` although nothing can fail.
+
+        Args:
+            fields: where an expression could be written.
+        """
+        if self.on_error is not None and not self.can_fail:
+            where = " or ".join(f"`{field}`" for field in fields)
+            raise ValueError(f"`on_error` needs an expression in {where}, which can fail")
+
     def failed(self, step: Step, error: ExpressionFailed) -> Go | End:
         """Called when an expression fails that the node needs. The failure is reported, and the
         instance follows `on_error`, or ends if there is none."""

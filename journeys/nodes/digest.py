@@ -96,12 +96,11 @@ class Digest(FallibleNode):
             raise ValueError("`where` needs `event` or `any_of`: the entry has its own conditions")
         if self.takes_entries and self.match is not None:
             raise ValueError("`match` needs `event` or `any_of`: the entry has its own key")
-        if self.on_error is not None and not self._can_fail:
-            raise ValueError("`on_error` needs an expression in `every`, which can fail")
+        self.check_on_error("every")
         return self
 
     @property
-    def _can_fail(self) -> bool:
+    def can_fail(self) -> bool:
         return isinstance(self.every, str)
 
     @property
@@ -189,7 +188,7 @@ class Digest(FallibleNode):
             return ("here",)
         local = self.until_local
         window = local is not None and local.between is not None
-        return ("here", "apart") if window or self._can_fail else ("apart",)
+        return ("here", "apart") if window or self.can_fail else ("apart",)
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if not captured_read:
