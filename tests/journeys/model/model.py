@@ -290,7 +290,7 @@ class Model(Lives):
         for branch in branches:
             if self.holds(user, one, moment, branch.get("where")):
                 if branch.get("reset"):
-                    self.reset(user, one, moment)
+                    self.reset(user, one, moment, told_of(moment.event, branch))
                     return
                 to, set = branch.get("next", node["next"]), branch.get("set")
                 told = told_of(moment.event, branch)

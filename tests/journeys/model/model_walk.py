@@ -316,7 +316,7 @@ class Walk:
         self._stay(user, one, moment, moment.now + length)
         return None
 
-    def reset(self, user: User, one: Instance, moment: Moment) -> None:
+    def reset(self, user: User, one: Instance, moment: Moment, what: Mapping[str, Any]) -> None:
         """The time limit begins anew, unless it would then end earlier."""
         try:
             due = moment.now + self._length(user, one, moment, self.node(one)["within"])
@@ -326,7 +326,6 @@ class Walk:
         assert one.due is not None
         assert moment.event is not None
         if due > one.due:
-            what = {"event": moment.event["event"], "message_id": moment.event["messageId"]}
             self.tell(user, one, moment, "wait.rescheduled", due=iso(due), **what)
             self._capture(one, event=moment.event)
             self._due_at(one, moment, due)
@@ -663,7 +662,7 @@ def lay_over_by(user: User, wire: Mapping[str, Any]) -> list[str]:
     """What an event does to the profile, trait by trait; the names of those that changed."""
     before, names = dict(user.traits), []
     for name, value in wire.get("traits", {}).items():
-        if wire.get("backfill") is not True or name not in before:
+        if wire.get("backfill") is not True or (name not in before and value is not None):
             names.append(name)
             lay_over(user, {name: value})
     for name, value in wire.get("traits_once", {}).items():

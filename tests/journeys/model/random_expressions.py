@@ -133,7 +133,7 @@ def _less_one(value: Any) -> int:
 
 def _length(value: Any, unit: int) -> int:
     """So many units, ms; texts, truth values and nothing say no length."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, bool | int | float):
         raise TypeError
     return int(value * unit)
 
@@ -162,7 +162,7 @@ UNTIL = [
 
 def _time_of(value: Any) -> int:
     """So many times four hours after the start of histories."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, bool | int | float):
         raise TypeError
     return START + int(value) * 4 * HOUR
 
