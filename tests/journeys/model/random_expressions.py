@@ -133,7 +133,7 @@ def _less_one(value: Any) -> int:
 
 def _length(value: Any, unit: int) -> int:
     """So many units, ms; texts, truth values and nothing say no length."""
-    if not isinstance(value, bool | int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
     return int(value * unit)
 
