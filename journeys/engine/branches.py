@@ -60,13 +60,12 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
 
     A wait in a cycle may be over at once, so the rounds are counted.
     """
-    rounds = 0
-    while True:
-        if rounds == MAX_ROUNDS and moved is not None and run.fork is not None:
-            error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
-            end_passage(user, run.id, run.now, "", "error", error=error)
-            return
+    for rounds in range(MAX_ROUNDS + 1):
         if moved is not None and run.fork is not None:
+            if rounds == MAX_ROUNDS:
+                error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
+                end_passage(user, run.id, run.now, "", "error", error=error)
+                return
             next = _fork(user, run, moved, run.fork)
         elif moved is None and run.branch is not None:
             next = _join(user, run, run.branch)
@@ -75,7 +74,6 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
         if next is None:
             return
         run, moved = next
-        rounds += 1
 
 
 def _fork(user: UserStep, run: InstanceRun, parent: Instance, fork: Fork) -> Moved | None:

@@ -70,9 +70,9 @@ def match_response(user: UserStep, response: Response, now: int) -> bool:
 def _waits(instance: Instance, now: int) -> bool:
     """Whether an event or a response at `now` (ms) can move the instance.
 
-    That needs state WAITING (instance_states.py) and no deadline at or before `now`, except where
-    events never move an instance. It is called for every instance of a user, so it reads the record
-    directly.
+    That needs state WAITING (instance_states.py) and no deadline at or before `now`. It is called
+    for every instance of a user, so it reads the record directly. Nodes from which events never
+    move an instance take them in other states too, see `match_event`.
     """
     due = instance.wait.due
     return instance.held is None and (due is None or due > now)

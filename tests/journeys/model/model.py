@@ -337,7 +337,8 @@ class Model(Lives):
         if not is_true(entry):
             return False
         try:
-            return "key" not in entry or key_text(entry["key"].value(see)) == one.key
+            key = key_text(entry["key"].value(see)) if "key" in entry else one.key
+            return "key" not in entry or (key is not None and key == one.key)
         except Failed:
             return False
 
