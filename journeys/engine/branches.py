@@ -193,14 +193,23 @@ def end_passage(user: UserStep, id: str, now: int, token: str, reason: str, **de
         id: of the instance. If it has ended, its branches may still be live.
         token: see `UserStep.resume`.
     """
-    first: Instance | None = None
-    for one in tuple(user.instances):
-        if one.id == id:
-            first = one
-        elif one.branch is not None and one.branch.parent == id:
-            _end(user, one, now, token, reason, **detail)
+    first = next((one for one in user.instances if one.id == id), None)
+    own = [one for one in user.instances if one.branch is not None and one.branch.parent == id]
+    if len(own) > 1:  # a pause may have put them in another order
+        own.sort(key=lambda one: _place(user, one))
+    for one in own:
+        _end(user, one, now, token, reason, **detail)
     if first is not None:
         _end(user, first, now, token, reason, **detail)
+
+
+def _place(user: UserStep, instance: Instance) -> tuple[int, int]:
+    """The place of a branch among those of its instance: by visits, then as in the document."""
+    branch = instance.branch
+    assert branch is not None, "only branches are put in order"
+    node = user.context.program(instance.journey, instance.version).nodes[branch.at]
+    names: dict[str, str] = getattr(node, "branches", {})
+    return branch.visit, list(names).index(branch.name)
 
 
 def _end(

@@ -178,7 +178,13 @@ class Walk:
         self, user: User, one: Instance, moment: Moment, reason: str, **detail: Any
     ) -> None:
         """It ends with all of its branches, which may be all that is left of it."""
-        for branch in branches_of(user, one):
+
+        def place(branch: Instance) -> tuple[int, int]:
+            assert branch.at is not None
+            names = list(branch.journey["nodes"][branch.at]["branches"])
+            return branch.began, names.index(branch.branch)
+
+        for branch in sorted(branches_of(user, one), key=place):
             self.end(user, branch, moment, reason, **detail)
         if not one.ended:
             self.end(user, one, moment, reason, **detail)
