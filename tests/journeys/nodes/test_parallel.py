@@ -284,6 +284,21 @@ def test_after_a_pause_the_branch_continues_first_that_was_moved_first(
     assert world.record().instances == ()
 
 
+@pytest.mark.parametrize("swept", [True, False])
+def test_branches_end_in_the_order_of_the_document_whenever_a_sweep_comes(swept: bool) -> None:
+    world = two("all", more="on_resume: {spread: 5h}")
+    world.event()
+    world.turn("tour", "paused", MINUTE)
+    world.event("opened", 2 * MINUTE)
+    world.clock(HOUR)
+    world.turn("tour", "running", HOUR)
+    if swept:
+        world.sweep()
+    world.turn("tour", "archived", HOUR + 1)
+    world.sweep()
+    assert ends(world) == [("sms", "archived"), ("mail", "archived")]
+
+
 def test_under_skip_what_joins_in_the_turn_after_a_pause_is_muted_as_well() -> None:
     world = two("any", more="on_resume: skip")
     world.event()
