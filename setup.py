@@ -20,7 +20,7 @@ expressions/expression expressions/templates
 catalog/context_paths catalog/program catalog/running
 engine/branches engine/dispatch engine/entries engine/exits_and_goals engine/instance_run
 engine/instance_states
-engine/lifecycle
+engine/lifecycle engine/node_step
 engine/processor engine/rejections engine/step engine/step_context engine/sweep engine/timers
 engine/user_step engine/waits
 simulation/backtest

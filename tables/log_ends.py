@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import IsolationLevel, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from tables.asking import Asking
+from tables.admin_queries import AdminQueries
 
 _LIMIT_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
@@ -46,9 +46,11 @@ def fetch_log_ends(client: Mapping[str, Any], topic: str, partition: int) -> Log
         )
         return int(asked[where].result().offset)
 
-    asking = Asking(lambda: AdminClient(dict(client)))
-    first = asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.earliest()))
-    end = asking.ask_for(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.latest()))
+    queries = AdminQueries(lambda: AdminClient(dict(client)))
+    first = queries.run_with_retry(
+        _LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.earliest())
+    )
+    end = queries.run_with_retry(_LIMIT_SECONDS, lambda admin: offset(admin, OffsetSpec.latest()))
     # The id is read last, so that offsets of a topic that was recreated meanwhile are not taken
     # for those of the old one.
-    return LogEnds(asking.ask_for(_LIMIT_SECONDS, topic_id), first, end)
+    return LogEnds(queries.run_with_retry(_LIMIT_SECONDS, topic_id), first, end)

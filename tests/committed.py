@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from agents.errors import BrokerUnavailable
 from agents.kafka.broker import committed_ends
-from agents.kafka.client import asking, base_config
+from agents.kafka.client import admin_queries, base_config
 
 
 class CommittedLog:
@@ -21,7 +21,7 @@ class CommittedLog:
     def __init__(
         self, broker: str, topic: str, partitions: int, *, from_now_on: bool = False
     ) -> None:
-        self._asking = asking(broker)
+        self._queries = admin_queries(broker)
         self._consumer = Consumer(
             {
                 **base_config(broker),
@@ -72,7 +72,7 @@ class CommittedLog:
     def _ends(self, limit: float) -> dict[int, int]:
         while True:
             try:
-                return committed_ends(self._asking, self._partitions)
+                return committed_ends(self._queries, self._partitions)
             except BrokerUnavailable:
                 if time.monotonic() > limit:
                     raise

@@ -118,12 +118,12 @@ class _Push:
 
     def __init__(self, broker: str) -> None:
         from agents.kafka.broker import partition_counts
-        from agents.kafka.client import asking, base_config
+        from agents.kafka.client import admin_queries, base_config
         from agents.kafka.read_to_end import Reader
         from agents.kafka.topics import CONFIG, OUTCOMES
 
         self._broker = broker
-        self._asking = asking(broker)
+        self._queries = admin_queries(broker)
         partitions = partition_counts(broker, [OUTCOMES, CONFIG])[OUTCOMES]
         self._reader = Reader(base_config(broker))
         self._reader.start_at_end(OUTCOMES, range(partitions))
@@ -203,7 +203,7 @@ class _Push:
             return len(asked[group].result(5).members)
 
         try:
-            members = self._asking.ask(members_of)
+            members = self._queries.run(members_of)
         except (KafkaException, TimeoutError):
             members = 0
         if members:

@@ -148,7 +148,7 @@ class Calls:
 
     async def drain(self, seconds: float) -> None:
         """Starts no more calls, and waits at most `seconds` until those in flight are answered and
-        their results committed. A second call before `go_on` does nothing."""
+        their results committed. A second call before `resume` does nothing."""
         if self._paused:
             return
         self._paused = True
@@ -156,7 +156,7 @@ class Calls:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), seconds)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Resumes calls."""
         self._paused = False
         self._fill()

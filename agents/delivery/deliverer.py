@@ -109,7 +109,7 @@ class Deliverer:
             (CIRCUIT_OPEN, (self.name,), self.calls.circuit_open),
         ]
 
-    def look(self) -> None:
+    def warn_of_missing_variables(self) -> None:
         """Warns about variables that a new version of the document needs and the worker doesn't
         have."""
         destination, _ = self._destination_or_default()

@@ -32,7 +32,7 @@ from agents.demo.tree import places
 from agents.demo.workers import Workers, environment
 from agents.errors import UserError
 from agents.kafka.broker import committed_ends, reach
-from agents.kafka.client import admin_client, asking
+from agents.kafka.client import admin_client, admin_queries
 from agents.kafka.creating import create_topics
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.produce import write
@@ -220,7 +220,7 @@ def _account(scene: Scene, broker: str, expected: Expected) -> Account:
 
 def _ends(broker: str) -> dict[int, int]:
     partitions = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
-    return committed_ends(asking(broker), partitions)
+    return committed_ends(admin_queries(broker), partitions)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from agents.kafka.installation import TopicWatch
 from agents.kafka.topics import logical
 from agents.metrics import PartitionCounts, ReadGauges
 from agents.runtime.broker_clock import BrokerClock
-from agents.runtime.exits import Exit, ended_by_errors, last_line, says_it_all
+from agents.runtime.exits import Exit, ended_by_errors, is_self_explanatory, last_line
 from agents.runtime.input_queue import MAX_INPUTS
 from agents.runtime.marks import Marks
 from agents.runtime.ownership import Ownership, Unwanted, open_partition
@@ -268,7 +268,7 @@ class App(faust.App):
         try:
             await self.ownership.own(wanted, generation)
         except Exception as error:
-            if says_it_all(error):
+            if is_self_explanatory(error):
                 self.exit.fail(error)  # before Faust logs its own traceback
             raise
 

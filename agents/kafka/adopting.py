@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from agents.errors import BrokerUnavailable, TopicError, UserError
 from agents.kafka.broker import log_ends
-from agents.kafka.client import admin_client, asking, cluster_metadata
+from agents.kafka.client import admin_client, admin_queries, cluster_metadata
 from agents.kafka.creating import default_replication, make
 from agents.kafka.describe import Described, describe
 from agents.kafka.fit import check_partitions, counted
@@ -256,7 +256,7 @@ def _check_partitions(
 
 def _is_empty(broker: str, name: str, topic: Described) -> bool:
     places = [TopicPartition(name, number) for number in range(topic.partitions)]
-    return not any(log_ends(asking(broker), places).values())
+    return not any(log_ends(admin_queries(broker), places).values())
 
 
 def _refuse_running(broker: str) -> None:
@@ -280,7 +280,7 @@ def _set_positions(broker: str, changelog: str, source: str, described: Describe
     """Sets the positions in an empty changelog to the present end of its source."""
     places = [TopicPartition(source, number) for number in range(described.partitions)]
     producer = Producer(broker, give_up_seconds=_ANSWER_SECONDS)
-    for partition, end in log_ends(asking(broker), places).items():
+    for partition, end in log_ends(admin_queries(broker), places).items():
         position = Position(end, topic_id=described.id)
         producer.send(changelog, position.pack(), POSITION_KEY, partition=partition)
     producer.flush()

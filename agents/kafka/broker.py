@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import AdminClient
 
-    from tables.asking import Asking
+    from tables.admin_queries import AdminQueries
 
 _SECONDS = 6.0  # a person waits at a terminal
 
@@ -55,22 +55,24 @@ def partitions_of(broker: str, topic: str) -> int:
     return partition_counts(broker, [topic])[topic]
 
 
-def committed_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int, int]:
+def committed_ends(queries: AdminQueries, partitions: list[TopicPartition]) -> dict[int, int]:
     """The ends of one topic's partitions for readers: by partition, the offset after the last
     committed record before any open transaction.
 
     Raises:
         BrokerUnavailable: the broker doesn't answer.
     """
-    return _ends(asking, partitions, committed=True)
+    return _ends(queries, partitions, committed=True)
 
 
-def log_ends(asking: Asking, partitions: list[TopicPartition]) -> dict[int, int]:
+def log_ends(queries: AdminQueries, partitions: list[TopicPartition]) -> dict[int, int]:
     """The same, including open transactions and the records after them."""
-    return _ends(asking, partitions, committed=False)
+    return _ends(queries, partitions, committed=False)
 
 
-def _ends(asking: Asking, partitions: list[TopicPartition], *, committed: bool) -> dict[int, int]:
+def _ends(
+    queries: AdminQueries, partitions: list[TopicPartition], *, committed: bool
+) -> dict[int, int]:
     from confluent_kafka import IsolationLevel, KafkaException
     from confluent_kafka.admin import OffsetSpec
 
@@ -87,7 +89,7 @@ def _ends(asking: Asking, partitions: list[TopicPartition], *, committed: bool) 
         return {one.partition: found.result(_SECONDS).offset for one, found in asked.items()}
 
     try:
-        return asking.ask_for(_SECONDS, ends)
+        return queries.run_with_retry(_SECONDS, ends)
     except (KafkaException, TimeoutError) as error:
         reason = error.args[0].str() if isinstance(error, KafkaException) else "time-out"
         raise BrokerUnavailable(

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from agents.errors import BrokerUnavailable
 from agents.settings import SettingsError
-from tables.asking import Asking
+from tables.admin_queries import AdminQueries
 
 ANSWER_SECONDS = 10.0
 _PREFIX = "JOURNEYS_KAFKA_"
@@ -114,10 +114,10 @@ def _option(name: str) -> str:
     return name.removeprefix(_PREFIX).lower().replace("_", ".")
 
 
-def asking(bootstrap: str) -> Asking:
+def admin_queries(bootstrap: str) -> AdminQueries:
     """For questions to the broker about topics and offsets; uses a new client after an error. A
     question may raise like `admin_client`."""
-    return Asking(lambda: admin_client(bootstrap))
+    return AdminQueries(lambda: admin_client(bootstrap))
 
 
 def cluster_metadata(

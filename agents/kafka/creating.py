@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
 
 from agents.errors import BrokerUnavailable, TopicError
 from agents.kafka.broker import log_ends
-from agents.kafka.client import ANSWER_SECONDS, admin_client, asking, cluster_metadata
+from agents.kafka.client import ANSWER_SECONDS, admin_client, admin_queries, cluster_metadata
 from agents.kafka.describe import Described, answer, describe, read_settings
 from agents.kafka.fit import check_partitions, counted, kept_long_enough
 from agents.kafka.installation import (
@@ -192,10 +192,10 @@ def make(
 
 def _holding_something(bootstrap: str, found: Mapping[str, Described]) -> str | None:
     """A topic to which anything was ever written, if there is one."""
-    ask = asking(bootstrap)
+    queries = admin_queries(bootstrap)
     for name, topic in found.items():
         places = [TopicPartition(name, number) for number in range(topic.partitions)]
-        if any(log_ends(ask, places).values()):
+        if any(log_ends(queries, places).values()):
             return name
     return None
 

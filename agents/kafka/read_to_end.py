@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from agents.errors import BrokerUnavailable
 from agents.kafka.broker import committed_ends, log_ends, partition_counts
 from agents.kafka.client import Admin, base_config
-from tables.asking import Asking
+from tables.admin_queries import AdminQueries
 
 Partition = tuple[str, int]
 
@@ -72,7 +72,7 @@ class Reader:
                 "fetch.wait.max.ms": 50,
             }
         )
-        self._asking = Asking(lambda: Admin(self._client))
+        self._queries = AdminQueries(lambda: Admin(self._client))
         self._next: dict[Partition, int] = {}
 
     def start(self, topic: str, offsets: Mapping[int, int]) -> None:
@@ -84,7 +84,7 @@ class Reader:
     def start_at_end(self, topic: str, partitions: Iterable[int]) -> None:
         """Reads more partitions, from their present ends on."""
         places = [TopicPartition(topic, number) for number in partitions]
-        self.start(topic, committed_ends(self._asking, places))
+        self.start(topic, committed_ends(self._queries, places))
 
     def batch(self, seconds: float, most: int = 2_000) -> list[Message]:
         """The next records, as soon as there are any; empty if none arrived within `seconds`.
@@ -134,7 +134,7 @@ class Reader:
         ask, found = committed_ends if committed else log_ends, {}
         for topic in {topic for topic, _ in self._next}:
             places = [TopicPartition(*one) for one in self._next if one[0] == topic]
-            for number, end in ask(self._asking, places).items():
+            for number, end in ask(self._queries, places).items():
                 found[topic, number] = end
         return found
 

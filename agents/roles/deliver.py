@@ -60,7 +60,7 @@ class DeliverApp(App):
         if self.stopping:  # partitions have moved in the meantime
             return
         for deliverer in self.deliverers:
-            deliverer.calls.go_on()
+            deliverer.calls.resume()
 
     async def on_stop(self) -> None:
         """First the calls in flight finish and their answers are committed; then the loops end. The
@@ -166,7 +166,7 @@ def _add(
 async def _look_at_documents(deliverers: list[Deliverer]) -> None:
     while True:
         for deliverer in deliverers:
-            deliverer.look()
+            deliverer.warn_of_missing_variables()
         await asyncio.sleep(_LOOK_SECONDS)
 
 

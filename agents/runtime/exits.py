@@ -48,14 +48,14 @@ class Exit:
         self.failed = error
         if self.ends_process:
             _exit_after(_LEAVE_SECONDS)  # first, as a stderr that nobody reads may block the rest
-        if not says_it_all(error):
+        if not is_self_explanatory(error):
             traceback.print_exception(error)
         last_line(f"stopped: {type(error).__name__}: {error}")
         logging.disable(logging.CRITICAL)  # consequences of the error would bury that line
         self._leave(error)
 
 
-def says_it_all(error: BaseException) -> bool:
+def is_self_explanatory(error: BaseException) -> bool:
     """Whether the message of an error is enough, so that no traceback is shown."""
     if isinstance(error, KafkaException):
         return error.args[0].code() in _FENCED

@@ -24,6 +24,7 @@ from journeys.expressions.syntax import COUNT
 from journeys.expressions.templates import template
 from journeys.graph import gathered
 from journeys.nodes.base import NodeModel
+from journeys.records.user_record import CLAIMED
 from journeys.schema.signals import trait_of
 
 NOTHING: Mapping[str, Any] = {}
@@ -119,7 +120,10 @@ class Program:
 
     def keep(self, node: str, context: Mapping[str, Any]) -> dict[str, Any]:
         """What an instance at `node` keeps of its context."""
-        return prune(context, self.reads[node])
+        kept = prune(context, self.reads[node])
+        if CLAIMED in context:
+            kept[CLAIMED] = True
+        return kept
 
     def join(self, at: str) -> str | None:
         """Where the branches of a parallel node join; None: the journey ends there."""

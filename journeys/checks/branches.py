@@ -6,7 +6,8 @@ branch has branches of its own. So it is always clear where a branch ends and wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from journeys.documents.ways import Way, labels_of
 from journeys.graph import reachable
@@ -16,23 +17,36 @@ from journeys.schema.findings import Findings
 from journeys.schema.places import where
 
 
+class Joins(NamedTuple):
+    """How the branches of a journey join.
+
+    Attributes:
+        apart: the ways on which nothing is handed over to the nodes that follow: from branches for
+            which no instance waits.
+        waiting: the parallel nodes at which every instance waits, as enough branches wait.
+    """
+
+    apart: set[Way]
+    waiting: set[str]
+
+
 def check_branches(
     findings: Findings, nodes: Mapping[str, NodeModel], ways: Collection[Way]
-) -> set[Way]:
-    """Adds the problems of the branches of a journey whose ways are all known.
-
-    Returns:
-        the ways on which nothing is handed over to the nodes that follow: from branches for which
-        no instance waits.
-    """
-    apart: set[Way] = set()
+) -> Joins:
+    """Adds the problems of the branches of a journey whose ways are all known."""
+    found = Joins(set(), set())
     for name, node in nodes.items():
         if node.forks:
             branches = _Branches(findings, nodes, ways, name)
             branches.check()
-            if getattr(node, "join", None) == "none":
-                apart |= {way for way in ways if branches.joins(way)}
-    return apart
+            match getattr(node, "join", None):
+                case "none":
+                    found.apart.update(way for way in ways if branches.joins(way))
+                case "all" if any(branches.waiting()):
+                    found.waiting.add(name)
+                case "any" if all(branches.waiting()):
+                    found.waiting.add(name)
+    return found
 
 
 class _Branches:
@@ -49,7 +63,7 @@ class _Branches:
         self.nodes = nodes
         self.ways = ways
         self.name = name
-        starts = [
+        self.starts = [
             (str(way.path[-1]), way.target)
             for way in ways
             if way.source == name and way.path is not None and way.path[2:3] == ("branches",)
@@ -66,12 +80,33 @@ class _Branches:
         for way in ways:
             if way.source not in (self.join, name):
                 edges.setdefault(way.source, []).append(way.target)
-        self.own = {branch: reachable(edges, [first]) - {self.join} for branch, first in starts}
+        self.own = {
+            branch: reachable(edges, [first]) - {self.join} for branch, first in self.starts
+        }
         self.owner: dict[str, str] = {}
 
     def joins(self, way: Way) -> bool:
         """Whether a branch ends by the way."""
         return way.target == self.join and any(way.source in own for own in self.own.values())
+
+    def waiting(self) -> Iterator[bool]:
+        """For each branch whether it waits on every way through it."""
+        return (self._waits(first) for _, first in self.starts)
+
+    def _waits(self, first: str) -> bool:
+        edges: dict[str, list[str]] = {}
+        leading = set()
+        for way in self.ways:
+            if way.source != self.join and not self.nodes[way.source].blocking:
+                edges.setdefault(way.source, []).append(way.target)
+            if way.path is None or way.path[2:] == ("next",):
+                leading.add(way.source)
+        for node in reachable(edges, [first]):
+            model = self.nodes[node]
+            over = self._ends(node) or (model.falls_through and node not in leading)
+            if node == self.join or (over and not model.blocking):
+                return False
+        return True
 
     def check(self) -> None:
         for branch, own in self.own.items():

@@ -26,6 +26,12 @@ from journeys.schema.yaml_source import YamlNode
 
 _NODE: TypeAdapter[NodeModel] = TypeAdapter(Node)
 
+_HINTS = {
+    "all": ", or in a branch on every way through it",
+    "any": ", or in each branch on every way through it",
+}
+"""What else makes a cycle wait at its parallel node, by `join`."""
+
 
 @dataclass
 class Graph:
@@ -113,16 +119,22 @@ def check_graph(findings: Findings) -> Graph:
             ways.append(Way(name, None, below))
     if certain:
         reached = _reached(findings, edges)
-        for way in check_branches(findings, models, [w for w in ways if w.source in reached]):
+        joins = check_branches(findings, models, [w for w in ways if w.source in reached])
+        for way in joins.apart:
             ways.remove(way)
             edges[way.source].remove(way.target)
+        blocking |= joins.waiting
+    else:
+        blocking |= {name for name, model in models.items() if model.forks}
     for cycle in cycles(edges, blocking):
         shown = [*cycle[:8], "..."] if len(cycle) > 9 else cycle
+        joins_in = (getattr(models.get(name), "join", "none") for name in cycle)
+        join = next((join for join in joins_in if join != "none"), "none")
         ring = " -> ".join(short(name) for name in [*shown, cycle[0]])
         findings.at(
             findings.key(("nodes", cycle[0])),
             f"the nodes {ring} form a cycle without a wait: "
-            "expected a delay, a wait_for_event or a digest among them",
+            f"expected a delay, a wait_for_event or a digest among them{_HINTS.get(join, '')}",
             found=ring,
             expected="a delay, a wait_for_event or a digest",
         )

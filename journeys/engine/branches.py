@@ -60,8 +60,12 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
 
     A wait in a cycle may be over at once, so the rounds are counted.
     """
-    for _ in range(MAX_ROUNDS):
+    for rounds in range(MAX_ROUNDS + 1):
         if moved is not None and run.fork is not None:
+            if rounds == MAX_ROUNDS:
+                error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
+                end_passage(user, run.id, run.now, "", "error", error=error)
+                return
             next = _fork(user, run, moved, run.fork)
         elif moved is None and run.branch is not None:
             next = _join(user, run, run.branch)
@@ -70,9 +74,6 @@ def _settle(user: UserStep, run: InstanceRun, moved: Instance | None) -> None:
         if next is None:
             return
         run, moved = next
-    passage = run.id if run.branch is None else run.branch.parent
-    error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
-    end_passage(user, passage, run.now, "", "error", error=error)
 
 
 def _fork(user: UserStep, run: InstanceRun, parent: Instance, fork: Fork) -> Moved | None:
@@ -112,6 +113,7 @@ def _new_branch(user: UserStep, run: InstanceRun, branch: Branch) -> InstanceRun
         attr=run.attr,
         node=branch.at,
         branch=branch,
+        entry_claimed=run.entry_claimed,
     )
     one.mute = run.mute
     one.report("branch.started", branch=branch.name, parent=branch.parent)
@@ -191,14 +193,23 @@ def end_passage(user: UserStep, id: str, now: int, token: str, reason: str, **de
         id: of the instance. If it has ended, its branches may still be live.
         token: see `UserStep.resume`.
     """
-    first: Instance | None = None
-    for one in tuple(user.instances):
-        if one.id == id:
-            first = one
-        elif one.branch is not None and one.branch.parent == id:
-            _end(user, one, now, token, reason, **detail)
+    first = next((one for one in user.instances if one.id == id), None)
+    own = [one for one in user.instances if one.branch is not None and one.branch.parent == id]
+    if len(own) > 1:  # a pause may have put them in another order
+        own.sort(key=lambda one: _place(user, one))
+    for one in own:
+        _end(user, one, now, token, reason, **detail)
     if first is not None:
         _end(user, first, now, token, reason, **detail)
+
+
+def _place(user: UserStep, instance: Instance) -> tuple[int, int]:
+    """The place of a branch among those of its instance: by visits, then as in the document."""
+    branch = instance.branch
+    assert branch is not None, "only branches are put in order"
+    node = user.context.program(instance.journey, instance.version).nodes[branch.at]
+    names: dict[str, str] = getattr(node, "branches", {})
+    return branch.visit, list(names).index(branch.name)
 
 
 def _end(

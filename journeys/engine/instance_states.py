@@ -15,8 +15,10 @@ The table for people:
 | DECIDED | no effect                 | running: GO to decided node    | TAKE_TURN         | ENDED |
 |         |                           | paused: STOP_CLOCK             |                   |       |
 
-An awaited event that only makes the instance stay, such as one that a digest collects or that
-starts a window anew, leaves it WAITING at the same node, whether its journey runs or not.
+An awaited event that only makes the instance stay leaves it at the same node in the same state,
+whether its journey runs or not: in WAITING, such as one that starts a window anew; where events
+never move an instance, as a digest, which only collects them, in HELD as well and after the
+deadline.
 
 After MOVE, TIME_OUT and GO the instance runs from node to node until it is WAITING again or ENDED.
 The deadline of HELD and DECIDED instances is their turn after the pause: they continue one after

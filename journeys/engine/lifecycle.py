@@ -11,12 +11,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from journeys.catalog.running import LifecycleHistory
-from journeys.engine.branches import can_follow, end_passage, passages
+from journeys.engine.branches import can_follow, end_passage, passage_of, passages
 from journeys.engine.user_step import UserStep
 from journeys.ids import message_hash
 from journeys.records.outcome import Cause
 from journeys.records.user_record import Held, Instance, Wait
 from journeys.time import format_time
+
+Turn = tuple[int, Instance]
+"""A branch that continues after a pause, and when (ms) it would have continued without it."""
 
 
 def take_over(user: UserStep) -> None:
@@ -32,14 +35,22 @@ def take_over(user: UserStep) -> None:
 def apply_lifecycle(user: UserStep) -> None:
     """Apply the changes of journeys that their instances have not observed yet."""
     catalog = user.context.catalog
-    for instance in tuple(user.instances) if catalog.lifecycles else ():
+    if not catalog.lifecycles:
+        return
+    turns: dict[str, list[Turn]] = {}
+    for instance in tuple(user.instances):
         if instance.branch is not None and not user.is_live(instance):
             continue  # it was archived together with the instance that started it
         if catalog.changed_since(instance):
-            _apply(user, instance, catalog.lifecycles[instance.journey])
+            _apply(user, instance, catalog.lifecycles[instance.journey], turns)
+    for together in turns.values():
+        if len(together) > 1:
+            _put_in_order(user, together)
 
 
-def _apply(user: UserStep, instance: Instance, history: LifecycleHistory) -> None:
+def _apply(
+    user: UserStep, instance: Instance, history: LifecycleHistory, turns: dict[str, list[Turn]]
+) -> None:
     context = user.context
     wall, partition_time = context.clock.wall, context.clock.partition_time
     archived = next((at for at in history.archived_at if at > instance.lifecycle_seen), None)
@@ -52,21 +63,36 @@ def _apply(user: UserStep, instance: Instance, history: LifecycleHistory) -> Non
     if not context.runs(instance.journey):
         return  # paused again: the next resume is observed
     resumed = history.resumed_at if wall else partition_time
-    user.put(instance, _take_turn(instance, history, resumed))
+    due = instance.wait.due
+    if instance.held is not None or (due is not None and due <= resumed):
+        held_up = _take_turn(instance, history, resumed)
+        user.put(instance, held_up)
+        if instance.branch is not None:
+            since = resumed if due is None else due  # None only in an older record
+            turns.setdefault(instance.branch.parent, []).append((since, held_up))
+    elif due is not None and instance.wait.fire_at is None:
+        # A worker whose clock is ahead had stopped the timer.
+        user.put(instance, replace(instance, lifecycle_seen=history.changed, wait=Wait(due, due)))
+    else:
+        user.put(instance, replace(instance, lifecycle_seen=history.changed))
 
 
 def _take_turn(instance: Instance, history: LifecycleHistory, resumed: int) -> Instance:
-    """The instance after its journey was resumed at `resumed` (ms): Effect.TAKE_TURN."""
-    due = instance.wait.due
-    observed = replace(instance, lifecycle_seen=history.changed)
-    if instance.held is not None or (due is not None and due <= resumed):
-        at = resumed + spread_of(instance.id, history.spread)
-        held = replace(instance.held or Held(), mute=history.skip)
-        return replace(observed, wait=Wait(at, at), held=held)
-    if due is not None and instance.wait.fire_at is None:
-        # A worker whose clock is ahead had stopped the timer.
-        return replace(observed, wait=Wait(due, due))
-    return observed
+    """An instance that a pause has held up, after its journey was resumed at `resumed` (ms):
+    Effect.TAKE_TURN. An instance and its branches continue at the same time."""
+    at = resumed + spread_of(passage_of(instance), history.spread)
+    held = replace(instance.held or Held(), mute=history.skip)
+    return replace(instance, lifecycle_seen=history.changed, wait=Wait(at, at), held=held)
+
+
+def _put_in_order(user: UserStep, together: list[Turn]) -> None:
+    """Put the branches of an instance, which continue at the same time, in the order in which they
+    would have continued without the pause: of those due at once, the first one's timer fires first.
+    """
+    places = [user.instances.index(one) for _, one in together]
+    in_order = sorted(together, key=lambda turn: turn[0])
+    for place, (_, one) in zip(places, in_order, strict=True):
+        user.instances[place] = one
 
 
 def spread_of(instance: str, spread: int) -> int:

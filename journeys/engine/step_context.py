@@ -46,6 +46,7 @@ MAX_STEP_BYTES = 8 * 1024 * 1024
 
 
 NONE_TAKEN: frozenset[str] = frozenset()
+NONE_CLAIMED: frozenset[str] = frozenset()
 
 
 class UnknownVersion(Exception):
@@ -65,6 +66,7 @@ class StepContext:
         signals: what the event is to journeys: its name, and the changes of traits that it made.
         keys: the values of key expressions for the event, by their text.
         taken: the journeys that the event starts no instance of, as a digest has collected it.
+        claimed: the instances of which a node has claimed the entry event in this step.
         emitted: events that nodes emitted and that are not applied yet.
         changed: whether any part of the user's record has changed.
     """
@@ -80,6 +82,7 @@ class StepContext:
         "catalog",
         "cause",
         "changed",
+        "claimed",
         "clock",
         "effects",
         "emitted",
@@ -117,6 +120,7 @@ class StepContext:
         self.signals: tuple[str, ...] = ()
         self.keys: dict[str, str | None] = {}
         self.taken: frozenset[str] = NONE_TAKEN
+        self.claimed: frozenset[str] = NONE_CLAIMED
         self.emitted: deque[Emitted] = deque()
         self.hop = 0
         self._emitted_in_all = 0

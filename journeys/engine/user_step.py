@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from journeys.engine.instance_run import InstanceRun
 from journeys.engine.step_context import StepContext
 from journeys.records.user_record import (
+    CLAIMED,
     MAX_RECORD,
     Goal,
     Instance,
@@ -33,7 +34,14 @@ class NumberTooLarge(RecordTooLarge):
     """The record would hold an integer of more than 64 bits."""
 
 
-Saved = tuple[list[Instance], dict[str, int], tuple[Goal, ...], dict[str, Any], dict[str, bytes]]
+Saved = tuple[
+    list[Instance],
+    dict[str, int],
+    tuple[Goal, ...],
+    dict[str, Any],
+    dict[str, bytes],
+    frozenset[str],
+]
 
 
 class UserStep:
@@ -112,12 +120,20 @@ class UserStep:
     def save(self) -> Saved:
         """Everything that a timer's step may change, for `restore`."""
         context = self.context
-        return list(self.instances), self.past, self.goals, context.traits, context.event_counts
+        return (
+            list(self.instances),
+            self.past,
+            self.goals,
+            context.traits,
+            context.event_counts,
+            context.claimed,
+        )
 
     def restore(self, saved: Saved) -> None:
         """Restore what `save` returned."""
         context = self.context
-        self.instances, self.past, self.goals, context.traits, context.event_counts = saved
+        self.instances, self.past, self.goals = saved[:3]
+        context.traits, context.event_counts, context.claimed = saved[3:]
 
     def record(self, message_ids: bytes) -> UserRecord:
         """The user's new record.
@@ -125,7 +141,10 @@ class UserStep:
         Raises:
             RecordTooLarge: it holds a value that no record can hold.
         """
-        instances, context = tuple(self.instances), self.context
+        context = self.context
+        if context.claimed:
+            self._mark_claimed(context.claimed)
+        instances = tuple(self.instances)
         return UserRecord(
             context.traits,
             message_ids,
@@ -136,6 +155,13 @@ class UserStep:
             deadline_of(instances),
             self._size(),
         )
+
+    def _mark_claimed(self, claimed: frozenset[str]) -> None:
+        """Mark the instances whose entry event was claimed in this step, and their branches."""
+        for at, one in enumerate(self.instances):
+            entered = one.id if one.branch is None else one.branch.parent
+            if entered in claimed and CLAIMED not in one.context:
+                self.instances[at] = replace(one, context={**one.context, CLAIMED: True})
 
     def _size(self) -> int:
         """An upper bound of the record's bytes: the old size plus that of all new parts."""

@@ -28,7 +28,8 @@ def match_event(user: UserStep, event: Event, signals: tuple[str, ...], now: int
     if not places:
         return
     for instance in tuple(user.instances):
-        if not _waits(instance, now):
+        waits = _waits(instance, now)
+        if not waits and instance.held is not None and instance.held.decided:
             continue
         if instance.branch is not None and not user.is_live(instance):
             continue  # the event has moved another branch, and with that cancelled this one
@@ -36,6 +37,8 @@ def match_event(user: UserStep, event: Event, signals: tuple[str, ...], now: int
             continue
         program = context.program(instance.journey, instance.version)
         node, key = program.nodes[instance.node], program.key
+        if not waits and not node.stays:
+            continue
         if (
             key is not None
             and node.keyed
@@ -68,7 +71,8 @@ def _waits(instance: Instance, now: int) -> bool:
     """Whether an event or a response at `now` (ms) can move the instance.
 
     That needs state WAITING (instance_states.py) and no deadline at or before `now`. It is called
-    for every instance of a user, so it reads the record directly.
+    for every instance of a user, so it reads the record directly. Nodes from which events never
+    move an instance take them in other states too, see `match_event`.
     """
     due = instance.wait.due
     return instance.held is None and (due is None or due > now)
@@ -80,7 +84,7 @@ def _move(user: UserStep, instance: Instance, run: InstanceRun, verdict: Go | St
     if verdict is None:
         return
     if isinstance(verdict, Stay):
-        user.write(instance, run, run.stay(verdict))
+        user.write(instance, run, run.stay(verdict, instance.held))
         return
     running = user.context.runs(instance.journey)
     effect = effect_of(instance, Trigger.EVENT if running else Trigger.EVENT_PAUSED)

@@ -163,6 +163,13 @@ class Step(Protocol):
             expression: gives the event's key; None: the `key` of the journey's entry.
         """
 
+    def claim_entry(self) -> bool:
+        """Claim the event that started the instance for this node.
+
+        Returns:
+            whether no node has claimed it before, of the instance or of any of its branches.
+        """
+
     def takes_entry(self) -> bool:
         """Whether the event enters the journey and has the instance's key; if so, it starts no
         other instance."""
@@ -244,6 +251,9 @@ class NodeModel(Model):
     """Whether it starts branches. Instances can wait here for them, but need not."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """The labels that later nodes can read as `steps.<node>.<label>`."""
+    stays: ClassVar[bool] = False
+    """Whether events never move an instance from here. Then they have an effect as long as it is
+    here: also after its deadline, if a pause has held it up."""
     remembers: ClassVar[frozenset[str]] = frozenset()
     """The labels that it captures and reads again itself while an instance waits here."""
     examples: ClassVar[tuple[str, ...]] = ()
@@ -372,6 +382,21 @@ class FallibleNode(ForwardNode):
 
     on_error: Next | None = None
     """The node that follows if it fails."""
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether an expression that the node needs is written in it."""
+        return True
+
+    def check_on_error(self, *fields: str) -> None:
+        """Raises ValueError if there is an `on_error` although nothing can fail.
+
+        Args:
+            fields: where an expression could be written.
+        """
+        if self.on_error is not None and not self.can_fail:
+            where = " or ".join(f"`{field}`" for field in fields)
+            raise ValueError(f"`on_error` needs an expression in {where}, which can fail")
 
     def failed(self, step: Step, error: ExpressionFailed) -> Go | End:
         """Called when an expression fails that the node needs. The failure is reported, and the

@@ -124,8 +124,7 @@ class Delay(FallibleNode):
             raise ValueError(
                 "`follow` needs an `until` that reads a trait, or the user's time zone"
             )
-        if self.on_error is not None and not self._can_fail:
-            raise ValueError("`on_error` needs an expression in `for` or `until`, which can fail")
+        self.check_on_error("for", "until")
         return self
 
     def awaits(self) -> tuple[str, ...]:
@@ -146,10 +145,10 @@ class Delay(FallibleNode):
             return ("here",)
         local = self.until_local
         window = local is not None and local.between is not None
-        return ("here", "apart") if window or self._can_fail else ("apart",)
+        return ("here", "apart") if window or self.can_fail else ("apart",)
 
     @property
-    def _can_fail(self) -> bool:
+    def can_fail(self) -> bool:
         """Whether an expression gives the length of the delay; that length may be 0, too."""
         return self.until is not None or isinstance(self.for_, str)
 

@@ -49,6 +49,7 @@ class Collected(Model):
 
 class Digest(FallibleNode):
     blocking = True
+    stays = True
     captures = frozenset({"events", "count", "kept", "bytes"})
     remembers = frozenset({"count", "kept", "bytes"})
     examples = (
@@ -95,12 +96,11 @@ class Digest(FallibleNode):
             raise ValueError("`where` needs `event` or `any_of`: the entry has its own conditions")
         if self.takes_entries and self.match is not None:
             raise ValueError("`match` needs `event` or `any_of`: the entry has its own key")
-        if self.on_error is not None and not self._can_fail:
-            raise ValueError("`on_error` needs an expression in `every`, which can fail")
+        self.check_on_error("every")
         return self
 
     @property
-    def _can_fail(self) -> bool:
+    def can_fail(self) -> bool:
         return isinstance(self.every, str)
 
     @property
@@ -125,6 +125,7 @@ class Digest(FallibleNode):
 
     def enter(self, step: Step) -> Go | Block | End:
         first = step.captured("count") is None
+        opens = self.takes_entries and step.claim_entry() and first
         step.capture("count", 0)
         step.capture("events", [])
         step.capture("kept", 0)
@@ -133,7 +134,7 @@ class Digest(FallibleNode):
             due = self._due(step)
         except ExpressionFailed as error:
             return self.failed(step, error)
-        if first and self.takes_entries:
+        if opens:
             self._collect(step, step.entry)
         return Block(due) if due > step.now else self.on_timer(step)
 
@@ -187,7 +188,7 @@ class Digest(FallibleNode):
             return ("here",)
         local = self.until_local
         window = local is not None and local.between is not None
-        return ("here", "apart") if window or self._can_fail else ("apart",)
+        return ("here", "apart") if window or self.can_fail else ("apart",)
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if not captured_read:

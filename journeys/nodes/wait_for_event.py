@@ -92,12 +92,11 @@ class WaitForEvent(FallibleNode):
             raise ValueError("`on_timeout` is never taken where `within` is forever")
         if self.within == "forever" and any(one.reset for one in self.any_of or ()):
             raise ValueError("`reset` needs a time limit: `within` is forever")
-        if self.on_error is not None and not self._can_fail:
-            raise ValueError("`on_error` needs an expression in `within`, which can fail")
+        self.check_on_error("within")
         return self
 
     @property
-    def _can_fail(self) -> bool:
+    def can_fail(self) -> bool:
         return isinstance(self.within, str) and self.within != "forever"
 
     @property
@@ -163,7 +162,7 @@ class WaitForEvent(FallibleNode):
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
         if way is not None and way[-1] == "on_error":
             return ("here",)
-        by_time: tuple[Mover, ...] = ("here", "apart") if self._can_fail else ("apart",)
+        by_time: tuple[Mover, ...] = ("here", "apart") if self.can_fail else ("apart",)
         if way is not None and way[-1] == "on_timeout":
             return by_time
         own = way is not None and way[0] == "any_of"

@@ -29,11 +29,17 @@ MAX_GOALS = 2_000
 """Goals watched for one user; beyond that the oldest are dropped."""
 
 
+CLAIMED = "entry_claimed"
+"""In an instance's context, if a node of the instance or of its branches has claimed the event that
+started it; absent otherwise."""
+
+
 class Wait(msgspec.Struct, frozen=True, array_like=True):
     """The wait of an instance at its current node.
 
     Attributes:
-        due: the deadline in logical time, ms; None: no deadline.
+        due: the deadline in logical time, ms; None: no deadline. Of a branch that an event or a
+            response moved in a pause: when that was.
         fire_at: when a clock may fire the timer, ms; None: never, as when there is no deadline or
             the journey is paused.
     """
@@ -83,8 +89,9 @@ class Instance(msgspec.Struct, frozen=True, array_like=True):
         started: logical time of the entry, ms.
         node: the node at which it waits.
         visit: the number of nodes it has reached.
-        context: `entry`, `steps` and `attr`, cut to the paths that later nodes read; `reached`, the
-            logical time at which it reached the node, ms, if a change can move its deadline.
+        context: `entry`, `steps` and `attr`, cut to the paths that later nodes read; CLAIMED; and
+            `reached`, the logical time at which it reached the node, ms, if a change can move its
+            deadline.
         lifecycle_seen: the last lifecycle change of its journey that was applied to it, see
             `catalog.running.LifecycleHistory`.
         held: what it does once its paused journey resumes; None: it is not held.

@@ -24,12 +24,7 @@ Path = tuple[str | int, ...]
 
 def marked(part: BaseModel, kind: type) -> Iterator[tuple[Path, Any, Any]]:
     """Every value below `part` whose field has a mark of type `kind`: (path, value, mark)."""
-    marks = _marks(type(part), kind)
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        if value is None:
-            continue
-        mark, depth = marks.get(name, (None, 0))
+    for name, value, mark, depth in _fields(part, kind):
         if mark is None:
             inside = _below(value, kind)
         else:
@@ -44,13 +39,8 @@ def replaced(part: _Model, kind: type, change: Callable[[Any, Any], Any]) -> _Mo
     Args:
         change: takes a value and its mark.
     """
-    marks = _marks(type(part), kind)
     changes: dict[str, Any] = {}
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        if value is None:
-            continue
-        mark, depth = marks.get(name, (None, 0))
+    for name, value, mark, depth in _fields(part, kind):
         if mark is None:
             new = _replaced_below(value, kind, change)
         else:
@@ -58,6 +48,16 @@ def replaced(part: _Model, kind: type, change: Callable[[Any, Any], Any]) -> _Mo
         if new is not value:
             changes[name] = new
     return part.model_copy(update=changes) if changes else part
+
+
+def _fields(part: BaseModel, kind: type) -> Iterator[tuple[str, Any, Any, int]]:
+    """The fields that have a value: (name, value, mark, how many containers deep the mark is), with
+    None as the mark of those that have none themselves."""
+    marks = _marks(type(part), kind)
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if value is not None:
+            yield name, value, *marks.get(name, (None, 0))
 
 
 def _with_mark(change: Callable[[Any, Any], Any], mark: Any, value: Any) -> Any:

@@ -18,7 +18,7 @@ from agents.client.dead_letters import Filter
 from agents.client.dead_topic import read
 from agents.delivery.outcomes import dead_letter
 from agents.kafka.broker import committed_ends
-from agents.kafka.client import asking
+from agents.kafka.client import admin_queries
 from agents.kafka.creating import create_destination_topics
 from agents.kafka.partitioner import partition_for
 from journeys.records.dead_letter import DeadLetter, dead_input
@@ -69,7 +69,7 @@ def committed(journeys: Journeys, topic: str) -> list[Message]:
     """All of a topic's records that a reader can see."""
     broker = broker_of(journeys)
     places = [TopicPartition(topic, number, 0) for number in range(3)]
-    ends = committed_ends(asking(broker), places)
+    ends = committed_ends(admin_queries(broker), places)
     consumer = Consumer(
         {
             "bootstrap.servers": broker,

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from agents.kafka.broker import committed_ends
-from agents.kafka.client import asking
+from agents.kafka.client import admin_queries
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.partitioner import partition_for
 from tests.agents.commands.conftest import COMMAND, Journeys
@@ -54,7 +54,7 @@ class Log:
     def __init__(self, broker: str, partitions: int) -> None:
         self._consumer = Consumer({"bootstrap.servers": broker, "group.id": "test", "log_level": 0})
         places = [TopicPartition("journeys.events", number) for number in range(partitions)]
-        ends = committed_ends(asking(broker), places)
+        ends = committed_ends(admin_queries(broker), places)
         self._consumer.assign(
             [TopicPartition("journeys.events", number, end) for number, end in ends.items()]
         )

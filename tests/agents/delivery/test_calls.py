@@ -87,7 +87,7 @@ def test_what_is_ready_and_not_called_is_work() -> None:
         await calls.drain(0.0)
         calls.add(destination.call("u"))
         assert (calls.has_work, calls.in_flight) == (True, 0)
-        calls.go_on()
+        calls.resume()
         assert calls.in_flight == 1
 
     asyncio.run(story())

@@ -13,7 +13,7 @@ from agents.errors import TopicError, UserError
 from agents.kafka.adopting import adopt, plan_adoption
 from agents.kafka.broker import log_ends
 from agents.kafka.checking import check_topics
-from agents.kafka.client import admin_client, asking
+from agents.kafka.client import admin_client, admin_queries
 from agents.kafka.creating import create_destination_topics, create_topics, make
 from agents.kafka.embedded.broker import EmbeddedKafka
 from agents.kafka.installation import TopicWatch, is_source, read_installation
@@ -133,7 +133,7 @@ def test_a_topic_that_changed_stops_the_start_and_what_runs(
 
 
 def ends(bootstrap: str, name: str) -> dict[int, int]:
-    return log_ends(asking(bootstrap), [TopicPartition(name, n) for n in range(PARTITIONS)])
+    return log_ends(admin_queries(bootstrap), [TopicPartition(name, n) for n in range(PARTITIONS)])
 
 
 def positions(bootstrap: str, changelog: str) -> dict[int, Position]:

@@ -291,7 +291,7 @@ class Model(Lives):
         for branch in branches:
             if self.holds(user, one, moment, branch.get("where"), branches):
                 if branch.get("reset"):
-                    self.reset(user, one, moment)
+                    self.reset(user, one, moment, told_of(moment.event, branch))
                     return
                 to, set = branch.get("next", node["next"]), branch.get("set")
                 told = told_of(moment.event, branch)
@@ -303,7 +303,7 @@ class Model(Lives):
         with the same key, by the version of the instance."""
         node, event = self.node(one), moment.event
         assert event is not None
-        if not self._is_open(one, moment.now):
+        if one.ended:
             return False
         if "any_of" in node:
             ways = [way for way in node["any_of"] if moment.is_heard(way)]
@@ -338,7 +338,8 @@ class Model(Lives):
         if not is_true(entry):
             return False
         try:
-            return "key" not in entry or key_text(entry["key"].value(see)) == one.key
+            key = key_text(entry["key"].value(see)) if "key" in entry else one.key
+            return "key" not in entry or (key is not None and key == one.key)
         except Failed:
             return False
 

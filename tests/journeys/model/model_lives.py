@@ -72,9 +72,28 @@ class Lives(Walk):
                     self.end_all(user, one, moment, status)
                 elif before == "paused" and status == "running":
                     self._resume(one, now)
+            if before == "paused" and status == "running":
+                self._line_up(user, name)
 
     def is_paused(self, one: Instance) -> bool:
         return self.journeys[one.name].status == "paused"
+
+    def _line_up(self, user: User, name: str) -> None:
+        """The branches of an instance continue at the same moment: in the order of what each waited
+        for, wherever they stand among the others."""
+        groups: dict[str, list[Instance]] = {}
+        for one in user.live:
+            if one.name == name and one.parent is not None and one.turn is not None:
+                groups.setdefault(one.parent.id, []).append(one)
+        for group in groups.values():
+            group.sort(key=lambda one: one.turn or 0)
+        waiting = {id: iter(group) for id, group in groups.items()}
+        user.live[:] = [
+            one if one.parent is None or one.turn is None else next(waiting[one.parent.id])
+            for one in user.live
+        ]
+        for one in user.live:
+            one.turn = None
 
     def _resume(self, one: Instance, now: int) -> None:
         """Instances that the pause has held up continue by a timer. All others keep their due time,
@@ -84,11 +103,11 @@ class Lives(Walk):
             one.fire_at = one.due if one.fire_at is None else one.fire_at
             return
         policy = self.journeys[one.name].in_force.get("on_resume", {"spread": HOUR})
-        one.held = one.held or Held(False)
+        one.held, one.turn = one.held or Held(False), one.due
         one.mute = policy == "skip"
         one.due = one.fire_at = now
         if isinstance(policy, dict):
-            one.due = one.fire_at = now + share_of(one.id, policy["spread"])
+            one.due = one.fire_at = now + share_of((one.parent or one).id, policy["spread"])
 
     def follow(self, user: User) -> None:
         """The user's instances switch to the active version if it has `follow` and they can."""

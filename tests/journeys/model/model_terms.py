@@ -258,6 +258,10 @@ class Instance:
     joined: bool = False
     starting: bool = False
     """Its branches are about to make their first steps."""
+    turn: int | None = None
+    """While a pause ends: when it would have gone on without the pause."""
+    opened: bool = False
+    """A digest of what enters was reached, by itself or by a branch of it (false in branches)."""
 
     @property
     def name(self) -> str:

@@ -41,6 +41,7 @@ GRACE = 10 * SECOND
 BLOCKING = ("delay", "digest", "trigger", "wait_for_event")
 HOPS = 16
 EMITTED = 1_000
+ROUNDS = 100
 
 
 class TooLong(Exception):
@@ -60,6 +61,8 @@ class Walk:
         """By the step that goes on: events not yet applied, and their hops; where a node has
         changed traits: which ones, and all traits before and right after."""
         self.emitted_in_all = 0
+        self.rounds: int | None = None
+        """How often branches have started or joined since something moved an instance."""
 
     def is_paused(self, one: Instance) -> bool:
         raise NotImplementedError
@@ -78,9 +81,21 @@ class Walk:
 
     def reach(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
         """Go to a node, and so on until one blocks or the journey ends."""
+        outermost = self.rounds is None
+        if outermost:
+            self.rounds = 0
         self._go(user, one, moment, to)
         if one.ended and one.parent is not None and not one.parent.starting:
+            self._round()
             self._branch_over(user, one.parent, moment, [one])
+        if outermost:
+            self.rounds = None
+
+    def _round(self) -> bool:
+        """Whether one more is allowed."""
+        assert self.rounds is not None
+        self.rounds += 1
+        return self.rounds <= ROUNDS
 
     def _go(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
         one.held = None
@@ -118,8 +133,14 @@ class Walk:
         self.tell(user, one, moment, "wait.matched", **detail)
         self._capture(one, **captured)
         self.leave(user, one, moment, set)
+        self._go_on(user, one, moment, to)
+
+    def _go_on(self, user: User, one: Instance, moment: Moment, to: str | None) -> None:
+        """Now, or after the pause; what else the pause holds up comes before or after it."""
         if self.is_paused(one):
             one.held, one.fire_at = Held(True, to, moment.event), None
+            if one.parent is not None:
+                one.due = moment.now
         else:
             self.reach(user, one, moment, to)
 
@@ -160,7 +181,13 @@ class Walk:
         self, user: User, one: Instance, moment: Moment, reason: str, **detail: Any
     ) -> None:
         """It ends with all of its branches, which may be all that is left of it."""
-        for branch in branches_of(user, one):
+
+        def place(branch: Instance) -> tuple[int, int]:
+            assert branch.at is not None
+            names = list(branch.journey["nodes"][branch.at]["branches"])
+            return branch.began, names.index(branch.branch)
+
+        for branch in sorted(branches_of(user, one), key=place):
             self.end(user, branch, moment, reason, **detail)
         if not one.ended:
             self.end(user, one, moment, reason, **detail)
@@ -177,6 +204,9 @@ class Walk:
         node = self.node(one)
         if node["join"] != "none":
             self.tell(user, one, moment, "wait.started", due=None)
+        if not self._round():
+            self.end_all(user, one, moment, "error")
+            return None
         if len(user.live) + len(node["branches"]) > 1_000:
             self.end(user, one, moment, "error")
             return None
@@ -298,7 +328,7 @@ class Walk:
         self._stay(user, one, moment, moment.now + length)
         return None
 
-    def reset(self, user: User, one: Instance, moment: Moment) -> None:
+    def reset(self, user: User, one: Instance, moment: Moment, what: Mapping[str, Any]) -> None:
         """The time limit begins anew, unless it would then end earlier."""
         try:
             due = moment.now + self._length(user, one, moment, self.node(one)["within"])
@@ -308,14 +338,15 @@ class Walk:
         assert one.due is not None
         assert moment.event is not None
         if due > one.due:
-            what = {"event": moment.event["event"], "message_id": moment.event["messageId"]}
             self.tell(user, one, moment, "wait.rescheduled", due=iso(due), **what)
             self._capture(one, event=moment.event)
             self._due_at(one, moment, due)
 
     def _reach_digest(self, user: User, one: Instance, moment: Moment) -> tuple[Any, Any] | None:
         node = self.node(one)
-        again = one.node in one.steps
+        again, whole = one.node in one.steps, one.parent or one
+        opens = "any_of" not in node and not again and not whole.opened
+        whole.opened = whole.opened or "any_of" not in node
         self._capture(one, count=0, events=[], kept=0, bytes=0)
         if "every" in node:
             try:
@@ -324,7 +355,7 @@ class Walk:
                 return self._fail(user, one, moment)
         else:
             due = self._local(user, one, moment, node["until_local"])
-        if not again and "any_of" not in node:
+        if opens:
             self.collect(user, one, moment, one.entry)
         if due <= moment.now:
             self._close(user, one, moment)
@@ -489,10 +520,7 @@ class Walk:
             return
         if due <= moment.now:
             self.leave(user, one, moment)
-            if self.is_paused(one):
-                one.held, one.fire_at = Held(True, self.node(one)["next"], moment.event), None
-            else:
-                self.reach(user, one, moment, self.node(one)["next"])
+            self._go_on(user, one, moment, self.node(one)["next"])
         elif due != one.due:
             self._stay(user, one, moment, due, "wait.rescheduled")
 
@@ -691,7 +719,7 @@ def lay_over_by(user: User, wire: Mapping[str, Any]) -> list[str]:
     """What an event does to the profile, trait by trait; the names of those that changed."""
     before, names = dict(user.traits), []
     for name, value in wire.get("traits", {}).items():
-        if wire.get("backfill") is not True or name not in before:
+        if wire.get("backfill") is not True or (name not in before and value is not None):
             names.append(name)
             lay_over(user, {name: value})
     for name, value in wire.get("traits_once", {}).items():

@@ -173,7 +173,7 @@ UNTIL = [
 
 def _time_of(value: Any) -> int:
     """So many times four hours after the start of histories."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, bool | int | float):
         raise TypeError
     return START + int(value) * 4 * HOUR
 

@@ -145,8 +145,11 @@ def _forked(draw: st.DrawFn, nodes: Document, names: list[str]) -> None:
     place = draw(st.integers(0, len(names) - 1))
     here = names[place]
     join = draw(st.sampled_from([*names[place + 1 :], "last"]))
-    fork: Document = {"type": "parallel", "branches": {}, "next": join}
+    fork: Document = {"type": "parallel", "branches": {}}
     fork["join"] = draw(st.sampled_from(["all", "any", "none"]))
+    if place and fork["join"] != "none" and _one_in(draw, 4):  # back, with waits or without
+        join = draw(st.sampled_from(names[:place]))
+    fork["next"] = join
     if _one_in(draw, 3):
         fork["set"] = draw(_sets)
     for label in draw(st.sampled_from(["p", "pq", "pq", "pqr"])):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from journeys.nodes.digest import MAX_BYTES
-from journeys.records.user_record import encode
+from journeys.records.user_record import CLAIMED, encode
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, iso, journey
 
 NODES = """
@@ -21,6 +22,9 @@ mail:
     who: ${steps.news.events.map(one, one.properties.who)}
     when: ${steps.news.events.map(one, one.timestamp)}
 """
+AGAIN = (
+    "again: {type: criteria, branches: [{when: steps.news.count > 0, next: news}], otherwise: mail}"
+)
 BY_POST = "event: start, key: event.properties.post"
 
 
@@ -192,7 +196,86 @@ def test_a_pause_does_not_stop_it_from_collecting() -> None:
     world.turn("tour", "running", 3 * HOUR)
     world.sweep()
     world.fire(3 * HOUR)
-    assert [one.payload["who"] for one in world.actions()] == [["anna", "ben"]]
+    assert [one.payload["who"] for one in world.actions()] == [["anna", "ben", "cleo"]]
+
+
+@pytest.mark.parametrize("collects", ["", "event: start,"])
+def test_a_digest_whose_turn_after_a_pause_has_not_come_collects(collects: str) -> None:
+    world = digest(
+        nodes=NODES.replace("every", collects + " every"), more="on_resume: {spread: 10h}"
+    )
+    commented(world, "anna", 0)
+    world.turn("tour", "paused", MINUTE)
+    world.clock(2 * HOUR)
+    world.turn("tour", "running", 2 * HOUR)
+    world.sweep()
+    commented(world, "ben", 2 * HOUR + 1)
+    [held] = world.record().instances
+    assert held.held is not None
+    assert held.wait.due is not None
+    commented(world, "cleo", held.wait.due - START - 1)
+    commented(world, "dora", held.wait.due - START)
+    [sent] = world.actions()
+    assert sent.at == iso(held.wait.due - START)
+    assert sent.payload["who"] == (["ben", "cleo"] if collects else ["anna", "ben", "cleo"])
+    rejected = [(one.detail or {})["reason"] for one in world.told("journey.rejected")]
+    assert rejected == (["already_in"] * 2 if collects else [])
+
+
+LOOP = """
+again: {type: delay, for: 10m}
+side: {type: parallel, branches: {a: news, b: first}, join: JOIN, next: again}
+first: {type: delay, for: 30m}
+more: {type: digest, every: 10m, next: again}
+news: {type: digest, every: 2h, next: again}
+"""
+
+
+@pytest.mark.parametrize("join", ["none", "any", "all"])
+def test_the_entry_event_is_collected_once_by_an_instance_with_its_branches(join: str) -> None:
+    world = digest(nodes=LOOP.replace("JOIN", join))
+    commented(world, "anna", 0)
+    world.clock(9 * HOUR)
+    assert [one.node for one in world.told("digest.collected")] == ["news"]
+    assert len(world.told("digest.closed")) > 3
+    commented(world, "ben", 9 * HOUR)
+    ids = {(one.detail or {})["message_id"] for one in world.told("digest.collected")}
+    assert len(ids) == 2  # a live digest collects what comes next
+
+
+def test_a_branch_that_outlives_its_instance_knows_that_the_entry_event_was_collected() -> None:
+    world = digest(
+        nodes="""
+side: {type: parallel, branches: {a: first}, join: none, next: short}
+first: {type: delay, for: 2h}
+late: {type: digest, every: 1h, next: short}
+short: {type: digest, every: 1h}
+"""
+    )
+    commented(world, "anna", 0)
+    world.clock("end")
+    closed = [(one.node, (one.detail or {})["count"]) for one in world.told("digest.closed")]
+    assert closed == [("short", 1), ("late", 0)]
+
+
+def test_of_two_digests_in_a_row_the_first_begins_with_the_entry_event() -> None:
+    world = digest(nodes="early: {type: digest, every: 1h}\n" + NODES)
+    commented(world, "anna", 0)
+    world.clock("end")
+    assert [one.node for one in world.told("digest.collected")] == ["early"]
+    assert world.actions()[0].payload["count"] == 0
+
+
+def test_a_digest_passed_before_records_said_who_collected_the_entry_event_begins_empty() -> None:
+    world = digest(nodes=NODES.replace("next: mail", "set: {a: 1}, next: again") + AGAIN)
+    commented(world, "anna", 0)
+    record = world.record()
+    [one] = record.instances
+    old = {name: value for name, value in one.context.items() if name != CLAIMED}
+    assert old != one.context
+    world.records.put("u", replace(record, instances=(replace(one, context=old),)))
+    world.clock("end")
+    assert [(one.detail or {})["count"] for one in world.told("digest.closed")] == [1, 0]
 
 
 def test_an_edit_leaves_its_conditions_to_a_live_digest() -> None:

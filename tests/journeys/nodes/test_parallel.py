@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from journeys.engine.branches import MAX_ROUNDS
+from journeys.engine.lifecycle import spread_of
 from journeys.ids import action_id, branch_id
 from journeys.records.user_record import MAX_INSTANCES
 from tests.journeys.builders import DAY, HOUR, MINUTE, START, World, journey
@@ -233,7 +234,7 @@ def test_a_pause_holds_branches_and_an_archive_ends_them() -> None:
     world.turn("tour", "running", HOUR)
     world.sweep()
     world.clock(HOUR + MINUTE)
-    assert ends(world) == [("sms", "joined"), ("mail", "joined")]
+    assert ends(world) == [("mail", "joined"), ("sms", "joined")]  # the event came first
     assert world.story("journey.exited") == ["journey.exited done +3600s"]
 
     world = two("all")
@@ -242,6 +243,60 @@ def test_a_pause_holds_branches_and_an_archive_ends_them() -> None:
     world.sweep()
     assert ends(world) == [("sms", "archived"), ("mail", "archived")]
     assert world.story("journey.exited") == ["journey.exited archived"]
+
+
+@pytest.mark.parametrize("clock", ["stream", "wall"])
+@pytest.mark.parametrize("first", ["ab", "ba"])
+def test_after_a_pause_the_branch_continues_first_that_was_moved_first(
+    first: str, clock: Any
+) -> None:
+    world = World(
+        journey(
+            """
+            side: {type: parallel, branches: {a: x, b: y, c: z}, join: any, next: after}
+            x: {type: wait_for_event, event: a, within: 10m, next: after, on_timeout: after}
+            y: {type: wait_for_event, event: b, within: forever, next: after}
+            z: {type: wait_for_event, event: c, within: 4m, next: after}
+            after: {type: exit, reason: done}
+            """,
+            more="on_resume: {spread: 5h}",
+        ),
+        clock=clock,
+    )
+
+    def event(name: str, at: int) -> None:
+        world.event(name, at, arrival=at if clock == "wall" else None)
+
+    event("start", 0)
+    [parent, *_] = world.record().instances
+    world.turn("tour", "paused", MINUTE)
+    event(first[0], 2 * MINUTE)
+    event(first[1], 3 * MINUTE)
+    if clock == "stream":
+        world.clock(HOUR)
+    world.turn("tour", "running", HOUR)
+    world.sweep()
+    held = [(one.branch.name, one.wait.due) for one in world.record().instances if one.branch]
+    due = START + HOUR + spread_of(parent.id, 5 * HOUR)
+    assert held == [(first[0], due), (first[1], due), ("c", due)]
+    event("x", due - START)
+    assert ends(world)[0] == (first[0], "joined")
+    assert world.record().instances == ()
+
+
+@pytest.mark.parametrize("swept", [True, False])
+def test_branches_end_in_the_order_of_the_document_whenever_a_sweep_comes(swept: bool) -> None:
+    world = two("all", more="on_resume: {spread: 5h}")
+    world.event()
+    world.turn("tour", "paused", MINUTE)
+    world.event("opened", 2 * MINUTE)
+    world.clock(HOUR)
+    world.turn("tour", "running", HOUR)
+    if swept:
+        world.sweep()
+    world.turn("tour", "archived", HOUR + 1)
+    world.sweep()
+    assert ends(world) == [("sms", "archived"), ("mail", "archived")]
 
 
 def test_under_skip_what_joins_in_the_turn_after_a_pause_is_muted_as_well() -> None:
@@ -377,6 +432,61 @@ def test_branches_may_end_at_the_same_exit() -> None:
     assert told(HEAD + text + MAILER) == []
 
 
+WAITS = "{type: delay, for: 1h, next: e}"
+PASSES = "{type: update_profile, traits: {x: 1}, next: e}"
+EITHER = "{type: criteria, branches: [{when: 'true', next: e}], otherwise: x1}"
+LEAVES = "{type: criteria, branches: [{when: 'true', next: stop}], otherwise: x1}"
+ORS = {
+    "all": ", or in a branch on every way through it",
+    "any": ", or in each branch on every way through it",
+    "none": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("join", "x", "y", "waits"),
+    [
+        ("all", WAITS, PASSES, True),
+        ("all", WAITS, WAITS, True),
+        ("all", PASSES, PASSES, False),
+        ("all", EITHER, PASSES, False),
+        ("all", LEAVES, PASSES, False),
+        ("all", EITHER, WAITS, True),
+        ("any", WAITS, WAITS, True),
+        ("any", WAITS, PASSES, False),
+        ("any", WAITS, EITHER.replace("x1", "y1"), False),
+        ("any", WAITS, "{type: update_profile, traits: {x: 1}, next: y1}", True),
+        ("none", WAITS, WAITS, False),
+    ],
+)
+def test_a_cycle_needs_no_other_wait_if_its_branches_always_wait(
+    join: str, x: str, y: str, waits: bool
+) -> None:
+    text = (
+        f"  s: {{type: parallel, branches: {{a: x, b: y}}, join: {join}, next: e}}\n"
+        f"  x: {x}\n  y: {y}\n"
+    )
+    text += "".join(f"  {name}: {WAITS}\n" for name in ("x1", "y1") if name in text)
+    text += "  e: {type: criteria, branches: [{when: 'true', next: s}], otherwise: stop}\n"
+    text += "  stop: {type: exit}\n"
+    found = told(HEAD + text)
+    if waits:
+        assert found == []
+        return
+    expected = f"expected a delay, a wait_for_event or a digest among them{ORS[join]}"
+    assert found
+    assert all(one.endswith(f"form a cycle without a wait: {expected}") for one in found)
+
+
+def test_a_branch_that_ends_past_the_last_node_without_a_wait_does_not_wait() -> None:
+    text = (
+        "  s: {type: parallel, branches: {a: x}, join: any, next: s}\n"
+        "  x: {type: update_profile, traits: {x: 1}}\n"
+    )
+    assert len(told(HEAD + text)) == 1
+    assert told(HEAD + text.replace("update_profile, traits: {x: 1}", "delay, for: 1h")) == []
+
+
 @pytest.mark.parametrize("join", ["all", "any", "none"])
 def test_a_loop_whose_waits_are_over_at_once_ends(join: str) -> None:
     world = World(
@@ -391,6 +501,30 @@ past: {{type: delay, until: 'entry.timestamp - duration("1h")', next: side}}
     [end] = world.told("journey.exited")
     error = f"branches started or joined more than {MAX_ROUNDS} times in one step"
     assert end.detail == {"reason": "error", "error": error}
+
+
+def test_as_many_rounds_as_allowed_end_well() -> None:
+    """A start and a join are one round if the branches end at once."""
+
+    count = "has(user.traits.n) ? user.traits.n + 1 : 1"
+
+    def after(rounds: int) -> World:
+        world = World(
+            journey(f"""
+            side: {{type: parallel, branches: {{a: x}}, join: all, next: n}}
+            x: {{type: update_profile, traits: {{n: '${{{count}}}'}}, next: n}}
+            n:
+              type: criteria
+              branches: [{{when: 'user.traits.n < {rounds}', next: side}}]
+              otherwise: done
+            done: {{type: exit, reason: done}}
+            """)
+        )
+        world.event()
+        return world
+
+    assert after(MAX_ROUNDS).story("journey.exited") == ["journey.exited done"]
+    assert after(MAX_ROUNDS + 1).story("journey.exited") == ["journey.exited error"]
 
 
 def test_with_any_only_the_first_branch_hands_over_what_it_set() -> None:

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tables.asking import Asking
+from tables.admin_queries import AdminQueries
 
 
 class Brokers:
@@ -27,30 +27,30 @@ REFUSED = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
 @pytest.mark.parametrize("error", [EPOCH, REFUSED, TimeoutError(), ValueError()])
 def test_who_answered_with_an_error_is_not_asked_again(error: Exception) -> None:
     brokers = Brokers()
-    asking = Asking(brokers)
-    assert asking.ask(lambda client: client) is asking.ask(lambda client: client)
+    queries = AdminQueries(brokers)
+    assert queries.run(lambda client: client) is queries.run(lambda client: client)
 
     def fail(client: AdminClient) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        asking.ask(fail)
-    asking.ask(lambda client: client)
+        queries.run(fail)
+    queries.run(lambda client: client)
     assert len(brokers.made) == 2
 
 
 def test_an_error_of_the_client_that_was_kept_is_over_with_the_next() -> None:
     """As librdkafka does it: what a client has learnt of a leader it never forgets."""
     brokers = Brokers()
-    asking = Asking(brokers)
-    asking.ask(lambda client: client)
+    queries = AdminQueries(brokers)
+    queries.run(lambda client: client)
 
     def answer(client: AdminClient) -> int:
         if client is brokers.made[0]:
             raise EPOCH
         return 7
 
-    assert asking.ask_for(10, answer) == 7
+    assert queries.run_with_retry(10, answer) == 7
 
 
 def test_a_right_that_is_missing_is_reported_at_once() -> None:
@@ -62,5 +62,5 @@ def test_a_right_that_is_missing_is_reported_at_once() -> None:
         raise REFUSED
 
     with pytest.raises(KafkaException):
-        Asking(Brokers()).ask_for(60, refuse)
+        AdminQueries(Brokers()).run_with_retry(60, refuse)
     assert asked == 1

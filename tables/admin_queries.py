@@ -1,6 +1,6 @@
-"""Questions to the broker about topics and offsets.
+"""Queries to the broker about topics and offsets.
 
-Law: after an error a client is not used again; a new one asks the next question. librdkafka caches
+Law: after an error a client is not used again; a new one runs the next query. librdkafka caches
 the epoch of a partition's leader: if leadership leaves a broker and returns to it, an old client
 gets FENCED_LEADER_EPOCH for ever.
 """
@@ -29,26 +29,26 @@ _FINAL = frozenset(
 for a moment after a topic was created, its brokers answer with many errors."""
 
 
-class Asking:
-    """Asks one question after another, with the same client until an error. For one thread."""
+class AdminQueries:
+    """Runs one query after another, with the same client until an error. For one thread."""
 
     def __init__(self, make: Callable[[], AdminClient]) -> None:
         """make: creates a client."""
         self._make = make
         self._client: AdminClient | None = None
 
-    def ask(self, question: Callable[[AdminClient], T]) -> T:
-        """Asks once. Raises what `question` raises: KafkaException, TimeoutError."""
+    def run(self, query: Callable[[AdminClient], T]) -> T:
+        """Runs it once. Raises what `query` raises: KafkaException, TimeoutError."""
         if self._client is None:
             self._client = self._make()
         try:
-            return question(self._client)
+            return query(self._client)
         except Exception:
             self._client = None
             raise
 
-    def ask_for(self, seconds: float, question: Callable[[AdminClient], T]) -> T:
-        """Asks again for this many seconds after errors that may be temporary.
+    def run_with_retry(self, seconds: float, query: Callable[[AdminClient], T]) -> T:
+        """Runs it, and again for this many seconds after errors that may be temporary.
 
         Raises:
             KafkaException, TimeoutError: the last error.
@@ -56,7 +56,7 @@ class Asking:
         limit = time.monotonic() + seconds
         while True:
             try:
-                return self.ask(question)
+                return self.run(query)
             except (KafkaException, TimeoutError) as error:
                 final = isinstance(error, KafkaException) and error.args[0].code() in _FINAL
                 if final or time.monotonic() > limit:
