@@ -34,6 +34,7 @@ def normal_form(text: str, facts: Mapping[str, Any] | None = None) -> Any:
 class _Form:
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self._facts = facts
+        self._macros = 0
 
     def of(self, node: Any, bound: Mapping[str, str]) -> Any:
         """
@@ -60,8 +61,10 @@ class _Form:
         return "field", inner, name, tested
 
     def _macro(self, loop: Any, bound: Mapping[str, str]) -> Any:
+        # Numbered, not counted by depth: a name may hide that of an outer macro.
+        self._macros += 1
         names = [loop.iter_var, loop.iter_var2, loop.accu_var]
-        fresh = {name: f"@{len(bound) + index}" for index, name in enumerate(names) if name}
+        fresh = {name: f"@{self._macros}.{index}" for index, name in enumerate(names) if name}
         inside = {**bound, **fresh}
         return (
             "macro",

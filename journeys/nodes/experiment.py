@@ -230,8 +230,7 @@ class _Edit:
                 needed -= {part}
         parts = [self._part(part) for part in _PARTS if part in needed]
         changed, kept = (" and ".join(words) for words in zip(*parts, strict=True))
-        several = len(parts) > 1
-        plural = several or "weights" in needed
+        plural = len(parts) > 1 or "weights" in needed
         have, keep = ("have", "keep") if plural else ("has", "keeps")
         return f"{changed} {have} changed; {kept} {keep} them"
 
@@ -258,11 +257,15 @@ class _Edit:
         if old is None or self._by[0] is None:
             return "`by`", "no `by`"
         if new is not None and normal_form(old) == normal_form(new):
-            was, now = self._facts
-            fact = next(name for name in ("key", "name", "version") if was[name] != now[name])
-            return "what `by` reads", _KEPT_FACTS[fact]
+            return "what `by` reads", " along with ".join(
+                words for name, words in _KEPT_FACTS.items() if self._reads_changed(old, name)
+            )
         same = new is not None and written(old) == written(new)
         return "what `by` reads" if same else "`by`", f"`by: {plain(old)}`"
+
+    def _reads_changed(self, by: str, fact: str) -> bool:
+        was, now = (normal_form(by, {fact: facts[fact]}) for facts in self._facts)
+        return bool(was != now)
 
 
 _KEPT_FACTS = {

@@ -247,6 +247,22 @@ def test_the_causes_of_an_edit_are_all_named(before: Split, after: Split, why: s
     check(before, after)
 
 
+@pytest.mark.parametrize(
+    ("by", "kept"),
+    [
+        ("journey.version", "the old version keeps"),
+        (
+            "journey.key + journey.version",
+            "the old `key` of the entry along with the old version keeps",
+        ),
+    ],
+)
+def test_only_the_facts_that_by_reads_are_named(by: str, kept: str) -> None:
+    before = replace(KEYED, by=by)
+    (note,) = notes(before.text(), replace(before, key="event.properties.d").text())
+    assert note.endswith(f"what `by` reads has changed; {kept} them")
+
+
 def test_an_experiment_in_the_place_of_another_one_has_no_note() -> None:
     other = Split(node="deal", variants=(("red", 1), ("blue", 1)))
     assert notes(Split().text(), other.text()) == []
@@ -320,6 +336,10 @@ def test_expressions_are_equal_however_they_are_written(one: str, other: str) ->
         ("0", "0u"),
         ("b'a'", "'a'"),
         ("event.l.map(x, event.l.map(y, x))", "event.l.map(x, event.l.map(y, y))"),
+        (
+            "event.l.all(x, event.l.all(x, event.l.all(y, x == y)))",
+            "event.l.all(x, event.l.all(x, event.l.all(y, y == y)))",
+        ),
         ("event.l.exists(x, x == 1)", "event.l.all(x, x == 1)"),
         ("has(event.a.b)", "event.a.b"),
         ("event.l.map(x, event.x)", "event.l.map(x, x)"),
