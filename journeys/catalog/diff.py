@@ -114,7 +114,9 @@ def _in_flight(name: str, after: Catalog, versions: list[str]) -> Iterator[InFli
         if version == now:
             continue
         old = Program(name, version, after.get(name, version))
-        stands = [node for node, model in old.nodes.items() if model.blocking or model.forks]
+        stands = [
+            node for node, model in old.nodes.items() if model.blocking or model.forks is not None
+        ]
         if newest.journey.in_flight == "pin":
             stay = dict.fromkeys(stands, "in_flight is pin")
         else:

@@ -27,8 +27,6 @@ from journeys.nodes.base import NodeModel
 from journeys.records.user_record import CLAIMED
 from journeys.schema.signals import trait_of
 
-NOTHING: Mapping[str, Any] = {}
-
 
 class Program:
     """One version of a journey.
@@ -133,8 +131,10 @@ class Program:
         """What belongs to a branch of the parallel node `at`; None if there is no such branch."""
         found = self._branches.get((at, name))
         if found is None:
-            first = getattr(self.nodes.get(at), "branches", NOTHING).get(name)
-            if first is None or not self.nodes[at].forks:
+            node = self.nodes.get(at)
+            fork = None if node is None else node.forks
+            first = None if fork is None else fork.branches.get(name)
+            if first is None:
                 return None
             found = self._branches[at, name] = branch_nodes(self.nodes, first, self.join(at))
         return found

@@ -6,16 +6,19 @@ Law: a journey or instance that the event's name rules out is never examined.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 from journeys.catalog.catalog import Catalog
-from journeys.catalog.program import NOTHING, Program
+from journeys.catalog.program import Program
 from journeys.documents.catalog_records import ActiveVersion
 from journeys.documents.journey import Journey, Spread
 from journeys.expressions.fast_path import NeedsEvaluator, Prefilter
 from journeys.records.event import Event
 from journeys.records.user_record import Instance
 from journeys.schema.signals import trait_of
+
+NOTHING: Mapping[str, Any] = {}
 
 Entered = list[tuple[Program, bool]]
 """The journeys that an event may enter, and for each whether its condition is already known to be
@@ -163,12 +166,11 @@ class RunningCatalog:
             after: the traits right after the changes, for the entries that listen to one of them.
         """
         found: dict[str, Program] = {}
-        for signal in signals:
-            for program, _ in self.entered_by(event, traits, signal):
-                if after is traits or program.entry_changes.isdisjoint(signals):
-                    found[program.name] = program
-            for program, _ in self.entered_by(event, after, signal) if after is not traits else ():
-                if not program.entry_changes.isdisjoint(signals):
+        profiles = (traits,) if after is traits else (traits, after)
+        for signal, profile in product(signals, profiles):
+            for program, _ in self.entered_by(event, profile, signal):
+                listens = not program.entry_changes.isdisjoint(signals)
+                if after is traits or listens == (profile is after):
                     found[program.name] = program
         return [(found[name], False) for name in sorted(found)]
 

@@ -36,10 +36,10 @@ def check_branches(
     """Adds the problems of the branches of a journey whose ways are all known."""
     found = Joins(set(), set())
     for name, node in nodes.items():
-        if node.forks:
+        if node.forks is not None:
             branches = _Branches(findings, nodes, ways, name)
             branches.check()
-            match getattr(node, "join", None):
+            match node.forks.join:
                 case "none":
                     found.apart.update(way for way in ways if branches.joins(way))
                 case "all" if any(branches.waiting()):
@@ -111,7 +111,7 @@ class _Branches:
     def check(self) -> None:
         for branch, own in self.own.items():
             for node in (one for one in self.nodes if one in own):
-                if self.nodes[node].forks:
+                if self.nodes[node].forks is not None:
                     self._nested(branch, node)
                 elif not self._ends(node):
                     other = self.owner.setdefault(node, branch)

@@ -125,16 +125,16 @@ def check_graph(findings: Findings) -> Graph:
             edges[way.source].remove(way.target)
         blocking |= joins.waiting
     else:
-        blocking |= {name for name, model in models.items() if model.forks}
+        blocking |= {name for name, model in models.items() if model.forks is not None}
     for cycle in cycles(edges, blocking):
         shown = [*cycle[:8], "..."] if len(cycle) > 9 else cycle
-        joins_in = (getattr(models.get(name), "join", "none") for name in cycle)
-        join = next((join for join in joins_in if join != "none"), "none")
+        forks = (models[name].forks for name in cycle if name in models)
+        hint = next((_HINTS[fork.join] for fork in forks if fork and fork.join in _HINTS), "")
         ring = " -> ".join(short(name) for name in [*shown, cycle[0]])
         findings.at(
             findings.key(("nodes", cycle[0])),
             f"the nodes {ring} form a cycle without a wait: "
-            f"expected a delay, a wait_for_event or a digest among them{_HINTS.get(join, '')}",
+            f"expected a delay, a wait_for_event or a digest among them{hint}",
             found=ring,
             expected="a delay, a wait_for_event or a digest",
         )

@@ -126,9 +126,9 @@ def _join(user: UserStep, run: InstanceRun, branch: Branch) -> Moved | None:
     if parent is None or parent.visit != branch.visit:
         return None  # it has not waited for the branch, or has ended
     parent = _merge(user, parent, run)
-    if getattr(run.program.nodes[branch.at], "join", "all") == "all" and any(
-        _is_beside(one, branch) for one in user.instances
-    ):
+    fork = run.program.nodes[branch.at].forks
+    assert fork is not None, "branches belong to a node that starts them"
+    if fork.join == "all" and any(_is_beside(one, branch) for one in user.instances):
         return None
     return _continue(user, parent, run, run)
 
@@ -176,8 +176,9 @@ def _continue(user: UserStep, parent: Instance, run: InstanceRun, by: InstanceRu
         for one in tuple(user.instances):
             if _is_beside(one, by.branch):
                 _end(user, one, run.now, "joined", "cancelled")
-        join = getattr(run.program.nodes[parent.node], "join", None)
-        onward.report("branches.joined", join=join, branch=by.branch.name)
+        fork = run.program.nodes[parent.node].forks
+        assert fork is not None, "branches join at the node that started them"
+        onward.report("branches.joined", join=fork.join, branch=by.branch.name)
     moved = onward.follow(Go(run.program.join(parent.node)))
     user.write(parent, onward, moved)
     return onward, moved
@@ -207,9 +208,9 @@ def _place(user: UserStep, instance: Instance) -> tuple[int, int]:
     """The place of a branch among those of its instance: by visits, then as in the document."""
     branch = instance.branch
     assert branch is not None, "only branches are put in order"
-    node = user.context.program(instance.journey, instance.version).nodes[branch.at]
-    names: dict[str, str] = getattr(node, "branches", {})
-    return branch.visit, list(names).index(branch.name)
+    fork = user.context.program(instance.journey, instance.version).nodes[branch.at].forks
+    assert fork is not None, "branches belong to a node that starts them"
+    return branch.visit, list(fork.branches).index(branch.name)
 
 
 def _end(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from journeys.catalog.running import Entered
 from journeys.engine.entries import enter
 from journeys.engine.exits_and_goals import leave, reach
-from journeys.engine.step_context import NONE_TAKEN
+from journeys.engine.step_context import NO_NAMES
 from journeys.engine.user_step import UserStep
 from journeys.engine.waits import match_event
 from journeys.records.event import Arrived, Event
@@ -37,7 +37,7 @@ def dispatch(
     context.event = event.facts(arrived.time)
     context.signals = signals
     context.keys = {}
-    context.taken = NONE_TAKEN
+    context.taken = NO_NAMES
     if entered is None and user.instances:
         leave(user, event, signals, arrived.time)
     if user.goals:

@@ -45,8 +45,7 @@ MAX_STEP_BYTES = 8 * 1024 * 1024
 """Bytes of the payloads of one step's actions, and of the properties of the events it emits."""
 
 
-NONE_TAKEN: frozenset[str] = frozenset()
-NONE_CLAIMED: frozenset[str] = frozenset()
+NO_NAMES: frozenset[str] = frozenset()
 
 
 class UnknownVersion(Exception):
@@ -119,8 +118,8 @@ class StepContext:
         self.after: dict[str, Any] | None = None
         self.signals: tuple[str, ...] = ()
         self.keys: dict[str, str | None] = {}
-        self.taken: frozenset[str] = NONE_TAKEN
-        self.claimed: frozenset[str] = NONE_CLAIMED
+        self.taken: frozenset[str] = NO_NAMES
+        self.claimed: frozenset[str] = NO_NAMES
         self.emitted: deque[Emitted] = deque()
         self.hop = 0
         self._emitted_in_all = 0

@@ -247,8 +247,6 @@ class NodeModel(Model):
     """Whether instances can wait here. Every cycle must contain such a node."""
     slow: ClassVar[bool] = False
     """Whether it runs in the batch lane, with a latency of minutes."""
-    forks: ClassVar[bool] = False
-    """Whether it starts branches. Instances can wait here for them, but need not."""
     captures: ClassVar[frozenset[str]] = frozenset()
     """The labels that later nodes can read as `steps.<node>.<label>`."""
     stays: ClassVar[bool] = False
@@ -343,6 +341,12 @@ class NodeModel(Model):
         return iter(())
 
     @property
+    def forks(self) -> Fork | None:
+        """The branches that it starts, for which instances may wait here; they end at its `next`.
+        None: it starts none."""
+        return None
+
+    @property
     def falls_through(self) -> bool:
         """Whether its own `next`, or else the node below it, can be the next node."""
         return False
@@ -397,6 +401,16 @@ class FallibleNode(ForwardNode):
         if self.on_error is not None and not self.can_fail:
             where = " or ".join(f"`{field}`" for field in fields)
             raise ValueError(f"`on_error` needs an expression in {where}, which can fail")
+
+    def moved_by_time(self, way: Path | None, *, at_once: bool) -> tuple[Mover, ...]:
+        """What `moved_by` returns for a node that waits for a time.
+
+        Args:
+            at_once: whether that time can be over when an instance reaches the node.
+        """
+        if way is not None and way[-1] == "on_error":
+            return ("here",)
+        return ("here", "apart") if at_once else ("apart",)
 
     def failed(self, step: Step, error: ExpressionFailed) -> Go | End:
         """Called when an expression fails that the node needs. The failure is reported, and the

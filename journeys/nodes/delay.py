@@ -141,11 +141,8 @@ class Delay(FallibleNode):
         return (USERS_ZONE,) if local is not None and local.timezone == "user" else ()
 
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
-        if way is not None and way[-1] == "on_error":
-            return ("here",)
-        local = self.until_local
-        window = local is not None and local.between is not None
-        return ("here", "apart") if window or self.can_fail else ("apart",)
+        window = self.until_local is not None and self.until_local.between is not None
+        return self.moved_by_time(way, at_once=window or self.can_fail)
 
     @property
     def can_fail(self) -> bool:

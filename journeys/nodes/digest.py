@@ -125,6 +125,7 @@ class Digest(FallibleNode):
 
     def enter(self, step: Step) -> Go | Block | End:
         first = step.captured("count") is None
+        # In records from before entries were claimed, only what it has counted shows that it did.
         opens = self.takes_entries and step.claim_entry() and first
         step.capture("count", 0)
         step.capture("events", [])
@@ -184,11 +185,8 @@ class Digest(FallibleNode):
         return Go(self.next)
 
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
-        if way is not None and way[-1] == "on_error":
-            return ("here",)
-        local = self.until_local
-        window = local is not None and local.between is not None
-        return ("here", "apart") if window or self.can_fail else ("apart",)
+        window = self.until_local is not None and self.until_local.between is not None
+        return self.moved_by_time(way, at_once=window or self.can_fail)
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if not captured_read:

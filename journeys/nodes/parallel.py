@@ -21,7 +21,6 @@ BranchName = Annotated[
 
 
 class Parallel(ForwardNode):
-    forks = True
     examples = ("{branches: {x: left, y: right}, join: all, next: left}",)
 
     type: Literal["parallel"]
@@ -35,8 +34,12 @@ class Parallel(ForwardNode):
         """A branch that begins right below is no way past the branches."""
         return below not in self.branches.values()
 
-    def enter(self, step: Step) -> Fork:
+    @property
+    def forks(self) -> Fork:
         return Fork(self.branches, self.join)
+
+    def enter(self, step: Step) -> Fork:
+        return self.forks
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if len(self.branches) == 1 and self.join != "none":

@@ -160,10 +160,8 @@ class WaitForEvent(FallibleNode):
         return Go(self.on_timeout or self.next)
 
     def moved_by(self, way: Path | None) -> tuple[Mover, ...]:
-        if way is not None and way[-1] == "on_error":
-            return ("here",)
-        by_time: tuple[Mover, ...] = ("here", "apart") if self.can_fail else ("apart",)
-        if way is not None and way[-1] == "on_timeout":
+        by_time = self.moved_by_time(way, at_once=self.can_fail)
+        if way is not None and way[-1] in ("on_error", "on_timeout"):
             return by_time
         own = way is not None and way[0] == "any_of"
         timed = self.within != "forever" and self.on_timeout is None

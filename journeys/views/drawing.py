@@ -71,7 +71,9 @@ def drawing_of(journey: Journey) -> Drawing:
     arrows = [Arrow(":entry", journey.first, "")]
     for name, node in journey.nodes.items():
         ways = list(_ways(node, journey.below(name)))
-        shape: Shape = "wait" if node.blocking or node.forks else "step" if ways else "end"
+        shape: Shape = (
+            "wait" if node.blocking or node.forks is not None else "step" if ways else "end"
+        )
         boxes.append(Box(name, _lines(name, node), shape))
         arrows += [Arrow(name, target or ":end", label) for target, label in ways]
     if any(arrow.target == ":end" for arrow in arrows):
