@@ -53,7 +53,8 @@ def _wait(instance: Instance, instances: Sequence[Instance], catalog: RunningCat
     running = [
         f"{one.branch.name} at {one.node}"
         for one in instances
-        if one.branch is not None and one.branch.parent == instance.id
+        if one.branch is not None
+        and (one.branch.parent, one.branch.visit) == (instance.id, instance.visit)
     ]
     due = instance.wait.due
     if running:

@@ -56,6 +56,11 @@ def test_a_parallel_node_waits_for_the_branches_that_still_run(
     assert waits(PARALLEL.replace("JOIN", join), until) == expected
 
 
+def test_an_instance_that_does_not_wait_for_its_branches_says_for_what_it_waits() -> None:
+    nodes = PARALLEL.replace("JOIN", "none").replace("{type: exit}", "{type: delay, for: 1h}")
+    assert waits(nodes, "10m") == ["j/done waits until 1970-01-01 01:00:00.000", CALL, ANSWER]
+
+
 @pytest.mark.parametrize(
     ("node", "expected"),
     [
