@@ -95,6 +95,14 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
             "1w after the entry",
         ),
         (
+            journey(
+                "w: {type: wait_for_event, event: x, within: 1h}\n"
+                "c: {type: criteria, otherwise: e, branches: [{when: has(steps.w.event)}]}"
+            ),
+            "6:59: 'when' in 'branches[0]' of node 'c' (criteria): 'has' fails if 'w' has captured "
+            "nothing: expected has(steps.w)",
+        ),
+        (
             journey("w: {type: wait_for_event, event: x, within: 1h}"),
             "5:47: 'within' in node 'w' (wait_for_event): a timeout leads to the same node as the event: "
             "give it its own with 'on_timeout'",
@@ -267,7 +275,7 @@ def test_a_warning_is_at_its_place_and_the_document_is_accepted(text: str, messa
         pytest.param(
             journey(
                 "w: {type: wait_for_event, event: x, within: 1h}\n"
-                "c: {type: criteria, branches: [{when: has(steps.w.event)}], otherwise: e}"
+                "c: {type: criteria, branches: [{when: has(steps.w)}], otherwise: e}"
             ),
             id="what the wait captured distinguishes them",
         ),
