@@ -103,6 +103,16 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
             "nothing: expected has(steps.w)",
         ),
         (
+            journey("w: {type: wait_for_event, any_of: [{changes: user.traits.plan}], within: 1h, next: a, on_timeout: e}\na: {type: exit}"),
+            "5:48: 'changes' in 'any_of[0]' of node 'w' (wait_for_event): expected the name of a "
+            "trait: found 'user.traits.plan': did you mean 'plan'?",
+        ),
+        (
+            journey("e: {type: exit}", "changes: traits.plan, reentry: after_exit"),
+            "3:18: 'changes' in the entry: expected the name of a trait: found 'traits.plan': "
+            "did you mean 'plan'?",
+        ),
+        (
             journey("w: {type: wait_for_event, event: x, within: 1h}"),
             "5:47: 'within' in node 'w' (wait_for_event): a timeout leads to the same node as the event: "
             "give it its own with 'on_timeout'",
