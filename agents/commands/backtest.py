@@ -81,6 +81,7 @@ def backtest(
         lines = stack.enter_context(json_lines.open_history(events, ahead, progress=True))
         to_actions = stack.enter_context(_written_whole(actions))
         to_outcomes = stack.enter_context(_written_whole(outcomes))
+        lines = json_lines.with_absolute_times(lines, str(events))
         for effects in run.run(lines, drain=drain):
             sent += len(effects.actions)
             types.update(map(attrgetter("type"), effects.outcomes))

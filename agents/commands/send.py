@@ -76,7 +76,8 @@ def send(
     if events is not None:
         with json_lines.open_history(events, ahead, progress=True) as lines:
             try:
-                sender.send(json_lines.numbered(lines))
+                absolute = json_lines.with_absolute_times(lines, str(events))
+                sender.send(json_lines.numbered(absolute))
             except UserError as error:
                 sender.finish()
                 raise UserError(f"{error}. {_sent(sender)} before that.") from None

@@ -139,6 +139,29 @@ def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
+def with_absolute_times(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The lines of a history, for commands that read no offset as a time.
+
+    Raises:
+        UserError: an event has the offset `at`, as for `simulate`, and no `timestamp`. It would
+            silently get another time.
+    """
+    for number, line in enumerate(lines, 1):
+        if b'"at"' in line and _is_offset(line):
+            why = "'at' is an offset, which only simulate and tests read: expected 'timestamp'"
+            raise UserError(f"{name}:{number}: {why}")
+        yield line
+
+
+def _is_offset(line: bytes) -> bool:
+    try:
+        fields = read_json(line).value
+    except NotJson:  # reported where the event is applied
+        return False
+    at = fields.get("at") if isinstance(fields, dict) and "timestamp" not in fields else None
+    return isinstance(at, str) and at.startswith("+")
+
+
 def json_object(line: bytes, name: str, number: int) -> dict[str, Any]:
     """The JSON object on a line. Raises UserError with the file's name and the line's number."""
     expected = "expected one JSON object a line"

@@ -213,6 +213,8 @@ def names_on_the_way(findings: Findings, graph: Graph | None) -> NameCheck:
         offsets = next((at for of, at in expression.offsets.items() if of[0] == "before"), None)
         if offsets is not None and not _of_change(findings.root, path):
             why = "'before' has a value only in the 'where' of a trait's change, beside 'changes'"
+            if path[0] == "nodes":
+                why += ": to use an old value here, keep it in a trait of its own"
             yield why, offsets[0], None
 
     return names_of

@@ -5,8 +5,11 @@ Law: only a document without mistakes gets warnings, and each says what to write
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from pydantic import BaseModel
 
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
@@ -15,6 +18,7 @@ from journeys.checks.lookalikes import distinguished, look_of, names_in
 from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
 from journeys.expressions.lets import uses
+from journeys.problems import short
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Path
 from journeys.schema.places import field_name
@@ -39,6 +43,7 @@ def lint_journey(
     _instances(findings, journey)
     _keys(findings, journey, written)
     _goal(findings, journey)
+    _traits(findings, journey)
     _labels(findings, journey, written)
     _lets(findings, written)
     _loops(findings, journey)
@@ -172,6 +177,34 @@ def _loops(findings: Findings, journey: Journey) -> None:
 
 
 # --- Names ---------------------------------------------------------------------------------------
+
+
+def _traits(findings: Findings, journey: Journey) -> None:
+    """`changes` with the path by which expressions read a trait, instead of its name."""
+    for path, found in _changes(journey, ()):
+        name = re.sub(r"^(user\.traits|traits|before)\.", "", found)
+        if name != found:
+            why = f"expected the name of a trait: found '{short(found)}'"
+            where = field_name(findings.root, path)
+            findings.warn(findings.node(path), f"{where}: {why}: did you mean '{short(name)}'?")
+
+
+def _changes(part: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """The traits whose changes a document listens for."""
+    if isinstance(part, BaseModel):
+        changes = getattr(part, "changes", None)
+        if isinstance(changes, str):
+            yield (*path, "changes"), changes
+        part = {
+            info.alias or name: getattr(part, name)
+            for name, info in type(part).model_fields.items()
+        }
+    if isinstance(part, dict):
+        inner = list(part.items())
+    else:
+        inner = list(enumerate(part)) if isinstance(part, list | tuple) else []
+    for key, one in inner:
+        yield from _changes(one, (*path, key))
 
 
 def _labels(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:

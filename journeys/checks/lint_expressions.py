@@ -73,6 +73,7 @@ def lint_journey_expressions(
     """Adds warnings about expressions of a journey that read what can't exist at their place."""
     for one in written:
         _key(findings, journey, one)
+        _has_captured(findings, one)
     if graph is not None:
         _no_event(findings, journey, written, graph)
 
@@ -125,6 +126,18 @@ def _key(findings: Findings, journey: Journey, one: Written) -> None:
     elif journey.entry.key is None:
         why = "'journey.key' always fails: expected a 'key' in the entry"
         _warn(findings, one, why, offset)
+
+
+def _has_captured(findings: Findings, one: Written) -> None:
+    """`has` of what a node captures: if it has captured nothing, `steps.<node>` is missing too."""
+    for path in sorted(one.expression.tested):
+        if path[0] != "steps" or len(path) != 3:
+            continue
+        offset = one.expression.offsets[path][0]
+        if not one.place(offset)[1]:  # else reported where the let is defined
+            node = f"steps.{path[1]}" if path[1].isidentifier() else f'steps["{path[1]}"]'
+            why = f"'has' fails if '{path[1]}' has captured nothing: expected has({node})"
+            _warn(findings, one, why, offset)
 
 
 # --- Steps without an event ----------------------------------------------------------------------

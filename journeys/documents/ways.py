@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from journeys.graph import reachable
 from journeys.nodes.base import ForwardNode, NodeModel
+from journeys.nodes.base import Way as NodeWay
 from journeys.schema.marks import Path
 
 Nodes = Mapping[str, NodeModel]
@@ -115,11 +116,11 @@ def labels_of(part: BaseModel) -> Iterator[str]:
 
 
 def parts(node: NodeModel) -> Iterator[tuple[Path, bool]]:
-    """Branches, variants and the like, and whether each has a `next`; without one, an instance goes
-    where the node itself leads."""
+    """Branches, variants and the like that an instance can take, and whether each has a `next`;
+    without one, it goes where the node itself leads."""
     for name in type(node).model_fields:
         value = getattr(node, name)
         if isinstance(value, dict | list):
             for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(part, BaseModel) and "next" in type(part).model_fields:
-                    yield (name, key), getattr(part, "next", None) is not None
+                if isinstance(part, NodeWay) and part.leads:
+                    yield (name, key), part.next is not None

@@ -86,6 +86,7 @@ class Expression:
         "calls",
         "offsets",
         "paths",
+        "tested",
         "text",
         "type",
         "written",
@@ -105,6 +106,7 @@ class Expression:
         references = syntax.references
         now = [_NOW] if _READ_NOW & syntax.functions else []
         self.paths = frozenset({*(one.path for one in references), *counts.values(), *now})
+        self.tested = frozenset(one.path for one in references if one.tested)
         self.offsets = {reference.path: reference.offsets for reference in reversed(references)}
         self.calls = syntax.calls
         self._counts = count_readers(counts)

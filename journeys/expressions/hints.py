@@ -69,6 +69,12 @@ _FUNCTIONS = {
         ),
         "plus(t, 'P1M', zone)",
     ),
+    **dict.fromkeys(
+        ("next_birthday", "nextBirthday", "birthday", "anniversary"), "next_anniversary(date, zone)"
+    ),
+    **dict.fromkeys(
+        ("default", "coalesce", "ifNull", "ifnull", "nvl", "orValue"), "has(x) ? x : y"
+    ),
     **dict.fromkeys(("formatDate", "strftime", "toDate", "dateFormat"), "date(t, zone)"),
     **dict.fromkeys(("indexOf", "charAt"), "x.contains('a'), x.split(' ') or x.substring(0, 3)"),
 }

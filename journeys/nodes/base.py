@@ -351,6 +351,12 @@ class NodeModel(Model):
         """Whether its own `next`, or else the node below it, can be the next node."""
         return False
 
+    @property
+    def way_on(self) -> str:
+        """When its own `next`, or else the node below it, is taken, in words for a drawing; empty:
+        that goes without saying."""
+        return ""
+
     def leads_down(self, below: str) -> bool:
         """Whether a node that has no `next` continues with `below`, the node below it."""
         return True
@@ -371,6 +377,11 @@ class Way(Model):
     """The node that follows; without it, the one below."""
     set: Labels | None = None
     """Attributes for the nodes that follow, which read them as `attr.<label>`."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether an instance that takes it leaves the node."""
+        return True
 
 
 class ForwardNode(Way, NodeModel):

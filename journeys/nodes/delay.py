@@ -196,14 +196,17 @@ class Delay(FallibleNode):
 
     def lint(self, captured_read: bool) -> Iterator[LintWarning]:
         if self.follow and self.until is not None:
-            roots = sorted({path[0] for path in compile_cel(self.until).paths} & {"event", "now"})
-            if roots:
-                why = f"it follows its trait: at a change '{roots[0]}' is that of the change"
-                yield LintWarning(("until",), f"{why}, expected 'entry'")
+            # Only names that are written: the anniversary next after a change is what is meant.
+            roots = {path[0] for path in compile_cel(self.until).offsets}
+            for root, stays in (("event", "entry"), ("now", "entry.timestamp")):
+                if root in roots:
+                    why = f"a change evaluates it again, and '{root}' is that of the change"
+                    yield LintWarning(("until",), f"{why}: expected '{stays}', which stays")
+                    break
 
     def explain(self, outcome: str, detail: Mapping[str, Any]) -> str:
         if outcome == "wait.started" and self.follow:
-            return "follows " + " or ".join(map(signal_in_words, self.awaits()))
+            return "moved by " + " or ".join(map(signal_in_words, self.awaits()))
         return "a trait has changed" if outcome == "wait.rescheduled" else ""
 
 

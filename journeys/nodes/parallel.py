@@ -30,6 +30,10 @@ class Parallel(ForwardNode):
     """When the instance continues: when all branches have ended, when the first one has, or at
     once."""
 
+    @property
+    def way_on(self) -> str:
+        return {"all": "all have ended", "any": "the first has ended", "none": "at once"}[self.join]
+
     def leads_down(self, below: str) -> bool:
         """A branch that begins right below is no way past the branches."""
         return below not in self.branches.values()

@@ -40,6 +40,10 @@ class Awaited(Way, Signal):
             raise ValueError("an event with `reset` leads nowhere: it takes no `next` and no `set`")
         return self
 
+    @property
+    def leads(self) -> bool:
+        return not self.reset
+
 
 class WaitForEvent(FallibleNode):
     blocking = True
@@ -108,7 +112,7 @@ class WaitForEvent(FallibleNode):
     @property
     def _leading(self) -> list[Awaited]:
         """The alternatives that move instances."""
-        return [one for one in self.any_of or () if not one.reset]
+        return [one for one in self.any_of or () if one.leads]
 
     @property
     def keyed(self) -> bool:
@@ -195,9 +199,10 @@ class WaitForEvent(FallibleNode):
             return f"{detail['event']} starts the time limit anew"
         if outcome not in ("wait.started", "wait.timed_out"):
             return ""
-        return ("for " if outcome == "wait.started" else "no ") + " or ".join(
-            map(signal_in_words, self.awaits())
-        )
+        awaited = [signal_in_words(signal) for signal in self.awaits()]
+        if outcome == "wait.started":
+            return "for " + " or ".join(awaited)
+        return "no " + " or ".join(one.removeprefix("a ") for one in awaited)
 
     def _matched(self, step: Step, awaited: Awaited) -> Go:
         step.report("wait.matched", **_cause(step, awaited))

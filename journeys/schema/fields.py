@@ -232,6 +232,15 @@ def _slug(value: str) -> str:
     return value
 
 
+def _like_length(text: str) -> str | None:
+    """An expression without `${}`; a path alone gives a number, which needs a unit."""
+    if re.fullmatch(r"(event|entry|user|steps|attr|let)\.[\w.]+", text):
+        return f"${{days({text})}}"
+    if re.fullmatch(r"(seconds|minutes|hours|days|weeks|duration)\(.+\)", text):
+        return f"${{{text}}}"
+    return None
+
+
 Duration = Annotated[
     int,
     BeforeValidator(_duration),
@@ -247,6 +256,7 @@ SomeDuration = Annotated[
     _text(format_duration),
     _pattern(rf"({_LENGTH}|\$\{{.+\}})"),
     Holds("duration", types=("duration", "string")),
+    Expected(DURATION, _like_length),
     Expected(DURATION, like_duration),
 ]
 """As Duration, or the text `${CEL}` of an expression that gives one."""

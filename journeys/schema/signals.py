@@ -35,7 +35,7 @@ def signal_in_words(signal: str) -> str:
     trait = trait_of(signal)
     if trait is None:
         return signal
-    return f"a change of {trait}" if trait else "a change of any trait"
+    return f"a change of {trait or 'any trait'}"
 
 
 def changes_among(changed: Iterable[str], listened: frozenset[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from journeys.schema.annotations import (
     child,
     expects,
     guesses_of,
+    is_model,
     model_at,
     names_of_fields,
     nulls,
@@ -105,12 +106,26 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
     above = model_at(model, findings.root, path[:-1])
     known = [] if above is None else names_of_fields(above)
     tail, near = suggest(str(path[-1]), known, most=16)
+    inside = None if above is None else _part_with(above, str(path[-1]))
+    if inside is not None:
+        tail, near = f": it belongs in '{inside}'", None
     findings.at(
         findings.key(path),
         f"unknown key '{short(str(path[-1]))}' in {where(findings.root, path[:-1])}{tail}",
         found=str(path[-1]),
         near=near,
     )
+
+
+def _part_with(model: type[BaseModel], key: str) -> str | None:
+    """The field of a model whose parts, alone or in a list or mapping, have such a key."""
+    for name in names_of_fields(model):
+        for base, _ in options_of(type_of_field(model, name), None):
+            inner = get_args(base)[-1] if get_origin(base) in (list, dict) else base
+            for part, _ in options_of(inner, None):
+                if is_model(part) and key in names_of_fields(part):
+                    return name
+    return None
 
 
 def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
@@ -201,6 +216,8 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         expected = "a number " + (
             f"of at least {limits['ge']:g}" if "ge" in limits else f"above {limits['gt']:g}"
         )
+    elif kind == "less_than_equal":
+        expected = f"a number of at most {limits['le']:,}"
     else:
         expected = expects(annotation)
     near = _meant(annotation, node.value)

@@ -26,6 +26,9 @@ _MOST = 60
 
 _APART = frozenset({"type", "next", "set"})
 
+_BETWEEN = {"any_of": " or ", "between": " and "}
+"""What stands between the values of a list; a blank elsewhere."""
+
 
 class Box(NamedTuple):
     """A box of the drawing; `lines` are the lines of its label."""
@@ -96,7 +99,16 @@ def _signal(written: Mapping[str, Any]) -> str:
 def _lines(name: str, node: NodeModel) -> list[str]:
     written = as_written(node)
     leads = {str(target.path[0]) for target in node.targets() if len(target.path) == 1}
-    return [name, str(written["type"]), *_fields(node, written, but=_APART | leads)]
+    fields = _fields(node, written, but=_APART | leads)
+    return [name, str(written["type"]), *_listened(node, written), *fields]
+
+
+def _listened(node: NodeModel, written: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each event or change that has no arrow, because it moves no instance."""
+    leading = {path for path, _ in parts(node)}
+    for index, one in enumerate(written.get("any_of") or ()):
+        if ("any_of", index) not in leading:
+            yield _signal(one)
 
 
 def _fields(
@@ -129,7 +141,7 @@ def _ways(node: NodeModel, below: str | None) -> Iterator[tuple[str | None, str]
         yield own, _label(node, (*path, "next"))
     # If every branch and the default name their next node, there is no other arrow.
     if not goes or not (falling or any(len(target.path) == 1 for target in other)):
-        yield own, ""
+        yield own, node.way_on
 
 
 def _label(node: NodeModel, path: Path) -> str:
@@ -148,15 +160,15 @@ def _label(node: NodeModel, path: Path) -> str:
 def _words(part: Mapping[str, Any], bare: str | None = None) -> str:
     """Fields as text: `event answer, where event.properties.n > 1`; of `bare` only the value."""
     return ", ".join(
-        _cut(part[name]) if name == bare else f"{name} {_cut(part[name])}"
+        _cut(part[name]) if name == bare else f"{name} {_cut(part[name], name)}"
         for name in part
         if name not in _APART
     )
 
 
-def _cut(value: Any) -> str:
+def _cut(value: Any, name: str = "") -> str:
     if isinstance(value, list):
-        value = " ".join(map(str, value))
+        value = _BETWEEN.get(name, " ").join(map(str, value))
     elif isinstance(value, bool):
         value = "true" if value else "false"
     text = f"{value:g}" if isinstance(value, float) else str(value)

@@ -110,3 +110,14 @@ def test_tests_alone_are_nothing_to_push(project: Journeys, command: str) -> Non
     done = project.run(command, "welcome.test.yaml")
     assert done.returncode == 1
     assert "no documents among the files: found welcome.test.yaml" in done.stderr
+
+
+def test_an_offset_is_no_time_of_a_history(project: Journeys) -> None:
+    """It would silently get the time of the event before it."""
+    project.write("e.jsonl", '{"event": "Signed Up", "userId": "u-1", "at": "+1h"}\n')
+    done = project.run("backtest", ".", "--events", "e.jsonl")
+    assert done.returncode == 1
+    assert "e.jsonl:1: 'at' is an offset, which only simulate and tests read" in done.stderr
+    timed = '{"event": "Signed Up", "userId": "u-1", "at": "+1h", "timestamp": 1767225600000}\n'
+    project.write("e.jsonl", timed)
+    assert project.run("backtest", ".", "--events", "e.jsonl").returncode == 0

@@ -95,6 +95,24 @@ WAIT = "w: {type: wait_for_event, event: x, within: 1h, next: a, on_timeout: e}\
             "1w after the entry",
         ),
         (
+            journey(
+                "w: {type: wait_for_event, event: x, within: 1h}\n"
+                "c: {type: criteria, otherwise: e, branches: [{when: has(steps.w.event)}]}"
+            ),
+            "6:59: 'when' in 'branches[0]' of node 'c' (criteria): 'has' fails if 'w' has captured "
+            "nothing: expected has(steps.w)",
+        ),
+        (
+            journey("w: {type: wait_for_event, any_of: [{changes: user.traits.plan}], within: 1h, next: a, on_timeout: e}\na: {type: exit}"),
+            "5:48: 'changes' in 'any_of[0]' of node 'w' (wait_for_event): expected the name of a "
+            "trait: found 'user.traits.plan': did you mean 'plan'?",
+        ),
+        (
+            journey("e: {type: exit}", "changes: traits.plan, reentry: after_exit"),
+            "3:18: 'changes' in the entry: expected the name of a trait: found 'traits.plan': "
+            "did you mean 'plan'?",
+        ),
+        (
             journey("w: {type: wait_for_event, event: x, within: 1h}"),
             "5:47: 'within' in node 'w' (wait_for_event): a timeout leads to the same node as the event: "
             "give it its own with 'on_timeout'",
@@ -267,7 +285,7 @@ def test_a_warning_is_at_its_place_and_the_document_is_accepted(text: str, messa
         pytest.param(
             journey(
                 "w: {type: wait_for_event, event: x, within: 1h}\n"
-                "c: {type: criteria, branches: [{when: has(steps.w.event)}], otherwise: e}"
+                "c: {type: criteria, branches: [{when: has(steps.w)}], otherwise: e}"
             ),
             id="what the wait captured distinguishes them",
         ),

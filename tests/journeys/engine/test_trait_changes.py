@@ -437,7 +437,13 @@ def test_a_followed_time_that_reads_now_or_the_event_is_warned_about() -> None:
     until = "timestamp(user.traits.end) > now ? user.traits.end : entry.timestamp"
     node = yaml.safe_load(f'{{n: {{type: delay, until: "{until}", follow: true}}}}')["n"]
     (warning,) = Delay.model_validate(node).lint(False)
-    assert "'now' is that of the change" in warning.message
+    assert "'now' is that of the change: expected 'entry.timestamp'" in warning.message
+
+
+def test_a_followed_anniversary_is_the_next_after_a_change() -> None:
+    until = "next_anniversary(user.traits.born, user.traits.timezone)"
+    node = yaml.safe_load(f'{{n: {{type: delay, until: "{until}", follow: true}}}}')["n"]
+    assert list(Delay.model_validate(node).lint(False)) == []
 
 
 def test_a_drawing_names_the_trait() -> None:

@@ -123,6 +123,53 @@ def test_a_wait_whose_ways_are_all_named_has_no_other() -> None:
     assert "late" not in {one.target for one in drawn}
 
 
+def test_what_moves_no_instance_stands_in_the_box() -> None:
+    text = """
+    wait:
+      type: wait_for_event
+      any_of: [{event: a, reset: true}, {event: b, next: done}]
+      within: 1h
+    digest:
+      type: digest
+      any_of: [{event: a}, {event: b, where: event.properties.n > 1}]
+      every: 1h
+    done: {type: exit}
+    """
+    drawn = drawing_of(journey(text))
+    wait, digest = drawn.boxes[1:3]
+    assert wait.lines == ["wait", "wait_for_event", "event: a, reset true", "within: 1h"]
+    assert digest.lines[2:4] == ["event: a", "event: b, where event.properties.n > 1"]
+    assert [tuple(one) for one in drawn.arrows if one.source == "wait"] == [
+        ("wait", "done", "event b"),
+        ("wait", "digest", ""),
+    ]
+
+
+def test_the_way_past_branches_says_when_it_is_taken() -> None:
+    for join, label in (("all", "all have ended"), ("any", "the first has ended")):
+        text = f"""
+        fork: {{type: parallel, branches: {{one: a}}, join: {join}, next: done}}
+        a: {{type: delay, for: 1h, next: done}}
+        done: {{type: exit}}
+        """
+        drawn = drawing_of(journey(text)).arrows
+        assert [one.label for one in drawn if one.source == "fork"] == ["one", label]
+
+
+def test_a_list_is_drawn_with_the_words_between_its_values() -> None:
+    text = """
+    hours: {type: delay, until_local: {between: ["09:00", "18:00"]}}
+    choose:
+      type: criteria
+      branches: [{any_of: [user.traits.a == 1, user.traits.b == 1], next: done}]
+      otherwise: done
+    done: {type: exit}
+    """
+    drawn = drawing_of(journey(text))
+    assert drawn.boxes[1].lines[2] == "until_local: between 09:00 and 18:00"
+    assert "any_of user.traits.a == 1 or user.traits.b == 1" in [one.label for one in drawn.arrows]
+
+
 def test_a_wait_without_on_timeout_goes_on_below() -> None:
     text = """
     wait: {type: wait_for_event, any_of: [{event: a, next: done}], within: 1h}

@@ -67,7 +67,7 @@ def test_an_instance_that_does_not_wait_for_its_branches_says_for_what_it_waits(
         ("{type: wait_for_event, event: a, within: forever}", "for ever (for a)"),
         ("{type: delay, for: 1h}", "until 1970-01-01 01:00:00.000"),
         ("{type: delay, until: user.traits.ends, follow: true}",
-         "until 1970-01-02 00:00:00.000 (follows a change of ends)"),
+         "until 1970-01-02 00:00:00.000 (moved by a change of ends)"),
         ("{type: digest, every: 1h}",
          "until 1970-01-01 01:00:00.000 (collects what enters the journey)"),
         ("{type: digest, every: 1h, event: a}", "until 1970-01-01 01:00:00.000 (collects a)"),
