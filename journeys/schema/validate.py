@@ -32,7 +32,7 @@ from journeys.schema.findings import Findings
 from journeys.schema.marks import NextNode, Path, Refers
 from journeys.schema.places import field_name, where
 from journeys.schema.yaml_source import YamlNode
-from journeys.time import like_duration
+from journeys.time import like_duration, why_no_duration
 
 
 def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
@@ -63,6 +63,14 @@ def validate_written_out(written_out: BaseModel, findings: Findings) -> None:
             if one["type"] == "value_error":
                 _translate(type(written_out), findings, one)
 
+
+_BOUNDS = {
+    "greater_than_equal": "of at least {ge:,g}",
+    "greater_than": "above {gt:,g}",
+    "less_than_equal": "of at most {le:,g}",
+    "less_than": "below {lt:,g}",
+}
+"""The kinds of errors about a number that is too small or too large."""
 
 # --- rewriting pydantic's errors for the document -------------------------------------------------
 
@@ -197,10 +205,8 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     elif kind == "string_too_long":
         expected = f"at most {limits['max_length']} characters"
         found = f"{len(node.value)} characters"
-    elif kind in ("greater_than_equal", "greater_than"):
-        expected = "a number " + (
-            f"of at least {limits['ge']:g}" if "ge" in limits else f"above {limits['gt']:g}"
-        )
+    elif kind in _BOUNDS:
+        expected = f"a number {_BOUNDS[kind].format(**limits)}"
     else:
         expected = expects(annotation)
     near = _meant(annotation, node.value)
@@ -209,7 +215,8 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     elif isinstance(node.value, bool | int | float) and takes_text(annotation):
         tail = ": write it in quotes"
     else:
-        tail = ""
+        why = _why_no_duration(annotation, node.value)
+        tail = f": {why}" if why else ""
     findings.at(
         node,
         f"{field_name(findings.root, path)}: found {found}, expected {expected}{tail}",
@@ -217,6 +224,11 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         expected=expected,
         near=near,
     )
+
+
+def _why_no_duration(annotation: Any, value: Any) -> str | None:
+    takes_one = isinstance(value, str) and like_duration in guesses_of(annotation)
+    return why_no_duration(value) if takes_one else None
 
 
 def _is_reference(annotation: Any) -> bool:
