@@ -15,6 +15,7 @@ from journeys.checks.lookalikes import distinguished, look_of, names_in
 from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
 from journeys.expressions.lets import uses
+from journeys.problems import short
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Path
 from journeys.schema.places import field_name
@@ -36,6 +37,7 @@ def lint_journey(
     """
     _nodes(findings, journey, written)
     _entries(findings, journey)
+    _changes(findings, journey)
     _instances(findings, journey)
     _keys(findings, journey, written)
     _goal(findings, journey)
@@ -69,6 +71,29 @@ def _entries(findings: Findings, journey: Journey) -> None:
                     "such event: this one adds nothing",
                 )
                 break
+
+
+def _changes(findings: Findings, journey: Journey) -> None:
+    """Changes of a trait that is named by the path with which expressions read it."""
+    parts: list[tuple[Path, Any]] = [(("entry",), journey.entry), (("goal",), journey.goal)]
+    parts += [(("exit", index), one) for index, one in enumerate(journey.exit)]
+    parts += [(("nodes", name), node) for name, node in journey.nodes.items()]
+    for above, part in parts:
+        ways = enumerate(getattr(part, "any_of", None) or [])
+        for path, one in [
+            (above, part),
+            *(((*above, "any_of", index), way) for index, way in ways),
+        ]:
+            trait = getattr(one, "changes", None) or ""
+            root, _, rest = trait.removeprefix("user.").partition(".")
+            if root in ("traits", "before") and rest:
+                findings.warn(
+                    findings.node((*path, "changes")),
+                    f"{field_name(findings.root, (*path, 'changes'))}: this is the whole name of "
+                    f"a trait, not a path: did you mean '{short(rest)}'?",
+                    found=trait,
+                    near=rest,
+                )
 
 
 # --- Several instances of one user ---------------------------------------------------------------

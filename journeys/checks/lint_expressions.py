@@ -73,6 +73,7 @@ def lint_journey_expressions(
     """Adds warnings about expressions of a journey that read what can't exist at their place."""
     for one in written:
         _key(findings, journey, one)
+        _before(findings, one)
     if graph is not None:
         _no_event(findings, journey, written, graph)
 
@@ -125,6 +126,14 @@ def _key(findings: Findings, journey: Journey, one: Written) -> None:
     elif journey.entry.key is None:
         why = "'journey.key' always fails: expected a 'key' in the entry"
         _warn(findings, one, why, offset)
+
+
+def _before(findings: Findings, one: Written) -> None:
+    """`before.traits.x`, written as `user.traits.x` is."""
+    for path, offsets in one.expression.offsets.items():
+        if path[:2] == ("before", "traits") and len(path) > 2:
+            why = f"'before' holds the traits themselves: did you mean 'before.{short(path[2])}'?"
+            _warn(findings, one, why, offsets[1])
 
 
 # --- Steps without an event ----------------------------------------------------------------------

@@ -7,9 +7,10 @@ expressions and names all follow from their types.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from journeys.problems import nearest, short, shown, suggest
 from journeys.schema.annotations import (
@@ -18,6 +19,7 @@ from journeys.schema.annotations import (
     child,
     expects,
     guesses_of,
+    is_model,
     model_at,
     names_of_fields,
     nulls,
@@ -113,12 +115,27 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
     above = model_at(model, findings.root, path[:-1])
     known = [] if above is None else names_of_fields(above)
     tail, near = suggest(str(path[-1]), known, most=16)
+    deeper = [] if above is None else _fields_with(above, str(path[-1]))
+    if deeper:
+        tail, near = f": expected in {' or '.join(deeper)}", None
     findings.at(
         findings.key(path),
         f"unknown key '{short(str(path[-1]))}' in {where(findings.root, path[:-1])}{tail}",
         found=str(path[-1]),
         near=near,
     )
+
+
+def _fields_with(above: type[BaseModel], key: str) -> list[str]:
+    """The fields of a model, quoted, in whose values a key belongs that it doesn't have itself."""
+    found = []
+    for name in names_of_fields(above):
+        for base, _ in options_of(type_of_field(above, name), None):
+            inner = get_args(base)[-1] if get_origin(base) in (list, dict) else base
+            models = [one for one, _ in options_of(inner, None) if is_model(one)]
+            if any(key in names_of_fields(one) for one in models) and f"'{name}'" not in found:
+                found.append(f"'{name}'")
+    return found
 
 
 def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
@@ -231,6 +248,13 @@ def _why_no_duration(annotation: Any, value: Any) -> str | None:
     return why_no_duration(value) if takes_one else None
 
 
+def _is_valid(annotation: Any, value: Any) -> bool:
+    with suppress(ValidationError):
+        TypeAdapter(annotation).validate_python(value)
+        return True
+    return False
+
+
 def _is_reference(annotation: Any) -> bool:
     return any(
         isinstance(mark, NextNode | Refers)
@@ -251,7 +275,7 @@ def _meant(annotation: Any, value: Any) -> str | None:
         yes, no = word in ("yes", "on", "true", "y"), word in ("no", "off", "false", "n")
         return "true" if yes else "false" if no else None
     if get_origin(base) is list and words_of(get_args(base)[0]):
-        return f"[{short(value)}]"
+        return f"[{value}]" if _is_valid(get_args(base)[0], value) else None
     for guess in guesses_of(annotation):
         if (found := guess(value)) is not None:
             return found

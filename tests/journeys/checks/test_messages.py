@@ -348,3 +348,25 @@ def test_what_a_node_of_an_unknown_type_captures_is_not_a_second_mistake() -> No
     )
     assert [message for message in told(text) if "captures" in message] == []
     assert "unknown node type 'dijest' in node 'n': did you mean 'digest'?" in told(text)[0]
+
+
+# --- keys at the wrong level ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        ("type: wait_for_event, event: x, within: 1h, reset: true", "unknown key 'reset' in node 'n' (wait_for_event): expected in 'any_of'"),
+        ("type: delay, between: ['09:00', '18:00']", "unknown key 'between' in node 'n' (delay): expected in 'until_local'"),
+        ("type: criteria, when: 'true', otherwise: e", "unknown key 'when' in node 'n' (criteria): expected in 'branches'"),
+        ("type: delay, until_local: {time: '09:00', weekdays: mon-fri}", "found 'mon-fri', expected a list: did you mean '[mon-fri]'?"),
+        ("type: delay, until_local: {time: '09:00', weekdays: workdays}", "found 'workdays', expected a list"),
+    ],
+)  # fmt: skip
+def test_a_key_at_the_wrong_level_says_where_it_belongs(fields: str, end: str) -> None:
+    assert told(node(fields))[0].endswith(end)
+
+
+def test_a_label_without_a_valid_character_is_not_likely_to_mean_another() -> None:
+    assert not told(node("type: delay, for: 1h, set: {ä: 1}"))[0].endswith("?")
+    assert told(node("type: delay, for: 1h, set: {a-ä: 1}"))[0].endswith("did you mean 'a_'?")
