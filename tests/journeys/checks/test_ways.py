@@ -103,5 +103,5 @@ def test_many_parallel_nodes_are_checked_in_time_that_grows_with_the_document() 
         return "\n".join([*found, f"  p{count}: {{type: exit}}\n"])
 
     began = time.process_time()
-    assert told(HEAD + nodes(120)) == []
+    assert told(HEAD + nodes(200)) == []
     assert time.process_time() - began < 10
