@@ -37,6 +37,7 @@ _SHORT = re.compile(r"(\d{1,15})(ms|s|m|h|d|w)")
 _ISO = re.compile(
     r"P(?:(\d{1,9})W|(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,3}))?S)?)?)"
 )
+_CALENDAR = re.compile(r"-?P\d{1,9}[YM][\dYMWDTHS.]*")
 _MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
 _SECONDS = tuple(f"{second:02}." for second in range(60))
 _MILLISECONDS = tuple(f"{ms:03}Z" for ms in range(SECOND))
@@ -91,6 +92,15 @@ def like_duration(text: str) -> str | None:
         ms += float(part[1]) * _UNITS[unit]
         left = left[part.end() :]
     return format_duration(round(ms)) if 0 < ms <= LONGEST and not left else None
+
+
+def why_no_duration(text: str) -> str | None:
+    """Why a text with the form of a duration is not a valid one; None: it hasn't the form."""
+    if _CALENDAR.fullmatch(text):
+        return "years and months have no fixed length"
+    form = _SHORT.fullmatch(text.removeprefix("-")) or _ISO.fullmatch(text.removeprefix("-"))
+    limits = "a duration is longer than 0 and at most 1,000 years"
+    return limits if form and any(form.groups()) else None
 
 
 def parse_time(text: str) -> int:

@@ -35,18 +35,41 @@ def check_branches(
 ) -> Joins:
     """Adds the problems of the branches of a journey whose ways are all known."""
     found = Joins(set(), set())
-    for name, node in nodes.items():
-        if node.forks is not None:
-            branches = _Branches(findings, nodes, ways, name)
-            branches.check()
-            match node.forks.join:
-                case "none":
-                    found.apart.update(way for way in ways if branches.joins(way))
-                case "all" if any(branches.waiting()):
-                    found.waiting.add(name)
-                case "any" if all(branches.waiting()):
-                    found.waiting.add(name)
+    forks = {name: node.forks for name, node in nodes.items() if node.forks is not None}
+    index = _Index(nodes, ways if forks else ())
+    for name, fork in forks.items():
+        branches = _Branches(findings, nodes, index, name)
+        branches.check()
+        match fork.join:
+            case "none":
+                found.apart.update(branches.joining())
+            case "all" if any(branches.waiting()):
+                found.waiting.add(name)
+            case "any" if all(branches.waiting()):
+                found.waiting.add(name)
     return found
+
+
+class _Index:
+    """The ways of a journey by where they begin and end; built once for all parallel nodes."""
+
+    def __init__(self, nodes: Mapping[str, NodeModel], ways: Collection[Way]) -> None:
+        self.leaving: dict[str, list[Way]] = {}
+        self.leading: dict[str, list[Way]] = {}
+        self.edges: dict[str, list[str]] = {}
+        self.at_once: dict[str, list[str]] = {}
+        """The edges from nodes at which no instance waits."""
+        self.continues: set[str] = set()
+        """The nodes with a way of their own to the next node, or to the node below."""
+        self.position = {name: place for place, name in enumerate(nodes)}
+        for way in ways:
+            self.leaving.setdefault(way.source, []).append(way)
+            self.leading.setdefault(way.target, []).append(way)
+            self.edges.setdefault(way.source, []).append(way.target)
+            if not nodes[way.source].blocking:
+                self.at_once.setdefault(way.source, []).append(way.target)
+            if way.path is None or way.path[2:] == ("next",):
+                self.continues.add(way.source)
 
 
 class _Branches:
@@ -56,68 +79,73 @@ class _Branches:
         self,
         findings: Findings,
         nodes: Mapping[str, NodeModel],
-        ways: Collection[Way],
+        index: _Index,
         name: str,
     ) -> None:
         self.findings = findings
         self.nodes = nodes
-        self.ways = ways
+        self.index = index
         self.name = name
+        leaving = index.leaving.get(name, [])
         self.starts = [
             (str(way.path[-1]), way.target)
-            for way in ways
-            if way.source == name and way.path is not None and way.path[2:3] == ("branches",)
+            for way in leaving
+            if way.path is not None and way.path[2:3] == ("branches",)
         ]
-        self.join = next(
-            (
-                way.target
-                for way in ways
-                if way.source == name and (way.path is None or way.path[2:] == ("next",))
-            ),
-            None,
-        )
-        edges: dict[str, list[str]] = {}
-        for way in ways:
-            if way.source not in (self.join, name):
-                edges.setdefault(way.source, []).append(way.target)
-        self.own = {
-            branch: reachable(edges, [first]) - {self.join} for branch, first in self.starts
-        }
+        joins = [way.target for way in leaving if way.path is None or way.path[2:] == ("next",)]
+        self.join = joins[0] if joins else None
+        self.own: dict[str, set[str]] = {}
+        """The nodes of each branch; up to the first branch that shares some of another."""
         self.owner: dict[str, str] = {}
+        self.overlap = False
+        edges: dict[str, list[str]] = {**index.edges, name: []}
+        if self.join is not None:
+            edges[self.join] = []
+        for branch, first in self.starts:
+            self.own[branch] = reachable(edges, [first]) - {self.join}
+            if self._claim(branch):
+                break  # one message is enough, and others would reach as much
 
-    def joins(self, way: Way) -> bool:
-        """Whether a branch ends by the way."""
-        return way.target == self.join and any(way.source in own for own in self.own.values())
+    def _claim(self, branch: str) -> bool:
+        """Note whose nodes they are. Returns whether a node is another branch's already."""
+        for node in self._in_order(branch):
+            if not self.nodes[node].forks and not self._ends(node):
+                self.overlap = self.owner.setdefault(node, branch) != branch or self.overlap
+        return self.overlap
+
+    def _in_order(self, branch: str) -> list[str]:
+        """The nodes of a branch in the order of the document."""
+        return sorted(self.own[branch], key=self.index.position.__getitem__)
+
+    def joining(self) -> list[Way]:
+        """The ways by which a branch ends."""
+        leading = [] if self.join is None else self.index.leading.get(self.join, [])
+        return [way for way in leading if any(way.source in own for own in self.own.values())]
 
     def waiting(self) -> Iterator[bool]:
-        """For each branch whether it waits on every way through it."""
-        return (self._waits(first) for _, first in self.starts)
+        """For each branch whether it waits on every way through it; taken for granted where nodes
+        belong to several branches."""
+        if self.overlap:
+            return iter([True])
+        edges = {**self.index.at_once, **({} if self.join is None else {self.join: []})}
+        return (self._waits(first, edges) for _, first in self.starts)
 
-    def _waits(self, first: str) -> bool:
-        edges: dict[str, list[str]] = {}
-        leading = set()
-        for way in self.ways:
-            if way.source != self.join and not self.nodes[way.source].blocking:
-                edges.setdefault(way.source, []).append(way.target)
-            if way.path is None or way.path[2:] == ("next",):
-                leading.add(way.source)
+    def _waits(self, first: str, edges: Mapping[str, Collection[str]]) -> bool:
         for node in reachable(edges, [first]):
             model = self.nodes[node]
-            over = self._ends(node) or (model.falls_through and node not in leading)
+            over = self._ends(node) or (model.falls_through and node not in self.index.continues)
             if node == self.join or (over and not model.blocking):
                 return False
         return True
 
     def check(self) -> None:
-        for branch, own in self.own.items():
-            for node in (one for one in self.nodes if one in own):
+        for branch in self.own:
+            for node in self._in_order(branch):
                 if self.nodes[node].forks is not None:
                     self._nested(branch, node)
-                elif not self._ends(node):
-                    other = self.owner.setdefault(node, branch)
-                    if other != branch:
-                        self._shared(node, other, branch)
-                        return  # all that follows the node is shared as well
+                elif not self._ends(node) and self.owner[node] != branch:
+                    self._shared(node, self.owner[node], branch)
+                    return  # all that follows the node is shared as well
         self._entered_from_outside()
         self._labels()
 
@@ -155,12 +183,15 @@ class _Branches:
         return "to continue after the branches, name that node as 'next' of the parallel node"
 
     def _entered_from_outside(self) -> None:
-        told: set[str] = set()
-        for way in self.ways:
-            branch = self.owner.get(way.target)
-            if branch is None or way.target in told or way.source in (*self.own[branch], self.name):
+        for node, branch in self.owner.items():
+            outside = [
+                way
+                for way in self.index.leading.get(node, [])
+                if way.source != self.name and way.source not in self.own[branch]
+            ]
+            if not outside:
                 continue
-            told.add(way.target)
+            way = outside[0]
             how = "leads" if way.path is not None else "has no 'next' and leads"
             self.findings.at(
                 self.findings.key(("nodes", way.target)),

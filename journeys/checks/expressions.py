@@ -63,13 +63,13 @@ class _Names:
     """What expressions of a journey can name.
 
     Attributes:
-        captures: by node, what it captures.
+        captures: by node, what it captures; None if the type of the node is unknown.
         responses: by node, the labels of its response, if it has any.
         labels: by label, the nodes and branches that set it.
         resets: the waits that capture an event also if they time out.
     """
 
-    captures: dict[str, frozenset[str]]
+    captures: dict[str, frozenset[str] | None]
     types: dict[str, str]
     responses: dict[str, list[str]]
     labels: dict[str, list[Path]]
@@ -260,13 +260,16 @@ def _step_names(
     reference: Path, offsets: tuple[int, ...], names: _Names, path: Path
 ) -> Iterator[NameProblem]:
     name = str(reference[1])
+    captured = names.captures.get(name)
     if name not in names.captures:
         tail, near = suggest(name, names.captures)
         yield f"'{name}' is not a node{tail}", offsets[1], near
-    elif not names.captures[name]:
+    elif captured is None:
+        return  # the type is reported
+    elif not captured:
         yield f"node '{name}' ({names.types[name]}) captures nothing", offsets[1], None
-    elif len(reference) > 2 and reference[2] not in names.captures[name]:
-        tail, near = suggest(str(reference[2]), names.captures[name])
+    elif len(reference) > 2 and reference[2] not in captured:
+        tail, near = suggest(str(reference[2]), captured)
         yield f"node '{name}' captures no '{reference[2]}'{tail}", offsets[2], near
     elif (
         len(reference) > 3
@@ -288,7 +291,7 @@ def _step_names(
 
 def _names(root: YamlNode, graph: Graph | None) -> _Names:
     nodes = root.value.get("nodes")
-    captures: dict[str, frozenset[str]] = {}
+    captures: dict[str, frozenset[str] | None] = {}
     types: dict[str, str] = {}
     responses: dict[str, list[str]] = {}
     labels: dict[str, list[Path]] = {}
@@ -296,7 +299,7 @@ def _names(root: YamlNode, graph: Graph | None) -> _Names:
     if nodes is not None and isinstance(nodes.value, dict):
         for name, node in nodes.value.items():
             model = model_of(Node, node)
-            captures[name] = getattr(model, "captures", frozenset())
+            captures[name] = None if model is None else getattr(model, "captures", frozenset())
             types[name] = _type(node)
             if _resets(node):
                 resets.add(name)

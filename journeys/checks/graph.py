@@ -120,8 +120,8 @@ def check_graph(findings: Findings) -> Graph:
     if certain:
         reached = _reached(findings, edges)
         joins = check_branches(findings, models, [w for w in ways if w.source in reached])
+        ways = [way for way in ways if way not in joins.apart]
         for way in joins.apart:
-            ways.remove(way)
             edges[way.source].remove(way.target)
         blocking |= joins.waiting
     else:

@@ -74,6 +74,7 @@ def lint_journey_expressions(
     for one in written:
         _key(findings, journey, one)
         _has_captured(findings, one)
+        _before(findings, one)
     if graph is not None:
         _no_event(findings, journey, written, graph)
 
@@ -138,6 +139,14 @@ def _has_captured(findings: Findings, one: Written) -> None:
             node = f"steps.{path[1]}" if path[1].isidentifier() else f'steps["{path[1]}"]'
             why = f"'has' fails if '{path[1]}' has captured nothing: expected has({node})"
             _warn(findings, one, why, offset)
+
+
+def _before(findings: Findings, one: Written) -> None:
+    """`before.traits.x`, written as `user.traits.x` is."""
+    for path, offsets in one.expression.offsets.items():
+        if path[:2] == ("before", "traits") and len(path) > 2:
+            why = f"'before' holds the traits themselves: did you mean 'before.{short(path[2])}'?"
+            _warn(findings, one, why, offsets[1])
 
 
 # --- Steps without an event ----------------------------------------------------------------------

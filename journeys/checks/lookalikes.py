@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from journeys.checks.expressions import Written
 from journeys.problems import short
-from journeys.schema.fields import EVENT_NAME
+from journeys.schema.fields import EVENT_NAME, TRAIT_NAME
 from journeys.schema.findings import Findings
 from journeys.schema.places import walk
 from journeys.schema.yaml_source import YamlNode
@@ -24,6 +24,7 @@ Name = tuple[str, str, tuple[int, int]]
 """What is named (event, property or trait), the name, and its line and column."""
 
 _KEYS = {"traits": "trait", "traits_once": "trait", "properties": "property"}
+_MARKS = {EVENT_NAME: "event", TRAIT_NAME: "trait"}
 
 
 def look_of(name: str) -> str:
@@ -72,15 +73,20 @@ def names_in(
 ) -> Iterator[Name]:
     """The names of events, properties and traits that a document has."""
     for marked in walk(model, findings.root):
-        if EVENT_NAME in marked.marks and isinstance(marked.node.value, str):
-            yield "event", marked.node.value, (marked.node.line, marked.node.column)
+        for mark, what in _MARKS.items():
+            if mark in marked.marks and isinstance(marked.node.value, str):
+                yield what, marked.node.value, (marked.node.line, marked.node.column)
     for one in written:
         for path, offsets in one.expression.offsets.items():
             for at, (inside, name) in enumerate(pairwise(path), 1):
-                if inside in _KEYS and at in (2, 4):
+                if (inside in _KEYS and at in (2, 4)) or (inside == "before" and at == 1):
                     offset, lets = one.place(offsets[at])
                     if not lets:  # otherwise it is in the let itself
-                        yield _KEYS[inside], name, findings.source.position(one.node, offset)
+                        yield (
+                            _KEYS.get(inside, "trait"),
+                            name,
+                            findings.source.position(one.node, offset),
+                        )
     nodes = findings.root.value.get("nodes")
     for node in nodes.value.values() if nodes is not None else ():
         for field, what in _KEYS.items():

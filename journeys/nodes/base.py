@@ -29,7 +29,9 @@ JourneyName = Annotated[Slug, Refers("Journey"), Expected("the name of a journey
 
 def _like_label(text: str) -> str | None:
     label = re.sub(r"\W+", "_", text, flags=re.ASCII)[:62]
-    return f"_{label}" if label[:1].isdigit() else label or None
+    if not label.strip("_"):
+        return None
+    return f"_{label}" if label[:1].isdigit() else label
 
 
 Label = Annotated[

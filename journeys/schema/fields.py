@@ -311,9 +311,9 @@ EVENT_NAME = Expected("an event's name, as text")
 EventName = Annotated[str, StringConstraints(min_length=1, max_length=256), EVENT_NAME]
 """The name of an event, as producers send it; any text."""
 
-TraitName = Annotated[
-    str, StringConstraints(min_length=1, max_length=256), Expected("the name of a trait, as text")
-]
+TRAIT_NAME = Expected("the name of a trait, as text")
+
+TraitName = Annotated[str, StringConstraints(min_length=1, max_length=256), TRAIT_NAME]
 """The name of a trait of the profile; any text."""
 
 PropertyName = Annotated[

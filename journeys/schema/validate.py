@@ -7,9 +7,10 @@ expressions and names all follow from their types.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from journeys.problems import nearest, short, shown, suggest
 from journeys.schema.annotations import (
@@ -33,7 +34,7 @@ from journeys.schema.findings import Findings
 from journeys.schema.marks import NextNode, Path, Refers
 from journeys.schema.places import field_name, where
 from journeys.schema.yaml_source import YamlNode
-from journeys.time import like_duration
+from journeys.time import like_duration, why_no_duration
 
 
 def validate(model: type[BaseModel], findings: Findings) -> BaseModel | None:
@@ -64,6 +65,14 @@ def validate_written_out(written_out: BaseModel, findings: Findings) -> None:
             if one["type"] == "value_error":
                 _translate(type(written_out), findings, one)
 
+
+_BOUNDS = {
+    "greater_than_equal": "of at least {ge:,g}",
+    "greater_than": "above {gt:,g}",
+    "less_than_equal": "of at most {le:,g}",
+    "less_than": "below {lt:,g}",
+}
+"""The kinds of errors about a number that is too small or too large."""
 
 # --- rewriting pydantic's errors for the document -------------------------------------------------
 
@@ -106,9 +115,9 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
     above = model_at(model, findings.root, path[:-1])
     known = [] if above is None else names_of_fields(above)
     tail, near = suggest(str(path[-1]), known, most=16)
-    inside = None if above is None else _part_with(above, str(path[-1]))
-    if inside is not None:
-        tail, near = f": it belongs in '{inside}'", None
+    deeper = [] if above is None else _fields_with(above, str(path[-1]))
+    if deeper:
+        tail, near = f": expected in {' or '.join(deeper)}", None
     findings.at(
         findings.key(path),
         f"unknown key '{short(str(path[-1]))}' in {where(findings.root, path[:-1])}{tail}",
@@ -117,15 +126,16 @@ def _unknown_key(model: type[BaseModel], findings: Findings, path: Path) -> None
     )
 
 
-def _part_with(model: type[BaseModel], key: str) -> str | None:
-    """The field of a model whose parts, alone or in a list or mapping, have such a key."""
-    for name in names_of_fields(model):
-        for base, _ in options_of(type_of_field(model, name), None):
+def _fields_with(above: type[BaseModel], key: str) -> list[str]:
+    """The fields of a model, quoted, in whose values a key belongs that it doesn't have itself."""
+    found = []
+    for name in names_of_fields(above):
+        for base, _ in options_of(type_of_field(above, name), None):
             inner = get_args(base)[-1] if get_origin(base) in (list, dict) else base
-            for part, _ in options_of(inner, None):
-                if is_model(part) and key in names_of_fields(part):
-                    return name
-    return None
+            models = [one for one, _ in options_of(inner, None) if is_model(one)]
+            if any(key in names_of_fields(one) for one in models) and f"'{name}'" not in found:
+                found.append(f"'{name}'")
+    return found
 
 
 def _missing_key(model: type[BaseModel], findings: Findings, path: Path, name: str) -> None:
@@ -212,12 +222,8 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     elif kind == "string_too_long":
         expected = f"at most {limits['max_length']} characters"
         found = f"{len(node.value)} characters"
-    elif kind in ("greater_than_equal", "greater_than"):
-        expected = "a number " + (
-            f"of at least {limits['ge']:g}" if "ge" in limits else f"above {limits['gt']:g}"
-        )
-    elif kind == "less_than_equal":
-        expected = f"a number of at most {limits['le']:,}"
+    elif kind in _BOUNDS:
+        expected = f"a number {_BOUNDS[kind].format(**limits)}"
     else:
         expected = expects(annotation)
     near = _meant(annotation, node.value)
@@ -226,7 +232,8 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
     elif isinstance(node.value, bool | int | float) and takes_text(annotation):
         tail = ": write it in quotes"
     else:
-        tail = ""
+        why = _why_no_duration(annotation, node.value)
+        tail = f": {why}" if why else ""
     findings.at(
         node,
         f"{field_name(findings.root, path)}: found {found}, expected {expected}{tail}",
@@ -234,6 +241,18 @@ def _wrong_value(model: type[BaseModel], findings: Findings, path: Path, error: 
         expected=expected,
         near=near,
     )
+
+
+def _why_no_duration(annotation: Any, value: Any) -> str | None:
+    takes_one = isinstance(value, str) and like_duration in guesses_of(annotation)
+    return why_no_duration(value) if takes_one else None
+
+
+def _is_valid(annotation: Any, value: Any) -> bool:
+    with suppress(ValidationError):
+        TypeAdapter(annotation).validate_python(value)
+        return True
+    return False
 
 
 def _is_reference(annotation: Any) -> bool:
@@ -256,7 +275,7 @@ def _meant(annotation: Any, value: Any) -> str | None:
         yes, no = word in ("yes", "on", "true", "y"), word in ("no", "off", "false", "n")
         return "true" if yes else "false" if no else None
     if get_origin(base) is list and words_of(get_args(base)[0]):
-        return f"[{short(value)}]"
+        return f"[{value}]" if _is_valid(get_args(base)[0], value) else None
     for guess in guesses_of(annotation):
         if (found := guess(value)) is not None:
             return found

@@ -344,7 +344,8 @@ def test_a_good_document_has_no_problems() -> None:
             "{for: 24h",
             "{for: 0s",
             "49:14: 'for' in 'retry' of Destination 'mailer': found '0s', expected a duration "
-            "such as 90s, 15m, 1h, 2d, 1w or P1DT2H",
+            "such as 90s, 15m, 1h, 2d, 1w or P1DT2H: "
+            "a duration is longer than 0 and at most 1,000 years",
         ),
     ],
 )

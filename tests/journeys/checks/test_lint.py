@@ -367,3 +367,24 @@ def test_the_examples_have_no_warning(file: str) -> None:
     path = EXAMPLES / file / "journey.yaml"
     documents, problems = check([(file, path.read_bytes())], KINDS)
     assert [*problems, *warnings(documents)] == []
+
+
+def test_a_trait_named_by_a_path_is_pointed_out() -> None:
+    text = (
+        "kind: Journey\nname: tour\nentry: {changes: user.traits.plan, reentry: once}\n"
+        "exit: [{changes: traits.plan}]\nnodes:\n"
+        "  w: {type: wait_for_event, any_of: [{changes: before.plan, where: before.traits.plan == 1, "
+        "next: e}, {changes: plan.b, next: e}], within: 1h, on_timeout: f}\n"
+        "  e: {type: exit}\n  f: {type: exit}\n"
+    )
+
+    def path(found: str) -> str:
+        return f"expected the name of a trait: found '{found}': did you mean 'plan'?"
+
+    assert [problem.message for problem in warnings(check([("f", text)], KINDS)[0])] == [
+        f"'changes' in the entry: {path('user.traits.plan')}",
+        f"'changes' in 'exit[0]' of Journey 'tour': {path('traits.plan')}",
+        f"'changes' in 'any_of[0]' of node 'w' (wait_for_event): {path('before.plan')}",
+        "'where' in 'any_of[0]' of node 'w' (wait_for_event): "
+        "'before' holds the traits themselves: did you mean 'before.plan'?",
+    ]

@@ -64,3 +64,15 @@ def test_an_escaped_opening_is_pointed_out() -> None:
     )
     (found,) = _warnings(text)
     assert "'$${' is sent as '${'" in found
+
+
+def test_the_trait_whose_change_is_awaited_is_a_name_like_those_in_expressions() -> None:
+    text = (
+        "kind: Journey\nname: tour\n"
+        "entry: {changes: Plan, where: before.plan == 1 && user.traits.plan == 2, reentry: once}\n"
+        "nodes:\n  e: {type: exit}\n"
+    )
+    assert (
+        _warnings(text)
+        == ["the trait 'plan' is written 'Plan' on line 3: is a different one meant?"] * 2
+    )

@@ -131,6 +131,8 @@ def test_lines_and_columns_are_an_editors_whatever_yaml_takes_for_a_line_end() -
 # --- Values --------------------------------------------------------------------------------------
 
 NAME = "a name of a-z, 0-9, '_' and '-', at most 63 characters, the first a letter or digit"
+LIMITS = "a duration is longer than 0 and at most 1,000 years"
+CALENDAR = "years and months have no fixed length"
 WITHIN = "5:47: 'within' in node 'n' (wait_for_event): found"
 LENGTH = "expected 'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H"
 
@@ -151,14 +153,14 @@ LENGTH = "expected 'forever' or a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2
         (wait("within: 1h30m"), f"{WITHIN} '1h30m', {LENGTH}: did you mean '90m'?"),
         (wait("within: 1.5 days"), f"{WITHIN} '1.5 days', {LENGTH}: did you mean '36h'?"),
         (wait("within: 60"), f"{WITHIN} 60 (integer), {LENGTH}: did you mean '60s'?"),
-        (wait("within: 0s"), f"{WITHIN} '0s', {LENGTH}"),
-        (wait("within: -1h"), f"{WITHIN} '-1h', {LENGTH}"),
-        (wait("within: P1M"), f"{WITHIN} 'P1M', {LENGTH}"),
+        (wait("within: 0s"), f"{WITHIN} '0s', {LENGTH}: {LIMITS}"),
+        (wait("within: -1h"), f"{WITHIN} '-1h', {LENGTH}: {LIMITS}"),
+        (wait("within: P1M"), f"{WITHIN} 'P1M', {LENGTH}: {CALENDAR}"),
         (wait("within: Forever"), f"{WITHIN} 'Forever', {LENGTH}: did you mean 'forever'?"),
         (wait("within: user.traits.days"), f"{WITHIN} 'user.traits.days', {LENGTH}: did you mean '${{days(user.traits.days)}}'?"),
         (wait("within: days(3)"), f"{WITHIN} 'days(3)', {LENGTH}: did you mean '${{days(3)}}'?"),
-        (wait("within: 1h, reset: true"), "5:51: unknown key 'reset' in node 'n' (wait_for_event): it belongs in 'any_of'"),
-        (node('type: delay, time: "09:00"'), "5:20: unknown key 'time' in node 'n' (delay): it belongs in 'until_local'"),
+        (wait("within: 1h, reset: true"), "5:51: unknown key 'reset' in node 'n' (wait_for_event): expected in 'any_of'"),
+        (node('type: delay, time: "09:00"'), "5:20: unknown key 'time' in node 'n' (delay): expected in 'until_local'"),
         (node("type: digest, every: 1h, max: 2000"), "5:37: 'max' in node 'n' (digest): found 2000 (integer), expected a number of at most 1,000"),
         (wait("within: forever, on_timeout: e"), "5:68: node 'n' (wait_for_event): 'on_timeout' is never taken where 'within' is forever"),
         (wait("within: 1h, on_timout: e"), "5:51: unknown key 'on_timout' in node 'n' (wait_for_event): did you mean 'on_timeout'?"),
@@ -323,7 +325,6 @@ def test_a_type_that_is_no_text_is_reported_once_and_not_shown_where_the_node_is
         "unknown node type a mapping in node 'a': expected one of 'criteria', 'delay', "
         "'destination', 'digest', 'emit_event', 'exit', 'experiment', 'parallel', 'trigger', "
         "'update_profile', 'wait_for_event'",
-        "'until' in node 'n' (delay): node 'a' (without a type) captures nothing",
     ]
 
 
@@ -331,3 +332,48 @@ def test_a_message_is_bounded_however_long_the_authors_words_are() -> None:
     (message,) = told(entry(f"event: a, where: {'x' * 5_000} == 1"))
     assert len(message) < 1_100
     assert message.endswith("...")
+
+
+# --- values beyond a limit -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("type: digest, every: 1h, max: 1001", "'max' in node 'n' (digest): found 1001 (integer), expected a number of at most 1,000"),
+        ("type: digest, every: 1h, max: 0", "'max' in node 'n' (digest): found 0 (integer), expected a number of at least 1"),
+        ("type: delay, for: P1Y2M", f"'for' in node 'n' (delay): found 'P1Y2M', expected a duration such as 90s, 15m, 1h, 2d, 1w or P1DT2H: {CALENDAR}"),
+    ],
+)  # fmt: skip
+def test_a_value_beyond_a_limit_says_the_limit(fields: str, message: str) -> None:
+    assert one(node(fields)).split(": ", 1)[1] == message
+
+
+def test_what_a_node_of_an_unknown_type_captures_is_not_a_second_mistake() -> None:
+    text = node("type: dijest, every: 1h") + (
+        "  u: {type: update_profile, traits: {a: '${steps.n.count}'}}\n"
+    )
+    assert [message for message in told(text) if "captures" in message] == []
+    assert "unknown node type 'dijest' in node 'n': did you mean 'digest'?" in told(text)[0]
+
+
+# --- keys at the wrong level ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        ("type: wait_for_event, event: x, within: 1h, reset: true", "unknown key 'reset' in node 'n' (wait_for_event): expected in 'any_of'"),
+        ("type: delay, between: ['09:00', '18:00']", "unknown key 'between' in node 'n' (delay): expected in 'until_local'"),
+        ("type: criteria, when: 'true', otherwise: e", "unknown key 'when' in node 'n' (criteria): expected in 'branches'"),
+        ("type: delay, until_local: {time: '09:00', weekdays: mon-fri}", "found 'mon-fri', expected a list: did you mean '[mon-fri]'?"),
+        ("type: delay, until_local: {time: '09:00', weekdays: workdays}", "found 'workdays', expected a list"),
+    ],
+)  # fmt: skip
+def test_a_key_at_the_wrong_level_says_where_it_belongs(fields: str, end: str) -> None:
+    assert told(node(fields))[0].endswith(end)
+
+
+def test_a_label_without_a_valid_character_is_not_likely_to_mean_another() -> None:
+    assert not told(node("type: delay, for: 1h, set: {ä: 1}"))[0].endswith("?")
+    assert told(node("type: delay, for: 1h, set: {a-ä: 1}"))[0].endswith("did you mean 'a_'?")

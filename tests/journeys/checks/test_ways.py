@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from journeys.nodes import Node
@@ -85,3 +87,21 @@ def test_a_typo_in_next_does_not_call_the_node_unreachable() -> None:
         "tour.yaml:5:35: 'next' in node 'a' (delay): 'finnish' is not a node: "
         "did you mean 'finish'?"
     ]
+
+
+def test_many_parallel_nodes_are_checked_in_time_that_grows_with_the_document() -> None:
+    def nodes(count: int) -> str:
+        found = []
+        for fork in range(count):
+            ends = [f"n{fork}-{branch}" for branch in range(32)]
+            branches = ", ".join(f"b{at}: {end}" for at, end in enumerate(ends))
+            after = f"p{fork + 1}"
+            found.append(
+                f"  p{fork}: {{type: parallel, join: any, branches: {{{branches}}}, next: {after}}}"
+            )
+            found += [f"  {end}: {{type: delay, for: 1h, next: {after}}}" for end in ends]
+        return "\n".join([*found, f"  p{count}: {{type: exit}}\n"])
+
+    began = time.process_time()
+    assert told(HEAD + nodes(200)) == []
+    assert time.process_time() - began < 10
