@@ -196,7 +196,7 @@ class _Reads(dict[str, Paths]):
         here: dict[str, int] = {}
         for name, node in nodes.items():
             paths = {*expression_paths(node), *node.reads(), *anywhere}
-            if key is not None and awaits[name]:
+            if key is not None and awaits[name] and node.compares_keys:
                 paths |= compile_cel(key).paths
             if node.remembers:
                 paths |= {("steps", name, label) for label in node.remembers}

@@ -279,6 +279,11 @@ class NodeModel(Model):
         """Whether events with another key than the instance's have no effect on it here."""
         return False
 
+    @property
+    def compares_keys(self) -> bool:
+        """Whether it may compare the key of what it awaits with the instance's."""
+        return True
+
     def reads(self) -> Collection[tuple[str, ...]]:
         """Paths of `entry`, `steps` and `attr` that it reads in addition to its expressions."""
         return ()

@@ -136,6 +136,10 @@ class Delay(FallibleNode):
             return (change_of("timezone"),)
         return () if self.until is None else _traits_of(self.until)
 
+    @property
+    def compares_keys(self) -> bool:
+        return False  # it awaits only changes of the user's traits
+
     def reads(self) -> tuple[tuple[str, ...], ...]:
         local = self.until_local
         return (USERS_ZONE,) if local is not None and local.timezone == "user" else ()

@@ -155,8 +155,13 @@ def test_with_follow_the_plan_names_the_nodes_that_follow_and_why_others_cannot(
     assert in_flight(follow.replace("  wait:", "  ask:").replace("first", "ask")) == [
         ((), {"wait": "the node is gone"})
     ]
-    other = "{type: delay, for: 1h, next: mail}"
     line = "{type: wait_for_event, event: answer, within: 1h, next: done, on_timeout: mail}"
+    delay = "{type: delay, until: user.traits.t, follow: true, on_error: mail, next: done}"
+    keyed = follow.replace("event: start", "event: start, key: entry.properties.k")
+    assert keyed != follow
+    assert in_flight(keyed.replace(line, delay), BOTH.replace(line, delay)) == [(("wait",), {})]
+    assert in_flight(keyed) == [((), {"wait": "entry.properties.k was not kept"})]
+    other = "{type: delay, for: 1h, next: mail}"
     assert in_flight(follow.replace(line, other)) == [((), {"wait": "the node is of another type"})]
 
 
