@@ -109,7 +109,7 @@ class _Branches:
     def _claim(self, branch: str) -> bool:
         """Note whose nodes they are. Returns whether a node is another branch's already."""
         for node in self._in_order(branch):
-            if not self.nodes[node].forks and not self._ends(node):
+            if self.nodes[node].forks is None and not self._ends(node):
                 self.overlap = self.owner.setdefault(node, branch) != branch or self.overlap
         return self.overlap
 

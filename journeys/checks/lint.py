@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from journeys.checks.expressions import Written
 from journeys.checks.graph import Graph
 from journeys.checks.lint_expressions import lint_journey_expressions, reads
@@ -19,9 +17,10 @@ from journeys.documents.journey import Journey
 from journeys.expressions.hints import kind_in_words
 from journeys.expressions.lets import uses
 from journeys.problems import short
+from journeys.schema.fields import TRAIT_NAME
 from journeys.schema.findings import Findings
 from journeys.schema.marks import Path
-from journeys.schema.places import field_name
+from journeys.schema.places import field_name, walk
 from journeys.schema.yaml_source import YamlNode
 from journeys.time import format_duration
 
@@ -43,7 +42,7 @@ def lint_journey(
     _instances(findings, journey)
     _keys(findings, journey, written)
     _goal(findings, journey)
-    _traits(findings, journey)
+    _traits(findings)
     _labels(findings, journey, written)
     _lets(findings, written)
     _loops(findings, journey)
@@ -179,32 +178,17 @@ def _loops(findings: Findings, journey: Journey) -> None:
 # --- Names ---------------------------------------------------------------------------------------
 
 
-def _traits(findings: Findings, journey: Journey) -> None:
+def _traits(findings: Findings) -> None:
     """`changes` with the path by which expressions read a trait, instead of its name."""
-    for path, found in _changes(journey, ()):
+    for marked in walk(Journey, findings.root):
+        found = marked.node.value
+        if TRAIT_NAME not in marked.marks or not isinstance(found, str):
+            continue
         name = re.sub(r"^(user\.traits|traits|before)\.", "", found)
         if name != found:
             why = f"expected the name of a trait: found '{short(found)}'"
-            where = field_name(findings.root, path)
-            findings.warn(findings.node(path), f"{where}: {why}: did you mean '{short(name)}'?")
-
-
-def _changes(part: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """The traits whose changes a document listens for."""
-    if isinstance(part, BaseModel):
-        changes = getattr(part, "changes", None)
-        if isinstance(changes, str):
-            yield (*path, "changes"), changes
-        part = {
-            info.alias or name: getattr(part, name)
-            for name, info in type(part).model_fields.items()
-        }
-    if isinstance(part, dict):
-        inner = list(part.items())
-    else:
-        inner = list(enumerate(part)) if isinstance(part, list | tuple) else []
-    for key, one in inner:
-        yield from _changes(one, (*path, key))
+            where = field_name(findings.root, marked.path)
+            findings.warn(marked.node, f"{where}: {why}: did you mean '{short(name)}'?")
 
 
 def _labels(findings: Findings, journey: Journey, written: Sequence[Written]) -> None:
